@@ -1,0 +1,33 @@
+"""The only place that asks the machine for the time. Deadlines of holds are Redis's business, not this clock's."""
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The present instant, in UTC."""
+        ...
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def from_ms(instant_ms: int) -> datetime:
+    """Epoch milliseconds, as Redis and Lua keep instants, to a UTC datetime."""
+    seconds, millis = divmod(instant_ms, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=millis * 1000)
+
+
+def to_ms(instant: datetime) -> int:
+    """A UTC datetime to epoch milliseconds, rounding down."""
+    assert instant.tzinfo is not None, "instants carry UTC"
+    return int(instant.timestamp()) * 1000 + instant.microsecond // 1000
+
+
+def iso(instant: datetime) -> str:
+    """ISO 8601 in UTC with Z, milliseconds only where there are any: 2026-11-21T09:30:00Z."""
+    utc = instant.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds").replace("+00:00", "Z")

@@ -1,0 +1,48 @@
+"""The only place for what a customer gives to book, and what they get: bookings."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from widget_server.domain.slots import Slot
+
+
+class BookingState(StrEnum):
+    CONFIRMING = "confirming"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+    ATTENDED = "attended"
+    NO_SHOW = "no_show"
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who books. The address may be empty for a free service; then the order link is the only way back."""
+
+    name: str
+    email: str
+    zone: str
+    locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Confirmed seats of one slot for one customer."""
+
+    slot: Slot
+    service_name: str
+    seats: int
+    state: BookingState
+    access: str
+    attendees: tuple[str, ...]
+    """First names of all who come to this meeting."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BookedSeats:
+    """How many seats of a slot are booked, as the store counts them; the newest `version` wins wherever it is told."""
+
+    slot: Slot
+    booked: int
+    version: int

@@ -1,0 +1,46 @@
+"""The only place for the updates of the feed: what changed, with absolute figures, so that any may be read twice."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from widget_server.domain.slots import Seats
+
+
+@dataclass(frozen=True, slots=True)
+class SeatsMoved:
+    """Seats of some slots of one site, as they are after the change."""
+
+    site_key: str
+    feed_id: str
+    epoch: int
+    cause: str
+    """The verb: hold, renew, release, expire, pin, unpin, commit, set_booked."""
+    hold_id: str | None
+    """For the server's eyes only."""
+    deadline: datetime | None
+    """When that hold ends or, pinned, must be resolved by."""
+    seats: tuple[tuple[str, Seats], ...]
+    """Slot id and its seats."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleMoved:
+    """The gate was raised to `version` (`settled` false), or SQL has caught up with it (`settled` true)."""
+
+    site_key: str
+    feed_id: str
+    epoch: int
+    version: int
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SiteReset:
+    """The site was filled anew: whatever was known of its seats counts no more."""
+
+    site_key: str
+    feed_id: str
+    epoch: int
+
+
+Update = SeatsMoved | ScheduleMoved | SiteReset

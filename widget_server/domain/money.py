@@ -1,0 +1,24 @@
+"""The only place for amounts of money: integers of minor units plus a currency."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    amount_minor: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        assert self.amount_minor >= 0
+        assert len(self.currency) == 3 and self.currency.isupper(), "ISO 4217"
+
+    def __add__(self, other: "Money") -> "Money":
+        assert self.currency == other.currency
+        return Money(self.amount_minor + other.amount_minor, self.currency)
+
+    def times(self, count: int) -> "Money":
+        return Money(self.amount_minor * count, self.currency)
+
+    @property
+    def is_free(self) -> bool:
+        return self.amount_minor == 0

@@ -1,0 +1,40 @@
+"""The only place for what one hold became: an order of one or more bookings."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from widget_server.domain.bookings import Booking, Customer
+from widget_server.domain.money import Money
+
+
+class OrderState(StrEnum):
+    OPEN = "open"
+    AUTHORISED = "authorised"
+    PAID = "paid"
+    REFUNDED = "refunded"
+    EXPIRED = "expired"
+    VOIDED = "voided"
+
+
+class OutcomeState(StrEnum):
+    """What became of a pinned hold. The first to write it decides."""
+
+    CONFIRMING = "confirming"
+    CONFIRMED = "confirmed"
+    ABANDONED = "abandoned"
+    VOIDING = "voiding"
+    VOIDED = "voided"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`id` is the id of the hold it came from; `number` is for people to read out."""
+
+    id: str
+    number: str
+    state: OrderState
+    customer: Customer
+    bookings: tuple[Booking, ...]
+    total: Money
+    created_at: datetime

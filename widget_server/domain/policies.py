@@ -1,0 +1,54 @@
+"""The only place for what is allowed: refusals that need nothing but values."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from widget_server.domain.holds import Line
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.slots import OfferedSlot
+from widget_server.errors import InvalidRequest, NotFound, PaymentsNotSetUp, SlotClosed, TooManySeats
+
+LINES_MAX = 20
+SEATS_MAX = 50
+RANGE_DAYS_MAX = 31
+HOLDS_PER_VISITOR_MAX = 3
+HOLDS_PER_NETWORK_MAX = 50
+
+
+def may_hold(schedule: Schedule, lines: Sequence[Line]) -> list[OfferedSlot]:
+    """The offered slots of these lines, in their order, if such a hold may be asked for at all.
+
+    Raises InvalidRequest, TooManySeats, SlotClosed, PaymentsNotSetUp. Whether seats are left is for the engine to say.
+    """
+    if not lines or len({line.slot for line in lines}) != len(lines):
+        raise InvalidRequest("Name each slot once, and at least one.")
+    if len(lines) > LINES_MAX:
+        raise TooManySeats(f"At most {LINES_MAX} slots can be held at once.", maximum=LINES_MAX)
+    return [_may_hold_line(schedule, line) for line in lines]
+
+
+def _may_hold_line(schedule: Schedule, line: Line) -> OfferedSlot:
+    offered = schedule.find(line.slot)
+    if offered is None:
+        raise SlotClosed("This time is not offered any more.", slot=line.slot.id)
+    service = schedule.services[line.slot.service]
+    most = min(service.seats_per_booking_max, SEATS_MAX)
+    if not 1 <= line.seats <= most:
+        raise TooManySeats(f"Between 1 and {most} seats can be booked at once.", slot=line.slot.id, maximum=most)
+    if not service.price.is_free:
+        raise PaymentsNotSetUp("This service has a price, and payments are not set up yet.")
+    return offered
+
+
+def may_read_range(first: date, last: date) -> None:
+    """Raises InvalidRequest for days out of order, or more than a month of them."""
+    if last < first:
+        raise InvalidRequest("`to` must not be before `from`.")
+    if (last - first).days >= RANGE_DAYS_MAX:
+        raise InvalidRequest(f"At most {RANGE_DAYS_MAX} days can be read at once.")
+
+
+def service_of(schedule: Schedule, key: str) -> None:
+    """Raises NotFound for a service the site does not have."""
+    if key not in schedule.services:
+        raise NotFound("There is no such service.")

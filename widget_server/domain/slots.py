@@ -1,0 +1,80 @@
+"""The only place for what a slot is: its id, its seats and its state."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+_SLOT_ID = re.compile(r"([a-z0-9-]{1,64})\.(\d{8}T\d{4})Z\.([1-9]\d{0,4})", re.ASCII)
+MINUTES_MAX = 7 * 24 * 60
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """One bookable start and end of one service. Computed, never stored; both instants are UTC and whole minutes."""
+
+    service: str
+    starts_at: datetime
+    ends_at: datetime
+
+    @property
+    def id(self) -> str:
+        """`yoga.20261121T0930Z.60`: service, start in UTC, length in minutes. Safe in URLs and in Redis."""
+        minutes = (self.ends_at - self.starts_at) // timedelta(minutes=1)
+        return f"{self.service}.{self.starts_at:%Y%m%dT%H%M}Z.{minutes}"
+
+    @staticmethod
+    def parse(slot_id: str) -> "Slot":
+        """Raises ValueError for anything that `id` would not have written."""
+        match = _SLOT_ID.fullmatch(slot_id)
+        if match is None:
+            raise ValueError("not a slot id")
+        service, start, minutes = match.groups()
+        if int(minutes) > MINUTES_MAX:
+            raise ValueError("not a slot id")
+        starts_at = datetime.strptime(start, "%Y%m%dT%H%M").replace(tzinfo=UTC)
+        return Slot(service, starts_at, starts_at + timedelta(minutes=int(minutes)))
+
+
+class SlotState(StrEnum):
+    OPEN = "open"
+    HELD = "held"
+    FULL = "full"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """What is taken of one slot. `version` rises with every change within an epoch."""
+
+    held: int = 0
+    booked: int = 0
+    version: int = 0
+    frees_at: datetime | None = None
+    """The earliest deadline among its holds that are not being paid; None where no hold is running."""
+
+    @property
+    def taken(self) -> int:
+        return self.held + self.booked
+
+
+UNTOUCHED = Seats()
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedSlot:
+    """A slot that the schedule offers, with the capacity it has in that version of the schedule."""
+
+    slot: Slot
+    capacity: int
+
+    def left(self, seats: Seats) -> int:
+        """Never below zero: capacity may have been lowered, or a confirming hold counted twice for a moment."""
+        return max(0, self.capacity - seats.taken)
+
+    def state(self, seats: Seats, now: datetime) -> SlotState:
+        if self.slot.starts_at <= now:
+            return SlotState.CLOSED
+        if self.left(seats) > 0:
+            return SlotState.OPEN
+        return SlotState.HELD if seats.held > 0 else SlotState.FULL

@@ -1,0 +1,1 @@
+"""The reservation engine: Redis decides what is held. One method a script."""

@@ -1,0 +1,1 @@
+"""Updates to open widgets."""

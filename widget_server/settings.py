@@ -1,0 +1,33 @@
+"""What the environment may say. Every variable is described in docs/settings.md."""
+
+from ipaddress import ip_network
+from pathlib import Path
+
+from pydantic import SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="TENUTO_", frozen=True)
+
+    redis_url: str | None = None
+    database_url: str | None = None
+    data_dir: Path = Path("tenuto-data")
+    public_url: str | None = None
+    host: str = "localhost"
+    port: int = 8000
+    secret_key: SecretStr | None = None
+    trusted_proxies: str = ""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for part in value.split(","):
+            if part.strip():
+                ip_network(part.strip(), strict=False)
+        return value
+
+    @property
+    def base_url(self) -> str:
+        """Where browsers reach this server, without a slash at the end."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")

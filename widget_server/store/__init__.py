@@ -1,0 +1,1 @@
+"""SQL remembers: what is booked is decided here."""

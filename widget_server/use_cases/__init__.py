@@ -1,0 +1,1 @@
+"""One story each; the only code that knows two adapters."""
