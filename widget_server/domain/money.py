@@ -10,7 +10,8 @@ class Money:
 
     def __post_init__(self) -> None:
         assert self.amount_minor >= 0
-        assert len(self.currency) == 3 and self.currency.isupper(), "ISO 4217"
+        assert len(self.currency) == 3, "ISO 4217"
+        assert self.currency.isupper(), "ISO 4217"
 
     def __add__(self, other: "Money") -> "Money":
         assert self.currency == other.currency
