@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from widget_server.domain.schedule import Place
 from widget_server.domain.slots import Slot
 
 
@@ -33,6 +34,7 @@ class Booking:
     service_name: str
     seats: int
     state: BookingState
+    place: Place
     access: str
     attendees: tuple[str, ...]
     """First names of all who come to this meeting."""
