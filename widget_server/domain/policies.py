@@ -5,7 +5,7 @@ from datetime import date
 
 from widget_server.domain.holds import Line
 from widget_server.domain.schedule import Schedule
-from widget_server.domain.slots import OfferedSlot
+from widget_server.domain.slots import YEAR_MAX, YEAR_MIN, OfferedSlot
 from widget_server.errors import InvalidRequest, NotFound, PaymentsNotSetUp, SlotClosed, TooManySeats
 
 LINES_MAX = 20
@@ -41,7 +41,9 @@ def _may_hold_line(schedule: Schedule, line: Line) -> OfferedSlot:
 
 
 def may_read_range(first: date, last: date) -> None:
-    """Raises InvalidRequest for days out of order, or more than a month of them."""
+    """Raises InvalidRequest for days out of order, more than a month of them, or years nobody books in."""
+    if first.year < YEAR_MIN or last.year > YEAR_MAX:
+        raise InvalidRequest(f"Only the years {YEAR_MIN} to {YEAR_MAX} can be read.")
     if last < first:
         raise InvalidRequest("`to` must not be before `from`.")
     if (last - first).days >= RANGE_DAYS_MAX:

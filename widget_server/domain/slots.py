@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-_SLOT_ID = re.compile(r"([a-z0-9-]{1,64})\.(\d{8}T\d{4})Z\.([1-9]\d{0,4})", re.ASCII)
+_SLOT_ID = re.compile(
+    r"([a-z0-9-]{1,64})\.((?:20|21)\d\d)(\d\d)(\d\d)T([01]\d|2[0-3])([0-5]\d)Z\.([1-9]\d{0,4})", re.ASCII
+)
 MINUTES_MAX = 7 * 24 * 60
+YEAR_MIN, YEAR_MAX = 2000, 2199
+"""Slots lie within these years, so that no day counted from a slot falls off the calendar."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,10 +33,11 @@ class Slot:
         match = _SLOT_ID.fullmatch(slot_id)
         if match is None:
             raise ValueError("not a slot id")
-        service, start, minutes = match.groups()
+        service, *start, minutes = match.groups()
         if int(minutes) > MINUTES_MAX:
             raise ValueError("not a slot id")
-        starts_at = datetime.strptime(start, "%Y%m%dT%H%M").replace(tzinfo=UTC)
+        year, month, day, hour, minute = map(int, start)
+        starts_at = datetime(year, month, day, hour, minute, tzinfo=UTC)
         return Slot(service, starts_at, starts_at + timedelta(minutes=int(minutes)))
 
 
