@@ -1,0 +1,151 @@
+"""The only place that opens a database: SQLite in a way that loses no update, or PostgreSQL."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, event, exc, make_url, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.errors import Fault, Unavailable
+from widget_server.store import migrations
+from widget_server.store.tables import Table
+
+_FILE_NAME = "tenuto.sqlite3"
+_WAIT_S = 5
+"""How long a lock, a free connection or the server itself is waited for."""
+_SQLITE_READERS = 4
+_POSTGRES_CONNECTIONS = 10
+_POSTGRES_LIMITS = "-c lock_timeout=5s -c statement_timeout=15s -c idle_in_transaction_session_timeout=60s"
+
+
+class Database:
+    """One process's way to SQL. `url` None: a SQLite file in `data_dir`. Raises Fault for a URL that makes no sense."""
+
+    def __init__(self, url: str | None, data_dir: Path) -> None:
+        self._url = _parse(url, data_dir)
+        if self._url.get_backend_name() == "sqlite":
+            self._writer, self._reader = _open_sqlite(self._url)
+        else:
+            self._writer, self._reader = _open_postgres(self._url)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """All of it or nothing. Never await the network in here: on SQLite nobody else writes meanwhile.
+
+        Raises Unavailable where the database is gone or busy. After that nobody knows whether the commit went through:
+        do the same again, by the same id.
+        """
+        with _trouble_as_unavailable():
+            async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+                yield session
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """Read only, and all of it as of one moment, while writes go on. Raises Unavailable."""
+        with _trouble_as_unavailable():
+            async with AsyncSession(self._reader, expire_on_commit=False) as session, session.begin():
+                yield session
+
+    async def ping(self) -> None:
+        """Raises Unavailable."""
+        async with self.snapshot() as session:
+            await session.exec(select(1))  # type: ignore[call-overload]
+
+    async def migrate(self) -> None:
+        """Bring the tables up to date, off the event loop. Several processes may do so at once. Raises Fault."""
+        await asyncio.to_thread(migrations.upgrade, self._url)
+
+    async def close(self) -> None:
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+def insert(session: AsyncSession, table: type[Table]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT, which both databases have and spell alike."""
+    if session.get_bind().dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+def _parse(url: str | None, data_dir: Path) -> URL:
+    if url is None:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return URL.create("sqlite+aiosqlite", database=str(data_dir.resolve() / _FILE_NAME))
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError as error:
+        raise Fault("TENUTO_DATABASE_URL is not a URL, such as postgresql://user@host/name.") from error
+    if parsed.drivername.partition("+")[0] in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return parsed.set(drivername="sqlite+aiosqlite")
+    raise Fault("TENUTO_DATABASE_URL must name a PostgreSQL database or a SQLite file.")
+
+
+def _open_sqlite(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    """One connection that writes and a few that read.
+
+    More writers would only wait for each other; and as the write lock is taken at the beginning, nothing read in a
+    transaction can be outdated by the time it writes.
+    """
+    arguments = {"isolation_level": None, "timeout": _WAIT_S}
+    pool: dict[str, Any] = {"max_overflow": 0, "pool_timeout": _WAIT_S * 2, "connect_args": arguments}
+    writer = create_async_engine(url, pool_size=1, **pool)
+    reader = create_async_engine(url, pool_size=_SQLITE_READERS, **pool)
+    _on_connect(writer, "foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL")
+    _on_connect(reader, "query_only=ON")
+    _on_begin(writer, "BEGIN IMMEDIATE")
+    _on_begin(reader, "BEGIN")
+    return writer, reader
+
+
+def _on_connect(engine: AsyncEngine, *pragmas: str) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_up(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in (f"busy_timeout={_WAIT_S * 1000}", *pragmas):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+
+def _on_begin(engine: AsyncEngine, statement: str) -> None:
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql(statement)
+
+
+def _open_postgres(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    try:
+        writer = create_async_engine(
+            url,
+            pool_size=_POSTGRES_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=_WAIT_S * 2,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _WAIT_S, "options": _POSTGRES_LIMITS},
+        )
+    except ModuleNotFoundError as error:
+        raise Fault("PostgreSQL needs the extra: pip install 'tenuto[postgres]'.") from error
+    return writer, writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+@contextmanager
+def _trouble_as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+        if _is_our_mistake(error):
+            raise
+        raise Unavailable("The database is not there just now. Please try again.") from error
+
+
+def _is_our_mistake(error: exc.SQLAlchemyError) -> bool:
+    """SQLite says "no such table" with the same class as "the disk is full"."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_ERROR

@@ -1,0 +1,162 @@
+"""The only place that writes settings, services and openings, all under one version, and reads them as a schedule."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import case, delete, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import Select, SelectOfScalar
+
+from widget_server.domain.money import Money
+from widget_server.domain.schedule import Opening, Place, Schedule, Service, ServiceKind
+from widget_server.domain.sites import Site
+from widget_server.errors import NotFound
+from widget_server.store.database import Database, insert
+from widget_server.store.sites import to_site
+from widget_server.store.tables import MeetingRow, OpeningRow, ServiceRow, SiteRow, values
+
+Write = Callable[[AsyncSession], Awaitable[None]]
+"""What a change does besides raising the version, out of the `put_…` functions below."""
+
+
+class Schedules:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def load(self, site_id: int) -> Schedule:
+        """Raises NotFound."""
+        return (await self.load_with_site(site_id))[1]
+
+    async def load_with_site(self, site_id: int) -> tuple[Site, Schedule]:
+        """Both as of the same version. Raises NotFound."""
+        async with self._db.snapshot() as session:
+            site = await session.get(SiteRow, site_id)
+            services = (await session.exec(_services_of(site_id))).all()
+            openings = (await session.exec(_openings_of(site_id))).all()
+        if site is None:
+            raise NotFound("There is no such site.")
+        schedule = Schedule(
+            version=site.schedule_version,
+            zone=ZoneInfo(site.zone),
+            services={row.key: _to_service(row, site.currency) for row in services},
+            openings=tuple(_to_opening(row, key) for row, key in openings),
+        )
+        return to_site(site), schedule
+
+    async def change(self, site_id: int, *, from_version: int, to_version: int, write: Write | None = None) -> bool:
+        """Write and raise the version, or nothing at all: False if somebody else has raised it meanwhile.
+
+        Without `write` it is an empty change, which lets SQL catch up with the gate.
+        """
+        assert to_version > from_version, "versions only rise"
+        async with self._db.transaction() as session:
+            raised = (
+                update(SiteRow)
+                .where(col(SiteRow.id) == site_id, col(SiteRow.schedule_version) == from_version)
+                .values(schedule_version=to_version)
+            )
+            if (await session.exec(raised)).rowcount == 0:
+                return False
+            if write is not None:
+                await write(session)
+        return True
+
+
+async def put_settings(session: AsyncSession, site: Site) -> None:
+    """Everything about a site that its operator may set; not its key, partition, epoch and version."""
+    await session.exec(
+        update(SiteRow)
+        .where(col(SiteRow.id) == site.id)
+        .values(
+            name=site.name,
+            zone=site.zone.key,
+            currency=site.currency,
+            locale=site.locale,
+            accent=site.accent,
+            theme=site.theme,
+            holds_on=site.holds_on,
+            hold_minutes=site.hold_minutes,
+            origins=list(site.origins),
+        )
+    )
+
+
+async def put_service(session: AsyncSession, site_id: int, service: Service, *, at: datetime) -> None:
+    """A new service, or what one is from now on.
+
+    Its meetings from `at` on get its capacity; those with more seats booked already keep just these.
+    """
+    row = ServiceRow(
+        site_id=site_id,
+        key=service.key,
+        name=service.name,
+        kind=service.kind,
+        place=service.place,
+        description=service.description,
+        length_min=service.length_min,
+        capacity=service.capacity,
+        seats_per_booking_max=service.seats_per_booking_max,
+        price_minor=service.price.amount_minor,
+        access=service.access,
+    )
+    put = insert(session, ServiceRow).values(values(row))
+    await session.exec(put.on_conflict_do_update(index_elements=["site_id", "key"], set_=values(row)))
+    booked, capacity = col(MeetingRow.booked), service.capacity
+    await session.exec(
+        update(MeetingRow)
+        .where(
+            col(MeetingRow.site_id) == site_id,
+            col(MeetingRow.service) == service.key,
+            col(MeetingRow.starts_at) >= at,
+        )
+        .values(capacity=case((booked > capacity, booked), else_=capacity))
+    )
+
+
+async def put_openings(session: AsyncSession, site_id: int, service: str, openings: Sequence[Opening]) -> None:
+    """These openings in place of all that the service had. Raises NotFound."""
+    of_service = select(ServiceRow.id).where(col(ServiceRow.site_id) == site_id, col(ServiceRow.key) == service)
+    service_id = (await session.exec(of_service)).one_or_none()
+    if service_id is None:
+        raise NotFound("There is no such service.")
+    await session.exec(delete(OpeningRow).where(col(OpeningRow.service_id) == service_id))
+    session.add_all(
+        OpeningRow(
+            service_id=service_id, starts=opening.starts, ends=opening.ends, weekday=opening.weekday, day=opening.day
+        )
+        for opening in openings
+    )
+
+
+def _services_of(site_id: int) -> SelectOfScalar[ServiceRow]:
+    return select(ServiceRow).where(col(ServiceRow.site_id) == site_id).order_by(col(ServiceRow.id))
+
+
+def _openings_of(site_id: int) -> Select[OpeningRow, str]:
+    return (
+        select(OpeningRow, ServiceRow.key)
+        .join(ServiceRow, col(ServiceRow.id) == col(OpeningRow.service_id))
+        .where(col(ServiceRow.site_id) == site_id)
+        .order_by(col(OpeningRow.id))
+    )
+
+
+def _to_service(row: ServiceRow, currency: str) -> Service:
+    return Service(
+        key=row.key,
+        name=row.name,
+        kind=ServiceKind(row.kind),
+        place=Place(row.place),
+        description=row.description,
+        length_min=row.length_min,
+        capacity=row.capacity,
+        seats_per_booking_max=row.seats_per_booking_max,
+        price=Money(row.price_minor, currency),
+        access=row.access,
+    )
+
+
+def _to_opening(row: OpeningRow, service: str) -> Opening:
+    return Opening(service=service, starts=row.starts, ends=row.ends, weekday=row.weekday, day=row.day)

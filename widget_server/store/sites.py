@@ -1,0 +1,102 @@
+"""The only place that reads and writes sites. Their settings change through schedule.py, under one version."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from widget_server.domain.sites import Site
+from widget_server.errors import IdConflict, NotFound
+from widget_server.store.database import Database, insert
+from widget_server.store.tables import SiteRow, values
+
+
+class Sites:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def by_key(self, key: str) -> Site | None:
+        async with self._db.snapshot() as session:
+            row = (await session.exec(select(SiteRow).where(col(SiteRow.key) == key))).one_or_none()
+        return None if row is None else to_site(row)
+
+    async def by_id(self, site_id: int) -> Site | None:
+        async with self._db.snapshot() as session:
+            row = await session.get(SiteRow, site_id)
+        return None if row is None else to_site(row)
+
+    async def all(self) -> list[Site]:
+        async with self._db.snapshot() as session:
+            return [to_site(row) for row in await session.exec(select(SiteRow).order_by(col(SiteRow.id)))]
+
+    async def create(
+        self,
+        *,
+        key: str,
+        name: str,
+        zone: str,
+        currency: str,
+        at: datetime,
+        locale: str = "en",
+        accent: str = "#3b5bdb",
+        theme: str = "auto",
+        holds_on: bool = True,
+        hold_minutes: int = 10,
+        origins: Sequence[str] = (),
+        partition: str = "tenuto",
+    ) -> Site:
+        """A new site in epoch 1 with an empty schedule of version 1. Raises IdConflict where the key is taken."""
+        row = SiteRow(
+            key=key,
+            name=name,
+            zone=zone,
+            currency=currency,
+            locale=locale,
+            accent=accent,
+            theme=theme,
+            holds_on=holds_on,
+            hold_minutes=hold_minutes,
+            origins=list(origins),
+            partition=partition,
+            created_at=at,
+        )
+        async with self._db.transaction() as session:
+            new = insert(session, SiteRow).values(values(row)).on_conflict_do_nothing(index_elements=["key"])
+            row.id = (await session.exec(new.returning(col(SiteRow.id)))).scalar_one_or_none()
+        if row.id is None:
+            raise IdConflict("There is already a site with this key.")
+        return to_site(row)
+
+    async def raise_epoch(self, site_id: int) -> int:
+        """Begin a new filling of Redis. Whatever was confirmed in the epoch before is in SQL once this returns.
+
+        Confirming transactions lock the site's row as they compare the epoch: this waits for them, and later ones lose.
+        """
+        async with self._db.transaction() as session:
+            raised = update(SiteRow).where(col(SiteRow.id) == site_id).values(epoch=SiteRow.epoch + 1)
+            epoch: int | None = (await session.exec(raised.returning(col(SiteRow.epoch)))).scalar_one_or_none()
+        if epoch is None:
+            raise NotFound("There is no such site.")
+        return epoch
+
+
+def to_site(row: SiteRow) -> Site:
+    assert row.id is not None
+    return Site(
+        id=row.id,
+        key=row.key,
+        name=row.name,
+        zone=ZoneInfo(row.zone),
+        currency=row.currency,
+        locale=row.locale,
+        accent=row.accent,
+        theme=row.theme,
+        holds_on=row.holds_on,
+        hold_minutes=row.hold_minutes,
+        origins=tuple(row.origins),
+        partition=row.partition,
+        epoch=row.epoch,
+        schedule_version=row.schedule_version,
+    )

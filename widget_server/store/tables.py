@@ -1,0 +1,241 @@
+"""The only place that says what the SQL tables look like. No row leaves the store: it answers in domain values."""
+
+from datetime import UTC, date, datetime, time
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, Index, MetaData, UniqueConstraint
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Without names of their own, constraints could not be changed on SQLite later."""
+
+ID_LENGTH = 22
+HASH_LENGTH = 32
+
+
+class Instant(TypeDecorator[datetime]):
+    """A UTC datetime. SQLite drops the zone, PostgreSQL answers in the session's; here UTC goes in and comes out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.utcoffset() is None:
+            raise ValueError("an instant carries its zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Table(SQLModel):
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMES)
+
+
+class SiteRow(Table, table=True):
+    __tablename__ = "site"
+    __table_args__ = (CheckConstraint("epoch > 0 AND schedule_version > 0", name="versions"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(max_length=64, unique=True)
+    name: str = Field(max_length=200)
+    zone: str = Field(max_length=64)
+    currency: str = Field(max_length=3)
+    locale: str = Field(max_length=35)
+    accent: str = Field(max_length=32)
+    theme: str = Field(max_length=16)
+    holds_on: bool
+    hold_minutes: int
+    origins: list[str] = Field(sa_type=JSON)
+    partition: str = Field(max_length=64)
+    epoch: int = 1
+    schedule_version: int = 1
+    setup_hash: str | None = Field(default=None, max_length=HASH_LENGTH, unique=True)
+    """Of the secret in a first-run link, until somebody has become an operator with it."""
+    setup_until: datetime | None = Field(default=None, sa_type=Instant)
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class OperatorRow(Table, table=True):
+    __tablename__ = "operator"
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id", index=True)
+    email: str = Field(max_length=320, unique=True)
+    """In lower case: one address signs in to one site."""
+    password_hash: str = Field(max_length=200)
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class SignInRow(Table, table=True):
+    __tablename__ = "sign_in"
+
+    id: int | None = Field(default=None, primary_key=True)
+    operator_id: int = Field(foreign_key="operator.id", index=True)
+    token_hash: str = Field(max_length=HASH_LENGTH, unique=True)
+    created_at: datetime = Field(sa_type=Instant)
+    expires_at: datetime = Field(sa_type=Instant)
+
+
+class ServiceRow(Table, table=True):
+    __tablename__ = "service"
+    __table_args__ = (
+        UniqueConstraint("site_id", "key"),
+        CheckConstraint("capacity > 0 AND length_min > 0 AND seats_per_booking_max > 0", name="sizes"),
+        CheckConstraint("price_minor >= 0", name="price"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    key: str = Field(max_length=64)
+    name: str = Field(max_length=200)
+    kind: str = Field(max_length=16)
+    place: str = Field(max_length=16)
+    description: str = Field(max_length=4000)
+    length_min: int
+    capacity: int
+    seats_per_booking_max: int
+    price_minor: int
+    """A seat's price in the site's currency."""
+    access: str = Field(max_length=2000)
+
+
+class OpeningRow(Table, table=True):
+    __tablename__ = "opening"
+    __table_args__ = (
+        CheckConstraint("(weekday IS NULL) <> (day IS NULL)", name="weekly_or_dated"),
+        CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    service_id: int = Field(foreign_key="service.id", index=True)
+    starts: time
+    ends: time
+    weekday: int | None = None
+    day: date | None = None
+
+
+class MeetingRow(Table, table=True):
+    """Never deleted, and its version never starts again: a Redis that remembers more would believe itself newer."""
+
+    __tablename__ = "meeting"
+    __table_args__ = (
+        UniqueConstraint("site_id", "slot"),
+        CheckConstraint("booked BETWEEN 0 AND capacity", name="booked"),
+        Index(None, "site_id", "starts_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    slot: str = Field(max_length=100)
+    service: str = Field(max_length=64)
+    starts_at: datetime = Field(sa_type=Instant)
+    capacity: int
+    booked: int
+    version: int
+
+
+class OutcomeRow(Table, table=True):
+    """What became of a pinned hold. Whoever writes it first has decided."""
+
+    __tablename__ = "outcome"
+    __table_args__ = (UniqueConstraint("site_id", "hold_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    hold_id: str = Field(max_length=ID_LENGTH)
+    state: str = Field(max_length=16)
+    fence: int
+    digest: str | None = Field(default=None, max_length=64)
+    """Of all that was sent to confirm, so that the same again gets the same answer and anything else is refused."""
+    at: datetime = Field(sa_type=Instant)
+
+
+class OrderRow(Table, table=True):
+    __tablename__ = "orders"
+    __table_args__ = (
+        UniqueConstraint("site_id", "hold_id"),
+        UniqueConstraint("site_id", "number"),
+        CheckConstraint("total_minor >= 0", name="total"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    hold_id: str = Field(max_length=ID_LENGTH)
+    """The order's id for everybody else: one id is hold and order."""
+    number: str = Field(max_length=16)
+    secret_hash: str = Field(max_length=HASH_LENGTH)
+    state: str = Field(max_length=16)
+    customer_name: str = Field(max_length=200)
+    customer_email: str | None = Field(default=None, max_length=320)
+    customer_zone: str = Field(max_length=64)
+    customer_locale: str = Field(max_length=35)
+    total_minor: int
+    currency: str = Field(max_length=3)
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class BookingRow(Table, table=True):
+    __tablename__ = "booking"
+    __table_args__ = (
+        UniqueConstraint("order_id", "meeting_id"),
+        CheckConstraint("seats > 0", name="seats"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: int = Field(foreign_key="orders.id")
+    meeting_id: int = Field(foreign_key="meeting.id", index=True)
+    service_name: str = Field(max_length=200)
+    """As it was when booked."""
+    seats: int
+    unit_price_minor: int
+    state: str = Field(max_length=16)
+    created_at: datetime = Field(sa_type=Instant)
+    cancelled_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class AttendeeRow(Table, table=True):
+    """One a seat; the name may be empty."""
+
+    __tablename__ = "attendee"
+    __table_args__ = (UniqueConstraint("booking_id", "seat"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    booking_id: int = Field(foreign_key="booking.id")
+    seat: int
+    name: str = Field(max_length=200)
+
+
+class OutboxRow(Table, table=True):
+    """An event that somebody has not been told yet; once they have, the row goes."""
+
+    __tablename__ = "outbox"
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    event: str = Field(max_length=40)
+    recipient: str = Field(max_length=16)
+    hold_id: str = Field(max_length=ID_LENGTH)
+    fence: int | None = None
+    created_at: datetime = Field(sa_type=Instant)
+    due_at: datetime = Field(sa_type=Instant, index=True)
+    """Also moved on while somebody is at it, so that nobody else does the same."""
+    tries: int = 0
+    why: str | None = Field(default=None, max_length=500)
+    """What went wrong the last time."""
+
+
+def values(row: Table) -> dict[str, Any]:
+    """The values of a new row, without the id that the database gives."""
+    return row.model_dump(exclude={"id"})
