@@ -1,0 +1,162 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from tests.use_cases.office import Office, open_office
+from widget_server.errors import Changed, NotFound, Unavailable
+from widget_server.use_cases.scheduling import ScheduleStore, Scheduling, Write
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    office = await open_office(tmp_path)
+    yield office
+    await office.database.close()
+
+
+async def nothing(session: AsyncSession) -> None:
+    """A change that changes only the version."""
+
+
+async def test_the_gate_is_raised_before_sql_and_told_when_sql_has_it(office: Office) -> None:
+    site = await office.found("studio")
+    seen: list[tuple[int, list[int]]] = []
+
+    async def write(session: AsyncSession) -> None:
+        seen.append((office.gate.schedule, list(office.gate.settled)))
+
+    version = await office.scheduling.change(site, write)
+
+    assert version == 2
+    assert seen == [(2, [])], "while SQL was being written the gate was up already, and nobody had been told it is done"
+    assert office.gate.settled == [2]
+    assert (await office.again(site)).schedule_version == 2
+
+
+async def test_two_changes_at_once_both_happen_one_after_the_other(office: Office) -> None:
+    site = await office.found("studio")
+    written: list[str] = []
+
+    def writes(name: str) -> Write:
+        async def write(session: AsyncSession) -> None:
+            written.append(name)
+
+        return write
+
+    versions = await asyncio.gather(*(office.scheduling.change(site, writes(name)) for name in ("anna", "ben")))
+
+    assert sorted(versions) == [2, 3]
+    assert sorted(written) == ["anna", "ben"]
+    assert (await office.again(site)).schedule_version == 3 == office.gate.schedule
+
+
+async def test_a_gate_that_somebody_left_ahead_is_caught_up_with_an_empty_change(office: Office) -> None:
+    site = await office.found("studio")
+    await office.gate.raise_schedule(site, 2)
+
+    version = await office.scheduling.change(site, nothing)
+
+    assert version == 3
+    assert office.gate.settled == [2, 3]
+
+
+async def test_catching_up_waits_for_somebody_who_is_only_slow(office: Office) -> None:
+    site = await office.found("studio")
+    await office.gate.raise_schedule(site, 2)
+
+    waiting = asyncio.create_task(office.scheduling.catch_up(site, 2))
+    await asyncio.sleep(0.05)
+    assert await office.schedules.change(site.id, from_version=1, to_version=2)
+    await waiting
+
+    assert office.gate.settled == [], "there was nothing left to do"
+
+
+async def test_catching_up_twice_is_as_good_as_once(office: Office) -> None:
+    site = await office.found("studio")
+    await office.gate.raise_schedule(site, 2)
+
+    await asyncio.gather(office.scheduling.catch_up(site, 2), office.scheduling.catch_up(site, 2))
+    await office.scheduling.catch_up(site, 2)
+
+    assert (await office.again(site)).schedule_version == 2
+    assert office.gate.settled == [2]
+
+
+async def test_whoever_was_slow_loses_to_the_empty_change_and_starts_over(office: Office) -> None:
+    site = await office.found("studio")
+    slow = Overtaken(office.schedules, times=1)
+    written: list[str] = []
+
+    async def write(session: AsyncSession) -> None:
+        written.append("anna")
+
+    version = await Scheduling(gate=office.gate, sites=office.stored, schedules=slow).change(site, write)
+
+    assert version == 3
+    assert written == ["anna"]
+
+
+async def test_losing_again_and_again_ends_in_unavailable(office: Office) -> None:
+    site = await office.found("studio")
+    slow = Overtaken(office.schedules, times=100)
+
+    with pytest.raises(Unavailable):
+        await Scheduling(gate=office.gate, sites=office.stored, schedules=slow).change(site, nothing)
+
+
+async def test_a_change_that_is_refused_leaves_sql_with_the_gate(office: Office) -> None:
+    site = await office.found("studio")
+
+    async def refuse(session: AsyncSession) -> None:
+        raise Changed("Somebody was faster.")
+
+    with pytest.raises(Changed):
+        await office.scheduling.change(site, refuse)
+    assert (await office.again(site)).schedule_version == 2 == office.gate.schedule
+
+
+async def test_without_redis_nothing_changes(office: Office) -> None:
+    site = await office.found("studio")
+    office.gate.is_gone = True
+
+    with pytest.raises(Unavailable):
+        await office.scheduling.change(site, nothing)
+    assert (await office.again(site)).schedule_version == 1
+
+
+async def test_a_change_counts_though_redis_went_away_after_it(office: Office) -> None:
+    site = await office.found("studio")
+
+    async def write(session: AsyncSession) -> None:
+        office.gate.is_gone = True
+
+    assert await office.scheduling.change(site, write) == 2
+
+
+async def test_a_site_that_does_not_exist_is_not_found(office: Office, tmp_path: Path) -> None:
+    elsewhere = await open_office(tmp_path / "elsewhere")
+    site = await elsewhere.found("nowhere")
+    await elsewhere.database.close()
+
+    with pytest.raises(NotFound):
+        await office.scheduling.change(site, nothing)
+
+
+class Overtaken:
+    """A store in which somebody else is always a little faster."""
+
+    def __init__(self, schedules: ScheduleStore, *, times: int) -> None:
+        self._schedules = schedules
+        self._times = times
+
+    async def change(self, site_id: int, *, from_version: int, to_version: int, write: Write | None = None) -> bool:
+        if self._times > 0:
+            self._times -= 1
+            await self._schedules.change(site_id, from_version=from_version, to_version=to_version)
+        return await self._schedules.change(site_id, from_version=from_version, to_version=to_version, write=write)

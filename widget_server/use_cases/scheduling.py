@@ -1,0 +1,91 @@
+"""Changing anything that processes keep in memory of a site: settings, services, openings. The gate always goes first.
+
+From the moment the gate is raised no hold is granted on the old schedule. If SQL went first, a process that died
+before it told Redis would leave slots for sale that the operator has closed, for ever.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.sites import Site
+from widget_server.errors import NotFound, Refusal, Unavailable
+
+Write = Callable[[AsyncSession], Awaitable[None]]
+
+_PATIENCE_S = 0.2
+"""How long the gate may be ahead of SQL before whoever notices takes its maker for dead."""
+_LOOK_EVERY_S = 0.02
+_TRIES_MAX = 5
+
+
+class Gate(Protocol):
+    async def raise_schedule(self, site: Site, to: int) -> bool: ...
+
+    async def settle(self, site: Site, version: int) -> None: ...
+
+
+class SiteSource(Protocol):
+    async def by_key(self, key: str) -> Site | None: ...
+
+
+class ScheduleStore(Protocol):
+    async def change(self, site_id: int, *, from_version: int, to_version: int, write: Write | None = None) -> bool: ...
+
+
+class Scheduling:
+    def __init__(self, *, gate: Gate, sites: SiteSource, schedules: ScheduleStore) -> None:
+        self._gate = gate
+        self._sites = sites
+        self._schedules = schedules
+
+    async def change(self, site: Site, write: Write) -> int:
+        """Write under the next version of the schedule, and return it. All of `write` happens, once, or nothing does.
+
+        `write` runs inside the SQL transaction and may refuse by raising. Raises NotFound; Loading while Redis is being
+        filled; Unavailable where others keep changing the same site, or the database is not there.
+        """
+        for _ in range(_TRIES_MAX):
+            version = await self._version_of(site)
+            if not await self._gate.raise_schedule(site, version + 1):
+                await self.catch_up(site, version + 1)
+            elif await self._commit(site, version, version + 1, write):
+                return version + 1
+        raise Unavailable("Others are changing this site just now. Please try again.")
+
+    async def catch_up(self, site: Site, gate_version: int) -> None:
+        """Called by whoever finds the gate at a version that SQL does not have: afterwards SQL has it, or a later one.
+
+        Somebody is between the two steps of `change`, or has died there. After a moment of patience an empty change is
+        committed in their place; if they live, they lose, and start over.
+        """
+        give_up_at = asyncio.get_running_loop().time() + _PATIENCE_S
+        while (version := await self._version_of(site)) < gate_version:
+            if asyncio.get_running_loop().time() < give_up_at:
+                await asyncio.sleep(_LOOK_EVERY_S)
+            else:
+                await self._commit(site, version, gate_version)
+
+    async def _commit(self, site: Site, version: int, to: int, write: Write | None = None) -> bool:
+        """False if somebody else has committed meanwhile, and `write` has not happened."""
+        try:
+            won = await self._schedules.change(site.id, from_version=version, to_version=to, write=write)
+        except Refusal:
+            # The gate is up already. Nobody shall have to wait for us, unless SQL is gone: then there is no other way.
+            with suppress(Unavailable):
+                await self.catch_up(site, to)
+            raise
+        if won:
+            # The feed said "changed" when the gate went up. This second word only saves widgets a moment of waiting.
+            with suppress(Unavailable):
+                await self._gate.settle(site, to)
+        return won
+
+    async def _version_of(self, site: Site) -> int:
+        found = await self._sites.by_key(site.key)
+        if found is None:
+            raise NotFound("There is no such site.")
+        return found.schedule_version

@@ -1,0 +1,224 @@
+"""Sites and those who run them: making a site, the first-run link, signing in and out, and the settings."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zoneinfo import available_timezones
+
+from email_validator import EmailNotValidError, validate_email
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.clock import Clock
+from widget_server.domain.operators import Operator
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import Site
+from widget_server.errors import InvalidRequest, NotFound, SignInNeeded, TooLate
+from widget_server.ids import KEY_PATTERN, hash_secret, new_id
+from widget_server.store.operators import Operators
+from widget_server.store.schedule import Schedules, put_settings
+from widget_server.store.sites import Sites as StoredSites
+from widget_server.use_cases.passwords import Passwords, may_be_password
+from widget_server.use_cases.scheduling import Scheduling
+from widget_server.use_cases.tries import Tries
+
+SETUP_LASTS = timedelta(days=7)
+SESSION_IDLE = timedelta(days=14)
+"""A session ends when nobody has used it for this long."""
+SESSION_MAX = timedelta(days=90)
+"""And after this long in any case."""
+_PROLONG_AFTER = timedelta(hours=12)
+"""Prolonging at every page would be a write at every page."""
+_EMAIL_LENGTH_MAX = 254
+_TRIES_OF_ADDRESS_MAX, _TRIES_OF_NETWORK_MAX = 5, 40
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """An operator and the session they came with; `session` is the secret of the cookie."""
+
+    operator: Operator
+    session: str
+    prolonged: bool
+    """Whether the session was just given more time, so that the cookie wants it too."""
+
+    @property
+    def email(self) -> str:
+        return self.operator.email
+
+
+class Sites:
+    def __init__(
+        self,
+        *,
+        sites: StoredSites,
+        operators: Operators,
+        schedules: Schedules,
+        scheduling: Scheduling,
+        clock: Clock,
+        passwords: Passwords | None = None,
+    ) -> None:
+        self._sites = sites
+        self._operators = operators
+        self._schedules = schedules
+        self._scheduling = scheduling
+        self._clock = clock
+        self._passwords = passwords or Passwords()
+        self._tries = Tries(clock)
+
+    async def create(self, *, key: str, name: str, zone: str, currency: str, locale: str = "en") -> Site:
+        """A new site that offers nothing yet. Raises InvalidRequest with `field`, IdConflict for a taken key."""
+        if re.fullmatch(KEY_PATTERN, key) is None:
+            raise InvalidRequest("Use a-z, 0-9 and hyphens for the site key.", field="key")
+        if zone not in available_timezones():
+            raise InvalidRequest("There is no such time zone; use a name such as Europe/Berlin.", field="zone")
+        if re.fullmatch("[A-Z]{3}", currency) is None:
+            raise InvalidRequest("Use the three capital letters of a currency, such as EUR.", field="currency")
+        return await self._sites.create(
+            key=key, name=name, zone=zone, currency=currency, locale=locale, at=self._clock.now()
+        )
+
+    async def first_run_token(self, site: Site) -> str:
+        """The secret of a new first-run link, `/admin/setup#<token>`: works once, for a week, and ends the one before.
+
+        The same link gives an operator who forgot their password a new one.
+        """
+        token = new_id()
+        await self._operators.offer_setup(site.id, hash_secret(token), until=self._clock.now() + SETUP_LASTS)
+        return token
+
+    async def needs_setup(self, site: Site) -> bool:
+        return not await self._operators.any_of(site.id)
+
+    async def set_up(self, token: str, email: str, password: str, *, network: str) -> str:
+        """Use up a first-run link: from now on this address and password sign in. Returns the secret of a session.
+
+        Raises TooLate for a link that works no longer, InvalidRequest or IdConflict (each with `field`), TooManyTries.
+        """
+        self._tries.spend([(f"setup {network}", _TRIES_OF_NETWORK_MAX)])
+        now = self._clock.now()
+        if await self._operators.setup_of(hash_secret(token), now) is None:
+            raise _link_is_over()
+        address = _address(email)
+        _may_be_password(password)
+        password_hash = await self._passwords.hash(password)
+        operator = await self._operators.set_up(
+            hash_secret(token), email=address, password_hash=password_hash, at=self._clock.now()
+        )
+        if operator is None:
+            raise _link_is_over()
+        return await self._begin_session(operator)
+
+    async def sign_in(self, email: str, password: str, *, network: str) -> str:
+        """The secret of a new session. It takes as long for an unknown address as for a known one.
+
+        Raises SignInNeeded without saying which of the two was wrong, TooManyTries.
+        """
+        address = _address_or_anything(email)
+        of_address = f"address {hash_secret(address)} {network}"
+        self._tries.spend([(of_address, _TRIES_OF_ADDRESS_MAX), (f"network {network}", _TRIES_OF_NETWORK_MAX)])
+        operator = await self._operators.by_email(address)
+        if not await self._passwords.matches(password, operator.password_hash if operator else None):
+            raise SignInNeeded("E-mail or password is not right.")
+        assert operator is not None, "nobody's password never matches"
+        self._tries.forget(of_address)
+        return await self._begin_session(operator)
+
+    async def signed_in(self, session: str) -> SignedIn | None:
+        """Whose session this is. Using a session prolongs it."""
+        now = self._clock.now()
+        found = await self._operators.signed_in(hash_secret(session), now)
+        if found is None:
+            return None
+        until = _end_of_session(began_at=found.created_at, now=now)
+        prolonged = until - found.expires_at > _PROLONG_AFTER
+        if prolonged:
+            await self._operators.prolong(hash_secret(session), until=until)
+        return SignedIn(found.operator, session, prolonged)
+
+    async def sign_out(self, session: str) -> None:
+        """A second call changes nothing."""
+        await self._operators.sign_out(hash_secret(session))
+
+    async def change_password(self, signed_in: SignedIn, present: str, wanted: str, *, network: str) -> str:
+        """Ends all sessions of the operator and returns the secret of a new one.
+
+        Raises SignInNeeded for a wrong present password, InvalidRequest with `field`, TooManyTries.
+        """
+        operator = signed_in.operator
+        of_operator = f"password {operator.id} {network}"
+        self._tries.spend([(of_operator, _TRIES_OF_ADDRESS_MAX)])
+        if not await self._passwords.matches(present, operator.password_hash):
+            raise SignInNeeded("This is not your present password.", field="current")
+        self._tries.forget(of_operator)
+        _may_be_password(wanted)
+        await self._operators.set_password(operator.id, await self._passwords.hash(wanted))
+        return await self._begin_session(operator)
+
+    async def sites_of(self, signed_in: SignedIn) -> list[Site]:
+        site = await self._sites.by_id(signed_in.operator.site_id)
+        return [] if site is None else [site]
+
+    async def open(self, signed_in: SignedIn, site_key: str) -> tuple[Site, Schedule]:
+        """A site of this operator and what it offers, fresh from SQL. Raises NotFound, also for sites of others."""
+        site, schedule = await self._schedules.load_with_site(signed_in.operator.site_id)
+        if site.key != site_key:
+            raise NotFound("You have no site of this name.")
+        return site, schedule
+
+    async def change_settings(self, signed_in: SignedIn, wanted: Site) -> Site:
+        """Save everything an operator may set about a site; its key, partition and epoch stay what they are.
+
+        Nothing happens if it is so already. Raises NotFound, Unavailable.
+        """
+        present, _ = await self.open(signed_in, wanted.key)
+        settled = replace(
+            wanted,
+            id=present.id,
+            partition=present.partition,
+            epoch=present.epoch,
+            schedule_version=present.schedule_version,
+        )
+        if settled == present:
+            return present
+
+        async def write(session: AsyncSession) -> None:
+            await put_settings(session, settled)
+
+        version = await self._scheduling.change(present, write)
+        return replace(settled, schedule_version=version)
+
+    async def _begin_session(self, operator: Operator) -> str:
+        session, now = new_id(), self._clock.now()
+        await self._operators.sign_in(operator.id, hash_secret(session), at=now, until=now + SESSION_IDLE)
+        return session
+
+
+def _end_of_session(*, began_at: datetime, now: datetime) -> datetime:
+    return min(now + SESSION_IDLE, began_at + SESSION_MAX)
+
+
+def _address(email: str) -> str:
+    try:
+        found = validate_email(email, check_deliverability=False)
+    except EmailNotValidError as error:
+        raise InvalidRequest("This is not an e-mail address.", field="email") from error
+    return found.normalized.lower()
+
+
+def _address_or_anything(email: str) -> str:
+    """An address in the form in which it is kept; for anything else no hint that it could not be one."""
+    try:
+        return _address(email)
+    except InvalidRequest:
+        return email.lower()[:_EMAIL_LENGTH_MAX]
+
+
+def _may_be_password(password: str) -> None:
+    try:
+        may_be_password(password)
+    except InvalidRequest as refusal:
+        raise InvalidRequest(refusal.message, field="password") from refusal
+
+
+def _link_is_over() -> TooLate:
+    return TooLate("This link was used already, or is too old. Ask for a new one where the server runs.", field="token")
