@@ -49,11 +49,12 @@ class Scheduling:
         filled; Unavailable where others keep changing the same site, or the database is not there.
         """
         for _ in range(_TRIES_MAX):
-            version = await self._version_of(site)
-            if not await self._gate.raise_schedule(site, version + 1):
-                await self.catch_up(site, version + 1)
-            elif await self._commit(site, version, version + 1, write):
-                return version + 1
+            present = await self._read(site)
+            wanted = present.schedule_version + 1
+            if not await self._gate.raise_schedule(present, wanted):
+                await self.catch_up(present, wanted)
+            elif await self._commit(present, wanted, write):
+                return wanted
         raise Unavailable("Others are changing this site just now. Please try again.")
 
     async def catch_up(self, site: Site, gate_version: int) -> None:
@@ -63,29 +64,31 @@ class Scheduling:
         committed in their place; if they live, they lose, and start over.
         """
         give_up_at = asyncio.get_running_loop().time() + _PATIENCE_S
-        while (version := await self._version_of(site)) < gate_version:
+        while (present := await self._read(site)).schedule_version < gate_version:
             if asyncio.get_running_loop().time() < give_up_at:
                 await asyncio.sleep(_LOOK_EVERY_S)
             else:
-                await self._commit(site, version, gate_version)
+                await self._commit(present, gate_version)
 
-    async def _commit(self, site: Site, version: int, to: int, write: Write | None = None) -> bool:
+    async def _commit(self, present: Site, to: int, write: Write | None = None) -> bool:
         """False if somebody else has committed meanwhile, and `write` has not happened."""
+        version = present.schedule_version
         try:
-            won = await self._schedules.change(site.id, from_version=version, to_version=to, write=write)
+            won = await self._schedules.change(present.id, from_version=version, to_version=to, write=write)
         except Refusal:
             # The gate is up already. Nobody shall have to wait for us, unless SQL is gone: then there is no other way.
             with suppress(Unavailable):
-                await self.catch_up(site, to)
+                await self.catch_up(present, to)
             raise
         if won:
             # The feed said "changed" when the gate went up. This second word only saves widgets a moment of waiting.
             with suppress(Unavailable):
-                await self._gate.settle(site, to)
+                await self._gate.settle(present, to)
         return won
 
-    async def _version_of(self, site: Site) -> int:
-        found = await self._sites.by_key(site.key)
-        if found is None:
+    async def _read(self, site: Site) -> Site:
+        """Fresh: the caller's may be of an epoch that has ended."""
+        present = await self._sites.by_key(site.key)
+        if present is None:
             raise NotFound("There is no such site.")
-        return found.schedule_version
+        return present

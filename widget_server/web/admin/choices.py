@@ -1,0 +1,84 @@
+"""The only place for what settings can be chosen from: time zones, currencies, languages, themes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+_HIDDEN_AREAS = ("Etc/", "SystemV/", "US/", "Canada/", "Brazil/", "Mexico/", "Chile/", "posix/", "right/")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    value: str
+    label: str
+
+
+THEMES = (Choice("auto", "Like the device"), Choice("light", "Light"), Choice("dark", "Dark"))
+
+_CURRENCIES = """
+AED UAE dirham|ARS Argentine peso|AUD Australian dollar|BDT Bangladeshi taka|BGN Bulgarian lev|BHD Bahraini dinar
+BRL Brazilian real|CAD Canadian dollar|CHF Swiss franc|CLP Chilean peso|CNY Chinese yuan|COP Colombian peso
+CRC Costa Rican colón|CZK Czech koruna|DKK Danish krone|DOP Dominican peso|EGP Egyptian pound|EUR Euro
+GBP British pound|GEL Georgian lari|GHS Ghanaian cedi|HKD Hong Kong dollar|HUF Hungarian forint|IDR Indonesian rupiah
+ILS Israeli new shekel|INR Indian rupee|ISK Icelandic króna|JOD Jordanian dinar|JPY Japanese yen|KES Kenyan shilling
+KRW South Korean won|KWD Kuwaiti dinar|KZT Kazakhstani tenge|LKR Sri Lankan rupee|MAD Moroccan dirham|MDL Moldovan leu
+MXN Mexican peso|MYR Malaysian ringgit|NGN Nigerian naira|NOK Norwegian krone|NPR Nepalese rupee|NZD New Zealand dollar
+OMR Omani rial|PEN Peruvian sol|PHP Philippine peso|PKR Pakistani rupee|PLN Polish złoty|QAR Qatari riyal
+RON Romanian leu|RSD Serbian dinar|SAR Saudi riyal|SEK Swedish krona|SGD Singapore dollar|THB Thai baht
+TND Tunisian dinar|TRY Turkish lira|TWD New Taiwan dollar|TZS Tanzanian shilling|UAH Ukrainian hryvnia
+UGX Ugandan shilling|USD US dollar|UYU Uruguayan peso|UZS Uzbekistani som|VND Vietnamese dong|XOF West African CFA franc
+ZAR South African rand
+"""
+_LOCALES = """
+ar العربية|bg Български|cs Čeština|da Dansk|de Deutsch|de-AT Deutsch (Österreich)|de-CH Deutsch (Schweiz)|el Ελληνικά
+en English|en-AU English (Australia)|en-CA English (Canada)|en-GB English (United Kingdom)|en-IE English (Ireland)
+en-IN English (India)|en-NZ English (New Zealand)|en-US English (United States)|es Español|es-MX Español (México)
+et Eesti|fi Suomi|fr Français|fr-BE Français (Belgique)|fr-CA Français (Canada)|fr-CH Français (Suisse)|he עברית
+hi हिन्दी|hr Hrvatski|hu Magyar|id Bahasa Indonesia|is Íslenska|it Italiano|it-CH Italiano (Svizzera)|ja 日本語|ko 한국어
+lt Lietuvių|lv Latviešu|nb Norsk bokmål|nl Nederlands|nl-BE Nederlands (België)|pl Polski|pt-BR Português (Brasil)
+pt-PT Português (Portugal)|ro Română|sk Slovenčina|sl Slovenščina|sr Српски|sv Svenska|th ไทย|tr Türkçe|uk Українська
+vi Tiếng Việt|zh-Hans 简体中文|zh-Hant 繁體中文
+"""
+
+
+def _listed(text: str) -> tuple[Choice, ...]:
+    return tuple(Choice(*entry.split(" ", 1)) for line in text.strip().splitlines() for entry in line.split("|"))
+
+
+CURRENCIES = tuple(Choice(c.value, f"{c.value} · {c.label}") for c in _listed(_CURRENCIES))
+LOCALES = _listed(_LOCALES)
+
+
+def with_present(choices: tuple[Choice, ...], present: str) -> tuple[Choice, ...]:
+    """A site may have been made with something that is not in our list; it must not be lost by saving."""
+    return choices if any(c.value == present for c in choices) else (Choice(present, present), *choices)
+
+
+def zones(at: datetime) -> list[Choice]:
+    """Zones people look for, by their city, with what their clocks show against UTC at this instant."""
+    return [Choice(name, f"{name.rpartition('/')[2].replace('_', ' ')}, {_offset(name, at)}") for name in _zone_names()]
+
+
+def find_zone(typed: str) -> ZoneInfo | None:
+    """The zone of this name, in capitals or not, with spaces or underscores."""
+    name = _zones_by_folded_name().get(typed.casefold().replace(" ", "_"))
+    return ZoneInfo(name) if name else None
+
+
+@cache
+def _zone_names() -> tuple[str, ...]:
+    known = _zones_by_folded_name().values()
+    return tuple(sorted(name for name in known if "/" in name and not name.startswith(_HIDDEN_AREAS)))
+
+
+@cache
+def _zones_by_folded_name() -> dict[str, str]:
+    known = available_timezones() - {"localtime", "Factory"}
+    return {name.casefold(): name for name in known if not name.startswith(("posix/", "right/"))}
+
+
+def _offset(name: str, at: datetime) -> str:
+    """`UTC+05:30`"""
+    spelled = at.astimezone(ZoneInfo(name)).strftime("%z")
+    return f"UTC{spelled[:3]}:{spelled[3:5]}"

@@ -1,0 +1,42 @@
+"""The only place where a refusal becomes a page for people."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from widget_server.errors import (
+    CrossSite,
+    Loading,
+    NotFound,
+    Refusal,
+    SignInNeeded,
+    TooLarge,
+    TooManyTries,
+    Unavailable,
+)
+from widget_server.web.admin.session import HOME, sign_in_path
+from widget_server.web.pages import templates
+
+_TITLES: dict[type[Refusal], str] = {
+    NotFound: "There is nothing here",
+    CrossSite: "This form came from somewhere else",
+    TooLarge: "That was too much at once",
+    TooManyTries: "One moment, please",
+    Loading: "One moment, please",
+    Unavailable: "One moment, please",
+}
+
+
+def refused_page(request: Request, refusal: Refusal) -> Response:
+    is_admin = request.url.path.startswith(HOME)
+    if isinstance(refusal, SignInNeeded) and is_admin:
+        return RedirectResponse(sign_in_path(request), status_code=303, headers={"cache-control": "no-store"})
+    headers = {"cache-control": "no-store"}
+    if refusal.retry_after_s is not None:
+        headers["retry-after"] = str(refusal.retry_after_s)
+    context = {
+        "title": _TITLES.get(type(refusal), "That did not work"),
+        "message": refusal.message,
+        "is_admin": is_admin,
+        "signed_in": None,
+    }
+    return templates.TemplateResponse(request, "admin/refused.html", context, refusal.status, headers)

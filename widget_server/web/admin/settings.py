@@ -1,0 +1,80 @@
+"""The settings page of a site, with the snippet to copy and a live preview."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from markupsafe import escape
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN, Site
+from widget_server.use_cases.sites import SignedIn
+from widget_server.web.admin.choices import CURRENCIES, LOCALES, THEMES, with_present, zones
+from widget_server.web.admin.pages import page
+from widget_server.web.admin.settings_form import fingerprint, form_of, read_settings
+from widget_server.web.context import base_url, use_cases
+from widget_server.web.forms import Form, read_form_of
+
+_NOTES = {
+    "zone": "Openings are now read on the clocks of {zone}. Bookings made before keep their moment.",
+    "currency": "Prices are now in {currency}, with the same numbers as before. Bookings made before keep their price.",
+}
+_ORIGIN_ROWS_MIN, _ORIGIN_ROWS_MAX = 3, 12
+
+
+async def show_settings(request: Request, signed_in: SignedIn) -> Response:
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    return _show(request, signed_in, site, schedule, form_of(site))
+
+
+async def save_settings(request: Request, signed_in: SignedIn) -> Response:
+    form = await read_form_of(request, signed_in.session)
+    sites = use_cases(request).sites
+    site, schedule = await sites.open(signed_in, request.path_params["site"])
+    wanted = read_settings(form, site)
+    if form.text("seen") != fingerprint(site):
+        form.values["seen"] = fingerprint(site)
+        form.refuse("page", "Somebody saved other settings meanwhile. Here are yours: check them and save once more.")
+    if form.errors:
+        return _show(request, signed_in, site, schedule, form, status=422)
+    await sites.change_settings(signed_in, wanted)
+    changed = [name for name in _NOTES if getattr(wanted, name) != getattr(site, name)]
+    query = urlencode({"saved": ",".join(changed) or "1"})
+    return RedirectResponse(f"/admin/sites/{site.key}/settings?{query}", status_code=303)
+
+
+def _show(
+    request: Request, signed_in: SignedIn, site: Site, schedule: Schedule, form: Form, status: int = 200
+) -> Response:
+    saved = request.query_params.get("saved", "") if request.method == "GET" else ""
+    return page(
+        request,
+        "settings",
+        signed_in,
+        status,
+        site=site,
+        form=form,
+        saved=bool(saved),
+        notes=[_NOTES[name].format(zone=site.zone.key, currency=site.currency) for name in _NOTES if name in saved],
+        priced=sum(not service.price.is_free for service in schedule.services.values()),
+        zones=zones(datetime.now(UTC)),
+        locales=with_present(LOCALES, site.locale),
+        currencies=with_present(CURRENCIES, site.currency),
+        themes=THEMES,
+        minutes_min=HOLD_MINUTES_MIN,
+        minutes_max=HOLD_MINUTES_MAX,
+        origin_rows=min(max(_ORIGIN_ROWS_MIN, form.text("origins").count("\n") + 2), _ORIGIN_ROWS_MAX),
+        snippet=snippet(base_url(request), site.key),
+        preview=f"/w/{site.key}",
+    )
+
+
+def snippet(url: str, site_key: str) -> str:
+    """What a site owner pastes into their page."""
+    return (
+        f'<script src="{escape(url)}/embed.js" async></script>\n'
+        f'<tenuto-booking site="{site_key}">\n'
+        f'  <noscript><a href="{escape(url)}/w/{site_key}">Book a time</a></noscript>\n'
+        f"</tenuto-booking>"
+    )

@@ -1,0 +1,73 @@
+"""The only place that reads forms: no longer than needed, and only those that our own pages have sent."""
+
+import hmac
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from widget_server.errors import CrossSite
+from widget_server.ids import keyed
+from widget_server.web.context import base_url
+
+FORM_BYTES_MAX = 32_768
+_FIELDS_MAX = 40
+_TOKEN_FIELD = "form_token"  # noqa: S105  the name of a field, not a secret
+_SENT_FROM_ELSEWHERE = "This form was sent from another page. Go back, load the page again and send it once more."
+
+
+@dataclass
+class Form:
+    """What somebody typed, exactly as typed, and what is wrong with it: one sentence a field."""
+
+    values: dict[str, str]
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        return self.values.get(name, "").strip()
+
+    def secret(self, name: str) -> str:
+        """As it is: spaces belong to a password."""
+        return self.values.get(name, "")
+
+    def refuse(self, name: str, why: str) -> None:
+        self.errors.setdefault(name, why)
+
+
+async def read_form(request: Request) -> Form:
+    """Raises CrossSite for a form that did not come from one of our own pages."""
+    _must_be_our_own(request)
+    async with request.form(max_files=0, max_fields=_FIELDS_MAX, max_part_size=FORM_BYTES_MAX) as sent:
+        return Form({name: value.replace("\r\n", "\n") for name, value in sent.items() if isinstance(value, str)})
+
+
+async def read_form_of(request: Request, session: str) -> Form:
+    """As `read_form`, and the form must carry the token of this very session."""
+    form = await read_form(request)
+    if not hmac.compare_digest(form.secret(_TOKEN_FIELD).encode(), form_token(session).encode()):
+        raise CrossSite(_SENT_FROM_ELSEWHERE)
+    return form
+
+
+def form_token(session: str) -> str:
+    """The same for all forms of a session; it says nothing about the session itself."""
+    return keyed(session.encode(), "form", "")
+
+
+def _must_be_our_own(request: Request) -> None:
+    """The browser says where a form comes from, and no script can make it lie.
+
+    All browsers of today send `Sec-Fetch-Site` to https and localhost; to plain http they send `Origin`.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        trusted = site == "same-origin"
+    else:
+        trusted = request.headers.get("origin") in (_origin_of(base_url(request)), _origin_of(str(request.base_url)))
+    if not trusted:
+        raise CrossSite(_SENT_FROM_ELSEWHERE)
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

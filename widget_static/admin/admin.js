@@ -1,0 +1,26 @@
+// What makes the admin pages more comfortable. Without it they do all the same.
+
+import { copyButton } from "./copy.js";
+import { accentField, needs, unsavedNote, warning } from "./fields.js";
+import { preview } from "./preview.js";
+import { readSetupCode, revealButton } from "./password.js";
+
+/**
+ * @template {Element} E
+ * @param {string} selector
+ * @param {(element: E) => void} enhance
+ */
+function each(selector, enhance) {
+  for (const element of document.querySelectorAll(selector)) enhance(/** @type {E} */ (element));
+}
+
+each("[data-reveal]", revealButton);
+each("[data-setup]", readSetupCode);
+each("[data-copy]", copyButton);
+each("[data-warns]", warning);
+each("[data-needs]", needs);
+each("[data-accent]", accentField);
+each("[data-settings]", unsavedNote);
+each("[data-preview]", preview);
+// Last, so that the page has its final shape: what the server has to say comes first.
+/** @type {HTMLElement | null} */ (document.querySelector("[data-focus]"))?.focus();
