@@ -1,0 +1,143 @@
+// @ts-check
+/** The only place for the order page: the way back to what was booked. Reading it changes nothing. */
+
+import { applyAccent } from "./widget/accent.js";
+import { Api, Refused } from "./widget/api.js";
+import { ServerClock } from "./widget/clock.js";
+import { bookingCard } from "./widget/confirmation.js";
+import { element, fill, icon } from "./widget/elements.js";
+import { patiently, sleep } from "./widget/patience.js";
+import { sentenceFor } from "./widget/problems.js";
+import { fetchWords, knownLocale } from "./widget/words.js";
+import { ZoneChoice } from "./widget/zone.js";
+
+/** @typedef {import("./widget/api.js").Order} Order */
+
+const CONFIRMING_MS = 2_000;
+
+class OrderPage {
+  #api;
+  #words;
+  #site;
+  #claim;
+  /** @type {Order | null} */ #order = null;
+  #isAsking = false;
+  /** @type {string | null} */ #problem = null;
+
+  /**
+   * @param {{root: HTMLElement, words: import("./widget/words.js").Words, site: import("./widget/api.js").Site,
+   *   claim: import("./widget/api.js").Claim}} parts
+   */
+  constructor({ root, words, site, claim }) {
+    const clock = new ServerClock();
+    this.#api = new Api(site.key, clock);
+    this.#words = words;
+    this.#site = site;
+    this.#claim = claim;
+    this.zone = new ZoneChoice(site, words, clock.now(), () => this.#show());
+    this.title = element("h1", { tabindex: "-1" }, words.say("order.title"));
+    this.stage = element("div", { class: "stage order-card" }, element("p", { role: "status", class: "quiet" }, words.say("order.loading")));
+    fill(root, element("header", { class: "top" }, element("div", { class: "top-text" }, element("div", { class: "top-above" }, site.name), this.title)),
+      this.stage, element("footer", { class: "foot" }, this.zone.element));
+    root.removeAttribute("aria-busy");
+    document.title = `${words.say("order.title")} · ${site.name}`;
+  }
+
+  async load() {
+    if (!this.#claim.secret) return this.#fail(this.#words.say("order.no_secret"));
+    try {
+      this.#order = (await patiently(() => this.#api.order(this.#claim))).order;
+    } catch (problem) {
+      const isWrong = problem instanceof Refused && problem.status < 429;
+      return this.#fail(isWrong ? this.#words.say("order.not_yours") : sentenceFor(problem, this.#words), !isWrong);
+    }
+    this.#show();
+    if (this.#order.bookings.some(({ state }) => state === "confirming")) {
+      await sleep(CONFIRMING_MS);
+      await this.load();
+    }
+  }
+
+  /**
+   * @param {string} sentence
+   * @param {boolean} [canRetry]
+   */
+  #fail(sentence, canRetry = false) {
+    fill(this.stage, element("div", { class: "notice", role: "alert" }, icon("warning"), element("div", {}, element("p", {}, sentence),
+      canRetry && element("div", { class: "row" }, element("button", { type: "button", class: "button", onclick: () => void this.load() }, this.#words.say("order.again"))))));
+  }
+
+  #show() {
+    const order = this.#order;
+    if (!order) return;
+    const words = this.#words;
+    const names = [...new Set(order.bookings.flatMap(({ attendees }) => attendees ?? []))].filter((name) => name.trim());
+    fill(this.stage,
+      order.bookings.map((booking) => element("div", { class: `order-card is-${booking.state}` },
+        element("p", { class: `state is-${booking.state}` }, icon(booking.state === "confirmed" ? "check" : "clock"), words.say(`order.state.${booking.state}`)),
+        bookingCard(booking, { words, zone: this.zone.current, siteZone: this.#site.zone }))),
+      element("dl", {},
+        fact(words.say("done.number"), order.number),
+        fact(words.say("order.name"), [order.customer.name, order.customer.email].filter(Boolean).join(", ")),
+        names.length > 0 && fact(words.say("order.attendees"), names.join(", ")),
+        fact(words.say("order.total"), words.money(order.total))),
+      this.#cancelling(order));
+  }
+
+  /** @param {Order} order */
+  #cancelling(order) {
+    const words = this.#words;
+    if (order.bookings.every(({ state }) => state === "cancelled")) return element("p", { class: "quiet", role: "status" }, words.say("order.cancelled"));
+    const isAhead = order.bookings.some(({ state, starts_at }) => state === "confirmed" && Date.parse(starts_at) > Date.now());
+    if (!isAhead) return null;
+    const problem = this.#problem && element("p", { class: "notice is-problem", role: "alert" }, icon("warning"), this.#problem);
+    if (!this.#isAsking) return element("div", {}, problem, element("button", { type: "button", class: "button", onclick: () => this.#ask(true) }, words.say("order.cancel")));
+    const yes = element("button", { type: "button", class: "button danger", onclick: () => void this.#cancel(yes) }, words.say("order.cancel_yes"));
+    return element("div", { class: "ask", role: "alertdialog", "aria-labelledby": "ask" }, element("p", { id: "ask" }, words.say("order.cancel_ask")), problem,
+      element("div", { class: "row" }, yes, element("button", { type: "button", class: "button", "data-focus": true, onclick: () => this.#ask(false) }, words.say("order.cancel_no"))));
+  }
+
+  /** @param {boolean} isAsking */
+  #ask(isAsking) {
+    this.#isAsking = isAsking;
+    this.#problem = null;
+    this.#show();
+    /** @type {HTMLElement | null} */ (this.stage.querySelector(isAsking ? "[data-focus]" : ".button:last-child"))?.focus();
+  }
+
+  /** @param {HTMLButtonElement} button */
+  async #cancel(button) {
+    button.disabled = true;
+    button.textContent = this.#words.say("order.cancelling");
+    try {
+      this.#order = (await patiently(() => this.#api.cancelOrder(this.#claim))).order;
+      this.#isAsking = false;
+      this.#problem = null;
+    } catch (problem) {
+      this.#problem = sentenceFor(problem, this.#words);
+    }
+    this.#show();
+    this.title.focus();
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string} value
+ */
+function fact(name, value) {
+  return [element("dt", {}, name), element("dd", {}, value)];
+}
+
+async function start() {
+  const root = /** @type {HTMLElement} */ (document.getElementById("order"));
+  const { site, order } = JSON.parse(document.getElementById("boot")?.textContent ?? "");
+  applyAccent(site.accent, () => document.documentElement.dataset.theme ?? "auto");
+  const words = await fetchWords(knownLocale(new URLSearchParams(location.search).get("lang"), site.locale));
+  document.documentElement.lang = words.locale;
+  const page = new OrderPage({ root, words, site, claim: { id: order, secret: location.hash.slice(1) } });
+  await page.load();
+  addEventListener("hashchange", () => location.reload());
+}
+
+void start();

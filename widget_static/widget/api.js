@@ -1,0 +1,194 @@
+// @ts-check
+/** The only place that speaks HTTP with the server, and that knows the shapes of its answers. */
+
+const TIMEOUT_MS = 15_000;
+
+/**
+ * @typedef {{amount: number, currency: string}} Money  minor units
+ * @typedef {{key: string, name: string, zone: string, currency: string, locale: string, accent: string, theme: string,
+ *   holds_on: boolean, hold_minutes: number}} Site
+ * @typedef {{id: string, name: string, kind: string, place: string, description: string, length_minutes: number,
+ *   capacity: number, seats_per_booking_max: number, price: Money}} Service
+ * @typedef {{id: string, starts_at: string, ends_at: string, capacity: number, held: number, booked: number,
+ *   left: number, state: "open" | "held" | "full" | "closed", version: number, frees_at: string | null}} Slot
+ * @typedef {{service: string, zone: string, from: string, to: string, epoch: number, schedule_version: number,
+ *   feed_id: string, slots: Slot[]}} AvailabilityAnswer
+ * @typedef {{slot: string, seats: number}} Line
+ * @typedef {{hold: {id: string, state: string, lines: Line[], expires_at: string, limit_at: string, version: number},
+ *   server_now: string}} HoldAnswer
+ * @typedef {{slot: string, service: string, service_name: string, starts_at: string, ends_at: string, seats: number,
+ *   state: string, place: string, access: string, attendees?: string[]}} Booking
+ * @typedef {{id: string, number: string, state: string, total: Money, customer: {name: string, email: string},
+ *   bookings: Booking[], created_at: string}} Order
+ * @typedef {{order: Order, order_secret?: string, order_url?: string, server_now: string}} OrderAnswer
+ * @typedef {{name: string, email: string, zone: string, locale: string}} Customer
+ * @typedef {{customer: Customer, attendees?: string[][], lines?: Line[], visitor?: string}} Confirmation
+ * @typedef {{id: string, secret: string}} Claim  what a hold or an order is reached with
+ */
+
+/** The server said no. `code` is one of the public codes; `details` stand beside it in the answer. */
+export class Refused extends Error {
+  /**
+   * @param {number} status
+   * @param {{code?: string, message?: string, [detail: string]: any}} body
+   * @param {number | null} retryAfterMs
+   */
+  constructor(status, body, retryAfterMs) {
+    super(body.message ?? `status ${status}`);
+    this.status = status;
+    this.code = body.code ?? (status >= 500 ? "unavailable" : "unknown");
+    this.details = body;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** Nobody answered: offline, or too slow. What was asked may have happened or not. */
+export class Unreachable extends Error {}
+
+export class Api {
+  #base;
+  #clock;
+
+  /**
+   * @param {string} siteKey
+   * @param {import("./clock.js").ServerClock} clock  learns from every answer that tells the server's time
+   */
+  constructor(siteKey, clock) {
+    this.#base = `/v1/sites/${encodeURIComponent(siteKey)}`;
+    this.#clock = clock;
+  }
+
+  get feedUrl() {
+    return `${this.#base}/feed`;
+  }
+
+  /** @returns {Promise<{site: Site, services: Service[]}>} */
+  services() {
+    return this.#ask("GET", "/services");
+  }
+
+  /**
+   * @param {string} service
+   * @param {{from: string, to: string}} range  days of the site's zone, both included
+   * @returns {Promise<AvailabilityAnswer>}
+   */
+  availability(service, { from, to }) {
+    return this.#ask("GET", `/services/${encodeURIComponent(service)}/availability?from=${from}&to=${to}`);
+  }
+
+  /**
+   * @param {Claim} claim
+   * @param {{visitor: string, lines: Line[]}} wanted
+   * @returns {Promise<HoldAnswer>}
+   */
+  hold({ id, secret }, { visitor, lines }) {
+    return this.#ask("POST", "/holds", { secret, body: { id, visitor, lines } });
+  }
+
+  /**
+   * @param {Claim} claim
+   * @returns {Promise<HoldAnswer>}
+   */
+  findHold({ id, secret }) {
+    return this.#ask("GET", `/holds/${id}`, { secret });
+  }
+
+  /**
+   * @param {Claim} claim
+   * @param {number} version
+   * @returns {Promise<HoldAnswer>}
+   */
+  renew({ id, secret }, version) {
+    return this.#ask("PATCH", `/holds/${id}`, { secret, body: { version, renew: true } });
+  }
+
+  /** @param {Claim} claim */
+  release({ id, secret }) {
+    return this.#ask("DELETE", `/holds/${id}`, { secret });
+  }
+
+  /**
+   * @param {Claim} claim
+   * @param {Confirmation} confirmation
+   * @returns {Promise<OrderAnswer>}
+   */
+  confirm({ id, secret }, confirmation) {
+    return this.#ask("POST", `/holds/${id}/confirmation`, { secret, body: confirmation });
+  }
+
+  /**
+   * @param {Claim} claim
+   * @returns {Promise<OrderAnswer>}
+   */
+  order({ id, secret }) {
+    return this.#ask("GET", `/orders/${id}`, { secret });
+  }
+
+  /**
+   * @param {Claim} claim
+   * @returns {Promise<OrderAnswer>}
+   */
+  cancelOrder({ id, secret }) {
+    return this.#ask("POST", `/orders/${id}/cancellation`, { secret });
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {{secret?: string, body?: object}} [contents]
+   * @returns {Promise<any>}
+   */
+  async #ask(method, path, { secret, body } = {}) {
+    /** @type {Record<string, string>} */
+    const headers = { Accept: "application/json" };
+    if (secret) headers.Authorization = `Bearer ${secret}`;
+    if (body) headers["Content-Type"] = "application/json";
+    const askedAt = this.#clock.ticks();
+    const { response, answer } = await reach(this.#base + path, {
+      method, headers, body: body && JSON.stringify(body), credentials: "omit",
+    });
+    if (!response.ok) throw new Refused(response.status, answer?.error ?? {}, retryAfterMs(response));
+    if (answer === null && response.status !== 204) throw new Unreachable("an answer that is not ours");
+    if (answer?.server_now) this.#clock.learn(answer.server_now, askedAt);
+    return answer;
+  }
+}
+
+/**
+ * @param {string} url
+ * @param {RequestInit} request
+ */
+async function reach(url, request) {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), TIMEOUT_MS);
+  try {
+    const response = await fetch(url, { ...request, signal: limit.signal });
+    const text = await response.text();
+    return { response, answer: text ? parsed(text) : null };
+  } catch (problem) {
+    throw new Unreachable(String(problem));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @param {string} text  a proxy's error page is no JSON, and no reason to fail in another way */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Response} response */
+export function retryAfterMs(response) {
+  const seconds = Number.parseFloat(response.headers.get("Retry-After") ?? "");
+  return Number.isFinite(seconds) ? Math.max(0, seconds * 1000) : null;
+}
+
+/** 128 random bits in base64url: ids and secrets of holds, ids of visitors. */
+export function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}

@@ -1,0 +1,72 @@
+// @ts-check
+/** The only place for the last step: it is booked, and this is the way back to it. */
+
+import { element, icon } from "./elements.js";
+import { ticket } from "./ticket.js";
+
+const COPIED_MS = 2_500;
+
+export class Confirmation {
+  /**
+   * @param {{words: import("./words.js").Words, zone: string, site: import("./api.js").Site}} at
+   * @param {{order: import("./api.js").Order, url: string}} booked
+   * @param {{onAnother: () => void}} listeners
+   */
+  constructor({ words, zone, site }, { order, url }, { onAnother }) {
+    this.heading = element("h2", { class: "done-title", tabindex: "-1" }, words.say("done.title"));
+    this.element = element("div", { class: "done" },
+      element("div", { class: "done-mark", "aria-hidden": "true" }, icon("check")),
+      this.heading,
+      element("p", { class: "done-number" }, words.say("done.number"), " ", element("strong", {}, order.number)),
+      order.bookings.map((booking) => bookingCard(booking, { words, zone, siteZone: site.zone })),
+      element("div", { class: "done-link" },
+        element("p", {}, words.say(order.customer.email ? "done.link" : "done.only_link")),
+        element("div", { class: "row" },
+          element("a", { class: "button primary", href: url, target: "_blank", rel: "noopener" }, words.say("done.open")),
+          copyButton(url, words))),
+      element("button", { type: "button", class: "button plain", onclick: onAnother }, words.say("done.another")));
+  }
+
+  focus() {
+    this.heading.focus();
+  }
+}
+
+/**
+ * @param {import("./api.js").Booking} booking
+ * @param {{words: import("./words.js").Words, zone: string, siteZone: string}} at
+ */
+export function bookingCard(booking, at) {
+  const [startsMs, endsMs] = [Date.parse(booking.starts_at), Date.parse(booking.ends_at)];
+  return element("div", { class: "booking" },
+    ticket({ startsMs, endsMs, name: booking.service_name, seats: booking.seats, place: booking.place }, at),
+    booking.access && booking.state === "confirmed" && access(booking, at.words));
+}
+
+/**
+ * How to get there. An address on the web becomes a link; everything else stays the text it is.
+ * @param {import("./api.js").Booking} booking
+ * @param {import("./words.js").Words} words
+ */
+function access({ access: text, place }, words) {
+  const parts = text.split(/(https?:\/\/[^\s<>"]+)/);
+  return element("div", { class: "access" },
+    element("h3", {}, icon(place === "online" ? "online" : "place"), words.say(`access.${place}`)),
+    element("p", {}, parts.map((part, index) =>
+      index % 2 ? element("a", { href: part, target: "_blank", rel: "noopener noreferrer" }, part) : part)));
+}
+
+/**
+ * @param {string} url
+ * @param {import("./words.js").Words} words
+ */
+function copyButton(url, words) {
+  const button = element("button", { type: "button", class: "button", onclick: () => void copy() }, icon("link"), words.say("done.copy"));
+  const copy = async () => {
+    await navigator.clipboard.writeText(url);
+    button.lastChild?.replaceWith(words.say("done.copied"));
+    setTimeout(() => button.lastChild?.replaceWith(words.say("done.copy")), COPIED_MS);
+  };
+  button.hidden = !navigator.clipboard;
+  return button;
+}

@@ -1,0 +1,155 @@
+// @ts-check
+/**
+ * The only place that knows days. A day is a text like "2026-11-21" and a month one like "2026-11", in whichever zone
+ * the caller says; instants are epoch milliseconds.
+ */
+
+const DAY_MS = 86_400_000;
+
+/** @type {Map<string, Intl.DateTimeFormat>} */
+const walls = new Map();
+
+/**
+ * The day that the wall clock of a zone shows at an instant.
+ * @param {number} instantMs
+ * @param {string} zone
+ */
+export function dayAt(instantMs, zone) {
+  return new Date(instantMs + offsetMs(instantMs, zone)).toISOString().slice(0, 10);
+}
+
+/**
+ * The first instant of a day, also where the clock skips midnight.
+ * @param {string} day
+ * @param {string} zone
+ */
+export function startOf(day, zone) {
+  const wallMs = Date.parse(`${day}T00:00:00Z`);
+  const offsets = [-DAY_MS, DAY_MS].map((shift) => offsetMs(wallMs + shift, zone));
+  const instants = offsets.map((offset) => wallMs - offset).sort((one, other) => one - other);
+  return instants.find((instantMs) => dayAt(instantMs, zone) >= day) ?? instants[1];
+}
+
+/**
+ * How far the wall clock of a zone is ahead of UTC at an instant.
+ * @param {number} instantMs
+ * @param {string} zone
+ */
+export function offsetMs(instantMs, zone) {
+  const wholeMs = Math.floor(instantMs / 1000) * 1000;
+  /** @type {Record<string, number>} */
+  const part = {};
+  for (const { type, value } of wallOf(zone).formatToParts(wholeMs)) part[type] = Number(value);
+  return Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second) - wholeMs;
+}
+
+/** @param {string} zone */
+function wallOf(zone) {
+  let wall = walls.get(zone);
+  if (!wall) {
+    const digits = /** @type {const} */ ("2-digit");
+    wall = new Intl.DateTimeFormat("en-US", {
+      timeZone: zone, calendar: "gregory", numberingSystem: "latn", hourCycle: "h23",
+      year: "numeric", month: digits, day: digits, hour: digits, minute: digits, second: digits,
+    });
+    walls.set(zone, wall);
+  }
+  return wall;
+}
+
+/**
+ * Whether two zones show the same wall time, now and half a year from now.
+ * @param {string} one
+ * @param {string} other
+ * @param {number} nowMs
+ */
+export function sameWall(one, other, nowMs) {
+  return [0, 182 * DAY_MS].every((ahead) => offsetMs(nowMs + ahead, one) === offsetMs(nowMs + ahead, other));
+}
+
+/**
+ * @param {string} day
+ * @param {number} count
+ */
+export function addDays(day, count) {
+  return new Date(Date.parse(`${day}T12:00:00Z`) + count * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** @param {string} day */
+export function monthOf(day) {
+  return day.slice(0, 7);
+}
+
+/**
+ * @param {string} month
+ * @param {number} count
+ */
+export function addMonths(month, count) {
+  const [year, number] = month.split("-").map(Number);
+  return new Date(Date.UTC(year, number - 1 + count, 1)).toISOString().slice(0, 7);
+}
+
+/**
+ * The same day of another month, or that month's last.
+ * @param {string} day
+ * @param {number} months
+ */
+export function moveByMonths(day, months) {
+  const month = addMonths(monthOf(day), months);
+  const days = daysOf(month);
+  return days[Math.min(Number(day.slice(8)), days.length) - 1];
+}
+
+/** @param {string} month */
+export function daysOf(month) {
+  const [year, number] = month.split("-").map(Number);
+  const count = new Date(Date.UTC(year, number, 0)).getUTCDate();
+  return Array.from({ length: count }, (_, index) => `${month}-${String(index + 1).padStart(2, "0")}`);
+}
+
+/**
+ * 1 is Monday, 7 is Sunday.
+ * @param {string} day
+ */
+export function weekdayOf(day) {
+  return new Date(`${day}T12:00:00Z`).getUTCDay() || 7;
+}
+
+/**
+ * The stretches of days in the site's zone that cover days of the viewer's zone, each at most `daysMax` long, which
+ * is what one question may ask for. Nothing before `earliest`.
+ * @param {{first: string, last: string, zone: string, siteZone: string, earliest: string, daysMax?: number}} wanted
+ * @returns {{from: string, to: string}[]}
+ */
+export function rangesFor({ first, last, zone, siteZone, earliest, daysMax = 31 }) {
+  const start = dayAt(startOf(first, zone), siteZone);
+  const end = dayAt(startOf(addDays(last, 1), zone) - 1, siteZone);
+  const ranges = [];
+  for (let from = start < earliest ? earliest : start; from <= end; from = addDays(from, daysMax)) {
+    const to = addDays(from, daysMax - 1);
+    ranges.push({ from, to: to < end ? to : end });
+  }
+  return ranges;
+}
+
+/** Weeks that begin on Sunday or Saturday, for browsers whose Intl does not tell. */
+const SUNDAY_FIRST = new Set(["US", "CA", "MX", "BR", "CO", "PE", "VE", "JP", "KR", "TW", "HK", "IL", "IN", "ZA", "PH", "SA"]);
+const SATURDAY_FIRST = new Set(["EG", "DZ", "IQ", "JO", "KW", "LY", "OM", "QA", "SY", "BH", "SD"]);
+
+/**
+ * The weekday that a week begins with.
+ * @param {string} locale
+ */
+export function firstWeekday(locale) {
+  const named = new Intl.Locale(locale);
+  const week = /** @type {any} */ (named).getWeekInfo?.() ?? /** @type {any} */ (named).weekInfo;
+  if (week) return Number(week.firstDay);
+  const region = named.maximize().region ?? "";
+  if (SUNDAY_FIRST.has(region)) return 7;
+  return SATURDAY_FIRST.has(region) ? 6 : 1;
+}
+
+/** The zone of the visitor's device. */
+export function deviceZone() {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+}

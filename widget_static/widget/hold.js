@@ -1,0 +1,178 @@
+// @ts-check
+/** The only place that owns the visitor's hold: its id and secret, taking, renewing, giving back and confirming it. */
+
+import { newId, Refused, Unreachable } from "./api.js";
+import { patiently } from "./patience.js";
+
+/** The feed tells that seats are free again about when the answer comes; after this it will not come any more. */
+const LEAVING_MAX_MS = 2_000;
+
+/**
+ * @typedef {import("./api.js").Line} Line
+ * @typedef {{id: string, secret: string, state: string, lines: Line[], expiresMs: number, limitMs: number,
+ *   version: number}} Hold
+ */
+
+export class HoldKeeper {
+  /** @type {Hold | null} */ current = null;
+  /** One that is just being given back: its seats are still counted as held. */
+  /** @type {Hold | null} */ leaving = null;
+  visitor = newId();
+  #api;
+  #onChange;
+  /** An id whose fate is unknown is used again for the same wish, so that it cannot be granted twice. */
+  /** @type {{id: string, secret: string, wish: string} | null} */ #open = null;
+  /** What was confirmed with an unknown outcome: only the very same may be sent again. */
+  /** @type {{id: string, body: import("./api.js").Confirmation} | null} */ #sent = null;
+
+  /**
+   * @param {import("./api.js").Api} api
+   * @param {(hold: Hold | null) => void} onChange
+   */
+  constructor(api, onChange) {
+    this.#api = api;
+    this.#onChange = onChange;
+  }
+
+  /** @param {Line[]} lines */
+  async take(lines) {
+    const claim = this.#claimFor(lines);
+    try {
+      const answer = await patiently(() => this.#api.hold(claim, { visitor: this.visitor, lines }));
+      this.#open = null;
+      return this.#set(claim, answer);
+    } catch (problem) {
+      if (!isUnknown(problem)) this.#open = null;
+      throw problem;
+    }
+  }
+
+  /** @param {Line[]} lines */
+  #claimFor(lines) {
+    const wish = JSON.stringify(lines);
+    if (this.#open && this.#open.wish !== wish) {
+      const forgotten = this.#open;
+      patiently(() => this.#api.release(forgotten)).catch(() => {});
+      this.#open = null;
+    }
+    this.#open ??= { id: newId(), secret: newId(), wish };
+    return this.#open;
+  }
+
+  /**
+   * Finds a hold that was taken before this page was loaded; null where it is over.
+   * @param {import("./host.js").KeptHold} kept
+   */
+  async find(kept) {
+    const answer = await patiently(() => this.#api.findHold(kept));
+    if (answer.hold.state !== "held") return null;
+    this.visitor = kept.visitor;
+    return this.#set(kept, answer);
+  }
+
+  /** Asks what became of it. Null: it is over. */
+  async check() {
+    const hold = this.current;
+    if (!hold) return null;
+    try {
+      const answer = await this.#api.findHold(hold);
+      if (this.current !== hold) return this.current;
+      if (answer.hold.state === "held" || answer.hold.state === "paying") return this.#set(hold, answer);
+    } catch (problem) {
+      if (isUnknown(problem)) throw problem;
+    }
+    if (this.current === hold) this.forget();
+    return this.current;
+  }
+
+  async renew() {
+    const hold = this.#running();
+    return this.#set(hold, await patiently(() => this.#api.renew(hold, hold.version)));
+  }
+
+  /** Gives the seats back. Nobody needs to wait for it: they would run out anyway. */
+  release() {
+    const hold = this.current;
+    if (!hold) return;
+    this.leaving = hold;
+    this.forget();
+    patiently(() => this.#api.release(hold)).catch(() => {}).finally(() => setTimeout(() => this.#left(hold), LEAVING_MAX_MS));
+  }
+
+  /** @param {Hold} hold */
+  #left(hold) {
+    if (this.leaving === hold) this.leaving = null;
+  }
+
+  /**
+   * Makes it a booking. After an unknown outcome the same is sent again, whatever was typed since.
+   * @param {import("./api.js").Confirmation} wanted
+   */
+  async confirm(wanted) {
+    const hold = this.#running();
+    return this.#confirm(hold, wanted);
+  }
+
+  /**
+   * Where the site takes no holds: seats are taken and booked in one step.
+   * @param {import("./api.js").Confirmation} wanted
+   */
+  async bookAtOnce(wanted) {
+    const claim = this.#claimFor(wanted.lines ?? []);
+    try {
+      return await this.#confirm(claim, { ...wanted, visitor: this.visitor });
+    } catch (problem) {
+      if (!isUnknown(problem)) this.#open = null;
+      throw problem;
+    }
+  }
+
+  /**
+   * @param {import("./api.js").Claim} claim
+   * @param {import("./api.js").Confirmation} wanted
+   */
+  async #confirm(claim, wanted) {
+    const body = this.#sent?.id === claim.id ? this.#sent.body : wanted;
+    this.#sent = { id: claim.id, body };
+    try {
+      const answer = await patiently(() => this.#api.confirm(claim, body));
+      this.#open = this.#sent = null;
+      this.current = null;
+      return answer;
+    } catch (problem) {
+      if (!isUnknown(problem)) this.#sent = null;
+      throw problem;
+    }
+  }
+
+  #running() {
+    if (!this.current) throw new Refused(410, { code: "hold_ended" }, null);
+    return this.current;
+  }
+
+  /**
+   * @param {import("./api.js").Claim} claim
+   * @param {import("./api.js").HoldAnswer} answer
+   */
+  #set({ id, secret }, { hold }) {
+    const { state, lines, version } = hold;
+    const set = { id, secret, state, lines, version, expiresMs: Date.parse(hold.expires_at), limitMs: Date.parse(hold.limit_at) };
+    this.current = set;
+    this.#onChange(set);
+    return set;
+  }
+
+  /** It is over, as the server said. */
+  forget() {
+    this.current = null;
+    this.#onChange(null);
+  }
+}
+
+/**
+ * Whether what was asked may have happened all the same.
+ * @param {unknown} problem
+ */
+export function isUnknown(problem) {
+  return problem instanceof Unreachable || (problem instanceof Refused && problem.status >= 500);
+}

@@ -1,0 +1,79 @@
+// @ts-check
+/** The only place for what stays around every step: name, countdown, banner, time zone, and what is said aloud. */
+
+import { element, fill, icon } from "./elements.js";
+
+/** Said long enough after the last sentence for a screen reader to notice a new one. */
+const SAY_AFTER_MS = 120;
+
+export class Page {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #saying;
+  /** @type {string[]} */ #unsaid = [];
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.above = element("div", { class: "top-above" });
+    this.title = element("h1", { tabindex: "-1" });
+    this.meta = element("div", { class: "top-meta" });
+    this.side = element("div", { class: "top-side" });
+    this.banner = element("p", { class: "banner", role: "status", hidden: true });
+    this.stage = element("div", { class: "stage" });
+    this.foot = element("footer", { class: "foot" });
+    this.news = element("p", { class: "unseen", role: "status", "aria-live": "polite" });
+    fill(root, element("header", { class: "top" }, element("div", { class: "top-text" }, this.above, this.title, this.meta), this.side),
+      this.banner, this.stage, this.foot, this.news);
+    root.removeAttribute("aria-busy");
+  }
+
+  /** @param {{countdown: HTMLElement, zone: HTMLElement}} parts */
+  show({ countdown, zone }) {
+    fill(this.side, countdown);
+    fill(this.foot, zone);
+  }
+
+  /**
+   * @param {string} title
+   * @param {string} above
+   * @param {HTMLElement | null} meta
+   * @param {HTMLElement | null} [back]
+   */
+  name(title, above, meta, back = null) {
+    this.title.textContent = title;
+    fill(this.above, back ?? above);
+    this.above.hidden = !back && !above;
+    fill(this.meta, meta);
+  }
+
+  /** @param {boolean} isShown */
+  set zoneIsShown(isShown) {
+    this.foot.hidden = !isShown;
+  }
+
+  focus() {
+    this.title.focus();
+  }
+
+  /** @param {string} sentence */
+  warn(sentence) {
+    fill(this.banner, icon("warning"), sentence);
+    this.banner.hidden = false;
+  }
+
+  calm() {
+    this.banner.hidden = true;
+  }
+
+  /**
+   * Tells it to a screen reader once it has a moment.
+   * @param {string} sentence
+   */
+  announce(sentence) {
+    this.#unsaid.push(sentence);
+    clearTimeout(this.#saying);
+    this.news.textContent = "";
+    this.#saying = setTimeout(() => {
+      this.news.textContent = this.#unsaid.splice(0).join(" ");
+    }, SAY_AFTER_MS);
+  }
+}

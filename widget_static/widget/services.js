@@ -1,0 +1,39 @@
+// @ts-check
+/** The only place to choose a service. */
+
+import { element, icon } from "./elements.js";
+
+/** @typedef {import("./api.js").Service} Service */
+
+export class ServiceList {
+  /**
+   * @param {import("./words.js").Words} words
+   * @param {Service[]} services
+   * @param {(service: Service) => void} onChoose
+   */
+  constructor(words, services, onChoose) {
+    this.heading = element("h2", { class: "step-name", tabindex: "-1" }, words.say("services.title"));
+    this.element = element("div", { class: "services" }, this.heading,
+      services.length === 0 && element("p", { class: "day-hint" }, words.say("services.none")),
+      element("ul", {}, services.map((service) => element("li", {},
+        element("button", { type: "button", class: "service", "data-service": service.id, onclick: () => onChoose(service) },
+          element("span", { class: "service-name" }, service.name),
+          element("span", { class: "service-description" }, service.description),
+          facts(service, words), icon("next"))))));
+  }
+
+  focus() {
+    this.heading.focus();
+  }
+}
+
+/**
+ * @param {Service} service
+ * @param {import("./words.js").Words} words
+ */
+export function facts(service, words) {
+  return element("span", { class: "meta" },
+    element("span", {}, icon("clock"), words.minutes(service.length_minutes)),
+    element("span", {}, icon(service.place === "online" ? "online" : "place"), words.say(`place.${service.place}`)),
+    element("span", { class: "price" }, words.money(service.price)));
+}

@@ -1,0 +1,208 @@
+// @ts-check
+/** The only place for the step before booking: what was chosen, who comes, and what to do when the hold has ended. */
+
+import { leftOf, stateOf } from "./availability.js";
+import { element, fill, icon } from "./elements.js";
+import { ticket } from "./ticket.js";
+
+const NAME_LENGTH_MAX = 120;
+const EMAIL_LENGTH_MAX = 254;
+const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
+
+/**
+ * @typedef {{name: string, email: string, attendees: string[]}} Typed  what the visitor typed; outlives this view
+ * @typedef {{slot: import("./availability.js").Slot, seats: number, service: import("./api.js").Service}} Choice
+ * @typedef {object} Listeners
+ * @property {() => void} onBack
+ * @property {() => void} onCancel
+ * @property {() => Promise<void>} onConfirm
+ * @property {() => Promise<void>} onHoldAgain
+ * @property {(text: string) => void} announce
+ */
+
+export class Summary {
+  #words;
+  #choice;
+  #typed;
+  #listeners;
+  #isBusy = false;
+  #hasEnded = false;
+  #endedKey = "";
+
+  /**
+   * @param {{words: import("./words.js").Words, zone: string, site: import("./api.js").Site}} at
+   * @param {Choice} choice
+   * @param {Typed} typed
+   * @param {Listeners} listeners
+   */
+  constructor(at, choice, typed, listeners) {
+    this.#words = at.words;
+    this.#choice = choice;
+    this.#typed = typed;
+    this.#listeners = listeners;
+    const { words } = at;
+    this.heading = element("h2", { tabindex: "-1", class: "step-name" }, words.say("summary.title"));
+    this.name = this.#field({ key: "name", type: "text", autocomplete: "name", required: true, maxlength: NAME_LENGTH_MAX });
+    this.email = this.#field({ key: "email", type: "email", autocomplete: "email", required: !this.#isFree, maxlength: EMAIL_LENGTH_MAX });
+    this.confirm = element("button", { type: "submit", class: "button primary wide" }, words.say("summary.confirm"));
+    this.note = element("div", { class: "notice is-problem", hidden: true });
+    this.ended = element("div", { class: "notice is-ended", hidden: true });
+    this.held = element("p", { class: "quiet held-note" });
+    this.actions = element("div", { class: "actions" }, this.confirm, this.held,
+      element("button", { type: "button", class: "button plain", onclick: listeners.onCancel }, words.say("summary.cancel")));
+    this.form = element("form", { novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
+      this.name.element, this.email.element, this.#attendees(), this.note, this.actions);
+    this.element = element("div", { class: "summary" },
+      element("div", { class: "summary-head" },
+        element("button", { type: "button", class: "button plain back", onclick: listeners.onBack }, icon("back"), words.say("summary.back")), this.heading),
+      this.ended,
+      element("div", { class: "summary-body" }, this.#ticket(at), this.form));
+  }
+
+  get #isFree() {
+    return this.#choice.service.price.amount === 0;
+  }
+
+  /** @param {{words: import("./words.js").Words, zone: string, site: import("./api.js").Site}} at */
+  #ticket({ words, zone, site }) {
+    const { slot, seats, service } = this.#choice;
+    const { amount, currency } = service.price;
+    const price = amount === 0 ? words.say("price.free") : words.say("price.total", { price: words.money({ amount: amount * seats, currency }) });
+    return ticket({ ...slot, name: service.name, place: service.place, seats, price }, { words, zone, siteZone: site.zone });
+  }
+
+  /** @param {{key: "name" | "email", type: string, autocomplete: string, required: boolean, maxlength: number}} wanted */
+  #field({ key, required, ...rest }) {
+    const id = `field-${key}`;
+    const said = key === "email" && !required ? "email_optional" : key;
+    const hint = this.#words.has(`form.${said}_hint`) ? element("p", { class: "hint", id: `${id}-hint` }, this.#words.say(`form.${said}_hint`)) : null;
+    const problem = element("p", { class: "field-problem", id: `${id}-problem`, hidden: true });
+    const input = element("input", {
+      id, name: key, value: this.#typed[key], "aria-required": String(required),
+      "aria-describedby": `${hint ? `${id}-hint ` : ""}${id}-problem`, ...rest,
+      oninput: () => { this.#typed[key] = input.value; this.#mark(field, null); },
+    });
+    const field = { input, problem, element: element("div", { class: "field" }, element("label", { for: id }, this.#words.say(`form.${said}`)), input, hint, problem) };
+    return field;
+  }
+
+  #attendees() {
+    const { seats } = this.#choice;
+    if (seats === 1) return null;
+    return element("details", { class: "attendees", open: this.#typed.attendees.some(Boolean) },
+      element("summary", {}, this.#words.say("form.attendees")),
+      element("p", { class: "hint" }, this.#words.say("form.attendees_hint")),
+      Array.from({ length: seats }, (_, index) => this.#attendee(index)));
+  }
+
+  /** @param {number} index */
+  #attendee(index) {
+    const id = `attendee-${index}`;
+    return element("div", { class: "field" },
+      element("label", { for: id }, this.#words.say("form.attendee", { count: index + 1 })),
+      element("input", {
+        id, type: "text", autocomplete: "off", maxlength: NAME_LENGTH_MAX, value: this.#typed.attendees[index] ?? "",
+        oninput: (/** @type {Event} */ event) => { this.#typed.attendees[index] = /** @type {HTMLInputElement} */ (event.target).value; },
+      }));
+  }
+
+  /** @param {Event} event */
+  async #submit(event) {
+    event.preventDefault();
+    if (this.#isBusy || this.#hasEnded || !this.#isValid()) return;
+    this.note.hidden = true;
+    await this.#busy(this.#listeners.onConfirm, "summary.confirming");
+  }
+
+  #isValid() {
+    const { name, email } = this.#typed;
+    const wrongName = name.trim() ? null : "form.name_missing";
+    const wrongEmail = email.trim() ? (EMAIL.test(email.trim()) ? null : "form.email_wrong") : this.#isFree ? null : "form.email_missing";
+    this.#mark(this.email, wrongEmail);
+    this.#mark(this.name, wrongName);
+    (wrongName ? this.name : wrongEmail ? this.email : null)?.input.focus();
+    return !wrongName && !wrongEmail;
+  }
+
+  /**
+   * @param {{input: HTMLInputElement, problem: HTMLElement}} field
+   * @param {string | null} key
+   */
+  #mark({ input, problem }, key) {
+    input.setAttribute("aria-invalid", String(key !== null));
+    problem.hidden = key === null;
+    problem.textContent = key ? this.#words.say(key) : "";
+  }
+
+  /**
+   * @param {() => Promise<void>} act
+   * @param {string} key  what the button says meanwhile
+   */
+  async #busy(act, key) {
+    this.#isBusy = true;
+    this.confirm.textContent = this.#words.say(key);
+    this.confirm.setAttribute("aria-disabled", "true");
+    try {
+      await act();
+    } finally {
+      this.#isBusy = false;
+      this.confirm.textContent = this.#words.say("summary.confirm");
+      this.confirm.removeAttribute("aria-disabled");
+    }
+  }
+
+  /** @param {string} sentence */
+  complain(sentence) {
+    fill(this.note, icon("warning"), element("p", {}, sentence));
+    this.note.hidden = false;
+    this.#listeners.announce(sentence);
+  }
+
+  /** @param {string | null} until  on the visitor's clock; null where the site takes no holds */
+  showHeld(until) {
+    this.held.textContent = this.#words.say(until ? "summary.held_until" : "summary.not_held", { time: until ?? "" });
+  }
+
+  /**
+   * The hold is over. What was typed stays; what can be done depends on whether the seats are still free.
+   * @param {import("./availability.js").Slot | undefined} slot  as it is now
+   * @param {number} nowMs
+   */
+  end(slot, nowMs) {
+    const { seats } = this.#choice;
+    const isFree = slot !== undefined && stateOf(slot, nowMs) === "open" && leftOf(slot) >= seats;
+    const key = isFree ? "ended.free" : slot && stateOf(slot, nowMs) === "held" ? "ended.held" : "ended.taken";
+    if (this.#hasEnded && key === this.#endedKey) return;
+    const isNew = !this.#hasEnded;
+    this.#hasEnded = true;
+    this.#endedKey = key;
+    const sentence = this.#words.say(key, { count: seats });
+    const again = isFree && element("button", { type: "button", class: "button primary", onclick: () => void this.#holdAgain() }, this.#words.say("ended.again"));
+    const other = element("button", { type: "button", class: `button${isFree ? "" : " primary"}`, onclick: this.#listeners.onBack }, this.#words.say("ended.other"));
+    fill(this.ended, icon("clock"), element("div", {}, element("p", {}, element("strong", {}, this.#words.say("ended.title", { count: seats })), " ", sentence),
+      element("div", { class: "row" }, again, other)));
+    this.ended.hidden = false;
+    this.note.hidden = true;
+    this.actions.hidden = true;
+    this.element.classList.add("has-ended");
+    if (isNew) this.#listeners.announce(`${this.#words.say("ended.title", { count: seats })} ${sentence}`);
+  }
+
+  async #holdAgain() {
+    if (!this.#isBusy) await this.#busy(this.#listeners.onHoldAgain, "summary.confirm");
+  }
+
+  /** Held again: everything is as it was. */
+  resume() {
+    this.#hasEnded = false;
+    this.ended.hidden = true;
+    this.note.hidden = true;
+    this.actions.hidden = false;
+    this.element.classList.remove("has-ended");
+    this.heading.focus();
+  }
+
+  focus() {
+    this.heading.focus();
+  }
+}

@@ -1,0 +1,37 @@
+// @ts-check
+/** The only place that says in a few lines what is about to be booked, or was: what, when, for how many. */
+
+import { dayAt } from "./dates.js";
+import { element, icon } from "./elements.js";
+import { siteTime } from "./zone.js";
+
+/**
+ * @param {{name: string, startsMs: number, endsMs: number, seats: number, place: string, price?: string}} booked
+ * @param {{words: import("./words.js").Words, zone: string, siteZone: string}} at
+ */
+export function ticket({ name, startsMs, endsMs, seats, place, price }, { words, zone, siteZone }) {
+  const day = dayAt(startsMs, zone);
+  const there = siteTime({ startsMs, endsMs }, { shown: zone, site: siteZone }, words);
+  const zoneNote = there ? words.say("zone.named", { city: words.city(zone) }) : null;
+  return element("div", { class: "ticket" },
+    leaf(day, words),
+    element("div", { class: "ticket-text" },
+      element("p", { class: "ticket-name" }, name),
+      element("p", { class: "ticket-day" }, words.fullDay(day)),
+      element("p", { class: "ticket-time" }, words.times(startsMs, endsMs, zone), zoneNote && element("span", { class: "quiet" }, ` ${zoneNote}`)),
+      there && element("p", { class: "quiet" }, there)),
+    element("ul", { class: "facts" },
+      element("li", {}, icon("people"), words.say("seats.count", { count: seats })),
+      element("li", {}, icon(place === "online" ? "online" : "place"), words.say(`place.${place}`)),
+      price && element("li", { class: "price" }, price)));
+}
+
+/**
+ * A leaf of a calendar; what it shows is said in words beside it.
+ * @param {string} day
+ * @param {import("./words.js").Words} words
+ */
+function leaf(day, words) {
+  return element("div", { class: "leaf", "aria-hidden": "true" },
+    element("span", {}, words.weekday(day, "short")), element("strong", {}, words.dayNumber(day)));
+}

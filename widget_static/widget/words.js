@@ -1,0 +1,187 @@
+// @ts-check
+/** The only place that turns keys, instants and amounts into what a person reads, in one language. */
+
+/** @typedef {Record<string, string | Record<string, string>>} Dictionary  sentences, or forms by plural category */
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60_000;
+
+export class Words {
+  #dictionary;
+  #plurals;
+  /** @type {Map<string, Intl.DateTimeFormat>} */ #formats = new Map();
+
+  /**
+   * @param {Dictionary} dictionary
+   * @param {string} locale
+   */
+  constructor(dictionary, locale) {
+    this.locale = locale;
+    this.#dictionary = dictionary;
+    this.#plurals = new Intl.PluralRules(locale);
+  }
+
+  /**
+   * A sentence with its values put in; `count` chooses the plural form. A missing one shows its key.
+   * @param {string} key
+   * @param {Record<string, string | number>} [values]
+   */
+  say(key, values = {}) {
+    const found = this.#dictionary[key] ?? key;
+    const form = typeof found === "string" ? found : found[this.#plurals.select(Number(values.count))] ?? found.other;
+    return form.replace(/\{(\w+)\}/g, (_, name) => this.#value(values[name] ?? ""));
+  }
+
+  /** @param {string} key */
+  has(key) {
+    return key in this.#dictionary;
+  }
+
+  /** @param {string | number} value */
+  #value(value) {
+    return typeof value === "number" ? new Intl.NumberFormat(this.locale).format(value) : value;
+  }
+
+  /**
+   * @param {number} fromMs
+   * @param {number} toMs
+   * @param {string} zone
+   */
+  times(fromMs, toMs, zone) {
+    return this.#format({ timeStyle: "short", timeZone: zone }).formatRange(fromMs, toMs);
+  }
+
+  /**
+   * @param {number} instantMs
+   * @param {string} zone
+   */
+  time(instantMs, zone) {
+    return this.#format({ timeStyle: "short", timeZone: zone }).format(instantMs);
+  }
+
+  /**
+   * "Saturday 21 November", of a day that is a text.
+   * @param {string} day
+   */
+  day(day) {
+    return this.#format({ weekday: "long", day: "numeric", month: "long", timeZone: "UTC" }).format(noon(day));
+  }
+
+  /**
+   * As `day`, with the year.
+   * @param {string} day
+   */
+  fullDay(day) {
+    return this.#format({ dateStyle: "full", timeZone: "UTC" }).format(noon(day));
+  }
+
+  /** @param {string} day */
+  shortDay(day) {
+    return this.#format({ weekday: "short", day: "numeric", month: "short", timeZone: "UTC" }).format(noon(day));
+  }
+
+  /** @param {string} day */
+  dayNumber(day) {
+    return this.#format({ day: "numeric", timeZone: "UTC" }).formatToParts(noon(day)).find((part) => part.type === "day")?.value ?? "";
+  }
+
+  /** @param {string} month */
+  month(month) {
+    return this.#format({ month: "long", year: "numeric", timeZone: "UTC" }).format(noon(`${month}-01`));
+  }
+
+  /** @param {string} month */
+  monthName(month) {
+    return this.#format({ month: "long", timeZone: "UTC" }).format(noon(`${month}-01`));
+  }
+
+  /**
+   * @param {string} day  any day of that weekday
+   * @param {"short" | "long"} length
+   */
+  weekday(day, length) {
+    return this.#format({ weekday: length, timeZone: "UTC" }).format(noon(day));
+  }
+
+  /**
+   * What is left of a countdown, rounded up so that it reads 0:00 only at the end.
+   * @param {number} ms
+   */
+  countdown(ms) {
+    const seconds = Math.ceil(Math.max(0, ms) / SECOND_MS);
+    const two = new Intl.NumberFormat(this.locale, { minimumIntegerDigits: 2, useGrouping: false });
+    return `${two.format(Math.floor(seconds / 60))}:${two.format(seconds % 60)}`;
+  }
+
+  /**
+   * "5 minutes" or "30 seconds".
+   * @param {number} ms
+   */
+  duration(ms) {
+    const [count, unit] = ms >= MINUTE_MS ? [Math.round(ms / MINUTE_MS), "minute"] : [Math.ceil(ms / SECOND_MS), "second"];
+    return new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "long" }).format(count);
+  }
+
+  /** @param {number} minutes */
+  minutes(minutes) {
+    return new Intl.NumberFormat(this.locale, { style: "unit", unit: "minute", unitDisplay: "short" }).format(minutes);
+  }
+
+  /** @param {import("./api.js").Money} money */
+  money({ amount, currency }) {
+    if (amount === 0) return this.say("price.free");
+    const format = new Intl.NumberFormat(this.locale, { style: "currency", currency });
+    const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
+    return format.format(amount / 10 ** digits);
+  }
+
+  /**
+   * "Berlin" of "Europe/Berlin".
+   * @param {string} zone
+   */
+  city(zone) {
+    return (zone.split("/").pop() ?? zone).replaceAll("_", " ");
+  }
+
+  /** @param {Intl.DateTimeFormatOptions} options */
+  #format(options) {
+    const key = JSON.stringify(options);
+    let format = this.#formats.get(key);
+    if (!format) this.#formats.set(key, (format = new Intl.DateTimeFormat(this.locale, options)));
+    return format;
+  }
+}
+
+/** @param {string} day */
+function noon(day) {
+  return Date.parse(`${day}T12:00:00Z`);
+}
+
+/**
+ * The first of these that is a language tag.
+ * @param {...(string | null | undefined)} tags
+ */
+export function knownLocale(...tags) {
+  for (const tag of tags) {
+    try {
+      if (tag) return Intl.getCanonicalLocales(tag)[0];
+    } catch {
+      // Somebody wrote a language that is none: the next one counts.
+    }
+  }
+  return "en";
+}
+
+/** Languages that there is a file for. */
+const LANGUAGES = ["en", "de"];
+
+/**
+ * The words of a language, or English where there is none.
+ * @param {string} locale
+ */
+export async function fetchWords(locale) {
+  const language = new Intl.Locale(locale).language;
+  const known = LANGUAGES.includes(language);
+  const response = await fetch(new URL(`../locales/${known ? language : "en"}.json`, import.meta.url));
+  return new Words(await response.json(), known ? locale : "en");
+}
