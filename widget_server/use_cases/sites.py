@@ -148,7 +148,7 @@ class Sites:
         of_operator = f"password {operator.id} {network}"
         self._tries.spend([(of_operator, _TRIES_OF_ADDRESS_MAX)])
         if not await self._passwords.matches(present, operator.password_hash):
-            raise SignInNeeded("This is not your present password.", field="current")
+            raise SignInNeeded("This is not your current password.", field="current")
         self._tries.forget(of_operator)
         _may_be_password(wanted)
         await self._operators.set_password(operator.id, await self._passwords.hash(wanted))

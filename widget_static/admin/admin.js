@@ -1,7 +1,8 @@
+// @ts-check
 // What makes the admin pages more comfortable. Without it they do all the same.
 
 import { copyButton } from "./copy.js";
-import { accentField, needs, unsavedNote, warning } from "./fields.js";
+import { accentField, needs, unsavedNote, warning, zoneClock } from "./fields.js";
 import { preview } from "./preview.js";
 import { readSetupCode, revealButton } from "./password.js";
 
@@ -19,6 +20,7 @@ each("[data-setup]", readSetupCode);
 each("[data-copy]", copyButton);
 each("[data-warns]", warning);
 each("[data-needs]", needs);
+each("[data-clock]", zoneClock);
 each("[data-accent]", accentField);
 each("[data-settings]", unsavedNote);
 each("[data-preview]", preview);

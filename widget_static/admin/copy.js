@@ -1,3 +1,4 @@
+// @ts-check
 // The copy button beside the embed snippet.
 
 const SAID_FOR_MS = 4000;

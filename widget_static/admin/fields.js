@@ -1,4 +1,9 @@
+// @ts-check
 // What happens beside single fields while the operator changes them.
+
+import { accentColours } from "../widget/accent.js";
+
+const CLOCK_MS = 15_000;
 
 /**
  * A warning shows only while its field differs from what is saved.
@@ -38,6 +43,7 @@ export function accentField(row) {
   const picker = document.createElement("input");
   picker.type = "color";
   picker.setAttribute("aria-label", "Pick the accent colour");
+  const dark = matchMedia("(prefers-color-scheme: dark)");
   const sample = document.createElement("span");
   sample.className = "sample";
   sample.textContent = "Continue";
@@ -45,35 +51,44 @@ export function accentField(row) {
   const update = () => {
     if (!/^#[0-9a-f]{6}$/i.test(text.value.trim())) return;
     picker.value = text.value.trim().toLowerCase();
-    sample.style.background = picker.value;
-    sample.style.color = inkOn(picker.value);
+    const colours = accentColours(picker.value, dark.matches ? "dark" : "light");
+    sample.style.background = colours["--accent"];
+    sample.style.color = colours["--on-accent"];
   };
   picker.addEventListener("input", () => {
     text.value = picker.value;
     text.dispatchEvent(new Event("input", { bubbles: true }));
   });
   text.addEventListener("input", update);
+  dark.addEventListener("change", update);
   row.prepend(picker);
   row.append(sample);
   update();
 }
 
 /**
- * Black or white, whichever is easier to read on this colour (WCAG 2 relative luminance).
- * @param {string} colour
+ * The time on the clocks of the zone that is typed, as soon as there is such a zone.
+ * @param {HTMLElement} clock
  */
-function inkOn(colour) {
-  const [red, green, blue] = [1, 3, 5].map((at) => {
-    const share = parseInt(colour.slice(at, at + 2), 16) / 255;
-    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  });
-  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  return luminance > 0.179 ? "#000" : "#fff";
+export function zoneClock(clock) {
+  const field = /** @type {HTMLInputElement | null} */ (document.getElementById(clock.dataset.clock ?? ""));
+  if (!field) return;
+  const update = () => {
+    try {
+      const time = new Intl.DateTimeFormat("en-GB", { timeZone: field.value.trim(), hour: "2-digit", minute: "2-digit" });
+      clock.textContent = `, where it is ${time.format()} now`;
+    } catch {
+      clock.textContent = "";
+    }
+  };
+  field.addEventListener("input", update);
+  setInterval(update, CLOCK_MS);
+  update();
 }
 
 /** @param {HTMLFormElement} form */
 export function unsavedNote(form) {
   const note = /** @type {HTMLElement | null} */ (form.querySelector("[data-unsaved]"));
   if (!note) return;
-  form.addEventListener("input", () => { note.hidden = false; });
+  form.addEventListener("input", () => { note.textContent = "Not saved yet"; });
 }

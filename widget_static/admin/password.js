@@ -1,3 +1,4 @@
+// @ts-check
 // The two comforts of passwords: look at what you type, and the code out of the first-run link.
 
 /** @param {HTMLElement} field */

@@ -1,33 +1,64 @@
+// @ts-check
 // The live preview: the real widget in a frame, and this page as its host.
 
+import { accentColours } from "../widget/accent.js";
+
 const SETTLE_MS = 250;
+const HEIGHT_PX_MIN = 200;
 const HEIGHT_PX_MAX = 3000;
 
 /** @param {HTMLIFrameElement} frame */
 export function preview(frame) {
+  const form = document.querySelector("[data-settings]");
+  if (!(form instanceof HTMLFormElement)) return;
   window.addEventListener("message", (event) => {
     if (event.origin !== location.origin || event.source !== frame.contentWindow) return;
     const told = event.data?.tenuto;
-    if (told?.type === "height" && Number.isFinite(told.px)) frame.style.height = `${Math.min(told.px, HEIGHT_PX_MAX)}px`;
+    if (told?.type === "ready") paint(frame, new FormData(form));
+    if (told?.type === "height" && Number.isFinite(told.px)) grow(frame, told.px);
   });
-  const form = document.querySelector("[data-settings]");
-  if (!(form instanceof HTMLFormElement)) return;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  form.addEventListener("input", (event) => {
-    if (!(event.target instanceof Element) || !["theme", "locale", "accent"].includes(event.target.getAttribute("name") ?? "")) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => show(frame, new FormData(form)), SETTLE_MS);
+  let settling;
+  form.addEventListener("input", () => {
+    clearTimeout(settling);
+    settling = setTimeout(() => follow(frame, new FormData(form)), SETTLE_MS);
   });
+  follow(frame, new FormData(form));
+}
+
+/**
+ * @param {HTMLIFrameElement} frame
+ * @param {number} px
+ */
+function grow(frame, px) {
+  frame.style.height = `${Math.min(Math.max(px, HEIGHT_PX_MIN), HEIGHT_PX_MAX)}px`;
 }
 
 /**
  * @param {HTMLIFrameElement} frame
  * @param {FormData} chosen
  */
-function show(frame, chosen) {
+function follow(frame, chosen) {
   const url = new URL(frame.src);
+  url.searchParams.set("host", location.origin);
   url.searchParams.set("theme", String(chosen.get("theme")));
   url.searchParams.set("lang", String(chosen.get("locale")));
   if (url.href !== frame.src) frame.src = url.href;
+  else paint(frame, chosen);
+}
+
+/**
+ * The accent is not in the frame's address, but the frame is a page of ours, so we may paint in it.
+ * @param {HTMLIFrameElement} frame
+ * @param {FormData} chosen
+ */
+function paint(frame, chosen) {
+  const accent = String(chosen.get("accent")).trim();
+  const page = frame.contentDocument?.documentElement;
+  if (!page || !/^#[0-9a-f]{6}$/i.test(accent)) return;
+  const theme = chosen.get("theme");
+  const isDark = theme === "dark" || (theme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  for (const [name, value] of Object.entries(accentColours(accent, isDark ? "dark" : "light"))) {
+    page.style.setProperty(name, value);
+  }
 }

@@ -1,7 +1,7 @@
 """The only place where a refusal becomes a page for people."""
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from widget_server.errors import (
     CrossSite,
@@ -13,6 +13,7 @@ from widget_server.errors import (
     TooManyTries,
     Unavailable,
 )
+from widget_server.web.admin.pages import go
 from widget_server.web.admin.session import HOME, sign_in_path
 from widget_server.web.pages import templates
 
@@ -29,7 +30,7 @@ _TITLES: dict[type[Refusal], str] = {
 def refused_page(request: Request, refusal: Refusal) -> Response:
     is_admin = request.url.path.startswith(HOME)
     if isinstance(refusal, SignInNeeded) and is_admin:
-        return RedirectResponse(sign_in_path(request), status_code=303, headers={"cache-control": "no-store"})
+        return go(sign_in_path(request))
     headers = {"cache-control": "no-store"}
     if refusal.retry_after_s is not None:
         headers["retry-after"] = str(refusal.retry_after_s)

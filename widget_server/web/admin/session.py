@@ -5,16 +5,17 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from widget_server.errors import SignInNeeded
 from widget_server.ids import is_id
 from widget_server.use_cases.sites import SESSION_IDLE, SignedIn
+from widget_server.web.admin.pages import go
 from widget_server.web.context import base_url, use_cases
 
 HOME = "/admin"
 SIGN_IN = "/admin/sign-in"
-_LOCAL_PATH = re.compile(r"/admin(?:[/?][\w/.?=&~%-]*)?", re.ASCII)
+_LOCAL_PATH = re.compile(r"/admin(?:/[\w-]+)*(?:\?[\w.=&%-]*)?", re.ASCII)
 
 Page = Callable[[Request, SignedIn], Awaitable[Response]]
 
@@ -46,7 +47,7 @@ def session_of(request: Request) -> str | None:
 
 def welcome(request: Request, session: str, wanted: str) -> Response:
     """On to the page that was asked for before signing in; never to one outside the admin pages."""
-    response = RedirectResponse(local_path(wanted), status_code=303)
+    response = go(local_path(wanted))
     remember(request, response, session)
     return response
 

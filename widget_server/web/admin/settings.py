@@ -5,13 +5,13 @@ from urllib.parse import urlencode
 
 from markupsafe import escape
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN, Site
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.choices import CURRENCIES, LOCALES, THEMES, with_present, zones
-from widget_server.web.admin.pages import page
+from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.settings_form import fingerprint, form_of, read_settings
 from widget_server.web.context import base_url, use_cases
 from widget_server.web.forms import Form, read_form_of
@@ -41,7 +41,7 @@ async def save_settings(request: Request, signed_in: SignedIn) -> Response:
     await sites.change_settings(signed_in, wanted)
     changed = [name for name in _NOTES if getattr(wanted, name) != getattr(site, name)]
     query = urlencode({"saved": ",".join(changed) or "1"})
-    return RedirectResponse(f"/admin/sites/{site.key}/settings?{query}", status_code=303)
+    return go(f"/admin/sites/{site.key}/settings?{query}")
 
 
 def _show(
@@ -59,6 +59,7 @@ def _show(
         notes=[_NOTES[name].format(zone=site.zone.key, currency=site.currency) for name in _NOTES if name in saved],
         priced=sum(not service.price.is_free for service in schedule.services.values()),
         zones=zones(datetime.now(UTC)),
+        local_time=f"{datetime.now(site.zone):%H:%M}",
         locales=with_present(LOCALES, site.locale),
         currencies=with_present(CURRENCIES, site.currency),
         themes=THEMES,
@@ -66,7 +67,7 @@ def _show(
         minutes_max=HOLD_MINUTES_MAX,
         origin_rows=min(max(_ORIGIN_ROWS_MIN, form.text("origins").count("\n") + 2), _ORIGIN_ROWS_MAX),
         snippet=snippet(base_url(request), site.key),
-        preview=f"/w/{site.key}",
+        preview=f"/w/{site.key}?{urlencode({'host': base_url(request), 'theme': site.theme, 'lang': site.locale})}",
     )
 
 

@@ -107,7 +107,7 @@ def _origins(form: Form) -> tuple[str, ...]:
         try:
             origins.append(allowed_origin(line))
         except ValueError as problem:
-            problems.append(f"{_shortened(line)}: {problem}")
+            problems.append(f"“{_shortened(line)}”: {problem}")
     if problems:
         form.refuse("origins", "\n".join(problems[:_ORIGIN_ERRORS_SHOWN]))
     return tuple(dict.fromkeys(origins))

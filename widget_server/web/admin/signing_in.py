@@ -1,12 +1,12 @@
 """The doors: the first-run link, signing in and out, and a new password."""
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from widget_server.errors import InvalidRequest, Refusal, SignInNeeded, TooLate, TooManyTries
+from widget_server.errors import IdConflict, InvalidRequest, Refusal, SignInNeeded, TooLate, TooManyTries
 from widget_server.use_cases.passwords import PASSWORD_LENGTH_MIN
 from widget_server.use_cases.sites import SignedIn
-from widget_server.web.admin.pages import page
+from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import HOME, SIGN_IN, find_session, forget, local_path, session_of, welcome
 from widget_server.web.context import use_cases
 from widget_server.web.forms import Form, read_form, read_form_of
@@ -16,7 +16,7 @@ from widget_server.web.guards import network_of
 async def show_sign_in(request: Request) -> Response:
     wanted = request.query_params.get("next", "")
     if await find_session(request) is not None:
-        return RedirectResponse(local_path(wanted), status_code=303)
+        return go(local_path(wanted))
     return page(request, "sign_in", form=Form({"next": wanted}), left=request.query_params.get("left") == "1")
 
 
@@ -44,7 +44,7 @@ async def set_up(request: Request) -> Response:
         session = await sites.set_up(
             form.text("token"), form.text("email"), form.secret("password"), network=network_of(request)
         )
-    except (InvalidRequest, TooLate, SignInNeeded, TooManyTries) as refusal:
+    except (InvalidRequest, IdConflict, TooLate, SignInNeeded, TooManyTries) as refusal:
         form.refuse(refusal.details.get("field", "token"), refusal.message)
         return page(request, "setup", status=_status(refusal), form=form, length_min=PASSWORD_LENGTH_MIN)
     await _leave(request)
@@ -54,7 +54,7 @@ async def set_up(request: Request) -> Response:
 async def sign_out(request: Request, signed_in: SignedIn) -> Response:
     await read_form_of(request, signed_in.session)
     await _leave(request)
-    response = RedirectResponse(f"{SIGN_IN}?left=1", status_code=303)
+    response = go(f"{SIGN_IN}?left=1")
     forget(request, response)
     return response
 
