@@ -8,9 +8,12 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from httpx2 import ASGITransport, AsyncClient, Response
+from httpx2 import ASGITransport, AsyncClient
+from httpx2 import Response as Answer
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.use_cases.office import Office, open_office
@@ -32,10 +35,10 @@ class Rooms:
     office: Office
     client: AsyncClient
 
-    async def get(self, path: str) -> Response:
+    async def get(self, path: str) -> Answer:
         return await self.client.get(path)
 
-    async def post(self, path: str, fields: dict[str, str], **headers: str) -> Response:
+    async def post(self, path: str, fields: dict[str, str], **headers: str) -> Answer:
         """A form sent from one of our own pages, unless `headers` say otherwise."""
         return await self.client.post(path, data=fields, headers={"sec-fetch-site": "same-origin"} | headers)
 
@@ -47,7 +50,7 @@ class Rooms:
 async def open_rooms(folder: Path, public_url: str = "http://localhost:8000") -> AsyncIterator[Rooms]:
     office = await open_office(folder)
     app = Starlette(
-        routes=list(routes), middleware=[Middleware(SecurityHeaders)], exception_handlers={Refusal: refused_page}
+        routes=list(routes), middleware=[Middleware(SecurityHeaders)], exception_handlers={Refusal: _refused}
     )
     state = {"use_cases": RoomsOnly(office.sites), "base_url": public_url, "trusted_proxies": ()}
     transport = ASGITransport(app=_with_state(app, state))
@@ -56,7 +59,7 @@ async def open_rooms(folder: Path, public_url: str = "http://localhost:8000") ->
     await office.database.close()
 
 
-def fields_of(response: Response) -> dict[str, str]:
+def fields_of(response: Answer) -> dict[str, str]:
     """What the settings form would send, as it stands in the page."""
     page = response.text
     fields = {}
@@ -72,12 +75,17 @@ def fields_of(response: Response) -> dict[str, str]:
     return fields
 
 
-def path_of(response: Response) -> str:
+def path_of(response: Answer) -> str:
     """Where a redirect leads."""
     assert response.status_code == 303, response.text
     parts = urlsplit(response.headers["location"])
     assert not parts.netloc
     return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+async def _refused(request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)
+    return refused_page(request, refusal)
 
 
 def _with_state(app: ASGIApp, state: dict[str, object]) -> ASGIApp:

@@ -25,4 +25,4 @@ each("[data-accent]", accentField);
 each("[data-settings]", unsavedNote);
 each("[data-preview]", preview);
 // Last, so that the page has its final shape: what the server has to say comes first.
-/** @type {HTMLElement | null} */ (document.querySelector("[data-focus]"))?.focus();
+/** @type {HTMLElement | null} */ (document.querySelector("[data-focus], [aria-invalid=true]"))?.focus();

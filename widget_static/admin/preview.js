@@ -6,6 +6,7 @@ import { accentColours } from "../widget/accent.js";
 const SETTLE_MS = 250;
 const HEIGHT_PX_MIN = 200;
 const HEIGHT_PX_MAX = 3000;
+const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 /** @param {HTMLIFrameElement} frame */
 export function preview(frame) {
@@ -23,6 +24,8 @@ export function preview(frame) {
     clearTimeout(settling);
     settling = setTimeout(() => follow(frame, new FormData(form)), SETTLE_MS);
   });
+  // The widget paints itself anew when the device turns dark, with the accent that is saved: so we come right after it.
+  DARK.addEventListener("change", () => setTimeout(() => paint(frame, new FormData(form))));
   follow(frame, new FormData(form));
 }
 
@@ -57,7 +60,7 @@ function paint(frame, chosen) {
   const page = frame.contentDocument?.documentElement;
   if (!page || !/^#[0-9a-f]{6}$/i.test(accent)) return;
   const theme = chosen.get("theme");
-  const isDark = theme === "dark" || (theme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  const isDark = theme === "dark" || (theme === "auto" && DARK.matches);
   for (const [name, value] of Object.entries(accentColours(accent, isDark ? "dark" : "light"))) {
     page.style.setProperty(name, value);
   }

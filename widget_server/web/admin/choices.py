@@ -14,7 +14,7 @@ class Choice:
     label: str
 
 
-THEMES = (Choice("auto", "Like the device"), Choice("light", "Light"), Choice("dark", "Dark"))
+THEMES = (Choice("auto", "Automatic"), Choice("light", "Light"), Choice("dark", "Dark"))
 
 _CURRENCIES = """
 AED UAE dirham|ARS Argentine peso|AUD Australian dollar|BDT Bangladeshi taka|BGN Bulgarian lev|BHD Bahraini dinar
