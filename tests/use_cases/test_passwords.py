@@ -1,0 +1,50 @@
+import asyncio
+from typing import Literal
+
+import pytest
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
+
+from widget_server.errors import TooManyTries
+from widget_server.use_cases.passwords import AT_ONCE_MAX, WAITING_MAX, Passwords
+
+pytestmark = pytest.mark.anyio
+
+PASSWORD = "seven quiet herons"
+
+
+@pytest.fixture
+def passwords() -> Passwords:
+    return Passwords(PasswordHasher.from_parameters(CHEAPEST))
+
+
+async def test_only_the_same_password_matches(passwords: Passwords) -> None:
+    kept = await passwords.hash(PASSWORD)
+
+    assert await passwords.matches(PASSWORD, kept)
+    assert not await passwords.matches(PASSWORD + " ", kept)
+    assert not await passwords.matches(PASSWORD, "not a hash")
+
+
+async def test_without_a_hash_the_same_work_is_done_for_nothing() -> None:
+    hasher = CountingHasher(time_cost=1, memory_cost=8, parallelism=1)
+    passwords = Passwords(hasher)
+
+    assert not await passwords.matches(PASSWORD, None)
+    assert hasher.verified == 1
+
+
+async def test_the_line_of_waiting_hashes_is_bounded(passwords: Passwords) -> None:
+    tries = (passwords.matches(PASSWORD, None) for _ in range(AT_ONCE_MAX + WAITING_MAX + 5))
+
+    answers = await asyncio.gather(*tries, return_exceptions=True)
+
+    assert sum(isinstance(answer, TooManyTries) for answer in answers) == 5
+
+
+class CountingHasher(PasswordHasher):
+    verified = 0
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+        self.verified += 1
+        return super().verify(hash, password)
