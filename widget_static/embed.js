@@ -9,7 +9,9 @@
 
   const base = new URL(".", script.src);
   const VERSION = 1;
-  const HEIGHT_MIN_PX = 480;
+  /** Kept free until the widget tells how high it is, so that the page jumps as little as may be. */
+  const HEIGHT_FIRST_PX = 560;
+  const HEIGHT_MIN_PX = 160;
   const HEIGHT_MAX_PX = 10_000;
   /** A browser has six connections to a server without HTTP/2: the widgets after the third ask instead of listening. */
   const STREAMS_MAX = 3;
@@ -60,7 +62,7 @@
       frame.loading = "lazy";
       frame.allow = "clipboard-write";
       frame.src = url.href;
-      Object.assign(frame.style, { display: "block", width: "100%", height: `${HEIGHT_MIN_PX}px`, border: "0", borderRadius: "16px" });
+      Object.assign(frame.style, { display: "block", width: "100%", height: `${HEIGHT_FIRST_PX}px`, border: "0", borderRadius: "16px" });
       this.style.display = "block";
       this.replaceChildren(frame);
       this.#frame = frame;

@@ -13,7 +13,7 @@ export class Confirmation {
    * @param {{onAnother: () => void}} listeners
    */
   constructor({ words, zone, site }, { order, url }, { onAnother }) {
-    this.heading = element("h2", { class: "done-title", tabindex: "-1" }, words.say("done.title"));
+    this.heading = element("h1", { class: "done-title", tabindex: "-1" }, words.say("done.title"));
     this.element = element("div", { class: "done" },
       element("div", { class: "done-mark", "aria-hidden": "true" }, icon("check")),
       this.heading,
@@ -51,7 +51,7 @@ export function bookingCard(booking, at) {
 function access({ access: text, place }, words) {
   const parts = text.split(/(https?:\/\/[^\s<>"]+)/);
   return element("div", { class: "access" },
-    element("h3", {}, icon(place === "online" ? "online" : "place"), words.say(`access.${place}`)),
+    element("h2", {}, icon(place === "online" ? "online" : "place"), words.say(`access.${place}`)),
     element("p", {}, parts.map((part, index) =>
       index % 2 ? element("a", { href: part, target: "_blank", rel: "noopener noreferrer" }, part) : part)));
 }

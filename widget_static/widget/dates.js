@@ -6,8 +6,14 @@
 
 const DAY_MS = 86_400_000;
 
+/** Clocks are only ever changed at a quarter of an hour, so what was found for one instant holds for all in it. */
+const QUARTER_MS = 900_000;
+const FOUND_MAX = 20_000;
+
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const walls = new Map();
+/** @type {Map<string, number>} */
+const found = new Map();
 
 /**
  * The day that the wall clock of a zone shows at an instant.
@@ -24,9 +30,9 @@ export function dayAt(instantMs, zone) {
  * @param {string} zone
  */
 export function startOf(day, zone) {
-  const wallMs = Date.parse(`${day}T00:00:00Z`);
-  const offsets = [-DAY_MS, DAY_MS].map((shift) => offsetMs(wallMs + shift, zone));
-  const instants = offsets.map((offset) => wallMs - offset).sort((one, other) => one - other);
+  const midnightMs = Date.parse(`${day}T00:00:00Z`);
+  const offsets = [-DAY_MS, DAY_MS].map((shift) => offsetMs(midnightMs + shift, zone));
+  const instants = offsets.map((offset) => midnightMs - offset).sort((one, other) => one - other);
   return instants.find((instantMs) => dayAt(instantMs, zone) >= day) ?? instants[1];
 }
 
@@ -36,11 +42,26 @@ export function startOf(day, zone) {
  * @param {string} zone
  */
 export function offsetMs(instantMs, zone) {
-  const wholeMs = Math.floor(instantMs / 1000) * 1000;
+  const quarterMs = Math.floor(instantMs / QUARTER_MS) * QUARTER_MS;
+  const key = `${zone} ${quarterMs}`;
+  const known = found.get(key);
+  if (known !== undefined) return known;
+  if (found.size >= FOUND_MAX) found.clear();
+  const offset = wallMs(quarterMs, zone) - quarterMs;
+  found.set(key, offset);
+  return offset;
+}
+
+/**
+ * What the wall clock of a zone shows, as if it showed UTC.
+ * @param {number} instantMs
+ * @param {string} zone
+ */
+function wallMs(instantMs, zone) {
   /** @type {Record<string, number>} */
   const part = {};
-  for (const { type, value } of wallOf(zone).formatToParts(wholeMs)) part[type] = Number(value);
-  return Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second) - wholeMs;
+  for (const { type, value } of wallOf(zone).formatToParts(instantMs)) part[type] = Number(value);
+  return Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second);
 }
 
 /** @param {string} zone */

@@ -70,14 +70,15 @@ export class HoldKeeper {
     return this.#set(kept, answer);
   }
 
-  /** Asks what became of it. Null: it is over. */
+  /** Asks what became of it. Null: it is over. Confirmed: our confirmation arrived and its answer was lost, so send it again. */
   async check() {
     const hold = this.current;
     if (!hold) return null;
     try {
       const answer = await this.#api.findHold(hold);
       if (this.current !== hold) return this.current;
-      if (answer.hold.state === "held" || answer.hold.state === "paying") return this.#set(hold, answer);
+      const isOurs = answer.hold.state === "confirmed" && this.#sent?.id === hold.id;
+      if (isOurs || answer.hold.state === "held" || answer.hold.state === "paying") return this.#set(hold, answer);
     } catch (problem) {
       if (isUnknown(problem)) throw problem;
     }

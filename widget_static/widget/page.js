@@ -21,7 +21,8 @@ export class Page {
     this.stage = element("div", { class: "stage" });
     this.foot = element("footer", { class: "foot" });
     this.news = element("p", { class: "unseen", role: "status", "aria-live": "polite" });
-    fill(root, element("header", { class: "top" }, element("div", { class: "top-text" }, this.above, this.title, this.meta), this.side),
+    this.head = element("header", { class: "top" }, element("div", { class: "top-text" }, this.above, this.title, this.meta), this.side);
+    fill(root, this.head,
       this.banner, this.stage, this.foot, this.news);
     root.removeAttribute("aria-busy");
   }
@@ -33,21 +34,16 @@ export class Page {
   }
 
   /**
-   * @param {string} title
-   * @param {string} above
-   * @param {HTMLElement | null} meta
-   * @param {HTMLElement | null} [back]
+   * What this step is called, what stands above it (the site, or the way back), and whether times are shown.
+   * @param {{title: string, above?: string | HTMLElement, meta?: HTMLElement | null, hasZone?: boolean}} step
    */
-  name(title, above, meta, back = null) {
+  name({ title, above = "", meta = null, hasZone = false }) {
+    this.head.hidden = !title;
     this.title.textContent = title;
-    fill(this.above, back ?? above);
-    this.above.hidden = !back && !above;
+    fill(this.above, above);
+    this.above.hidden = !above;
     fill(this.meta, meta);
-  }
-
-  /** @param {boolean} isShown */
-  set zoneIsShown(isShown) {
-    this.foot.hidden = !isShown;
+    this.foot.hidden = !hasZone;
   }
 
   focus() {

@@ -28,6 +28,8 @@ export class Picker {
   /** @type {string | null} */ #day = null;
   #isFirst = true;
   #isLoading = true;
+  /** Months that were shown once are kept in sight while they are asked for again. */
+  /** @type {Set<string>} */ #seen = new Set();
 
   /**
    * @param {Surroundings} surroundings
@@ -67,11 +69,16 @@ export class Picker {
     return rangesFor({ first: days[0], last: days[days.length - 1], zone: zone.current, siteZone: site.zone, earliest });
   }
 
+  /** Nothing that is shown counts any more. */
+  forget() {
+    this.#seen.clear();
+  }
+
   /** Fetches what is shown and not known, and shows it. */
   async load() {
     const month = this.#month;
     const ranges = this.#ranges(month);
-    this.#isLoading = !this.#at.availability.knows(this.#service.id, ranges);
+    this.#isLoading = !this.#seen.has(month) && !this.#at.availability.knows(this.#service.id, ranges);
     this.show();
     try {
       await this.#at.availability.need(this.#service.id, ranges);
@@ -81,6 +88,7 @@ export class Picker {
     }
     if (month !== this.#month) return;
     this.#isLoading = false;
+    this.#seen.add(month);
     if (this.#isFirst) this.#day = this.#firstOpenDay(month);
     this.#isFirst = false;
     this.show();
@@ -162,7 +170,7 @@ export class Picker {
     this.#day = day;
     this.show();
     announce(words.say("day.shown", { day: words.day(day), count: this.#slotsOf(day).length }));
-    if (!isWide()) this.heading.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    if (!isWide()) this.heading.scrollIntoView({ block: "nearest", behavior: isCalm() ? "auto" : "smooth" });
   }
 
   /** @param {string} month */
@@ -195,12 +203,17 @@ export class Picker {
   /** After the zone was changed: the same day may have other slots now. */
   async rezone() {
     if (this.#day && this.#day < this.#today) this.#day = this.#today;
+    this.#seen.clear();
     await this.load();
   }
 }
 
 function isWide() {
   return matchMedia("(min-width: 720px)").matches;
+}
+
+function isCalm() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
 function skeletonRows() {

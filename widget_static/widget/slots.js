@@ -9,25 +9,24 @@ const FLASH_MS = 1_200;
 
 /**
  * @typedef {import("./availability.js").Slot} Slot
+ * @typedef {{onContinue: (slot: Slot, seats: number) => Promise<void>, announce: (text: string) => void}} Listeners
  * @typedef {{nowMs: number, zone: string, service: import("./api.js").Service, own: string | null}} Context
  *   `own` is the slot that this visitor holds
  */
 
 export class SlotList {
   #words;
-  #onContinue;
-  #announce;
+  #listeners;
   /** @type {Map<string, SlotRow>} */ #rows = new Map();
   /** @type {SlotRow | null} */ #chosen = null;
 
   /**
    * @param {import("./words.js").Words} words
-   * @param {{onContinue: (slot: Slot, seats: number) => Promise<void>, announce: (text: string) => void}} listeners
+   * @param {Listeners | null} [listeners]  none: the list is only for looking at
    */
-  constructor(words, { onContinue, announce }) {
+  constructor(words, listeners = null) {
     this.#words = words;
-    this.#onContinue = onContinue;
-    this.#announce = announce;
+    this.#listeners = listeners;
     this.element = element("ul", { class: "slots" });
   }
 
@@ -69,23 +68,13 @@ export class SlotList {
 
   /** @param {Slot} slot */
   #row(slot) {
-    return new SlotRow(this.#words, slot, {
-      onChoose: () => (this.#chosen?.slot.id === slot.id ? this.#close() : this.choose(slot.id)),
-      onContinue: this.#onContinue,
-      announce: this.#announce,
-    });
-  }
-
-  #close() {
-    this.#chosen?.close();
-    this.#chosen = null;
+    return new SlotRow(this.#words, slot, this.#listeners && { ...this.#listeners, onChoose: () => this.choose(slot.id) });
   }
 }
 
 class SlotRow {
   #words;
-  #announce;
-  #onContinue;
+  #listeners;
   #isOpen = false;
   #isBusy = false;
   /** @type {Context | null} */ #context = null;
@@ -93,19 +82,18 @@ class SlotRow {
   /**
    * @param {import("./words.js").Words} words
    * @param {Slot} slot
-   * @param {{onChoose: () => void, onContinue: (slot: Slot, seats: number) => Promise<void>, announce: (text: string) => void}} listeners
+   * @param {(Listeners & {onChoose: () => void}) | null} listeners
    */
-  constructor(words, slot, { onChoose, onContinue, announce }) {
+  constructor(words, slot, listeners) {
     this.#words = words;
-    this.#announce = announce;
-    this.#onContinue = onContinue;
+    this.#listeners = listeners;
     this.slot = slot;
     this.time = element("span", { class: "slot-time" });
     this.status = element("span", { class: "slot-status" });
     const detailId = `detail-${slot.id}`;
     this.button = element("button", {
-      type: "button", class: "slot-pick", "aria-expanded": "false", "aria-controls": detailId,
-      onclick: () => this.#isChoosable && onChoose(),
+      type: "button", class: "slot-pick", "aria-controls": detailId, disabled: !listeners,
+      onclick: () => this.#isChoosable && listeners?.onChoose(),
     }, this.time, this.status);
     this.stepper = new SeatStepper(words);
     this.go = element("button", { type: "button", class: "button primary", onclick: () => void this.#continue() });
@@ -127,7 +115,7 @@ class SlotRow {
     const state = this.#state;
     this.element.className = `slot is-${state}${this.#isOpen ? " is-chosen" : ""}`;
     this.button.setAttribute("aria-disabled", String(!this.#isChoosable));
-    this.#showSeats();
+    if (this.#listeners) this.#showSeats();
     if (before && (before.left !== leftOf(slot) || before.state !== state)) this.#moved(before.state);
   }
 
@@ -186,7 +174,7 @@ class SlotRow {
   complain(sentence) {
     fill(this.note, icon("warning"), sentence);
     this.note.hidden = false;
-    this.#announce(sentence);
+    this.#listeners?.announce(sentence);
   }
 
   async #continue() {
@@ -195,7 +183,7 @@ class SlotRow {
     this.note.hidden = true;
     this.#again();
     try {
-      await this.#onContinue(this.slot, this.stepper.count);
+      await this.#listeners?.onContinue(this.slot, this.stepper.count);
     } finally {
       this.#isBusy = false;
       this.#again();

@@ -3,6 +3,7 @@
 
 import { leftOf, stateOf } from "./availability.js";
 import { element, fill, icon } from "./elements.js";
+import { SlotList } from "./slots.js";
 import { ticket } from "./ticket.js";
 
 const NAME_LENGTH_MAX = 120;
@@ -13,7 +14,7 @@ const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
  * @typedef {{name: string, email: string, attendees: string[]}} Typed  what the visitor typed; outlives this view
  * @typedef {{slot: import("./availability.js").Slot, seats: number, service: import("./api.js").Service}} Choice
  * @typedef {object} Listeners
- * @property {() => void} onBack
+ * @property {() => void} onOther  another time
  * @property {() => void} onCancel
  * @property {() => Promise<void>} onConfirm
  * @property {() => Promise<void>} onHoldAgain
@@ -41,7 +42,7 @@ export class Summary {
     this.#typed = typed;
     this.#listeners = listeners;
     const { words } = at;
-    this.heading = element("h2", { tabindex: "-1", class: "step-name" }, words.say("summary.title"));
+    this.day = new SlotList(words);
     this.name = this.#field({ key: "name", type: "text", autocomplete: "name", required: true, maxlength: NAME_LENGTH_MAX });
     this.email = this.#field({ key: "email", type: "email", autocomplete: "email", required: !this.#isFree, maxlength: EMAIL_LENGTH_MAX });
     this.confirm = element("button", { type: "submit", class: "button primary wide" }, words.say("summary.confirm"));
@@ -49,14 +50,13 @@ export class Summary {
     this.ended = element("div", { class: "notice is-ended", hidden: true });
     this.held = element("p", { class: "quiet held-note" });
     this.actions = element("div", { class: "actions" }, this.confirm, this.held,
-      element("button", { type: "button", class: "button plain", onclick: listeners.onCancel }, words.say("summary.cancel")));
+      element("button", { type: "button", class: "button plain", onclick: listeners.onCancel },
+        words.say(at.site.holds_on ? "summary.cancel" : "summary.cancel_unheld")));
     this.form = element("form", { novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
       this.name.element, this.email.element, this.#attendees(), this.note, this.actions);
     this.element = element("div", { class: "summary" },
-      element("div", { class: "summary-head" },
-        element("button", { type: "button", class: "button plain back", onclick: listeners.onBack }, icon("back"), words.say("summary.back")), this.heading),
       this.ended,
-      element("div", { class: "summary-body" }, this.#ticket(at), this.form));
+      element("div", { class: "summary-body" }, element("div", { class: "summary-side" }, this.#ticket(at), this.#day()), this.form));
   }
 
   get #isFree() {
@@ -69,6 +69,12 @@ export class Summary {
     const { amount, currency } = service.price;
     const price = amount === 0 ? words.say("price.free") : words.say("price.total", { price: words.money({ amount: amount * seats, currency }) });
     return ticket({ ...slot, name: service.name, place: service.place, seats, price }, { words, zone, siteZone: site.zone });
+  }
+
+  /** What happens around the chosen slot meanwhile. */
+  #day() {
+    return element("section", { class: "around", "aria-label": this.#words.say("summary.around") },
+      element("h2", {}, this.#words.say("summary.around")), this.day.element);
   }
 
   /** @param {{key: "name" | "email", type: string, autocomplete: string, required: boolean, maxlength: number}} wanted */
@@ -178,7 +184,7 @@ export class Summary {
     this.#endedKey = key;
     const sentence = this.#words.say(key, { count: seats });
     const again = isFree && element("button", { type: "button", class: "button primary", onclick: () => void this.#holdAgain() }, this.#words.say("ended.again"));
-    const other = element("button", { type: "button", class: `button${isFree ? "" : " primary"}`, onclick: this.#listeners.onBack }, this.#words.say("ended.other"));
+    const other = element("button", { type: "button", class: `button${isFree ? "" : " primary"}`, onclick: this.#listeners.onOther }, this.#words.say("ended.other"));
     fill(this.ended, icon("clock"), element("div", {}, element("p", {}, element("strong", {}, this.#words.say("ended.title", { count: seats })), " ", sentence),
       element("div", { class: "row" }, again, other)));
     this.ended.hidden = false;
@@ -199,10 +205,5 @@ export class Summary {
     this.note.hidden = true;
     this.actions.hidden = false;
     this.element.classList.remove("has-ended");
-    this.heading.focus();
-  }
-
-  focus() {
-    this.heading.focus();
   }
 }

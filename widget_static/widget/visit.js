@@ -4,6 +4,7 @@
 import { leftOf } from "./availability.js";
 import { Confirmation } from "./confirmation.js";
 import { Countdown } from "./countdown.js";
+import { addDays, dayAt, startOf } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
 import { Refused, Unreachable } from "./api.js";
 import { HoldKeeper } from "./hold.js";
@@ -15,8 +16,8 @@ import { Summary } from "./summary.js";
 import { ZoneChoice } from "./zone.js";
 
 const TICK_MS = 1_000;
-/** After news of our own slot, this long until we ask whether our hold still lives: all its holders get the news at once. */
-const RECHECK_MS = 300;
+/** A hold whose time is up, or whose seats are gone, is asked after once more in this time. */
+const RECHECK_MS = 1_000;
 /** What could not be fetched is asked for again after this. */
 const RELOAD_MS = 5_000;
 
@@ -48,6 +49,7 @@ export class Visit {
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #recheck;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #reload;
   #isChecking = false;
+  #isConfirming = false;
   #isBooked = false;
 
   /**
@@ -74,7 +76,12 @@ export class Visit {
     });
     this.#zone = new ZoneChoice(site, words, clock.now(), () => void this.#picker?.rezone());
     page.show({ countdown: this.#countdown.element, zone: this.#zone.element });
-    setInterval(() => this.#picker?.show(), TICK_MS);
+    setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  #tick() {
+    this.#picker?.show();
+    this.#showSummaryDay();
   }
 
   /** Shows the first step. Focus stays where it is: the visitor may be reading the host page. */
@@ -87,7 +94,7 @@ export class Visit {
   #chooseService() {
     this.#leave();
     this.#service = null;
-    this.#page.name(this.#site.name, "", null);
+    this.#page.name({ title: this.#site.name });
     return this.#enter(new ServiceList(this.#words, this.#services, (service) => this.#pickTime(service).focus()));
   }
 
@@ -98,8 +105,8 @@ export class Visit {
   #pickTime(service) {
     this.#leave();
     this.#service = service;
-    const hasOthers = !this.#onlyService && this.#services.length > 1;
-    this.#page.name(service.name, this.#site.name, facts(service, this.#words), hasOthers ? this.#others() : null);
+    const above = this.#hasOthers ? this.#back("services.back", () => this.#chooseService().focus()) : this.#site.name;
+    this.#page.name({ title: service.name, above, meta: facts(service, this.#words), hasZone: true });
     this.#picker = new Picker({
       words: this.#words, clock: this.#clock, availability: this.#availability, site: this.#site, zone: this.#zone,
       ownSlot: () => this.#keeper.leaving?.lines[0].slot ?? null,
@@ -111,9 +118,16 @@ export class Visit {
     return this.#enter({ element: this.#picker.element, focus: () => this.#page.focus() });
   }
 
-  #others() {
-    return element("button", { type: "button", class: "button plain back", onclick: () => this.#chooseService().focus() },
-      icon("back"), this.#words.say("services.back"));
+  get #hasOthers() {
+    return !this.#onlyService && this.#services.length > 1;
+  }
+
+  /**
+   * @param {string} key
+   * @param {() => void} go
+   */
+  #back(key, go) {
+    return element("button", { type: "button", class: "button plain back", onclick: go }, icon("back"), this.#words.say(key));
   }
 
   /** @param {Choice} choice */
@@ -147,21 +161,22 @@ export class Visit {
     this.#leave();
     this.#choice = choice;
     this.#service = choice.service;
-    this.#page.name(choice.service.name, this.#site.name, facts(choice.service, this.#words));
+    const above = this.#back("summary.back", () => this.#giveBack(choice));
+    this.#page.name({ title: this.#words.say("summary.title"), above });
     this.#summary = new Summary({ words: this.#words, zone: this.#zone.current, site: this.#site }, choice, this.#typed, {
-      onBack: () => this.#back(choice),
+      onOther: () => this.#giveBack(choice),
       onCancel: () => this.#cancel(),
       onConfirm: () => this.#confirm(choice),
       onHoldAgain: () => this.#holdAgain(choice),
       announce: (text) => this.#page.announce(text),
     });
     this.#showHeld();
-    this.#page.zoneIsShown = false;
-    return this.#enter(this.#summary);
+    this.#showSummaryDay();
+    return this.#enter({ element: this.#summary.element, focus: () => this.#page.focus() });
   }
 
   /** @param {Choice} choice */
-  #back({ slot, service }) {
+  #giveBack({ slot, service }) {
     this.#keeper.release();
     this.#pickTime(service);
     void this.#picker?.open(slot);
@@ -171,8 +186,7 @@ export class Visit {
 
   #cancel() {
     this.#keeper.release();
-    const hasOthers = !this.#onlyService && this.#services.length > 1;
-    const view = hasOthers || !this.#service ? this.#chooseService() : this.#pickTime(this.#service);
+    const view = this.#hasOthers || !this.#service ? this.#chooseService() : this.#pickTime(this.#service);
     view.focus();
     this.#page.announce(this.#words.say("summary.given_back"));
   }
@@ -183,6 +197,7 @@ export class Visit {
       await this.#keeper.take([{ slot: slot.id, seats }]);
       this.#page.calm();
       this.#summary?.resume();
+      this.#page.focus();
     } catch (problem) {
       if (problem instanceof Unreachable) this.#page.warn(this.#words.say("problem.offline"));
       else await this.refresh();
@@ -198,6 +213,7 @@ export class Visit {
       customer: { name: name.trim(), email: email.trim(), zone: this.#zone.current, locale: this.#words.locale },
       ...(named.some(Boolean) ? { attendees: [named] } : {}),
     };
+    this.#isConfirming = true;
     try {
       const answer = this.#site.holds_on || this.#keeper.current
         ? await this.#keeper.confirm(wanted)
@@ -205,6 +221,8 @@ export class Visit {
       this.#booked(answer);
     } catch (problem) {
       await this.#notConfirmed(problem);
+    } finally {
+      this.#isConfirming = false;
     }
   }
 
@@ -229,7 +247,7 @@ export class Visit {
     this.#isBooked = true;
     this.#host.tell("booked", { number: order.number, url: url.href });
     this.#leave();
-    this.#page.zoneIsShown = false;
+    this.#page.name({ title: "" });
     const view = new Confirmation({ words: this.#words, zone: this.#zone.current, site: this.#site }, { order, url: url.href }, {
       onAnother: () => {
         this.#typed.attendees = [];
@@ -252,11 +270,13 @@ export class Visit {
 
   /** Asks the server what became of the hold: only its word ends one. */
   async #checkHold() {
-    if (this.#isChecking || !this.#keeper.current) return;
+    if (this.#isChecking || this.#isConfirming || !this.#keeper.current) return;
     this.#isChecking = true;
     try {
-      await this.#keeper.check();
+      const hold = await this.#keeper.check();
       this.#page.calm();
+      if (hold?.state === "confirmed" && this.#choice) await this.#confirm(this.#choice);
+      else if (hold && hold.expiresMs <= this.#clock.now()) this.#recheckSoon(RECHECK_MS);
     } catch {
       this.#page.warn(this.#words.say("problem.offline"));
       this.#recheckSoon(RELOAD_MS);
@@ -283,6 +303,18 @@ export class Visit {
     if (!this.#site.holds_on) return summary.showHeld(null);
     if (hold) summary.showHeld(this.#words.time(hold.expiresMs, this.#zone.current));
     else summary.end(this.#availability.slot(choice.slot.id), this.#clock.now());
+  }
+
+  /** The day of the chosen slot, with it as the visitor's own while it is held. */
+  #showSummaryDay() {
+    const choice = this.#choice;
+    if (!this.#summary || !choice) return;
+    const zone = this.#zone.current;
+    const day = dayAt(choice.slot.startsMs, zone);
+    const nowMs = this.#clock.now();
+    const slots = this.#availability.between(choice.service.id, startOf(day, zone), startOf(addDays(day, 1), zone));
+    const own = this.#keeper.current ? choice.slot.id : null;
+    this.#summary.day.show(slots.filter((slot) => slot.startsMs > nowMs), { nowMs, zone, service: choice.service, own });
   }
 
   /**
@@ -328,12 +360,12 @@ export class Visit {
   seatsMoved(updates) {
     const changed = this.#availability.apply(updates);
     if (changed.some(({ id }) => id === this.#keeper.leaving?.lines[0].slot)) this.#keeper.leaving = null;
-    if (changed.length) this.#picker?.show();
+    if (changed.length) this.#tick();
     const own = this.#choice?.slot.id;
     const slot = changed.find(({ id }) => id === own);
     if (!slot || !this.#summary) return;
-    if (this.#keeper.current) this.#recheckSoon(jittered(RECHECK_MS));
-    else this.#showHeld();
+    if (!this.#keeper.current) this.#showHeld();
+    else if (slot.held < (this.#choice?.seats ?? 0)) this.#recheckSoon(jittered(RECHECK_MS) / 2);
     if (!this.#site.holds_on && leftOf(slot) < (this.#choice?.seats ?? 0)) this.#summary.complain(this.#words.say("problem.slot_full"));
   }
 
@@ -360,6 +392,7 @@ export class Visit {
   /** @param {number} epoch */
   async wasReset(epoch) {
     this.#availability.reset(epoch);
+    this.#picker?.forget();
     await this.refresh();
     await this.#checkHold();
   }
@@ -383,13 +416,9 @@ export class Visit {
 
   #leave() {
     this.#picker = this.#summary = this.#choice = null;
-    this.#page.zoneIsShown = true;
   }
 
-  /**
-   * @template {View} Entered
-   * @param {Entered} view
-   */
+  /** @param {View} view */
   #enter(view) {
     fill(this.#page.stage, view.element);
     return view;
