@@ -1,5 +1,6 @@
 """A yoga studio to book at: one class of 12, a consultation, and customers anna and ben."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -9,6 +10,8 @@ from widget_server.domain.money import Money
 from widget_server.domain.schedule import Opening, Place, Service, ServiceKind
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Slot
+from widget_server.ids import hash_secret, new_id, new_order_number
+from widget_server.store.bookings import Confirmation, ConfirmationLine
 from widget_server.store.database import Database
 from widget_server.store.schedule import Schedules, put_openings, put_service
 from widget_server.store.sites import Sites
@@ -69,4 +72,34 @@ def slot(service: Service = YOGA, *, day: int = 1, hour: int = 9, capacity: int 
     return OfferedSlot(
         Slot(service.key, starts_at, starts_at + timedelta(minutes=service.length_min)),
         service.capacity if capacity is None else capacity,
+    )
+
+
+def line(offered: OfferedSlot, seats: int = 1, attendees: tuple[str, ...] = ()) -> ConfirmationLine:
+    names = {service.key: service.name for service in (YOGA, TALK)}
+    return ConfirmationLine(offered, seats, FREE, names[offered.slot.service], attendees)
+
+
+def confirmation(
+    site: Site,
+    lines: Sequence[ConfirmationLine] | None = None,
+    *,
+    customer: Customer = ANNA,
+    hold_id: str | None = None,
+    fence: int = 1,
+    number: str | None = None,
+) -> Confirmation:
+    """One seat in tomorrow's yoga, unless told otherwise."""
+    return Confirmation(
+        site_id=site.id,
+        epoch=site.epoch,
+        schedule_version=site.schedule_version,
+        hold_id=hold_id or new_id(),
+        fence=fence,
+        lines=tuple(lines or [line(slot())]),
+        customer=customer,
+        digest=hash_secret("all that was sent"),
+        order_number=number or new_order_number(),
+        order_secret_hash=hash_secret("order secret"),
+        at=NOW,
     )

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.sites import Site
 from widget_server.errors import IdConflict, NotFound
@@ -80,6 +81,15 @@ class Sites:
         if epoch is None:
             raise NotFound("There is no such site.")
         return epoch
+
+
+async def lock_site(session: AsyncSession, site_id: int) -> tuple[int, int]:
+    """Epoch and schedule version, which stay as they are until we are done; others may lock them likewise meanwhile."""
+    of_id = select(SiteRow.epoch, SiteRow.schedule_version).where(col(SiteRow.id) == site_id)
+    versions = (await session.exec(of_id.with_for_update(read=True))).one_or_none()
+    if versions is None:
+        raise NotFound("There is no such site.")
+    return versions
 
 
 def to_site(row: SiteRow) -> Site:

@@ -3,7 +3,16 @@
 from datetime import UTC, date, datetime, time
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, Index, MetaData, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    UniqueConstraint,
+)
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -132,12 +141,13 @@ class MeetingRow(Table, table=True):
     __tablename__ = "meeting"
     __table_args__ = (
         UniqueConstraint("site_id", "slot"),
+        ForeignKeyConstraint(["site_id", "service"], ["service.site_id", "service.key"]),
         CheckConstraint("booked BETWEEN 0 AND capacity", name="booked"),
         Index(None, "site_id", "starts_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    site_id: int = Field(foreign_key="site.id")
+    site_id: int
     slot: str = Field(max_length=100)
     service: str = Field(max_length=64)
     starts_at: datetime = Field(sa_type=Instant)
@@ -159,7 +169,6 @@ class OutcomeRow(Table, table=True):
     fence: int
     digest: str | None = Field(default=None, max_length=64)
     """Of all that was sent to confirm, so that the same again gets the same answer and anything else is refused."""
-    at: datetime = Field(sa_type=Instant)
 
 
 class OrderRow(Table, table=True):

@@ -132,7 +132,9 @@ def _create_bookings() -> None:
         sa.Column("booked", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint("booked BETWEEN 0 AND capacity", name=op.f("ck_meeting_booked")),
-        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name="fk_meeting_site_id_site"),
+        sa.ForeignKeyConstraint(
+            ["site_id", "service"], ["service.site_id", "service.key"], name="fk_meeting_site_id_service_service"
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_meeting"),
         sa.UniqueConstraint("site_id", "slot", name="uq_meeting_site_id_slot"),
     )
@@ -144,7 +146,6 @@ def _create_bookings() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=True),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name="fk_outcome_site_id_site"),
         sa.PrimaryKeyConstraint("id", name="pk_outcome"),
         sa.UniqueConstraint("site_id", "hold_id", name="uq_outcome_site_id_hold_id"),

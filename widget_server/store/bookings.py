@@ -1,0 +1,130 @@
+"""The only place for what becomes of pinned holds and of booked seats: confirmed, given up, found, cancelled."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from sqlalchemy import update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.bookings import BookedSeats, BookingState
+from widget_server.domain.orders import Order, OutcomeState
+from widget_server.domain.slots import Slot
+from widget_server.errors import NotFound
+from widget_server.store.confirmations import Confirmation, ConfirmationLine, write_confirmation
+from widget_server.store.database import Database
+from widget_server.store.orders import read_order
+from widget_server.store.outbox import BOOKING_CANCELLED, tell_engine
+from widget_server.store.outcomes import Outcome, OutcomeTaken, read_outcome, take_outcome
+from widget_server.store.sites import lock_site
+from widget_server.store.tables import BookingRow, MeetingRow, OrderRow
+
+__all__ = ["Bookings", "Confirmation", "ConfirmationLine", "Outcome", "OutcomeTaken"]
+
+_CHUNK = 500
+
+
+class Bookings:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def confirm(self, wanted: Confirmation) -> Order:
+        """Book all lines or none: outcome, seats, order and the event to tell, in one transaction.
+
+        It is the last wall: no seat is booked beyond the capacity, whatever the engine believes.
+        Raises OutcomeTaken for a second call, or where the hold was given up; SlotFull; StaleEpoch and StaleSchedule if
+        the site has been filled anew or changed since; Unavailable, after which only the same call again tells.
+        """
+        async with self._db.transaction() as session:
+            return await write_confirmation(session, wanted)
+
+    async def give_up(self, site_id: int, hold_id: str, fence: int) -> OutcomeState:
+        """Decide that this pin becomes nothing, unless it was decided otherwise: then that is the answer.
+
+        A confirmation with this fence or a lower one can no longer succeed afterwards.
+        """
+        async with self._db.transaction() as session:
+            if await take_outcome(session, site_id, hold_id, OutcomeState.ABANDONED, fence=fence):
+                return OutcomeState.ABANDONED
+            outcome = await read_outcome(session, site_id, hold_id)
+            assert outcome is not None
+            return outcome.state
+
+    async def outcome(self, site_id: int, hold_id: str) -> Outcome | None:
+        """What became of a hold, with its order if it became one; None while nobody has decided."""
+        async with self._db.snapshot() as session:
+            return await read_outcome(session, site_id, hold_id)
+
+    async def find(self, site_id: int, order_id: str) -> tuple[Order, str] | None:
+        """The order of this site and the hash of its secret."""
+        async with self._db.snapshot() as session:
+            return await read_order(session, site_id, order_id)
+
+    async def cancel(self, site_id: int, order_id: str, at: datetime) -> list[BookedSeats]:
+        """Undo all bookings of an order and free their seats. Again: nothing more happens, the same answer.
+
+        The answer is what is booked of the order's slots by now. Raises NotFound.
+        """
+        async with self._db.transaction() as session:
+            await lock_site(session, site_id)
+            of_id = select(OrderRow.id).where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
+            order = (await session.exec(of_id.with_for_update())).one_or_none()
+            if order is None:
+                raise NotFound("There is no such order.")
+            if await _give_seats_back(session, order, at):
+                tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
+            return list(await _booked_after(session, site_id, order_id))
+
+    async def booked_after(self, site_id: int, order_id: str) -> tuple[BookedSeats, ...]:
+        """What is booked by now of the slots of an order; nothing for an order that does not exist."""
+        async with self._db.snapshot() as session:
+            return await _booked_after(session, site_id, order_id)
+
+    async def booked_of(self, site_id: int, from_at: datetime) -> AsyncIterator[list[BookedSeats]]:
+        """All meetings that start at `from_at` or later, in chunks, all as of one moment. Use it up or close it."""
+        async with self._db.snapshot() as session:
+            last_id = 0
+            while True:
+                following = (
+                    select(MeetingRow)
+                    .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.starts_at) >= from_at)
+                    .where(col(MeetingRow.id) > last_id)
+                    .order_by(col(MeetingRow.id))
+                    .limit(_CHUNK)
+                )
+                meetings = (await session.exec(following)).all()
+                if not meetings:
+                    return
+                last_id = meetings[-1].id or 0
+                session.expunge_all()
+                yield [_to_booked_seats(meeting) for meeting in meetings]
+
+
+async def _give_seats_back(session: AsyncSession, order: int | None, at: datetime) -> bool:
+    """Whether there were any."""
+    confirmed = (col(BookingRow.order_id) == order, col(BookingRow.state) == BookingState.CONFIRMED)
+    bookings = select(BookingRow.meeting_id, BookingRow.seats).where(*confirmed).order_by(col(BookingRow.meeting_id))
+    freed = (await session.exec(bookings)).all()
+    for meeting_id, seats in freed:
+        await session.exec(
+            update(MeetingRow)
+            .where(col(MeetingRow.id) == meeting_id)
+            .values(booked=col(MeetingRow.booked) - seats, version=col(MeetingRow.version) + 1)
+        )
+    await session.exec(update(BookingRow).where(*confirmed).values(state=BookingState.CANCELLED, cancelled_at=at))
+    return bool(freed)
+
+
+async def _booked_after(session: AsyncSession, site_id: int, order_id: str) -> tuple[BookedSeats, ...]:
+    of_order = (
+        select(MeetingRow)
+        .join(BookingRow, col(BookingRow.meeting_id) == col(MeetingRow.id))
+        .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
+        .where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
+        .order_by(col(MeetingRow.id))
+    )
+    return tuple(_to_booked_seats(row) for row in await session.exec(of_order))
+
+
+def _to_booked_seats(row: MeetingRow) -> BookedSeats:
+    return BookedSeats(slot=Slot.parse(row.slot), booked=row.booked, version=row.version)

@@ -1,0 +1,90 @@
+"""The only place that turns rows into an order: its bookings, and who else comes to their meetings."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from sqlalchemy import and_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.bookings import Booking, BookingState, Customer
+from widget_server.domain.money import Money
+from widget_server.domain.orders import Order, OrderState
+from widget_server.domain.schedule import Place
+from widget_server.domain.slots import Slot
+from widget_server.store.tables import AttendeeRow, BookingRow, MeetingRow, OrderRow, ServiceRow
+
+
+async def read_order(session: AsyncSession, site_id: int, order_id: str) -> tuple[Order, str] | None:
+    """The order and the hash of its secret."""
+    of_id = select(OrderRow).where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
+    row = (await session.exec(of_id)).one_or_none()
+    if row is None:
+        return None
+    return _to_order(row, await _bookings_of(session, row)), row.secret_hash
+
+
+async def _bookings_of(session: AsyncSession, order: OrderRow) -> tuple[Booking, ...]:
+    its_service = and_(
+        col(ServiceRow.site_id) == col(MeetingRow.site_id), col(ServiceRow.key) == col(MeetingRow.service)
+    )
+    of_order = (
+        select(BookingRow, MeetingRow.slot, ServiceRow)
+        .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
+        .join(ServiceRow, its_service)
+        .where(col(BookingRow.order_id) == order.id)
+        .order_by(col(BookingRow.id))
+    )
+    found = (await session.exec(of_order)).all()
+    names = await _first_names(session, (row.meeting_id for row, _, _ in found if _is_confirmed(row)))
+    return tuple(_to_booking(row, slot, service, names[row.meeting_id]) for row, slot, service in found)
+
+
+async def _first_names(session: AsyncSession, meeting_ids: Iterable[int]) -> defaultdict[int, tuple[str, ...]]:
+    """Of all who come to each of these meetings and gave a name, in the order in which they booked."""
+    coming = (
+        select(BookingRow.meeting_id, AttendeeRow.name)
+        .join(BookingRow, col(BookingRow.id) == col(AttendeeRow.booking_id))
+        .where(col(BookingRow.meeting_id).in_(tuple(meeting_ids)), col(BookingRow.state) == BookingState.CONFIRMED)
+        .where(col(AttendeeRow.name) != "")
+        .order_by(col(BookingRow.id), col(AttendeeRow.seat))
+    )
+    names: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
+    for meeting_id, name in await session.exec(coming):
+        names[meeting_id] += (name.split()[0],)
+    return names
+
+
+def _to_booking(row: BookingRow, slot: str, service: ServiceRow, attendees: tuple[str, ...]) -> Booking:
+    """How to get there and who comes is for those who come: a cancelled booking says neither."""
+    return Booking(
+        slot=Slot.parse(slot),
+        service_name=row.service_name,
+        seats=row.seats,
+        state=BookingState(row.state),
+        place=Place(service.place),
+        access=service.access if _is_confirmed(row) else "",
+        attendees=attendees if _is_confirmed(row) else (),
+        created_at=row.created_at,
+    )
+
+
+def _is_confirmed(row: BookingRow) -> bool:
+    return row.state == BookingState.CONFIRMED
+
+
+def _to_order(row: OrderRow, bookings: tuple[Booking, ...]) -> Order:
+    return Order(
+        id=row.hold_id,
+        number=row.number,
+        state=OrderState(row.state),
+        customer=Customer(
+            name=row.customer_name,
+            email=row.customer_email or "",
+            zone=row.customer_zone,
+            locale=row.customer_locale,
+        ),
+        bookings=bookings,
+        total=Money(row.total_minor, row.currency),
+        created_at=row.created_at,
+    )
