@@ -48,7 +48,8 @@ export class Availability {
    */
   #learn(answer, range) {
     if (answer.epoch < this.#epoch) return;
-    if (answer.epoch > this.#epoch) this.reset(answer.epoch);
+    if (this.#epoch && answer.epoch > this.#epoch) this.reset(answer.epoch);
+    this.#epoch = answer.epoch;
     const offered = new Set(answer.slots.map((slot) => slot.id));
     for (const slot of this.#slots.values()) {
       if (slot.range === range && !offered.has(slot.id)) this.#slots.delete(slot.id);

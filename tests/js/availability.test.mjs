@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Availability, dayStateOf, leftOf, stateOf } from "../../widget_static/widget/availability.js";
+
+const YOGA = "yoga.20261126T0830Z.60";
+const DAY = { from: "2026-11-26", to: "2026-11-26" };
+const NOW = Date.parse("2026-11-21T12:00:00Z");
+
+function slot({ id = YOGA, held = 0, booked = 0, version = 0, frees_at = null } = {}) {
+  return { id, starts_at: "2026-11-26T08:30:00Z", ends_at: "2026-11-26T09:30:00Z", capacity: 12, held, booked, left: 12 - held - booked, state: "open", version, frees_at };
+}
+
+function answer({ epoch = 1, slots = [slot()] } = {}) {
+  return { service: "yoga", zone: "Europe/Berlin", ...DAY, epoch, schedule_version: 1, feed_id: `${epoch}.1-0`, slots };
+}
+
+const update = (seats) => ({ slot: YOGA, held: 0, booked: 0, frees_at: null, ...seats });
+
+/** Knows what these answers told, one after another. */
+async function knowing(...answers) {
+  const availability = new Availability(async () => answers.shift());
+  await availability.need("yoga", [DAY]);
+  return availability;
+}
+
+test("days are asked for once", async () => {
+  let asked = 0;
+  const availability = new Availability(async () => { asked += 1; return answer(); });
+
+  await availability.need("yoga", [DAY]);
+  await availability.need("yoga", [DAY]);
+
+  assert.equal(asked, 1);
+});
+
+test("seats never go back to an older version", async () => {
+  const availability = await knowing(answer());
+
+  availability.apply([update({ booked: 5, version: 9 })]);
+  assert.deepEqual(availability.apply([update({ booked: 3, version: 8 })]), []);
+  assert.deepEqual(availability.apply([update({ booked: 5, version: 9 })]), []);
+  assert.equal(availability.slot(YOGA).booked, 5);
+});
+
+test("news that overtakes the answer it belongs to is not lost", async () => {
+  const availability = new Availability(async () => {
+    availability.apply([update({ held: 2, version: 4 })]);
+    return answer({ slots: [slot({ version: 3 })] });
+  });
+
+  await availability.need("yoga", [DAY]);
+
+  assert.equal(availability.slot(YOGA).held, 2);
+});
+
+test("an answer that is older than the news does not undo it", async () => {
+  const availability = await knowing(answer(), answer({ slots: [slot({ version: 1 })] }));
+  availability.apply([update({ booked: 12, version: 7 })]);
+  availability.doubt();
+
+  await availability.need("yoga", [DAY]);
+
+  assert.equal(leftOf(availability.slot(YOGA)), 0);
+});
+
+test("after a reset a lower version counts", async () => {
+  const availability = await knowing(answer({ slots: [slot({ booked: 9, version: 40 })] }), answer({ epoch: 2, slots: [slot({ booked: 3, version: 1 })] }));
+
+  availability.reset(2);
+  await availability.need("yoga", [DAY]);
+
+  assert.equal(availability.slot(YOGA).booked, 3);
+});
+
+test("an answer from before the reset is thrown away", async () => {
+  const availability = await knowing(answer({ epoch: 2 }), answer({ epoch: 1, slots: [slot({ booked: 9, version: 40 })] }));
+  availability.doubt();
+
+  await availability.need("yoga", [DAY]);
+
+  assert.equal(availability.slot(YOGA).booked, 0);
+});
+
+test("a slot that is not offered any more is gone", async () => {
+  const availability = await knowing(answer(), answer({ slots: [] }));
+  availability.doubt();
+
+  await availability.need("yoga", [DAY]);
+
+  assert.equal(availability.slot(YOGA), undefined);
+});
+
+test("a slot without seats left is held while somebody may give theirs back, and else full", async () => {
+  const availability = await knowing(answer());
+  const states = [{ booked: 11, held: 0 }, { booked: 11, held: 1 }, { booked: 12, held: 0 }].map((seats, index) =>
+    stateOf(availability.apply([update({ ...seats, version: index + 1 })])[0], NOW));
+
+  assert.deepEqual(states, ["open", "held", "full"]);
+  assert.equal(stateOf(availability.slot(YOGA), availability.slot(YOGA).startsMs), "closed");
+});
+
+test("a day is held when nothing is free and something may free up", async () => {
+  const availability = await knowing(answer());
+  const one = availability.apply([update({ booked: 12, version: 1 })])[0];
+  const other = availability.apply([update({ booked: 11, held: 1, version: 2 })])[0];
+
+  assert.equal(dayStateOf([one, other], NOW), "held");
+  assert.equal(dayStateOf([one], NOW), "full");
+  assert.equal(dayStateOf([], NOW), null);
+});

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Refused, Unreachable } from "../../widget_static/widget/api.js";
+import { HoldKeeper } from "../../widget_static/widget/hold.js";
+
+const LINES = [{ slot: "yoga.20261126T0830Z.60", seats: 2 }];
+const ANNA = { customer: { name: "Anna", email: "", zone: "UTC", locale: "en" } };
+
+/** A server of one hold that answers as told: `plan` says per question "lost" (done, answer lost), a refusal, or nothing. */
+class FakeServer {
+  holds = new Map();
+  orders = new Map();
+  asked = [];
+  plan = [];
+
+  #turn(what, act) {
+    this.asked.push(what);
+    const next = this.plan.shift();
+    if (next instanceof Error) throw next;
+    const answer = act();
+    if (next === "lost") throw new Unreachable("the answer was lost");
+    return answer;
+  }
+
+  #answer(id, state = "held") {
+    return { hold: { id, state, lines: LINES, expires_at: "2026-11-21T12:10:00Z", limit_at: "2026-11-21T12:30:00Z", version: 1 }, server_now: "2026-11-21T12:00:00Z" };
+  }
+
+  async hold({ id }) {
+    return this.#turn("hold", () => { this.holds.set(id, "held"); return this.#answer(id); });
+  }
+
+  async findHold({ id }) {
+    return this.#turn("find", () => this.#answer(id, this.holds.get(id) ?? "expired"));
+  }
+
+  async release({ id }) {
+    return this.#turn("release", () => this.holds.set(id, "released"));
+  }
+
+  async confirm({ id }, body) {
+    return this.#turn("confirm", () => {
+      const text = JSON.stringify(body);
+      if (this.orders.has(id) && this.orders.get(id) !== text) throw new Refused(409, { code: "id_conflict" }, null);
+      this.orders.set(id, text);
+      this.holds.set(id, "confirmed");
+      return { order: { id, number: "ABCD-2345" }, server_now: "2026-11-21T12:00:00Z" };
+    });
+  }
+}
+
+function keeper() {
+  const server = new FakeServer();
+  return { server, keeper: new HoldKeeper(server, () => {}) };
+}
+
+test("a hold whose answer was lost is asked for again under the same id", async () => {
+  const { server, keeper: anna } = keeper();
+  server.plan = ["lost"];
+
+  await anna.take(LINES);
+
+  assert.deepEqual(server.asked, ["hold", "hold"]);
+  assert.equal(server.holds.size, 1);
+});
+
+test("a refusal is not repeated", async () => {
+  const { server, keeper: anna } = keeper();
+  server.plan = [new Refused(409, { code: "slot_full", left: 1 }, null)];
+
+  await assert.rejects(anna.take(LINES), { code: "slot_full" });
+  assert.deepEqual(server.asked, ["hold"]);
+  assert.equal(anna.current, null);
+});
+
+test("after a refusal the next wish has an id of its own", async () => {
+  const { server, keeper: anna } = keeper();
+  server.plan = [new Refused(409, { code: "id_conflict" }, null)];
+  await assert.rejects(anna.take(LINES));
+
+  await anna.take(LINES);
+
+  assert.equal(server.holds.size, 1);
+  assert.ok(anna.current);
+});
+
+test("a confirmation whose answer was lost books once, whatever was typed meanwhile", async () => {
+  const { server, keeper: anna } = keeper();
+  await anna.take(LINES);
+  server.plan = ["lost", "lost", "lost", "lost"];
+  await assert.rejects(anna.confirm(ANNA), Unreachable);
+
+  const answer = await anna.confirm({ customer: { ...ANNA.customer, name: "Anna Berg" } });
+
+  assert.equal(answer.order.number, "ABCD-2345");
+  assert.equal(server.orders.size, 1);
+  assert.equal(JSON.parse([...server.orders.values()][0]).customer.name, "Anna");
+});
+
+test("after a refused confirmation the form may be mended and sent again", async () => {
+  const { server, keeper: anna } = keeper();
+  await anna.take(LINES);
+  server.plan = [new Refused(400, { code: "invalid_request" }, null)];
+  await assert.rejects(anna.confirm({ customer: { ...ANNA.customer, email: "anna@" } }));
+
+  await anna.confirm(ANNA);
+
+  assert.equal([...server.orders.values()][0], JSON.stringify(ANNA));
+});
+
+test("a hold that turned into a booking behind a lost answer is still ours", async () => {
+  const { server, keeper: anna } = keeper();
+  await anna.take(LINES);
+  server.plan = ["lost", "lost", "lost", "lost"];
+  await assert.rejects(anna.confirm(ANNA));
+
+  assert.equal((await anna.check()).state, "confirmed");
+});
+
+test("a hold is over only when the server says so", async () => {
+  const { server, keeper: anna } = keeper();
+  await anna.take(LINES);
+  server.plan = [new Unreachable("offline")];
+
+  await assert.rejects(anna.check(), Unreachable);
+  assert.ok(anna.current);
+  server.holds.set(anna.current.id, "expired");
+  assert.equal(await anna.check(), null);
+});
+
+test("a hold found after a reload belongs to the same visitor", async () => {
+  const { server, keeper: anna } = keeper();
+  await anna.take(LINES);
+  const kept = { id: anna.current.id, secret: anna.current.secret, visitor: anna.visitor };
+  const again = new HoldKeeper(server, () => {});
+
+  await again.find(kept);
+
+  assert.equal(again.current.id, kept.id);
+  assert.equal(again.visitor, kept.visitor);
+});
+
+test("giving back is told at once and repeated until it arrived", async () => {
+  const { server, keeper: anna } = keeper();
+  await anna.take(LINES);
+  const { id } = anna.current;
+  server.plan = [new Refused(503, { code: "unavailable" }, 0)];
+
+  anna.release();
+  assert.equal(anna.current, null);
+  assert.equal(anna.leaving.id, id);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+
+  assert.equal(server.holds.get(id), "released");
+});

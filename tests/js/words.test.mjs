@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import test from "node:test";
+
+import { knownLocale, Words } from "../../widget_static/widget/words.js";
+
+const STATIC = new URL("../../widget_static/", import.meta.url);
+const LANGUAGES = readdirSync(new URL("locales/", STATIC)).map((name) => name.replace(".json", ""));
+const dictionary = (language) => JSON.parse(readFileSync(new URL(`locales/${language}.json`, STATIC), "utf8"));
+const values = (sentence) => [...new Set(JSON.stringify(sentence).match(/\{\w+\}/g))].sort();
+
+/** Everything our modules say, as far as it can be read in them: say("key"). */
+function keysSaid() {
+  const sources = [...readdirSync(new URL("widget/", STATIC)).map((name) => `widget/${name}`), "order.js"];
+  return sources.flatMap((name) => [...readFileSync(new URL(name, STATIC), "utf8").matchAll(/say\("([a-z_.]+)"/g)].map(([, key]) => key));
+}
+
+test("every language has every sentence, with the same values in it", () => {
+  const english = dictionary("en");
+
+  for (const language of LANGUAGES) {
+    const other = dictionary(language);
+    assert.deepEqual(Object.keys(other).sort(), Object.keys(english).sort(), language);
+    for (const key of Object.keys(english)) assert.deepEqual(values(other[key]), values(english[key]), `${language} ${key}`);
+  }
+});
+
+test("every plural has all forms that its language uses", () => {
+  for (const language of LANGUAGES) {
+    const { pluralCategories } = new Intl.PluralRules(language).resolvedOptions();
+    for (const [key, sentence] of Object.entries(dictionary(language))) {
+      if (typeof sentence === "object") assert.deepEqual(Object.keys(sentence).sort(), [...pluralCategories].sort(), `${language} ${key}`);
+    }
+  }
+});
+
+test("nothing is said that no language has", () => {
+  const known = dictionary("en");
+
+  assert.deepEqual(keysSaid().filter((key) => !(key in known)), []);
+});
+
+test("there is a sentence for every refusal that a visitor can meet", () => {
+  const known = dictionary("en");
+  const codes = ["slot_full", "slot_closed", "hold_ended", "hold_budget_spent", "too_many_seats", "payments_not_set_up", "paying", "unavailable", "loading", "invalid_request", "too_late", "not_found"];
+
+  assert.deepEqual(codes.filter((code) => !(`problem.${code}` in known)), []);
+});
+
+test("a count chooses its plural, and numbers are written as the language does", () => {
+  const german = new Words(dictionary("de"), "de-DE");
+
+  assert.equal(german.say("slot.left", { count: 1 }), "noch 1 Platz");
+  assert.equal(german.say("slot.left", { count: 1200 }), "noch 1.200 Plätze");
+});
+
+test("a countdown is rounded up, so that it reads zero only at the end", () => {
+  const english = new Words(dictionary("en"), "en");
+
+  assert.equal(english.countdown(600_000), "10:00");
+  assert.equal(english.countdown(599_001), "10:00");
+  assert.equal(english.countdown(1), "00:01");
+  assert.equal(english.countdown(0), "00:00");
+  assert.equal(english.countdown(-5_000), "00:00");
+});
+
+test("amounts have the digits of their currency", () => {
+  const english = new Words(dictionary("en"), "en-GB");
+
+  assert.equal(english.money({ amount: 1250, currency: "EUR" }), "€12.50");
+  assert.equal(english.money({ amount: 1250, currency: "JPY" }), "JP¥1,250");
+  assert.equal(english.money({ amount: 0, currency: "EUR" }), "Free");
+});
+
+test("a language tag that is none is passed over", () => {
+  assert.equal(knownLocale("de_DE!", null, "en-GB"), "en-GB");
+  assert.equal(knownLocale(), "en");
+});
