@@ -1,0 +1,6 @@
+--[[ Take a line out of its slot. Held falls only here, by membership: a line is dropped once, whoever gets here first. ]]
+local function drop_line(line, seats, member)
+  if redis.call('ZREM', line.slot_key, member) == 1 then
+    seats.held = seats.held - tonumber(string.match(member, ':(%d+)$'))
+  end
+end

@@ -1,0 +1,75 @@
+--[[
+  release: give a hold back before its deadline. Again: the same answer.
+
+  KEYS[1]    gate     HASH  epoch, schedule version, state
+  KEYS[2]    clock    HASH  of the partition
+  KEYS[3]    due      ZSET  site/hold -> deadline
+  KEYS[4]    feed     STREAM
+  KEYS[5]    hold     HASH  lines, state, deadline, hash of the secret
+  KEYS[6]    visitor  ZSET  live holds of the visitor
+  KEYS[7]    network  ZSET  live holds of the network
+  KEYS[8..]  day, slot of each line, in the order of the lines
+
+  ARGV[1]    site     key
+  ARGV[2]    epoch    the caller's
+  ARGV[3]    hold_id
+  ARGV[4]    secret   hash; a hold is only given back by whoever took it
+  ARGV[5..]  slot, seats, start in ms of each line, as they were read
+
+  Returns {code}
+    RELEASED      seats are free, the feed has been told; or were given back before
+    ENDED         it had expired or become a booking before; nothing changed
+    NOT_YOURS     nothing changed
+    PAYING        its customer is paying; nothing changed
+    MOVED         its lines are others by now: read again; nothing changed
+    NOT_LOADED    this Redis does not know the site in this epoch; nothing changed
+]]
+-- include: now_ms
+-- include: loaded_schedule
+-- include: lines_text
+-- include: give_back
+-- include: end_hold
+-- include: tell_seats
+
+local gate_key, clock_key, feed_key = KEYS[1], KEYS[2], KEYS[4]
+local keys = { due = KEYS[3], hold = KEYS[5], visitor = KEYS[6], network = KEYS[7] }
+local site, epoch, hold_id, secret = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local lines = {}
+for n = 1, (#KEYS - 7) / 2 do
+  lines[n] = {
+    day_key = KEYS[6 + 2 * n],
+    slot_key = KEYS[7 + 2 * n],
+    slot_id = ARGV[2 + 3 * n],
+    seats = tonumber(ARGV[3 + 3 * n]),
+    starts_ms = tonumber(ARGV[4 + 3 * n]),
+  }
+end
+
+if not loaded_schedule(gate_key, epoch) then
+  return { 'NOT_LOADED' }
+end
+local now = now_ms(clock_key)
+local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline')
+if not hold[1] then
+  return { 'ENDED' }
+end
+if hold[2] ~= secret then
+  return { 'NOT_YOURS' }
+end
+if hold[1] == 'released' then
+  return { 'RELEASED' }
+end
+if hold[1] == 'paying' then
+  return { 'PAYING' }
+end
+if hold[1] ~= 'held' or tonumber(hold[4]) <= now then
+  return { 'ENDED' }
+end
+if hold[3] ~= lines_text(lines) then
+  return { 'MOVED' }
+end
+
+local parts = give_back(lines, hold_id)
+end_hold(keys, site, hold_id, 'released')
+tell_seats(feed_key, site, epoch, 'release', hold_id, '', parts)
+return { 'RELEASED' }

@@ -1,0 +1,159 @@
+"""The only place that reads the feed: every change of seats and schedules, in order, and never past a gap in silence."""
+
+import random
+from asyncio import sleep
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import hiredis
+
+from widget_server.clock import from_ms
+from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
+from widget_server.domain.slots import Seats
+from widget_server.engine import keys, kept
+from widget_server.engine.connection import Connection
+from widget_server.engine.wire import Reply, Wire, Word
+from widget_server.errors import Unavailable
+
+BATCH_MAX = 512
+BLOCK_MS = 1000
+SILENCE_MAX_S = 3.0
+"""Longer than a read may block."""
+NOTHING = "0-0"
+_PAUSE_S = 0.3
+_WOKEN_PAUSE_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Updates up to `last_id` may have been missed: read everything anew. What follows is newer than that."""
+
+    last_id: str
+
+
+class Feed:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def last_id(self, partition: str) -> str:
+        """Of the newest update; 0-0 where there is none. Raises Unavailable."""
+        (last,) = await self._connection.read(_last(partition))
+        return _id_of(last)
+
+    async def tail(self, partition: str, count: int) -> list[Update]:
+        """The newest updates, oldest first. Raises Unavailable."""
+        feed = keys.of_partition(partition).feed
+        (entries,) = await self._connection.read(("XREVRANGE", feed, "+", "-", "COUNT", count))
+        return [_update(entry) for entry in reversed(entries)]
+
+    async def follow(self, partition: str, from_id: str | None = None) -> AsyncIterator[list[Update] | Lost]:
+        """All updates after `from_id`, or from now on; endless. While Redis is away nothing comes.
+
+        Lost comes in place of updates when the one read last is gone: trimmed away, or lost with an older Redis.
+        """
+        last_id = from_id
+        while True:
+            try:
+                async with self._connection.waiting(silence_max_s=SILENCE_MAX_S) as wire:
+                    if last_id is None:
+                        last_id = _id_of(await wire.ask(*_last(partition)))
+                    while True:
+                        news = await _read(wire, partition, last_id)
+                        if isinstance(news, Lost):
+                            last_id = news.last_id
+                            yield news
+                        elif news:
+                            last_id = news[-1].feed_id
+                            yield news
+            except (Unavailable, OSError, hiredis.ReplyError):
+                await sleep(_PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311
+
+    async def wait_until(self, partition: str, deadline: datetime | None) -> None:
+        """Until this instant of the partition's clock, or until an earlier hold is due. Raises Unavailable.
+
+        With None it waits for the first hold there is. Returns at once when either has passed already.
+        """
+        try:
+            async with self._connection.waiting(silence_max_s=SILENCE_MAX_S) as wire:
+                while True:
+                    last_id, left_ms = await _time_left(wire, partition, deadline)
+                    if left_ms <= 0:
+                        return
+                    block_ms = min(left_ms, BLOCK_MS)
+                    feed = keys.of_partition(partition).feed
+                    if await wire.ask("XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS", feed, last_id):
+                        # Something moved, maybe a deadline; under load, look at the due set again only so often.
+                        await sleep(_WOKEN_PAUSE_S)
+        except (OSError, hiredis.ReplyError) as problem:
+            raise Unavailable("Redis went away.") from problem
+
+
+async def _read(wire: Wire, partition: str, last_id: str) -> list[Update] | Lost:
+    """What came after `last_id`. Looking for that id again, right after reading, tells whether there is a gap."""
+    feed = keys.of_partition(partition).feed
+    answers = wire.send_all(
+        ("XREAD", "COUNT", BATCH_MAX, "BLOCK", BLOCK_MS, "STREAMS", feed, last_id),
+        ("XRANGE", feed, last_id, last_id),
+        _last(partition),
+    )
+    streams, same, newest = [_good(await answer) for answer in answers]
+    if not same and last_id != NOTHING:
+        return Lost(_id_of(newest))
+    return [_update(entry) for entry in streams[0][1]] if streams else []
+
+
+async def _time_left(wire: Wire, partition: str, deadline: datetime | None) -> tuple[str, int]:
+    """The feed's last id, and how long until the first of the due set, or the deadline, by the partition's clock."""
+    of_partition = keys.of_partition(partition)
+    answers = wire.send_all(
+        _last(partition),
+        ("ZRANGE", of_partition.due, 0, 0, "WITHSCORES"),
+        *kept.clock_reads(of_partition.clock),
+    )
+    last, first, *clock = [_good(await answer) for answer in answers]
+    now_ms = kept.now_ms(*clock)
+    instants = [kept.instant(first[1])] if first else []
+    ends = [instant for instant in (*instants, deadline) if instant is not None]
+    left_ms = max(0, -int((from_ms(now_ms) - min(ends)).total_seconds() * 1000)) if ends else BLOCK_MS
+    return _id_of(last), left_ms
+
+
+def _last(partition: str) -> Sequence[Word]:
+    return ("XREVRANGE", keys.of_partition(partition).feed, "+", "-", "COUNT", 1)
+
+
+def _id_of(entries: Reply) -> str:
+    return entries[0][0] if entries else NOTHING
+
+
+def _good(reply: Reply) -> Reply:
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
+
+
+def _update(entry: Reply) -> Update:
+    feed_id, words = entry
+    told = dict(zip(words[::2], words[1::2], strict=True))
+    site_key, epoch = told["site"], int(told["epoch"])
+    match told["kind"]:
+        case "seats":
+            return SeatsMoved(
+                site_key=site_key,
+                feed_id=feed_id,
+                epoch=epoch,
+                cause=told["cause"],
+                hold_id=told["hold"] or None,
+                deadline=kept.instant(told["until_ms"]),
+                seats=tuple(_seats(part) for part in told["seats"].split(";") if part),
+            )
+        case "schedule" | "settled" as kind:
+            return ScheduleMoved(site_key, feed_id, epoch, int(told["version"]), settled=kind == "settled")
+        case _:
+            return SiteReset(site_key, feed_id, epoch)
+
+
+def _seats(part: str) -> tuple[str, Seats]:
+    slot_id, figures = part.split(" ")
+    return slot_id, kept.seats_told(figures)

@@ -1,0 +1,110 @@
+"""The only place that reads what scripts keep in Redis: holds, seats, the clock and the gate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from widget_server.clock import from_ms
+from widget_server.domain.holds import Hold, HoldState, Line
+from widget_server.domain.slots import Seats, Slot
+from widget_server.engine.wire import Reply, Word
+
+CLOCK_FIELDS = ("offset", "seen")
+GATE_FIELDS = ("epoch", "state", "schedule")
+HOLD_FIELDS = (
+    *("state", "secret", "lines", "deadline", "limit", "version"),
+    *("visitor", "network", "fence", "resolve_by"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptHold:
+    """A hold as it stood in Redis a moment ago."""
+
+    site_key: str
+    id: str
+    state: HoldState
+    secret_hash: str
+    lines: tuple[Line, ...]
+    expires_ms: int
+    limit_ms: int
+    version: int
+    visitor: str
+    network: str
+    fence: int
+
+    def as_of(self, now_ms: int) -> Hold:
+        """A hold past its deadline has expired, whether it was swept yet or not."""
+        state = self.state
+        if state is HoldState.HELD and self.expires_ms <= now_ms:
+            state = HoldState.EXPIRED
+        return hold_of(self.id, state, self.lines, self.expires_ms, self.limit_ms, self.version, now_ms)
+
+
+def kept_hold(site_key: str, hold_id: str, fields: Sequence[Reply]) -> KeptHold | None:
+    """From the values of HOLD_FIELDS; None where there is no such hold."""
+    state, secret, lines, deadline, limit, version, visitor, network, fence, resolve_by = fields
+    if state is None:
+        return None
+    expires = resolve_by if state == HoldState.PAYING else deadline
+    return KeptHold(
+        site_key=site_key,
+        id=hold_id,
+        state=HoldState(state),
+        secret_hash=secret,
+        lines=_lines(lines),
+        expires_ms=int(expires),
+        limit_ms=int(limit),
+        version=int(version),
+        visitor=visitor,
+        network=network,
+        fence=int(fence or 0),
+    )
+
+
+def nobody(site_key: str, hold_id: str) -> KeptHold:
+    """Stands for a hold that Redis does not know, where a script is to say so."""
+    return KeptHold(site_key, hold_id, HoldState.EXPIRED, "", (), 0, 0, 0, "", "", 0)
+
+
+def hold_of(
+    hold_id: str, state: HoldState, lines: Sequence[Line], expires_ms: int, limit_ms: int, version: int, now_ms: int
+) -> Hold:
+    return Hold(hold_id, state, tuple(lines), from_ms(expires_ms), from_ms(limit_ms), version, from_ms(now_ms))
+
+
+def now_ms(clock: Sequence[str | None], time: Sequence[str]) -> int:
+    """The partition's clock from CLOCK_FIELDS and TIME, without moving it: what lua/lib/now_ms.lua would say."""
+    offset, seen = int(clock[0] or 0), int(clock[1] or 0)
+    machine = int(time[0]) * 1000 + int(time[1]) // 1000
+    return max(machine, seen) + offset
+
+
+def seats_of_day(prefix: str, fields: Sequence[str]) -> list[tuple[str, Seats]]:
+    """Slot ids and seats from a day hash. `prefix` is the slot id up to its T."""
+    return [(prefix + fields[at], _counted(fields[at + 1])) for at in range(0, len(fields), 2)]
+
+
+def seats_told(figures: str) -> Seats:
+    """`held:booked:version:frees_ms`, as the feed tells it."""
+    held, booked, version, frees_ms = figures.split(":")
+    return Seats(int(held), int(booked), int(version), instant(frees_ms))
+
+
+def instant(milliseconds: Reply) -> datetime | None:
+    return from_ms(int(milliseconds)) if milliseconds else None
+
+
+def clock_reads(clock_key: str) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
+    """The commands whose answers `now_ms` takes."""
+    return ("HMGET", clock_key, *CLOCK_FIELDS), ("TIME",)
+
+
+def _counted(figures: str) -> Seats:
+    held, booked, version, _, frees_ms = figures.split(":")
+    return Seats(int(held), int(booked), int(version), instant(frees_ms))
+
+
+def _lines(text: str) -> tuple[Line, ...]:
+    parts = (part.rpartition(":") for part in text.split(" "))
+    return tuple(Line(Slot.parse(slot_id), int(seats)) for slot_id, _, seats in parts)

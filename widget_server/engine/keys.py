@@ -1,0 +1,75 @@
+"""The only place that builds names of Redis keys.
+
+Partition, in braces, so that all its keys share one slot of a Redis Cluster:
+    {p}:clock                           HASH    offset, seen: the one clock of the partition
+    {p}:due                             ZSET    "<site>/<hold>" -> deadline, or resolve-by when pinned
+    {p}:feed                            STREAM  every change, with absolute figures
+Site:
+    {p}:<site>:gate                     HASH    epoch, schedule, raised_by, state OPEN|REBUILDING, rebuilder, until_ms
+    {p}:<site>:day:<service>:<date>     HASH    "<hhmm>Z.<minutes>" -> "held:booked:version:booked_version:frees_ms"
+    {p}:<site>:slot:<slot>              ZSET    "<hold>:<seats>" -> deadline, +inf when pinned: every live line
+    {p}:<site>:hold:<hold>              HASH    state, secret, lines, deadline, limit, version, visitor, network,
+                                                renewed_from, and of its pins: attempt, fence, window, resolve_by,
+                                                pins, unpinned
+    {p}:<site>:visitor:<hash>           ZSET    hold -> deadline, +inf when pinned: for budgets
+    {p}:<site>:network:<hash>           ZSET    likewise
+All instants are milliseconds. Day hashes end a week after their day, ended holds after a day, all others when empty.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+SITES_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionKeys:
+    clock: str
+    due: str
+    feed: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteKeys:
+    partition: PartitionKeys
+    gate: str
+    prefix: str
+
+    def hold(self, hold_id: str) -> str:
+        return f"{self.prefix}hold:{hold_id}"
+
+    def visitor(self, visitor: str) -> str:
+        return f"{self.prefix}visitor:{visitor}"
+
+    def network(self, network: str) -> str:
+        return f"{self.prefix}network:{network}"
+
+    def seats(self, slot_id: str) -> tuple[str, str]:
+        """The day hash that counts the seats of a slot, and the set of its lines."""
+        service, _, start = slot_id.partition(".")
+        return f"{self.prefix}day:{service}:{start[:8]}", f"{self.prefix}slot:{slot_id}"
+
+    def day(self, service: str, day: date) -> str:
+        return f"{self.prefix}day:{service}:{day:%Y%m%d}"
+
+
+@lru_cache(SITES_KEPT)
+def of_partition(partition: str) -> PartitionKeys:
+    tag = f"{{{partition}}}"
+    return PartitionKeys(f"{tag}:clock", f"{tag}:due", f"{tag}:feed")
+
+
+@lru_cache(SITES_KEPT)
+def of_site(partition: str, site_key: str) -> SiteKeys:
+    prefix = f"{{{partition}}}:{site_key}:"
+    return SiteKeys(of_partition(partition), f"{prefix}gate", prefix)
+
+
+def due_member(site_key: str, hold_id: str) -> str:
+    return f"{site_key}/{hold_id}"
+
+
+def slot_id(service: str, day: date, field: str) -> str:
+    """The slot that this field of a day hash counts."""
+    return f"{service}.{day:%Y%m%d}T{field}"

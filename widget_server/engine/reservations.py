@@ -1,0 +1,412 @@
+"""The reservation engine: one method per script, and the reads. Redis decides what is held; nobody else does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from widget_server.clock import from_ms, to_ms
+from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.holds import Hold, HoldState, Line
+from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISITOR_MAX
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import OfferedSlot, Seats, Slot
+from widget_server.engine import calls, kept, keys
+from widget_server.engine.calls import Call
+from widget_server.engine.connection import Connection
+from widget_server.engine.kept import KeptHold
+from widget_server.engine.refusing import refusal
+from widget_server.engine.wire import Reply, Word
+from widget_server.errors import Changed, HoldEnded, Loading, NotFound, NotYours, SlotClosed
+from widget_server.ids import new_id
+
+LIMIT_LENGTHS = 3
+"""A hold can be renewed up to three times its length in all."""
+PINS_MAX = 3
+SWEEP_MAX = 64
+SLOTS_AT_ONCE = 100
+DAYS_MAX = 33
+READS_MAX = 3
+LOOKS_DUE_MS = 20
+"""The sweep reads along what will be due in the blink of an eye; the script decides."""
+
+FindOffered = Callable[[Slot], OfferedSlot | None]
+"""How a slot is offered by now, if it is: `Schedule.find`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A hold whose customer is paying. Whoever ends it must show the fence."""
+
+    fence: int
+    resolve_by: datetime
+    lines: tuple[Line, ...]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """All instants are on the partition's clock."""
+
+    now: datetime
+    ended: int
+    next_due: datetime | None
+    to_resolve: tuple[tuple[str, str], ...]
+    """Site key and hold id of pinned holds past their resolve-by."""
+
+
+class Reading(NamedTuple):
+    """The seats of some days, at least as new as the entry `feed_id` of the feed."""
+
+    feed_id: str
+    schedule_version: int
+    """The gate's: an older schedule offers what may not be held any more."""
+    epoch: int
+    seats: dict[str, Seats]
+    """By slot id; only slots that somebody touched."""
+
+
+class Reservations:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def hold(
+        self,
+        site: Site,
+        lines: Sequence[Line],
+        offered: Sequence[OfferedSlot],
+        *,
+        schedule_version: int,
+        id: str,
+        secret_hash: str,
+        visitor: str,
+        network: str,
+        visitor_max: int = HOLDS_PER_VISITOR_MAX,
+        network_max: int = HOLDS_PER_NETWORK_MAX,
+    ) -> Hold:
+        """Set seats aside, all lines or none, for the site's hold length. `visitor` and `network` are hashes.
+
+        Calling this again with the same id, secret and lines returns the hold as it is by now.
+        Raises SlotFull, SlotClosed, HoldBudgetSpent, IdConflict, HoldEnded, StaleSchedule, Loading.
+        """
+        call = calls.hold(
+            site,
+            lines,
+            offered,
+            schedule_version=schedule_version,
+            id=id,
+            secret_hash=secret_hash,
+            limit=site.hold_length * LIMIT_LENGTHS,
+            visitor=visitor,
+            network=network,
+            visitor_max=visitor_max,
+            network_max=network_max,
+        )
+        match await self._run(call):
+            case ["HELD", int(deadline), int(limit), int(version), int(now)]:
+                return kept.hold_of(id, HoldState.HELD, lines, deadline, limit, version, now)
+            case ["PAYING", int(resolve_by), int(limit), int(version), int(now)]:
+                return kept.hold_of(id, HoldState.PAYING, lines, resolve_by, limit, version, now)
+            case answer:
+                raise refusal(answer, lines)
+
+    async def find(self, site: Site, hold_id: str, secret_hash: str) -> Hold:
+        """The hold as it is now, ended or not. Raises NotFound, NotYours, Loading."""
+        found, now_ms = await self._find_own(site, hold_id, secret_hash)
+        return found.as_of(now_ms)
+
+    async def pinned(self, site: Site, hold_id: str) -> Pin | None:
+        """The pin of a hold, for whoever resolves it; None where it is not pinned. Raises NotFound, Loading."""
+        found, now_ms = await self._find(site, hold_id)
+        if found.state is not HoldState.PAYING:
+            return None
+        return Pin(found.fence, from_ms(found.expires_ms), found.lines, from_ms(now_ms))
+
+    async def renew(self, site: Site, hold_id: str, secret_hash: str, *, version: int, length: timedelta) -> Hold:
+        """A full length from now on, up to the hold's limit, and never less than it had.
+
+        Calling this again with the same version returns the same hold.
+        Raises HoldEnded, NotYours, Paying, Changed, NotFound, Loading.
+        """
+        found, now_ms = await self._find_own(site, hold_id, secret_hash)
+        wanted = to_ms(from_ms(now_ms) + length)
+        match await self._run(calls.renew(site, found, secret_hash, version=version, deadline_ms=wanted)):
+            case ["RENEWED", int(deadline), int(limit), int(version), int(now)]:
+                return kept.hold_of(hold_id, HoldState.HELD, found.lines, deadline, limit, version, now)
+            case answer:
+                raise refusal(answer, found.lines)
+
+    async def release(self, site: Site, hold_id: str, secret_hash: str) -> None:
+        """Give the seats back; again: nothing more happens.
+
+        Raises HoldEnded where it has expired or become a booking, NotYours, Paying, NotFound, Loading.
+        """
+        found, answer = await self._run_on_hold(
+            site, hold_id, secret_hash, lambda found: calls.release(site, found, secret_hash)
+        )
+        if answer != ["RELEASED"]:
+            raise refusal(answer, found.lines)
+
+    async def pin(
+        self,
+        site: Site,
+        hold_id: str,
+        secret_hash: str,
+        offered: FindOffered,
+        *,
+        schedule_version: int,
+        attempt: str,
+        window: timedelta,
+    ) -> Pin:
+        """The hold waits for its customer's payment. If it has expired, what is missing is taken again, all or none.
+
+        Calling this again with the same attempt returns the same pin.
+        Raises HoldEnded, NotYours, Paying while another attempt runs, HoldBudgetSpent after too many attempts,
+        SlotFull, SlotClosed, StaleSchedule, NotFound, Loading.
+        """
+
+        def call(found: KeptHold) -> Call:
+            return calls.pin(
+                site,
+                calls.keys_of(site, found),
+                found.lines,
+                _still_offered(found, offered),
+                schedule_version=schedule_version,
+                id=hold_id,
+                secret_hash=secret_hash,
+                attempt=attempt,
+                window=window,
+                pins_max=PINS_MAX,
+            )
+
+        found, answer = await self._run_on_hold(site, hold_id, secret_hash, call)
+        return _pinned(answer, found.lines)
+
+    async def hold_and_pin(
+        self,
+        site: Site,
+        lines: Sequence[Line],
+        offered: Sequence[OfferedSlot],
+        *,
+        schedule_version: int,
+        id: str,
+        secret_hash: str,
+        visitor: str,
+        network: str,
+        attempt: str,
+        window: timedelta,
+        visitor_max: int = HOLDS_PER_VISITOR_MAX,
+        network_max: int = HOLDS_PER_NETWORK_MAX,
+    ) -> Pin:
+        """Where holds are off: `hold` and `pin` in one go, to be repeated like both. Raises what they raise."""
+        hold = calls.hold(
+            site,
+            lines,
+            offered,
+            schedule_version=schedule_version,
+            id=id,
+            secret_hash=secret_hash,
+            limit=site.hold_length,
+            visitor=visitor,
+            network=network,
+            visitor_max=visitor_max,
+            network_max=network_max,
+        )
+        pin = calls.pin(
+            site,
+            hold.keys,
+            lines,
+            offered,
+            schedule_version=schedule_version,
+            id=id,
+            secret_hash=secret_hash,
+            attempt=attempt,
+            window=window,
+            pins_max=PINS_MAX,
+        )
+        held, pinned = await self._connection.run_all([hold, pin])
+        # Of a hold that has expired meanwhile pin takes the seats again: then its answer is the one that counts.
+        if held[0] not in ("HELD", "PAYING", "ENDED"):
+            raise refusal(held, lines)
+        return _pinned(pinned, lines)
+
+    async def unpin(
+        self, site: Site, hold_id: str, *, fence: int, release: bool, min_left: timedelta = timedelta(0)
+    ) -> None:
+        """The payment failed: back to a hold with `min_left` at least, or released. Again: nothing more happens.
+
+        A hold that is not pinned under this fence (any more) is left as it is. Raises NotFound, Loading.
+        """
+        found, _ = await self._find(site, hold_id)
+        answer = await self._run(calls.unpin(site, found, fence=fence, release=release, min_left=min_left))
+        if answer[0] not in ("HELD", "RELEASED", "STALE"):
+            raise refusal(answer, found.lines)
+
+    async def commit(self, site: Site, hold_id: str, *, fence: int, booked: Sequence[BookedSeats]) -> str:
+        """The store has booked this hold; `booked` is written whatever is answered, newest version first.
+
+        Returns COMMITTED, also when called again; STALE for another fence, ENDED for a hold that is gone.
+        Raises Loading.
+        """
+        try:
+            found, _ = await self._find(site, hold_id)
+        except NotFound:
+            found = kept.nobody(site.key, hold_id)
+        match await self._run(calls.commit(site, found, fence=fence, booked=booked)):
+            case [("COMMITTED" | "STALE" | "ENDED") as answer]:
+                return str(answer)
+            case answer:
+                raise refusal(answer, found.lines)
+
+    async def set_booked(self, site: Site, booked: Sequence[BookedSeats]) -> None:
+        """What the store counts as booked; the newest version of each slot wins. Raises Loading."""
+        for at in range(0, len(booked), SLOTS_AT_ONCE):
+            answer = await self._run(calls.set_booked(site, booked[at : at + SLOTS_AT_ONCE]))
+            if answer != ["SET"]:
+                raise refusal(answer, [])
+
+    async def sweep(self, partition: str, *, retry: timedelta) -> Swept:
+        """End at most 64 holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
+
+        Where `next_due` is not after `now`, there is more: call again.
+        """
+        due = await self._looking_due(partition)
+        now, ended, next_due, *refs = await self._run(calls.sweep(partition, due, retry=retry))
+        to_resolve = tuple((site_key, hold_id) for site_key, _, hold_id in (ref.partition("/") for ref in refs))
+        return Swept(from_ms(now), ended, kept.instant(next_due), to_resolve)
+
+    async def raise_schedule(self, site: Site, to: int) -> bool:
+        """From here on no hold on an older schedule is granted. False if another change was faster. Raises Loading."""
+        match await self._run(calls.raise_schedule(site, version=to, token=new_id())):
+            case ["RAISED", _]:
+                return True
+            case ["STALE", _]:
+                return False
+            case answer:
+                raise refusal(answer, [])
+
+    async def settle(self, site: Site, version: int) -> None:
+        """The store has this version of the schedule. Raises Loading."""
+        answer = await self._run(calls.settle(site, version=version))
+        if answer != ["SETTLED"]:
+            raise refusal(answer, [])
+
+    async def rebuild(self, site: Site, epoch: int, rebuilder: str, takeover: timedelta) -> datetime | None:
+        """Close the gate to fill the site under a new epoch. None: it is ours, for `takeover`; again: begins it anew.
+
+        Otherwise until when another has it; an instant that is now means that a later epoch is there already.
+        """
+        match await self._run(calls.rebuild(site, epoch=epoch, rebuilder=rebuilder, takeover=takeover)):
+            case ["TAKEN"]:
+                return None
+            case [_, int(until_ms)]:
+                return from_ms(until_ms)
+            case answer:
+                raise refusal(answer, [])
+
+    async def restore(self, site: Site, rebuilder: str, booked: Sequence[BookedSeats]) -> bool:
+        """Write what the store counts as booked, and count what is held anew. False if the rebuild is another's."""
+        for at in range(0, len(booked), SLOTS_AT_ONCE):
+            chunk = booked[at : at + SLOTS_AT_ONCE]
+            if await self._run(calls.restore(site, rebuilder=rebuilder, booked=chunk)) != ["RESTORED"]:
+                return False
+        return True
+
+    async def open(self, site: Site, rebuilder: str, schedule_version: int) -> bool:
+        """Open the gate again; widgets are told to read everything anew. False if the rebuild is another's by now."""
+        call = calls.open_gate(site, rebuilder=rebuilder, schedule_version=schedule_version)
+        return await self._run(call) == ["OPENED"]
+
+    async def seats_of_days(self, site: Site, service: str, days: Sequence[date]) -> Reading:
+        """The seats of all slots of a service that start on these days of UTC, at most 33. Raises Loading.
+
+        The feed's last id is read first: what happens meanwhile may be told twice, and is never missed.
+        """
+        assert len(days) <= DAYS_MAX, "a month at once"
+        of_site = keys.of_site(site.partition, site.key)
+        last, gate, *fields = await self._connection.read(
+            ("XREVRANGE", of_site.partition.feed, "+", "-", "COUNT", 1),
+            ("HMGET", of_site.gate, *kept.GATE_FIELDS),
+            *(("HGETALL", of_site.day(service, day)) for day in days),
+        )
+        epoch, state, schedule_version = gate
+        if state != "OPEN":
+            raise Loading("The seats of this site are being counted; try again in a moment.")
+        seats: dict[str, Seats] = {}
+        for day, counted in zip(days, fields, strict=True):
+            seats.update(kept.seats_of_day(keys.slot_id(service, day, ""), counted))
+        return Reading(last[0][0] if last else "0-0", int(schedule_version), int(epoch), seats)
+
+    async def _run(self, call: Call) -> list[Reply]:
+        return await self._connection.run(call)
+
+    async def _run_on_hold(
+        self, site: Site, hold_id: str, secret_hash: str, call: Callable[[KeptHold], Call]
+    ) -> tuple[KeptHold, list[Reply]]:
+        """Read a hold, then run a script with the keys of its lines; again should they be others by then."""
+        for _ in range(READS_MAX):
+            found, _now = await self._find_own(site, hold_id, secret_hash)
+            answer = await self._run(call(found))
+            if answer != ["MOVED"]:
+                return found, answer
+        raise Changed("This hold keeps changing: try again.")
+
+    async def _find_own(self, site: Site, hold_id: str, secret_hash: str) -> tuple[KeptHold, int]:
+        found, now_ms = await self._find(site, hold_id)
+        if found.secret_hash != secret_hash:
+            raise NotYours("This hold belongs to somebody else.")
+        return found, now_ms
+
+    async def _find(self, site: Site, hold_id: str) -> tuple[KeptHold, int]:
+        """The hold and the present instant."""
+        of_site = keys.of_site(site.partition, site.key)
+        gate, fields, *clock = await self._connection.read(
+            ("HMGET", of_site.gate, *kept.GATE_FIELDS),
+            ("HMGET", of_site.hold(hold_id), *kept.HOLD_FIELDS),
+            *kept.clock_reads(of_site.partition.clock),
+        )
+        if gate[:2] != [str(site.epoch), "OPEN"]:
+            raise Loading("The seats of this site are being counted; try again in a moment.")
+        found = kept.kept_hold(site.key, hold_id, fields)
+        if found is None:
+            raise NotFound("There is no such hold.")
+        return found, kept.now_ms(*clock)
+
+    async def _looking_due(self, partition: str) -> list[KeptHold]:
+        """The first holds of the due set that are due or nearly so, as they stand."""
+        of_partition = keys.of_partition(partition)
+        first, *clock = await self._connection.read(
+            ("ZRANGE", of_partition.due, 0, SWEEP_MAX - 1, "WITHSCORES"), *kept.clock_reads(of_partition.clock)
+        )
+        until_ms = kept.now_ms(*clock) + LOOKS_DUE_MS
+        refs = [
+            ref.partition("/") for ref, score in zip(first[::2], first[1::2], strict=True) if int(score) <= until_ms
+        ]
+        reads: list[tuple[Word, ...]] = [
+            ("HMGET", keys.of_site(partition, site_key).hold(hold_id), *kept.HOLD_FIELDS)
+            for site_key, _, hold_id in refs
+        ]
+        found = await self._connection.read(*reads) if reads else []
+        return [
+            kept.kept_hold(site_key, hold_id, fields) or kept.nobody(site_key, hold_id)
+            for (site_key, _, hold_id), fields in zip(refs, found, strict=True)
+        ]
+
+
+def _still_offered(found: KeptHold, offered: FindOffered) -> list[OfferedSlot]:
+    """The slots of a hold as they are offered by now; what is settled already needs no capacity any more."""
+    if found.state in (HoldState.RELEASED, HoldState.CONFIRMED):
+        raise HoldEnded("This hold has ended.")
+    offers = [(line.slot, offered(line.slot)) for line in found.lines]
+    for slot, offer in offers:
+        if offer is None and found.state is not HoldState.PAYING:
+            raise SlotClosed("This time is not offered any more.", slot=slot.id)
+    return [offer or OfferedSlot(slot, 0) for slot, offer in offers]
+
+
+def _pinned(answer: list[Reply], lines: Sequence[Line]) -> Pin:
+    match answer:
+        case ["PINNED", int(fence), int(resolve_by), int(now)]:
+            return Pin(fence, from_ms(resolve_by), tuple(lines), from_ms(now))
+        case _:
+            raise refusal(answer, lines)

@@ -1,0 +1,42 @@
+"""The only place that reads the scripts in lua/ and joins them with what they include."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from widget_server.assets import folder
+
+_INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    name: str
+    text: str
+    sha: str
+
+
+@cache
+def load(name: str) -> Script:
+    """The script of one verb, whole."""
+    text = _joined((folder("lua") / f"{name}.lua").read_text("utf-8"), included=set())
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+@cache
+def load_all() -> tuple[Script, ...]:
+    return tuple(load(path.stem) for path in sorted(folder("lua").glob("*.lua")))
+
+
+def _joined(text: str, included: set[str]) -> str:
+    """Each include stands where it is first asked for, and only once."""
+
+    def body_of(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in included:
+            return ""
+        included.add(name)
+        return _joined((folder("lua") / "lib" / f"{name}.lua").read_text("utf-8"), included).rstrip()
+
+    return _INCLUDE.sub(body_of, text)

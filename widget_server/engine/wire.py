@@ -1,0 +1,167 @@
+"""The only place that speaks to Redis: one connection, on which all calls of one event-loop tick leave in one write.
+
+redis-py costs several times as much a call as Redis itself, so the hot path packs and parses with hiredis and nothing
+else. What is left to a library is redis-py's: reading URLs.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import hiredis
+from redis.asyncio.connection import SSLConnection, parse_url
+
+from widget_server.errors import Fault
+
+CONNECT_MAX_S = 1.0
+SILENCE_MAX_S = 1.0
+"""A connection that owes an answer for so long, or up to twice as long, is given up."""
+WAITING_MAX = 20_000
+
+Word = str | bytes | int
+Reply = Any
+"""What hiredis makes of an answer: str, int, None, a list of these, or a hiredis.ReplyError."""
+LOST = ConnectionResetError("Redis hung up.")
+"""Stands in place of the answers that a lost connection still owed."""
+_NOTHING_YET = object()
+
+
+def pack(*words: Word) -> bytes:
+    return cast(bytes, hiredis.pack_command(words))  # type: ignore[arg-type]
+
+
+class Wire(asyncio.Protocol):
+    """One connection. Answers come in the order of the calls; an error is an answer, too, and so is LOST."""
+
+    def __init__(self, silence_max_s: float = SILENCE_MAX_S) -> None:
+        self.is_open = False
+        self._silence_max_s = silence_max_s
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData=_NOTHING_YET)
+        self._leaving: list[bytes] = []
+        self._waiting: deque[asyncio.Future[Reply]] = deque()
+        self._slowest: asyncio.Future[Reply] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._watch: asyncio.TimerHandle | None = None
+
+    def send(self, packed: bytes) -> asyncio.Future[Reply]:
+        """Leaves at the end of this tick, with all other calls of it, in their order."""
+        answer: asyncio.Future[Reply] = self._loop.create_future()
+        if not self.is_open or len(self._waiting) >= WAITING_MAX:
+            answer.set_result(LOST)
+            return answer
+        if not self._leaving:
+            self._loop.call_soon(self._flush)
+        self._leaving.append(packed)
+        self._waiting.append(answer)
+        return answer
+
+    def send_all(self, *calls: Sequence[Word]) -> list[asyncio.Future[Reply]]:
+        return [self.send(pack(*call)) for call in calls]
+
+    async def ask(self, *words: Word) -> Reply:
+        """One call outside the hot path. Raises ConnectionError when the connection is lost, hiredis.ReplyError."""
+        reply = await self.send(pack(*words))
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        self._end()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.is_open = True
+        self._look_for_silence()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+            reply = self._reader.gets()
+            while reply is not _NOTHING_YET:
+                answer = self._waiting.popleft()
+                if not answer.done():
+                    answer.set_result(reply)
+                reply = self._reader.gets()
+        except (hiredis.ProtocolError, IndexError):
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+
+    def _flush(self) -> None:
+        packed = b"".join(self._leaving)
+        self._leaving.clear()
+        if self.is_open and self._transport is not None:
+            self._transport.write(packed)
+
+    def _look_for_silence(self) -> None:
+        slowest = self._waiting[0] if self._waiting else None
+        if slowest is not None and slowest is self._slowest:
+            self.close()
+            return
+        self._slowest = slowest
+        self._watch = self._loop.call_later(self._silence_max_s, self._look_for_silence)
+
+    def _end(self) -> None:
+        self.is_open = False
+        if self._watch is not None:
+            self._watch.cancel()
+        while self._waiting:
+            answer = self._waiting.popleft()
+            if not answer.done():
+                answer.set_result(LOST)
+
+
+class Address:
+    """Where Redis is and how to get in: redis://, rediss:// or unix://, with all that redis-py's URLs may say."""
+
+    def __init__(self, url: str) -> None:
+        """Raises Fault for anything that is no such URL."""
+        try:
+            parts: dict[str, Any] = dict(parse_url(url))
+        except ValueError as problem:
+            raise Fault("TENUTO_REDIS_URL is no redis://, rediss:// or unix:// URL.") from problem
+        self._path: str | None = parts.get("path")
+        self._host: str = parts.get("host") or "localhost"
+        self._port: int = parts.get("port") or 6379
+        self._db: int = parts.get("db") or 0
+        self._login: list[Word] = [word for word in (parts.get("username"), parts.get("password")) if word]
+        self._tls = parts.get("connection_class") is SSLConnection
+        self._ca_certs: str | None = parts.get("ssl_ca_certs")
+
+    async def open(self, *first: Iterable[Word], silence_max_s: float = SILENCE_MAX_S) -> Wire:
+        """A connection that is signed in and has made the `first` calls.
+
+        Raises OSError when Redis cannot be reached, hiredis.ReplyError when it lets nobody in yet.
+        """
+        loop = asyncio.get_running_loop()
+        wire = Wire(silence_max_s)
+        async with asyncio.timeout(CONNECT_MAX_S):
+            if self._path is not None:
+                await loop.create_unix_connection(lambda: wire, self._path)
+            else:
+                tls = ssl.create_default_context(cafile=self._ca_certs) if self._tls else None
+                await loop.create_connection(lambda: wire, self._host, self._port, ssl=tls)
+        try:
+            await _greet(wire, [*self._greeting(), *first])
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    def _greeting(self) -> list[tuple[Word, ...]]:
+        login: list[tuple[Word, ...]] = [("AUTH", *self._login)] if self._login else []
+        return [*login, ("SELECT", self._db)]
+
+
+async def _greet(wire: Wire, calls: list[Iterable[Word]]) -> None:
+    answers = [wire.send(pack(*call)) for call in calls]
+    for answer in answers:
+        reply = await answer
+        if isinstance(reply, Exception):
+            raise reply
