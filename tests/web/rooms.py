@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.use_cases.office import Office, open_office
@@ -34,6 +35,8 @@ class RoomsOnly:
 class Rooms:
     office: Office
     client: AsyncClient
+    app: ASGIApp
+    url: str
 
     async def get(self, path: str) -> Answer:
         return await self.client.get(path)
@@ -47,15 +50,15 @@ class Rooms:
 
 
 @asynccontextmanager
-async def open_rooms(folder: Path, public_url: str = "http://localhost:8000") -> AsyncIterator[Rooms]:
+async def open_rooms(folder: Path, url: str = "http://localhost:8000", *more: BaseRoute) -> AsyncIterator[Rooms]:
     office = await open_office(folder)
     app = Starlette(
-        routes=list(routes), middleware=[Middleware(SecurityHeaders)], exception_handlers={Refusal: _refused}
+        routes=[*routes, *more], middleware=[Middleware(SecurityHeaders)], exception_handlers={Refusal: _refused}
     )
-    state = {"use_cases": RoomsOnly(office.sites), "base_url": public_url, "trusted_proxies": ()}
-    transport = ASGITransport(app=_with_state(app, state))
-    async with AsyncClient(transport=transport, base_url=public_url) as client:
-        yield Rooms(office, client)
+    state = {"use_cases": RoomsOnly(office.sites), "base_url": url, "trusted_proxies": ()}
+    stateful = _with_state(app, state)
+    async with AsyncClient(transport=ASGITransport(app=stateful), base_url=url) as client:
+        yield Rooms(office, client, stateful, url)
     await office.database.close()
 
 

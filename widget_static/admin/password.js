@@ -28,6 +28,11 @@ export function readSetupCode(form) {
   const row = /** @type {HTMLElement | null} */ (form.querySelector("[data-setup-code]"));
   const input = row?.querySelector("input");
   if (!row || !input) return;
-  if (!input.value) input.value = location.hash.slice(1);
-  row.hidden = input.value !== "" && input.getAttribute("aria-invalid") !== "true";
+  const read = () => {
+    if (location.hash) input.value = location.hash.slice(1);
+    row.hidden = input.value !== "" && input.getAttribute("aria-invalid") !== "true";
+  };
+  // Another link opened while this page is shown loads nothing: only the fragment changes.
+  addEventListener("hashchange", read);
+  read();
 }
