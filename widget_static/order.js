@@ -135,6 +135,7 @@ async function start() {
   applyAccent(site.accent, () => document.documentElement.dataset.theme ?? "auto");
   const words = await fetchWords(knownLocale(new URLSearchParams(location.search).get("lang"), site.locale));
   document.documentElement.lang = words.locale;
+  document.documentElement.dir = words.direction;
   const page = new OrderPage({ root, words, site, claim: { id: order, secret: location.hash.slice(1) } });
   await page.load();
   addEventListener("hashchange", () => location.reload());

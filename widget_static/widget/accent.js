@@ -3,7 +3,9 @@
 
 /** Above the 4.5 of WCAG; thin coloured text on dark needs more to look as clear. */
 const TEXT_CONTRAST_MIN = { light: 4.6, dark: 6.5 };
-const SHAPE_CONTRAST_MIN = 3.1;
+const LINE_CONTRAST_MIN = 3.1;
+/** A filled shape only has to be seen: its text has the contrast, and a line around it where the fill is too faint. */
+const FILL_CONTRAST_MIN = 1.25;
 const STEPS = 40;
 /** How much a button moves away from its text's colour under the pointer. */
 const HOVER_SHARE = 0.14;
@@ -20,13 +22,14 @@ const SURFACES = { light: "#ffffff", dark: "#16191d" };
 export function accentColours(accent, theme) {
   const surface = parse(SURFACES[theme]);
   const colour = /^#[0-9a-f]{6}$/i.test(accent) ? parse(accent) : parse("#2f6f5e");
-  const fill = pushedAway(colour, surface, SHAPE_CONTRAST_MIN);
+  const fill = pushedAway(colour, surface, FILL_CONTRAST_MIN);
   const onFill = readableOn(fill);
   const soft = mixed(surface, fill, theme === "light" ? 0.09 : 0.2);
   return {
     "--accent": written(fill),
     "--accent-strong": written(mixed(fill, readableOn(onFill), HOVER_SHARE)),
     "--on-accent": written(onFill),
+    "--accent-line": written(pushedAway(colour, surface, LINE_CONTRAST_MIN)),
     "--accent-text": written(pushedAway(colour, soft, TEXT_CONTRAST_MIN[theme])),
     "--accent-soft": written(soft),
   };

@@ -32,6 +32,7 @@ async function start() {
 
   const words = await fetchWords(knownLocale(boot.lang, boot.site.locale));
   html.lang = words.locale;
+  html.dir = words.direction;
   const clock = new ServerClock();
   const api = new Api(boot.site.key, clock);
   const page = new Page(root);
@@ -48,6 +49,7 @@ async function start() {
   const availability = new Availability(async (service, range) => {
     const answer = await api.availability(service, range);
     feed.open(answer.feed_id);
+    page.calm();
     return answer;
   });
   visit = new Visit({ api, words, clock, availability, host, page, site: boot.site, services: boot.services, onlyService: boot.service });

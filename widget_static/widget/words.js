@@ -21,6 +21,11 @@ export class Words {
     this.#plurals = new Intl.PluralRules(locale);
   }
 
+  /** For the page: which way these words run. */
+  get direction() {
+    return RIGHT_TO_LEFT.includes(new Intl.Locale(this.locale).language) ? "rtl" : "ltr";
+  }
+
   /**
    * A sentence with its values put in; `count` chooses the plural form. A missing one shows its key.
    * @param {string} key
@@ -174,6 +179,7 @@ export function knownLocale(...tags) {
 
 /** Languages that there is a file for. */
 const LANGUAGES = ["en", "de"];
+const RIGHT_TO_LEFT = ["ar"];
 
 /**
  * The words of a language, or English where there is none.
