@@ -1,12 +1,17 @@
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from tests.use_cases.office import Office, open_office
-from widget_server.errors import Changed, NotFound, Unavailable
+from tests.engine.servers import fake_redis
+from tests.use_cases.office import NOW, Office, open_office
+from widget_server.engine.connection import connect
+from widget_server.engine.reservations import Reservations
+from widget_server.errors import Changed, Loading, NotFound, Unavailable
 from widget_server.use_cases.scheduling import ScheduleStore, Scheduling, Write
 
 pytestmark = pytest.mark.anyio
@@ -146,6 +151,37 @@ async def test_a_site_that_does_not_exist_is_not_found(office: Office, tmp_path:
 
     with pytest.raises(NotFound):
         await office.scheduling.change(site, nothing)
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Reservations]:
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        async with fake_redis(Path(folder)) as url:
+            connection = await connect(url)
+            yield Reservations(connection)
+            await connection.close()
+
+
+async def test_the_engine_follows_every_change(office: Office, engine: Reservations) -> None:
+    site = await office.found("studio")
+    assert await engine.rebuild(site, site.epoch, "first", timedelta(seconds=30)) is None
+    assert await engine.open(site, "first", site.schedule_version)
+    scheduling = Scheduling(gate=engine, sites=office.stored, schedules=office.schedules)
+
+    versions = await asyncio.gather(*(scheduling.change(site, nothing) for _ in range(3)))
+
+    assert sorted(versions) == [2, 3, 4]
+    assert (await office.again(site)).schedule_version == 4
+    assert (await engine.seats_of_days(site, "yoga", [NOW.date()])).schedule_version == 4
+
+
+async def test_while_redis_is_empty_the_schedule_stays_as_it_is(office: Office, engine: Reservations) -> None:
+    site = await office.found("studio")
+    scheduling = Scheduling(gate=engine, sites=office.stored, schedules=office.schedules)
+
+    with pytest.raises(Loading):
+        await scheduling.change(site, nothing)
+    assert (await office.again(site)).schedule_version == 1
 
 
 class Overtaken:
