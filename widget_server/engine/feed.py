@@ -1,4 +1,4 @@
-"""The only place that reads the feed: every change of seats and schedules, in order, and never past a gap in silence."""
+"""The only place that reads the feed: every change of seats and schedules, in order, and past no gap in silence."""
 
 import random
 from asyncio import sleep
@@ -11,7 +11,7 @@ import hiredis
 from widget_server.clock import from_ms
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.slots import Seats
-from widget_server.engine import keys, kept
+from widget_server.engine import kept, keys
 from widget_server.engine.connection import Connection
 from widget_server.engine.wire import Reply, Wire, Word
 from widget_server.errors import Unavailable
@@ -48,7 +48,9 @@ class Feed:
         return [_update(entry) for entry in reversed(entries)]
 
     async def follow(self, partition: str, from_id: str | None = None) -> AsyncIterator[list[Update] | Lost]:
-        """All updates after `from_id`, or from now on; endless. While Redis is away nothing comes.
+        """All updates after `from_id`, or from now on; endless.
+
+        An empty list says that it listened and there was nothing new. While Redis is away nothing comes at all.
 
         Lost comes in place of updates when the one read last is gone: trimmed away, or lost with an older Redis.
         """
@@ -62,10 +64,9 @@ class Feed:
                         news = await _read(wire, partition, last_id)
                         if isinstance(news, Lost):
                             last_id = news.last_id
-                            yield news
                         elif news:
                             last_id = news[-1].feed_id
-                            yield news
+                        yield news
             except (Unavailable, OSError, hiredis.ReplyError):
                 await sleep(_PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311
 
