@@ -46,10 +46,10 @@ class Board:
         self._shared.clear()
 
     def record(self, update: Update) -> None:
-        """Take in one update; one that has been recorded before changes nothing."""
-        if isinstance(update, SiteReset) or update.epoch != self.epoch:
+        """Take in one update; one that has been recorded before, or is of an epoch that has ended, changes nothing."""
+        if isinstance(update, SiteReset) or update.epoch > self.epoch:
             self.begin_anew(update.epoch, update.feed_id)
-        elif (self.head[0], *feed_position(update.feed_id)) <= self.head:
+        elif update.epoch < self.epoch or (self.head[0], *feed_position(update.feed_id)) <= self.head:
             return
         self.head = (self.head[0], *feed_position(update.feed_id))
         self._shared.clear()

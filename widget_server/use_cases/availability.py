@@ -1,0 +1,256 @@
+"""What is free: a month to read, and a feed that tells every change.
+
+While the feed is heard, a warm process answers from memory, with no Redis and no SQL. As soon as it falls silent,
+nothing in memory counts and every answer is read anew.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Protocol
+
+from widget_server.clock import Clock
+from widget_server.domain import policies
+from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Seats
+from widget_server.engine.feed import Lost
+from widget_server.errors import Loading, StaleEpoch, Unavailable
+from widget_server.live.channel import Reader
+from widget_server.live.hub import Hub
+from widget_server.use_cases.catalog import Catalog, Listing
+from widget_server.use_cases.known_seats import KnownSeats
+from widget_server.use_cases.month import Month, Sheet
+
+SITES_MAX = 200
+SHEETS_MAX = 128
+WARMED_BY = 1_000
+"""So many updates of before its start does a process know, for widgets that come from another one."""
+_TRIES_MAX = 8
+SILENT_MAX_S = 3.0
+"""The feed says at least once a second that there is nothing new. Silent for longer, others may know what we do not."""
+_PAUSE_S = 0.5
+
+SeatsRead = tuple[str, int, int, Mapping[str, Seats]]
+"""The feed's last id before reading, the gate's schedule version and epoch, and the seats of every touched slot."""
+MonthKey = tuple[str, str, date, date]
+
+
+class Reservations(Protocol):
+    async def seats_of_days(self, site: Site, service: str, days: Sequence[date]) -> SeatsRead: ...
+
+
+class Feed(Protocol):
+    async def last_id(self, partition: str) -> str: ...
+
+    async def tail(self, partition: str, count: int) -> Sequence[Update]: ...
+
+    def follow(self, partition: str, from_id: str | None = None) -> AsyncIterator[list[Update] | Lost]: ...
+
+
+class Scheduling(Protocol):
+    async def catch_up(self, site: Site, gate_version: int) -> None: ...
+
+
+class Reconciliation(Protocol):
+    async def ensure_loaded(self, site_key: str) -> object: ...
+
+
+class Availability:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        engine: Reservations,
+        feed: Feed,
+        hub: Hub,
+        scheduling: Scheduling,
+        reconciliation: Reconciliation,
+        clock: Clock,
+    ) -> None:
+        self._catalog = catalog
+        self._engine = engine
+        self._feed = feed
+        self._hub = hub
+        self._scheduling = scheduling
+        self._reconciliation = reconciliation
+        self._clock = clock
+        self._followed_to: dict[str, str] = {}
+        self._heard_at_s: dict[str, float] = {}
+        self._known: OrderedDict[str, KnownSeats] = OrderedDict()
+        self._sheets: OrderedDict[MonthKey, _KeptSheet] = OrderedDict()
+
+    async def month(self, site_key: str, service: str, first: date, last: date) -> Month:
+        """The slots that start on these days of the site's zone, both included, with their seats.
+
+        Raises InvalidRequest, NotFound, and Unavailable where Redis or SQL is needed and not there.
+        """
+        policies.may_read_range(first, last)
+        for _ in range(_TRIES_MAX):
+            listing = await self._catalog.find(site_key)
+            policies.service_of(listing.schedule, service)
+            kept = self._kept_sheet((site_key, service, first, last), listing.schedule)
+            seats = self._seats_of(listing.site)
+            if await self._is_ready(listing, service, kept.sheet, seats):
+                return kept.fill_in(seats, feed_id=self._known_to(site_key, seats), now=self._clock.now())
+        raise Unavailable("This site is being changed just now. Please try again.")
+
+    async def watch(self, site_key: str, last_event_id: str | None, network: str) -> Reader:
+        """A reader of every change of this site from now on, or from an earlier event on.
+
+        Raises NotFound, and Unavailable where too many are open already.
+        """
+        site = (await self._catalog.find(site_key)).site
+        known = self._known.get(site_key)
+        epoch = known.epoch if known else site.epoch
+        return self._hub.subscribe(site_key, last_event_id, partition=site.partition, epoch=epoch, network=network)
+
+    async def follow(self, partition: str) -> None:
+        """Keep memory true and open widgets informed, until cancelled. One such task runs for each partition."""
+        try:
+            start = await self._begin_warm(partition)
+            async for news in self._feed.follow(partition, start):
+                if isinstance(news, Lost):
+                    self._begin(partition, news.last_id, told_since=news.last_id)
+                else:
+                    self._take_in(partition, news)
+        finally:
+            self._forget(partition)
+
+    async def _is_ready(self, listing: Listing, service: str, sheet: Sheet, seats: KnownSeats) -> bool:
+        """False if something has changed on the way, so that all of it has to be looked at again."""
+        site = listing.site
+        try:
+            await self._read_missing(site, service, sheet, seats)
+        except (Loading, StaleEpoch):
+            self._catalog.forget(site.key)
+            await self._reconciliation.ensure_loaded(site.key)
+            return False
+        if listing.schedule.version < seats.schedule_version:
+            await self._catch_up(site, seats)
+            return False
+        return seats.knows(sheet.days)
+
+    async def _read_missing(self, site: Site, service: str, sheet: Sheet, seats: KnownSeats) -> None:
+        if seats.knows(sheet.days):
+            return
+        async with seats.reading:  # one at a time: hundreds of widgets that open at once need the same days
+            expected = seats.expect(sheet.days)
+            if not expected:
+                return
+            days = [day for _, day in expected]
+            read_at, schedule_version, epoch, read = await self._engine.seats_of_days(site, service, days)
+            seats.hear_of_schedule(schedule_version)
+            if epoch != seats.epoch:
+                # Of another epoch than what we know; so are the updates that came meanwhile.
+                self._catalog.forget(site.key)
+                seats.begin_anew(epoch)
+            else:
+                seats.take_in(expected, read, read_at=read_at)
+
+    async def _catch_up(self, site: Site, seats: KnownSeats) -> None:
+        async with seats.reading:
+            if (await self._catalog.find(site.key)).schedule.version < seats.schedule_version:
+                self._catalog.forget(site.key)
+                await self._scheduling.catch_up(site, seats.schedule_version)
+
+    def _seats_of(self, site: Site) -> KnownSeats:
+        """What is known of this site. While its feed is silent that is nothing, and nothing is kept."""
+        if not self._is_heard(site.partition):
+            return KnownSeats(site.partition, site.epoch)
+        known = self._known.setdefault(site.key, KnownSeats(site.partition, site.epoch))
+        self._known.move_to_end(site.key)
+        if len(self._known) > SITES_MAX:
+            self._drop(next(iter(self._known)))
+        return known
+
+    def _known_to(self, site_key: str, seats: KnownSeats) -> str:
+        """Up to which update of the feed an answer from these seats has them all."""
+        is_kept = self._known.get(site_key) is seats
+        return self._followed_to[seats.partition] if is_kept else seats.read_at
+
+    def _kept_sheet(self, key: MonthKey, schedule: Schedule) -> "_KeptSheet":
+        kept = self._sheets.get(key)
+        if kept is None or kept.sheet.schedule is not schedule:
+            _, service, first, last = key
+            kept = self._sheets[key] = _KeptSheet(Sheet(schedule, service, first, last))
+        self._sheets.move_to_end(key)
+        if len(self._sheets) > SHEETS_MAX:
+            self._sheets.popitem(last=False)
+        return kept
+
+    async def _begin_warm(self, partition: str) -> str:
+        """Where to follow from. The hub also hears what was told before, for widgets that come from elsewhere."""
+        while True:
+            try:
+                start = await self._feed.last_id(partition)
+                tail = await self._feed.tail(partition, WARMED_BY)
+            except Unavailable:
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            self._begin(partition, start, told_since=tail[0].feed_id if tail else start)
+            for update in tail:
+                self._hub.publish(partition, update)
+            return start
+
+    def _begin(self, partition: str, start: str, *, told_since: str) -> None:
+        """From here on we hear of everything; what we knew before may have missed something."""
+        self._forget(partition)
+        self._hub.follow_from(partition, told_since)
+        self._followed_to[partition] = start
+        self._heard_at_s[partition] = asyncio.get_running_loop().time()
+
+    def _take_in(self, partition: str, updates: Sequence[Update]) -> None:
+        for update in updates:
+            self._take_in_one(update)
+            self._hub.publish(partition, update)
+            self._followed_to[partition] = update.feed_id
+        self._heard_at_s[partition] = asyncio.get_running_loop().time()
+
+    def _take_in_one(self, update: Update) -> None:
+        seats = self._known.get(update.site_key)
+        if not isinstance(update, SeatsMoved):
+            self._catalog.forget(update.site_key)
+        match update:
+            case SeatsMoved() if seats is not None:
+                seats.apply(update)
+            case ScheduleMoved(version=version) if seats is not None:
+                seats.hear_of_schedule(version)
+            case SiteReset(epoch=epoch) if seats is not None:
+                seats.begin_anew(epoch)
+
+    def _is_heard(self, partition: str) -> bool:
+        heard_at_s = self._heard_at_s.get(partition)
+        return heard_at_s is not None and asyncio.get_running_loop().time() - heard_at_s <= SILENT_MAX_S
+
+    def _forget(self, partition: str) -> None:
+        self._followed_to.pop(partition, None)
+        self._heard_at_s.pop(partition, None)
+        self._catalog.forget_all()
+        for site_key in [key for key, known in self._known.items() if known.partition == partition]:
+            self._drop(site_key)
+
+    def _drop(self, site_key: str) -> None:
+        """Also for whoever is just reading into it: no update reaches it any more."""
+        known = self._known.pop(site_key)
+        known.begin_anew(known.epoch)
+
+
+class _KeptSheet:
+    """A sheet and its last answer, which serves until a seat moves or a minute passes."""
+
+    __slots__ = ("_filled_at", "_month", "sheet")
+
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet = sheet
+        self._filled_at: tuple[int, datetime] | None = None
+        self._month: Month | None = None
+
+    def fill_in(self, seats: KnownSeats, *, feed_id: str, now: datetime) -> Month:
+        filled_at = (seats.stamp, now.replace(second=0, microsecond=0))
+        if self._month is None or self._filled_at != filled_at:
+            self._month = self.sheet.fill_in(seats.seats, epoch=seats.epoch, feed_id=feed_id, now=now)
+            self._filled_at = filled_at
+        return self._month

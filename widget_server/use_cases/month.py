@@ -1,0 +1,78 @@
+"""The only place that writes what is free: the slots of some days of one service with their seats, as JSON."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import blake2b
+from typing import Any
+
+from widget_server.clock import iso
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.slots import UNTOUCHED, OfferedSlot, Seats
+from widget_server.use_cases.known_seats import DayKey
+
+SeatsOf = Callable[[DayKey, str], Seats]
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """An answer, the same bytes for everyone. Two answers with the same `etag` say the same about every slot."""
+
+    body: bytes
+    etag: str
+
+
+class Sheet:
+    """What of an answer only changes with the schedule, made once: filling in the seats must be quick."""
+
+    def __init__(self, schedule: Schedule, service: str, first: date, last: date) -> None:
+        self.schedule = schedule
+        self._head = {"service": service, "zone": schedule.zone.key, "from": first.isoformat(), "to": last.isoformat()}
+        self._lines = [_Line(offered) for offered in schedule.slots_between(service, first, last)]
+        self.days: tuple[DayKey, ...] = tuple(dict.fromkeys(line.day for line in self._lines)) or ((service, first),)
+        """The UTC days its slots start on. Never none: reading a day also tells whether the schedule is still true."""
+
+    def fill_in(self, seats_of: SeatsOf, *, epoch: int, feed_id: str, now: datetime) -> Month:
+        slots = b",".join([line.fill_in(seats_of(line.day, line.slot_id), now) for line in self._lines])
+        version = self.schedule.version
+        head = _json(self._head | {"epoch": epoch, "schedule_version": version, "feed_id": f"{epoch}.{feed_id}"})
+        # Not over the feed id: another process may have read further and yet have nothing else to say.
+        digest = blake2b(slots, digest_size=12).hexdigest()
+        return Month(body=head[:-1] + b',"slots":[' + slots + b"]}", etag=f'W/"{epoch}.{version}.{digest}"')
+
+
+class _Line:
+    __slots__ = ("_given", "_offered", "_starts_at", "_untouched", "day", "slot_id")
+
+    def __init__(self, offered: OfferedSlot) -> None:
+        slot = offered.slot
+        self._offered = offered
+        self._starts_at = slot.starts_at
+        self.slot_id = slot.id
+        self.day: DayKey = (slot.service, slot.starts_at.date())
+        given = {"starts_at": iso(slot.starts_at), "ends_at": iso(slot.ends_at), "capacity": offered.capacity}
+        self._given = _json({"id": self.slot_id} | given)[:-1]
+        self._untouched: bytes | None = None
+
+    def fill_in(self, seats: Seats, now: datetime) -> bytes:
+        if seats is not UNTOUCHED or self._starts_at <= now:
+            return self._with(seats, now)
+        if self._untouched is None:
+            self._untouched = self._with(seats, now)
+        return self._untouched
+
+    def _with(self, seats: Seats, now: datetime) -> bytes:
+        taken = {
+            "held": seats.held,
+            "booked": seats.booked,
+            "left": self._offered.left(seats),
+            "state": self._offered.state(seats, now),
+            "version": seats.version,
+            "frees_at": iso(seats.frees_at) if seats.frees_at else None,
+        }
+        return self._given + b"," + _json(taken)[1:]
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
