@@ -16,7 +16,7 @@ LAYERS = {
     ADAPTERS: ("engine", "live", "notify", "payments", "store"),
     USE_CASES: ("use_cases",),
     WEB: ("web",),
-    TOP: ("__main__", "asgi", "bootstrap", "cli", "demo", "worker"),
+    TOP: ("__main__", "bootstrap", "cli", "demo", "serving"),
 }
 LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
 
@@ -27,7 +27,7 @@ ONLY_KNOWN_TO = {
     "alembic": ("store",),
     "redis": ("engine",),
     "sqlalchemy": ("store",),
-    "sqlmodel": ("store", "use_cases"),  # a use case hands a session on, it sends nothing through it
+    "sqlmodel": ("store", "use_cases", "demo"),  # a use case hands a session on, it sends nothing through it
     "starlette": ("web", *LAYERS[TOP]),
     "stripe": ("payments",),
     "uvicorn": LAYERS[TOP],

@@ -10,9 +10,9 @@ _HOMES = (_PACKAGE / "_data", _PACKAGE.parent)
 
 
 @cache
-def folder(name: str) -> Path:
-    """The folder `lua` or `widget_static`, wherever it is. Raises Fault when the installation lacks it."""
+def find(name: str) -> Path:
+    """The folder `lua` or `widget_static`, or another file, wherever it is. Raises Fault if it is not there."""
     for home in _HOMES:
-        if (home / name).is_dir():
+        if (home / name).exists():
             return home / name
-    raise Fault(f"The folder {name} is missing from this installation of Tenuto: install it again.")
+    raise Fault(f"{name} is missing from this installation of Tenuto: install it again.")

@@ -134,7 +134,10 @@ class Stale(Exception):
 
 
 class StaleSchedule(Stale):
-    pass
+    def __init__(self, message: str, version: int | None = None) -> None:
+        super().__init__(message)
+        self.version = version
+        """The gate's, where it was the gate that said so."""
 
 
 class StaleEpoch(Stale):

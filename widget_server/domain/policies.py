@@ -1,12 +1,14 @@
 """The only place for what is allowed: refusals that need nothing but values."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
+from widget_server.domain.bookings import BookingState
 from widget_server.domain.holds import Line
+from widget_server.domain.orders import Order
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import YEAR_MAX, YEAR_MIN, OfferedSlot
-from widget_server.errors import InvalidRequest, NotFound, PaymentsNotSetUp, SlotClosed, TooManySeats
+from widget_server.errors import InvalidRequest, NotFound, PaymentsNotSetUp, SlotClosed, TooLate, TooManySeats
 
 LINES_MAX = 20
 SEATS_MAX = 50
@@ -38,6 +40,13 @@ def _may_hold_line(schedule: Schedule, line: Line) -> OfferedSlot:
     if not service.price.is_free:
         raise PaymentsNotSetUp("This service has a price, and payments are not set up yet.")
     return offered
+
+
+def may_cancel(order: Order, now: datetime) -> None:
+    """Raises TooLate once a booking of the order has begun. One that is cancelled already may be cancelled again."""
+    begun = [b for b in order.bookings if b.state is BookingState.CONFIRMED and b.slot.starts_at <= now]
+    if begun:
+        raise TooLate("This booking has begun and can no longer be cancelled.")
 
 
 def may_read_range(first: date, last: date) -> None:

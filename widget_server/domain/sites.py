@@ -5,6 +5,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 HOLD_MINUTES_MIN, HOLD_MINUTES_MAX = 1, 60
+DEFAULT_PARTITION = "tenuto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from widget_server.assets import folder
+from widget_server.assets import find
 
 _INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
 
@@ -20,13 +20,13 @@ class Script:
 @cache
 def load(name: str) -> Script:
     """The script of one verb, whole."""
-    text = _joined((folder("lua") / f"{name}.lua").read_text("utf-8"), included=set())
+    text = _joined((find("lua") / f"{name}.lua").read_text("utf-8"), included=set())
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 @cache
 def load_all() -> tuple[Script, ...]:
-    return tuple(load(path.stem) for path in sorted(folder("lua").glob("*.lua")))
+    return tuple(load(path.stem) for path in sorted(find("lua").glob("*.lua")))
 
 
 def _joined(text: str, included: set[str]) -> str:
@@ -37,6 +37,6 @@ def _joined(text: str, included: set[str]) -> str:
         if name in included:
             return ""
         included.add(name)
-        return _joined((folder("lua") / "lib" / f"{name}.lua").read_text("utf-8"), included).rstrip()
+        return _joined((find("lua") / "lib" / f"{name}.lua").read_text("utf-8"), included).rstrip()
 
     return _INCLUDE.sub(body_of, text)

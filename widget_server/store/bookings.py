@@ -1,6 +1,6 @@
 """The only place for what becomes of pinned holds and of booked seats: confirmed, given up, found, cancelled."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import update
@@ -79,6 +79,14 @@ class Bookings:
         """What is booked by now of the slots of an order; nothing for an order that does not exist."""
         async with self._db.snapshot() as session:
             return await _booked_after(session, site_id, order_id)
+
+    async def booked_in(self, site_id: int, slots: Sequence[Slot]) -> list[BookedSeats]:
+        """What is booked of these slots by now; those that nobody has booked yet are left out."""
+        of_slots = select(MeetingRow).where(
+            col(MeetingRow.site_id) == site_id, col(MeetingRow.slot).in_([slot.id for slot in slots])
+        )
+        async with self._db.snapshot() as session:
+            return [_to_booked_seats(meeting) for meeting in await session.exec(of_slots)]
 
     async def booked_of(self, site_id: int, from_at: datetime) -> AsyncIterator[list[BookedSeats]]:
         """All meetings that start at `from_at` or later, in chunks, all as of one moment. Use it up or close it."""

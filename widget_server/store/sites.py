@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import update
+from sqlalchemy import case, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -70,17 +70,22 @@ class Sites:
             raise IdConflict("There is already a site with this key.")
         return to_site(row)
 
-    async def raise_epoch(self, site_id: int) -> int:
-        """Begin a new filling of Redis. Whatever was confirmed in the epoch before is in SQL once this returns.
+    async def raise_epoch(self, site_id: int, *, above: int = 0) -> int:
+        """Begin a new filling of Redis, beyond the epoch `above`. What was confirmed before is then in SQL.
 
         Confirming transactions lock the site's row as they compare the epoch: this waits for them, and later ones lose.
         """
         async with self._db.transaction() as session:
-            raised = update(SiteRow).where(col(SiteRow.id) == site_id).values(epoch=SiteRow.epoch + 1)
-            epoch: int | None = (await session.exec(raised.returning(col(SiteRow.epoch)))).scalar_one_or_none()
-        if epoch is None:
+            epoch = col(SiteRow.epoch)
+            raised = (
+                update(SiteRow)
+                .where(col(SiteRow.id) == site_id)
+                .values(epoch=case((epoch < above, above), else_=epoch) + 1)
+            )
+            now_in: int | None = (await session.exec(raised.returning(epoch))).scalar_one_or_none()
+        if now_in is None:
             raise NotFound("There is no such site.")
-        return epoch
+        return now_in
 
 
 async def lock_site(session: AsyncSession, site_id: int) -> tuple[int, int]:

@@ -1,0 +1,190 @@
+"""The only place that builds all parts and ties them together: for the web, the worker and the commands."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+
+from widget_server.clock import SystemClock
+from widget_server.domain.sites import DEFAULT_PARTITION
+from widget_server.engine.connection import connect
+from widget_server.engine.embedded import EmbeddedRedis, start_or_attach
+from widget_server.engine.feed import Feed
+from widget_server.engine.reservations import Reservations
+from widget_server.errors import Fault
+from widget_server.live.hub import Hub
+from widget_server.settings import Settings
+from widget_server.store import bookings as stored_bookings
+from widget_server.store import operators, outbox, schedule
+from widget_server.store import sites as stored_sites
+from widget_server.store.database import Database
+from widget_server.use_cases.availability import Availability
+from widget_server.use_cases.bookings import Bookings
+from widget_server.use_cases.catalog import Catalog
+from widget_server.use_cases.readiness import Readiness
+from widget_server.use_cases.reconciliation import Reconciliation
+from widget_server.use_cases.scheduling import Scheduling
+from widget_server.use_cases.sites import Sites
+from widget_server.web.app import create_app
+from widget_server.web.context import UseCases
+from widget_server.web.guards import trusted_networks
+
+KEY_LENGTH_MIN = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All parts of one process, connected."""
+
+    settings: Settings
+    use_cases: UseCases
+    sites: stored_sites.Sites
+    database: Database
+    hub: Hub
+
+    async def partitions(self) -> list[str]:
+        return sorted({DEFAULT_PARTITION} | {site.partition for site in await self.sites.all()})
+
+
+@contextmanager
+def redis_of(settings: Settings) -> Iterator[tuple[str, EmbeddedRedis | None]]:
+    """The address of Redis: the one that is set, or an embedded server that ends with us. Raises Fault.
+
+    To be called in the main thread, before the event loop: the server's life hangs on the thread that started it.
+    """
+    if settings.redis_url is not None:
+        yield settings.redis_url, None
+        return
+    embedded = start_or_attach(settings.data_dir)
+    try:
+        yield embedded.url, embedded
+    finally:
+        embedded.stop()
+
+
+@asynccontextmanager
+async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
+    """Everything built, and taken apart again at the end. Raises Fault for settings that make no sense."""
+    database = Database(settings.database_url, settings.data_dir)
+    connection = await connect(redis_url)
+    clock = SystemClock()
+    engine, feed, hub = Reservations(connection), Feed(connection), Hub(clock=clock)
+    sites, schedules = stored_sites.Sites(database), schedule.Schedules(database)
+    store = stored_bookings.Bookings(database)
+    catalog = Catalog(sites, schedules)
+    scheduling = Scheduling(gate=engine, sites=sites, schedules=schedules)
+    reconciliation = Reconciliation(
+        catalog=catalog,
+        engine=engine,
+        feed=feed,
+        sites=sites,
+        store=store,
+        outbox=outbox.Outbox(database),
+        clock=clock,
+    )
+    use_cases = UseCases(
+        catalog=catalog,
+        availability=Availability(
+            catalog=catalog,
+            engine=engine,
+            feed=feed,
+            hub=hub,
+            scheduling=scheduling,
+            reconciliation=reconciliation,
+            clock=clock,
+        ),
+        bookings=Bookings(
+            catalog=catalog,
+            engine=engine,
+            store=store,
+            scheduling=scheduling,
+            reconciliation=reconciliation,
+            clock=clock,
+            key=secret_key(settings),
+        ),
+        reconciliation=reconciliation,
+        scheduling=scheduling,
+        sites=Sites(
+            sites=sites,
+            operators=operators.Operators(database),
+            schedules=schedules,
+            scheduling=scheduling,
+            clock=clock,
+        ),
+        readiness=Readiness({"redis": connection.check, "database": database.ping}),
+    )
+    try:
+        yield Parts(settings, use_cases, sites, database, hub)
+    finally:
+        await connection.close()
+        await database.close()
+
+
+def application(parts: Parts) -> Starlette:
+    """The web application; while it runs, it follows the feeds."""
+    state: dict[str, Any] = {
+        "use_cases": parts.use_cases,
+        "base_url": parts.settings.base_url,
+        "trusted_proxies": trusted_networks(parts.settings.trusted_proxies),
+    }
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        following = [asyncio.create_task(parts.use_cases.availability.follow(p)) for p in await parts.partitions()]
+        try:
+            yield state
+        finally:
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+
+    return create_app(lifespan)
+
+
+def secret_key(settings: Settings) -> bytes:
+    """The server's key: from the environment, or made once and kept in the data folder, for us alone to read."""
+    if settings.secret_key is not None:
+        given = settings.secret_key.get_secret_value().encode()
+        if len(given) < KEY_LENGTH_MIN:
+            raise Fault(f"TENUTO_SECRET_KEY is too short: use at least {KEY_LENGTH_MIN} random characters.")
+        return given
+    try:
+        return _kept_key(settings.data_dir / "secret-key")
+    except OSError as problem:
+        raise Fault(f"The data folder {settings.data_dir} cannot be used: {problem.strerror}.") from problem
+
+
+def _kept_key(path: Path) -> bytes:
+    """Written aside and then linked: whoever finds the file finds all of it, and the first to link has made the key."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        aside = path.with_name(f"{path.name}.{os.getpid()}")
+        aside.touch(mode=0o600)
+        aside.write_text(secrets.token_urlsafe(48))
+        try:
+            path.hardlink_to(aside)
+        except FileExistsError:
+            pass
+        finally:
+            aside.unlink()
+    return path.read_bytes()
+
+
+def log_plainly() -> None:
+    """One line an event, with a time; no personal data and no secrets are ever given to it."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ]
+    )

@@ -1,0 +1,167 @@
+"""The command `tenuto`: each of its words starts something, or does one thing and ends."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+from pydantic import ValidationError
+
+from widget_server import __version__, demo
+from widget_server.bootstrap import Parts, application, assembled, log_plainly, redis_of
+from widget_server.domain.sites import Site
+from widget_server.engine.embedded import EmbeddedRedis
+from widget_server.errors import Fault, Refusal
+from widget_server.serving import listeners, serve, work
+from widget_server.settings import Settings
+
+Run = Callable[[Parts, EmbeddedRedis | None], Awaitable[None]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code. What is wrong is said in one sentence."""
+    # Until the event loop takes signals: an end as orderly as any.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    options = _parser().parse_args(arguments)
+    log_plainly()
+    try:
+        _COMMANDS[options.command](_settings(options), options)
+    except KeyboardInterrupt:
+        return 0
+    except (Fault, Refusal) as problem:
+        print(f"tenuto: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tenuto", description="A booking widget and its server.")
+    parser.add_argument("--version", action="version", version=f"tenuto {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, told in (("serve", "the web server"), ("demo", "everything at once, with a sample site")):
+        command = commands.add_parser(name, help=told)
+        command.add_argument("--port", type=int, help="instead of TENUTO_PORT")
+    commands.add_parser("worker", help="ends holds on time, resolves what is stuck, keeps Redis filled")
+    commands.add_parser("migrate", help="bring the tables up to date")
+    create = commands.add_parser("create-site", help="a new site, and its first sign-in link")
+    create.add_argument("key", help="its public name in snippets: a-z, 0-9 and hyphens")
+    create.add_argument("--name", help="shown to visitors; the key if left out")
+    create.add_argument("--zone", default="Europe/Berlin", help="IANA time zone, as Europe/Berlin")
+    create.add_argument("--currency", default="EUR")
+    rebuild = commands.add_parser("rebuild", help="fill Redis from SQL, while serving")
+    rebuild.add_argument("key", nargs="?", help="only this site")
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    port = getattr(options, "port", None)
+    try:
+        return Settings() if port is None else Settings(port=port)
+    except ValidationError as problem:
+        found = problem.errors()[0]
+        raise Fault(f"TENUTO_{str(found['loc'][0]).upper()} makes no sense: {found['msg']}.") from problem
+
+
+def _serve(settings: Settings, _options: argparse.Namespace) -> None:
+    sockets = listeners(settings.host, settings.port)
+
+    async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
+        await _check(parts)
+        print(f"Serving on {settings.base_url}", flush=True)
+        await serve(application(parts), sockets, parts.hub, redis)
+
+    _run(settings, run)
+
+
+def _worker(settings: Settings, _options: argparse.Namespace) -> None:
+    async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
+        await _check(parts)
+        print("Working", flush=True)
+        await work(redis, *[parts.use_cases.reconciliation.run(partition) for partition in await parts.partitions()])
+
+    _run(settings, run)
+
+
+def _demo(settings: Settings, _options: argparse.Namespace) -> None:
+    sockets = listeners(settings.host, settings.port)
+
+    async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
+        print("Getting everything ready ...", flush=True)
+        await parts.database.migrate()
+        await _check(parts)
+        site = await demo.ensure_sample_site(parts)
+        print(demo.welcome(settings, await _first_run_link(parts, site)), flush=True)
+        worker = parts.use_cases.reconciliation.run(site.partition)
+        await serve(demo.with_host_page(application(parts), settings), sockets, parts.hub, redis, worker)
+
+    _run(settings, run)
+
+
+def _migrate(settings: Settings, _options: argparse.Namespace) -> None:
+    from widget_server.store.database import Database
+
+    async def run() -> None:
+        database = Database(settings.database_url, settings.data_dir)
+        try:
+            await database.migrate()
+        finally:
+            await database.close()
+
+    asyncio.run(run())
+    print("The tables are up to date.")
+
+
+def _create_site(settings: Settings, options: argparse.Namespace) -> None:
+    async def run(parts: Parts, _redis: EmbeddedRedis | None) -> None:
+        name = options.name or options.key
+        site = await parts.use_cases.sites.create(
+            key=options.key, name=name, zone=options.zone, currency=options.currency
+        )
+        print(f"The site {site.key} is there. Sign in for the first time, within a week:")
+        print(f"  {await _first_run_link(parts, site)}")
+
+    _run(settings, run)
+
+
+def _rebuild(settings: Settings, options: argparse.Namespace) -> None:
+    async def run(parts: Parts, _redis: EmbeddedRedis | None) -> None:
+        for site in await parts.sites.all():
+            if options.key in (None, site.key):
+                count = await parts.use_cases.reconciliation.fill(site.key)
+                print(f"{site.key}: {count} slots written anew.", flush=True)
+
+    _run(settings, run)
+
+
+async def _first_run_link(parts: Parts, site: Site) -> str | None:
+    if not await parts.use_cases.sites.needs_setup(site):
+        return None
+    token = await parts.use_cases.sites.first_run_token(site)
+    return f"{parts.settings.base_url}/admin/setup#{token}"
+
+
+async def _check(parts: Parts) -> None:
+    """Say at start, in one sentence, what would otherwise be said to every visitor."""
+    wrong = {part: state for part, state in (await parts.use_cases.readiness.ask()).items() if state != "ok"}
+    for part, state in wrong.items():
+        raise Fault(f"{part}: {state}")
+
+
+def _run(settings: Settings, run: Run) -> None:
+    async def connected(redis_url: str, redis: EmbeddedRedis | None) -> None:
+        async with assembled(settings, redis_url) as parts:
+            await run(parts, redis)
+
+    with redis_of(settings) as (redis_url, redis):
+        asyncio.run(connected(redis_url, redis))
+
+
+_COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], None]] = {
+    "serve": _serve,
+    "worker": _worker,
+    "demo": _demo,
+    "migrate": _migrate,
+    "create-site": _create_site,
+    "rebuild": _rebuild,
+}

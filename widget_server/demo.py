@@ -1,0 +1,133 @@
+"""The only place for the sample site of `tenuto demo`: there is always something to book."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from widget_server.assets import find
+from widget_server.bootstrap import Parts
+from widget_server.domain.money import Money
+from widget_server.domain.schedule import Opening, Place, Service, ServiceKind
+from widget_server.domain.sites import Site
+from widget_server.settings import Settings
+from widget_server.store.schedule import put_openings, put_service, put_settings
+
+SITE_KEY, SITE_NAME, ZONE = "demo", "Studio Tenuto", ZoneInfo("Europe/Berlin")
+ACCENT = "#2f6f5e"
+WEEKS_OF_CONCERTS = 26
+_FREE = Money(0, "EUR")
+
+SERVICES = (
+    Service(
+        key="yoga",
+        name="Morning yoga",
+        kind=ServiceKind.CLASS,
+        place=Place.IN_PERSON,
+        description="An unhurried hour for all levels. Mats and tea are there.",
+        length_min=60,
+        capacity=12,
+        seats_per_booking_max=6,
+        price=_FREE,
+        access="Studio Tenuto, Elm Street 12, first floor. The door opens ten minutes before.",
+    ),
+    Service(
+        key="consultation",
+        name="First consultation",
+        kind=ServiceKind.CONSULTATION,
+        place=Place.ONLINE,
+        description="Half an hour, just you and one of our teachers, by video.",
+        length_min=30,
+        capacity=1,
+        seats_per_booking_max=1,
+        price=_FREE,
+        access="https://video.example.org/studio-tenuto",
+    ),
+    Service(
+        key="evening",
+        name="Evening of strings",
+        kind=ServiceKind.EVENT,
+        place=Place.IN_PERSON,
+        description="A string quartet between the mats. Eighty seats, one evening a week.",
+        length_min=120,
+        capacity=80,
+        seats_per_booking_max=8,
+        price=_FREE,
+        access="The big hall behind the studio, entrance from the garden.",
+    ),
+)
+
+
+def openings(today: date) -> tuple[Opening, ...]:
+    """Yoga every morning and evening, consultations in between, a concert every week from the day after tomorrow on."""
+    daily = [
+        opening
+        for weekday in range(7)
+        for opening in (
+            Opening("yoga", time(8), time(11), weekday=weekday),
+            Opening("yoga", time(18), time(20), weekday=weekday),
+            Opening("consultation", time(10), time(12, 30), weekday=weekday),
+            Opening("consultation", time(14), time(17), weekday=weekday),
+        )
+    ]
+    evenings = [today + timedelta(days=2 + 7 * week) for week in range(WEEKS_OF_CONCERTS)]
+    return (*daily, *(Opening("evening", time(19, 30), time(21, 30), day=evening) for evening in evenings))
+
+
+async def ensure_sample_site(parts: Parts) -> Site:
+    """Make the site on the first start; at every start, let its openings begin today."""
+    sites = parts.use_cases.sites
+    found = await parts.sites.by_key(SITE_KEY)
+    site = found or await sites.create(key=SITE_KEY, name=SITE_NAME, zone=ZONE.key, currency="EUR")
+    await parts.use_cases.reconciliation.ensure_loaded(SITE_KEY)
+    today = datetime.now(ZONE).date()
+
+    async def write(session: AsyncSession) -> None:
+        if found is None:
+            await put_settings(session, replace(site, accent=ACCENT, origins=(host_origin(parts.settings),)))
+            for service in SERVICES:
+                await put_service(session, site.id, service, at=datetime.now(UTC))
+        for service in SERVICES:
+            own = [opening for opening in openings(today) if opening.service == service.key]
+            await put_openings(session, site.id, service.key, own)
+
+    await parts.use_cases.scheduling.change((await parts.sites.by_key(SITE_KEY)) or site, write)
+    return site
+
+
+def host_origin(settings: Settings) -> str:
+    """Another site than the widget's, to a browser: 127.0.0.1 against localhost."""
+    return f"http://127.0.0.1:{settings.port}"
+
+
+def with_host_page(app: Starlette, settings: Settings) -> Starlette:
+    """Also serve the page that a site owner would have, from its own origin."""
+
+    async def host_page(request: Request) -> Response:
+        if request.url.hostname != "127.0.0.1":
+            return RedirectResponse(f"{host_origin(settings)}/")
+        page = find("embed-example.html").read_text("utf-8").replace("http://localhost:8000", settings.base_url)
+        policy = f"default-src 'self' 'unsafe-inline'; script-src {settings.base_url}; frame-src {settings.base_url}"
+        return HTMLResponse(page, headers={"content-security-policy": policy, "cache-control": "no-store"})
+
+    app.router.routes.insert(0, Route("/", host_page))
+    return app
+
+
+def welcome(settings: Settings, first_run_link: str | None) -> str:
+    sign_in = first_run_link or f"{settings.base_url}/admin"
+    once = "  (sets your password; works once)" if first_run_link else ""
+    return f"""
+  Tenuto is running. Open the host page in two windows, and watch a seat move.
+
+    A host page     {host_origin(settings)}/
+    The widget      {settings.base_url}/w/{SITE_KEY}
+    Settings        {sign_in}{once}
+
+  Ctrl-C stops all of it; the data stays in {settings.data_dir}/
+"""

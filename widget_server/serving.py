@@ -1,0 +1,97 @@
+"""The only place that runs processes: sockets, signals, and an end in the right order."""
+
+import asyncio
+import errno
+import signal
+import socket
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from widget_server.engine.embedded import EmbeddedRedis
+from widget_server.errors import Fault
+from widget_server.live.hub import Hub
+
+GRACE_S = 5
+_BACKLOG = 2048
+_LOOPBACK = {"localhost": ("127.0.0.1", "::1")}
+
+
+def listeners(host: str, port: int) -> list[socket.socket]:
+    """The port on each address of the host; for localhost on both loopbacks. Raises Fault where it is taken."""
+    opened: list[socket.socket] = []
+    for address in _LOOPBACK.get(host, (host,)):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            opened.append(socket.create_server((address, port), family=family, backlog=_BACKLOG))
+        except OSError as trouble:
+            if opened and trouble.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                continue  # a machine without IPv6
+            for listener in opened:
+                listener.close()
+            raise Fault(_why_not(port, trouble)) from trouble
+    return opened
+
+
+async def serve(app: ASGIApp, sockets: list[socket.socket], hub: Hub, redis: EmbeddedRedis | None, *extra: Any) -> None:
+    """Serve until a signal comes; then say goodbye to open streams first, so that nothing waits for them."""
+    server = _Server(
+        uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S, server_header=False
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=sockets))
+
+    async def stop_serving() -> None:
+        hub.goodbye()
+        server.should_exit = True
+        await serving
+
+    await run_until_signal([serving, *_keeping(redis), *(asyncio.create_task(task) for task in extra)], stop_serving)
+
+
+async def work(redis: EmbeddedRedis | None, *tasks: Coroutine[Any, Any, None]) -> None:
+    """Run tasks until a signal comes."""
+
+    async def nothing() -> None:
+        return
+
+    await run_until_signal([*_keeping(redis), *(asyncio.create_task(task) for task in tasks)], nothing)
+
+
+async def run_until_signal(tasks: list[asyncio.Task[None]], stop: Any) -> None:
+    """Until a signal comes, or one of the tasks ends, whose trouble is then ours."""
+    signalled = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, signalled.set)
+    waiting = asyncio.create_task(signalled.wait())
+    try:
+        ended, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        await stop()
+        for task in ended:
+            task.result()
+    finally:
+        for task in (waiting, *tasks):
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(waiting, *tasks, return_exceptions=True)
+
+
+def _keeping(redis: EmbeddedRedis | None) -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(redis.keep())] if redis is not None else []
+
+
+def _why_not(port: int, trouble: OSError) -> str:
+    if trouble.errno == errno.EADDRINUSE:
+        return f"Port {port} is taken: end what uses it, or choose another in TENUTO_PORT."
+    return f"Port {port} cannot be opened: {trouble.strerror}."
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours: uvicorn raises them again after its own end, and nothing behind it would be cleaned up."""
+        yield

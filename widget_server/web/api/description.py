@@ -1,0 +1,149 @@
+"""The only place that describes /v1 for machines: OpenAPI 3.1 made from the bodies, so that it cannot drift."""
+
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from widget_server import __version__
+from widget_server.web.bodies import (
+    AvailabilityAnswer,
+    ConfirmationAnswer,
+    ErrorAnswer,
+    HoldAnswer,
+    HoldRenewal,
+    NewConfirmation,
+    NewHold,
+    OrderAnswer,
+    ServicesAnswer,
+)
+
+_SITE = "/v1/sites/{site}"
+_REF = "#/components/schemas/"
+
+
+async def openapi(request: Request) -> Response:
+    return JSONResponse(document())
+
+
+@cache
+def document() -> dict[str, Any]:
+    models: list[type[BaseModel]] = [
+        AvailabilityAnswer,
+        ConfirmationAnswer,
+        ErrorAnswer,
+        HoldAnswer,
+        HoldRenewal,
+        NewConfirmation,
+        NewHold,
+        OrderAnswer,
+        ServicesAnswer,
+    ]
+    _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=f"{_REF}{{model}}")
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Tenuto", "version": __version__, "summary": "Seats held live, never sold twice."},
+        "paths": _paths(),
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {"secret": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _paths() -> dict[str, Any]:
+    hold, order = _path_id("The hold's id, made by the browser."), _path_id("The order's id.")
+    return {
+        f"{_SITE}/services": {"get": _operation("What the site offers", ServicesAnswer, [_site()])},
+        f"{_SITE}/services/{{service}}/availability": {
+            "get": _operation(
+                "Slots of some days with their seats", AvailabilityAnswer, [_site(), _service(), *_range()]
+            )
+        },
+        f"{_SITE}/feed": {"get": _feed()},
+        f"{_SITE}/holds": {
+            "post": _operation("Hold seats", HoldAnswer, [_site()], body=NewHold, status="201", secret=True)
+        },
+        f"{_SITE}/holds/{{id}}": {
+            "get": _operation("Look at a hold", HoldAnswer, [_site(), hold], secret=True),
+            "patch": _operation("Renew a hold", HoldAnswer, [_site(), hold], body=HoldRenewal, secret=True),
+            "delete": _operation("Give a hold back", None, [_site(), hold], status="204", secret=True),
+        },
+        f"{_SITE}/holds/{{id}}/confirmation": {
+            "post": _operation(
+                "Make a hold a booking",
+                ConfirmationAnswer,
+                [_site(), hold],
+                body=NewConfirmation,
+                status="201",
+                secret=True,
+            )
+        },
+        f"{_SITE}/orders/{{id}}": {"get": _operation("Look at an order", OrderAnswer, [_site(), order], secret=True)},
+        f"{_SITE}/orders/{{id}}/cancellation": {
+            "post": _operation("Cancel an order", OrderAnswer, [_site(), order], secret=True)
+        },
+    }
+
+
+def _operation(
+    summary: str,
+    answer: type[BaseModel] | None,
+    parameters: list[dict[str, Any]],
+    *,
+    body: type[BaseModel] | None = None,
+    status: str = "200",
+    secret: bool = False,
+) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": summary}
+    if answer is not None:
+        success["content"] = _json(answer)
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {status: success, "default": {"description": "A refusal", "content": _json(ErrorAnswer)}},
+    }
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": _json(body)}
+    if secret:
+        operation["security"] = [{"secret": []}]
+    return operation
+
+
+def _feed() -> dict[str, Any]:
+    parameters = [_site(), _query("last_event_id", {"type": "string", "maxLength": 64}, required=False)]
+    stream = {"description": "Server-sent events, see docs/api.md", "content": {"text/event-stream": {}}}
+    refusal = {"description": "A refusal", "content": _json(ErrorAnswer)}
+    return {
+        "summary": "Every change, pushed",
+        "parameters": parameters,
+        "responses": {"200": stream, "default": refusal},
+    }
+
+
+def _json(model: type[BaseModel]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"{_REF}{model.__name__}"}}}
+
+
+def _site() -> dict[str, Any]:
+    return {"name": "site", "in": "path", "required": True, "schema": {"type": "string"}, "description": "Site key."}
+
+
+def _service() -> dict[str, Any]:
+    return {"name": "service", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _path_id(description: str) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}
+    return {"name": "id", "in": "path", "required": True, "schema": schema, "description": description}
+
+
+def _range() -> list[dict[str, Any]]:
+    return [_query(name, {"type": "string", "format": "date"}) for name in ("from", "to")]
+
+
+def _query(name: str, schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": required, "schema": schema}

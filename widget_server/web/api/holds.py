@@ -1,0 +1,45 @@
+"""Holds: take, look at, renew, give back."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from widget_server.errors import InvalidRequest, NotFound
+from widget_server.ids import hash_secret, is_id
+from widget_server.use_cases.bookings import HoldRef, Visit
+from widget_server.web.api.answers import read, reply
+from widget_server.web.bodies import HoldAnswer, HoldRenewal, NewHold
+from widget_server.web.context import use_cases
+from widget_server.web.guards import bearer_secret, network_of
+
+
+async def create_hold(request: Request) -> Response:
+    secret_hash = hash_secret(bearer_secret(request))
+    wanted = await read(request, NewHold)
+    ref = HoldRef(request.path_params["site"], wanted.id, secret_hash)
+    visit = Visit(wanted.visitor, network_of(request))
+    hold = await use_cases(request).bookings.hold(ref, [line.line() for line in wanted.lines], visit)
+    return reply(HoldAnswer.of(hold), 201)
+
+
+async def show_hold(request: Request) -> Response:
+    return reply(HoldAnswer.of(await use_cases(request).bookings.find_hold(hold_ref(request))))
+
+
+async def renew_hold(request: Request) -> Response:
+    ref, wanted = hold_ref(request), await read(request, HoldRenewal)
+    if not wanted.renew:
+        raise InvalidRequest("renew: can only be true.")
+    return reply(HoldAnswer.of(await use_cases(request).bookings.renew(ref, version=wanted.version)))
+
+
+async def release_hold(request: Request) -> Response:
+    await use_cases(request).bookings.release(hold_ref(request))
+    return Response(status_code=204)
+
+
+def hold_ref(request: Request) -> HoldRef:
+    """Whose hold this request is about. Raises NotFound, SignInNeeded."""
+    hold_id = request.path_params["id"]
+    if not is_id(hold_id):
+        raise NotFound("There is no such hold.")
+    return HoldRef(request.path_params["site"], hold_id, hash_secret(bearer_secret(request)))

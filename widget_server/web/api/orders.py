@@ -1,0 +1,52 @@
+"""Orders: confirm a hold, look at what it became, cancel."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from widget_server.domain.orders import Order
+from widget_server.errors import NotFound
+from widget_server.ids import hash_secret, is_id
+from widget_server.use_cases.bookings import OrderRef, Visit, WantedConfirmation
+from widget_server.web.api.answers import read, reply
+from widget_server.web.api.holds import hold_ref
+from widget_server.web.bodies import ConfirmationAnswer, NewConfirmation, OrderAnswer, OrderBody
+from widget_server.web.context import base_url, use_cases
+from widget_server.web.guards import bearer_secret, network_of
+
+
+async def create_confirmation(request: Request) -> Response:
+    ref, body = hold_ref(request), await read(request, NewConfirmation)
+    wanted = WantedConfirmation(
+        customer=body.customer.customer(),
+        attendees=body.attendees,
+        lines=tuple(line.line() for line in body.lines or ()),
+        visit=Visit(body.visitor or ref.hold_id, network_of(request)),
+        digest=body.model_dump_json(),
+    )
+    confirmed = await use_cases(request).bookings.confirm(ref, wanted)
+    answer = ConfirmationAnswer(
+        order=OrderBody.of(confirmed.order),
+        server_now=confirmed.now,
+        order_secret=confirmed.secret,
+        order_url=f"{base_url(request)}/o/{ref.site_key}/{ref.hold_id}#{confirmed.secret}",
+    )
+    return reply(answer, 201)
+
+
+async def show_order(request: Request) -> Response:
+    return await _answer(request, await use_cases(request).bookings.find_order(_order_ref(request)))
+
+
+async def create_cancellation(request: Request) -> Response:
+    return await _answer(request, await use_cases(request).bookings.cancel(_order_ref(request)))
+
+
+async def _answer(request: Request, order: Order) -> Response:
+    return reply(OrderAnswer(order=OrderBody.of(order), server_now=use_cases(request).bookings.now()))
+
+
+def _order_ref(request: Request) -> OrderRef:
+    order_id = request.path_params["id"]
+    if not is_id(order_id):
+        raise NotFound("There is no such order.")
+    return OrderRef(request.path_params["site"], order_id, hash_secret(bearer_secret(request)))

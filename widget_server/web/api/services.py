@@ -1,0 +1,18 @@
+"""What a site offers."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from widget_server.use_cases.catalog import Listing
+from widget_server.web.api.answers import reply
+from widget_server.web.bodies import ServiceBody, ServicesAnswer, SiteBody
+from widget_server.web.context import use_cases
+
+
+async def list_services(request: Request) -> Response:
+    return reply(services_answer(await use_cases(request).catalog.find(request.path_params["site"])))
+
+
+def services_answer(listing: Listing) -> ServicesAnswer:
+    services = tuple(ServiceBody.of(service) for service in listing.schedule.services.values())
+    return ServicesAnswer(site=SiteBody.of(listing.site), services=services)

@@ -1,0 +1,58 @@
+"""The application: routes, security headers, and the one place where a refusal becomes an HTTP answer."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from widget_server.errors import Refusal
+from widget_server.web.admin import refused_page
+from widget_server.web.api.answers import refuse
+from widget_server.web.bodies import error
+from widget_server.web.headers import SecurityHeaders
+from widget_server.web.routes import all_routes
+
+_log = structlog.get_logger()
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def create_app(lifespan: Callable[[Starlette], AbstractAsyncContextManager[dict[str, Any]]]) -> Starlette:
+    return Starlette(
+        routes=all_routes(),
+        lifespan=lifespan,
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={Refusal: _refused, HTTPException: _http_refused, Exception: _failed},
+    )
+
+
+async def _refused(request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)
+    return refused_page(request, refusal) if _is_page(request) else refuse(refusal)
+
+
+async def _http_refused(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)
+    code = _CODES.get(problem.status_code, "invalid_request")
+    return JSONResponse(error(code, problem.detail), problem.status_code, problem.headers)
+
+
+async def _failed(request: Request, problem: Exception) -> Response:
+    """A fault of ours. The log has the trace; the visitor only learns that trying again may help."""
+    _log.error("request_failed", method=request.method, route=_route_of(request), exc_info=problem)
+    return JSONResponse(error("failed", "Something went wrong on our side. Please try again."), 500)
+
+
+def _is_page(request: Request) -> bool:
+    return request.url.path.startswith(("/admin", "/w/", "/o/"))
+
+
+def _route_of(request: Request) -> str:
+    """The pattern of the route, not the path: ids stay out of logs."""
+    endpoint = request.scope.get("endpoint")
+    return getattr(endpoint, "__name__", "unknown")

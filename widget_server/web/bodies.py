@@ -1,0 +1,307 @@
+"""The only place for the shapes of /v1: what is taken, strictly, and what is answered. Tables are elsewhere."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import available_timezones
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+
+from widget_server.clock import iso
+from widget_server.domain.bookings import Booking, Customer
+from widget_server.domain.holds import Hold, Line
+from widget_server.domain.money import Money
+from widget_server.domain.orders import Order
+from widget_server.domain.policies import LINES_MAX, SEATS_MAX
+from widget_server.domain.schedule import Service
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
+from widget_server.ids import ID_PATTERN
+
+NAME_LENGTH_MAX = 120
+EMAIL_LENGTH_MAX = 254
+
+_ZONES = available_timezones()
+
+
+def _known_zone(name: str) -> str:
+    if name not in _ZONES:
+        raise ValueError("not an IANA time zone")
+    return name
+
+
+def _address_or_nothing(text: str) -> str:
+    if not text:
+        return text
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError as problem:
+        raise ValueError("not an e-mail address") from problem
+
+
+def _slot_id(text: str) -> str:
+    Slot.parse(text)
+    return text
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has characters that cannot be printed")
+    return text
+
+
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+SlotId = Annotated[str, StringConstraints(max_length=100), AfterValidator(_slot_id)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=NAME_LENGTH_MAX), AfterValidator(_printable)]
+Instant = Annotated[datetime, PlainSerializer(iso, return_type=str)]
+
+
+class Body(BaseModel):
+    """Unknown fields and loose types are refused: a misspelt field must not be ignored in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LineBody(Body):
+    slot: SlotId
+    seats: Annotated[int, Field(strict=True, ge=1, le=SEATS_MAX)]
+
+    def line(self) -> Line:
+        return Line(Slot.parse(self.slot), self.seats)
+
+    @staticmethod
+    def of(line: Line) -> "LineBody":
+        return LineBody(slot=line.slot.id, seats=line.seats)
+
+
+Lines = Annotated[tuple[LineBody, ...], Field(min_length=1, max_length=LINES_MAX)]
+
+
+class NewHold(Body):
+    id: Id
+    visitor: Id
+    lines: Lines
+
+
+class HoldRenewal(Body):
+    version: Annotated[int, Field(strict=True, ge=1)]
+    renew: Annotated[bool, Field(strict=True)]
+
+
+class CustomerBody(Body):
+    name: Annotated[Text, Field(min_length=1)]
+    email: Annotated[str, StringConstraints(max_length=EMAIL_LENGTH_MAX), AfterValidator(_address_or_nothing)] = ""
+    zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    locale: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] = "en"
+
+    def customer(self) -> Customer:
+        return Customer(self.name, self.email, self.zone, self.locale)
+
+
+class NewConfirmation(Body):
+    customer: CustomerBody
+    attendees: Annotated[
+        tuple[Annotated[tuple[Text, ...], Field(max_length=SEATS_MAX)], ...], Field(max_length=LINES_MAX)
+    ] = ()
+    """Names of those who come, one list a line, in the order of the lines; fewer names than seats are fine."""
+    lines: Lines | None = None
+    visitor: Id | None = None
+
+
+class MoneyBody(Body):
+    amount: int
+    currency: str
+
+    @staticmethod
+    def of(money: Money) -> "MoneyBody":
+        return MoneyBody(amount=money.amount_minor, currency=money.currency)
+
+
+class SiteBody(Body):
+    key: str
+    name: str
+    zone: str
+    currency: str
+    locale: str
+    accent: str
+    theme: str
+    holds_on: bool
+    hold_minutes: int
+
+    @staticmethod
+    def of(site: Site) -> "SiteBody":
+        return SiteBody(
+            key=site.key,
+            name=site.name,
+            zone=site.zone.key,
+            currency=site.currency,
+            locale=site.locale,
+            accent=site.accent,
+            theme=site.theme,
+            holds_on=site.holds_on,
+            hold_minutes=site.hold_minutes,
+        )
+
+
+class ServiceBody(Body):
+    id: str
+    name: str
+    kind: str
+    place: str
+    description: str
+    length_minutes: int
+    capacity: int
+    seats_per_booking_max: int
+    price: MoneyBody
+
+    @staticmethod
+    def of(service: Service) -> "ServiceBody":
+        return ServiceBody(
+            id=service.key,
+            name=service.name,
+            kind=service.kind,
+            place=service.place,
+            description=service.description,
+            length_minutes=service.length_min,
+            capacity=service.capacity,
+            seats_per_booking_max=service.seats_per_booking_max,
+            price=MoneyBody.of(service.price),
+        )
+
+
+class ServicesAnswer(Body):
+    site: SiteBody
+    services: tuple[ServiceBody, ...]
+
+
+class SlotBody(Body):
+    id: str
+    starts_at: Instant
+    ends_at: Instant
+    capacity: int
+    held: int
+    booked: int
+    left: int
+    state: str
+    version: int
+    frees_at: Instant | None
+
+
+class AvailabilityAnswer(BaseModel):
+    """Described here for readers of the API; the bytes are made in use_cases/availability.py, on the hot path."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    service: str
+    zone: str
+    first: Annotated[str, Field(alias="from")]
+    last: Annotated[str, Field(alias="to")]
+    epoch: int
+    schedule_version: int
+    feed_id: str
+    slots: tuple[SlotBody, ...]
+
+
+class HoldBody(Body):
+    id: str
+    state: str
+    lines: tuple[LineBody, ...]
+    expires_at: Instant
+    limit_at: Instant
+    version: int
+
+
+class HoldAnswer(Body):
+    hold: HoldBody
+    server_now: Instant
+
+    @staticmethod
+    def of(hold: Hold) -> "HoldAnswer":
+        body = HoldBody(
+            id=hold.id,
+            state=hold.state,
+            lines=tuple(LineBody.of(line) for line in hold.lines),
+            expires_at=hold.expires_at,
+            limit_at=hold.limit_at,
+            version=hold.version,
+        )
+        return HoldAnswer(hold=body, server_now=hold.now)
+
+
+class BookingBody(Body):
+    slot: str
+    service: str
+    service_name: str
+    starts_at: Instant
+    ends_at: Instant
+    seats: int
+    state: str
+    place: str
+    access: str
+    attendees: tuple[str, ...]
+
+    @staticmethod
+    def of(booking: Booking) -> "BookingBody":
+        return BookingBody(
+            slot=booking.slot.id,
+            service=booking.slot.service,
+            service_name=booking.service_name,
+            starts_at=booking.slot.starts_at,
+            ends_at=booking.slot.ends_at,
+            seats=booking.seats,
+            state=booking.state,
+            place=booking.place,
+            access=booking.access,
+            attendees=booking.attendees,
+        )
+
+
+class OrderCustomerBody(Body):
+    name: str
+    email: str
+
+
+class OrderBody(Body):
+    id: str
+    number: str
+    state: str
+    total: MoneyBody
+    customer: OrderCustomerBody
+    bookings: tuple[BookingBody, ...]
+    created_at: Instant
+
+    @staticmethod
+    def of(order: Order) -> "OrderBody":
+        return OrderBody(
+            id=order.id,
+            number=order.number,
+            state=order.state,
+            total=MoneyBody.of(order.total),
+            customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
+            bookings=tuple(BookingBody.of(booking) for booking in order.bookings),
+            created_at=order.created_at,
+        )
+
+
+class OrderAnswer(Body):
+    order: OrderBody
+    server_now: Instant
+
+
+class ConfirmationAnswer(OrderAnswer):
+    order_secret: str
+    order_url: str
+
+
+class ErrorBody(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    code: str
+    message: str
+
+
+class ErrorAnswer(Body):
+    error: ErrorBody
+
+
+def error(code: str, message: str, **details: Any) -> dict[str, Any]:
+    """The one shape of every error under /v1."""
+    return {"error": {"code": code, "message": message, **details}}

@@ -1,0 +1,35 @@
+"""What a request can reach: the use cases and a few settings. bootstrap.py puts it there once."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from widget_server.use_cases.availability import Availability
+from widget_server.use_cases.bookings import Bookings
+from widget_server.use_cases.catalog import Catalog
+from widget_server.use_cases.readiness import Readiness
+from widget_server.use_cases.reconciliation import Reconciliation
+from widget_server.use_cases.scheduling import Scheduling
+from widget_server.use_cases.sites import Sites
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    catalog: Catalog
+    availability: Availability
+    bookings: Bookings
+    reconciliation: Reconciliation
+    scheduling: Scheduling
+    sites: Sites
+    readiness: Readiness
+
+
+def use_cases(request: Request) -> UseCases:
+    found: UseCases = request.state.use_cases
+    return found
+
+
+def base_url(request: Request) -> str:
+    """Where browsers reach this server, without a slash at the end."""
+    url: str = request.state.base_url
+    return url

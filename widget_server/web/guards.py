@@ -1,0 +1,62 @@
+"""The only place that looks at who is asking: secrets and addresses."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from starlette.requests import Request
+
+from widget_server.errors import SignInNeeded
+from widget_server.ids import ID_PATTERN
+
+Network = IPv4Network | IPv6Network
+_BEARER = re.compile(r"Bearer " + ID_PATTERN.removeprefix("^").removesuffix("$"), re.ASCII)
+_V4_PREFIX, _V6_PREFIX = 24, 56
+"""One household, school or office is about this much of an address; see docs/security.md."""
+
+
+def bearer_secret(request: Request) -> str:
+    """The secret of a hold or an order. Raises SignInNeeded where there is none of the right form."""
+    header = request.headers.get("authorization", "")
+    if _BEARER.fullmatch(header) is None:
+        raise SignInNeeded("Send the secret as `Authorization: Bearer …`, 22 characters of base64url.")
+    return header.removeprefix("Bearer ")
+
+
+def trusted_networks(setting: str) -> tuple[Network, ...]:
+    return tuple(ip_network(part.strip(), strict=False) for part in setting.split(",") if part.strip())
+
+
+def network_of(request: Request) -> str:
+    """The network prefix a request comes from, for budgets: not an address, so that no person is kept."""
+    peer = request.client.host if request.client else ""
+    address = _client_address(peer, request.headers.getlist("x-forwarded-for"), request.state.trusted_proxies)
+    return _prefix(address)
+
+
+def _client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
+    """The nearest address that is not a trusted proxy: what stands to its left could be anybody's invention."""
+    hops = [hop.strip() for line in forwarded for hop in line.split(",")]
+    address = peer
+    while hops and _is_in(address, trusted):
+        address = hops.pop()
+    return address
+
+
+def _is_in(address: str, networks: Sequence[Network]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
+
+
+def _prefix(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    bits = _V4_PREFIX if parsed.version == 4 else _V6_PREFIX
+    return str(ip_network(f"{parsed}/{bits}", strict=False))

@@ -1,0 +1,28 @@
+"""For those who run it: is the process alive, can it serve, how is it doing."""
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from widget_server.use_cases.readiness import OK
+from widget_server.web.context import use_cases
+
+
+async def healthz(request: Request) -> Response:
+    """The process answers. Nothing else is asked: a dead Redis is no reason to restart a web process."""
+    return JSONResponse({"status": "alive"}, headers={"cache-control": "no-store"})
+
+
+async def readyz(request: Request) -> Response:
+    """Whether visitors can be served now, each part by name with "ok" or one sentence."""
+    parts = await use_cases(request).readiness.ask()
+    ready = all(state == OK for state in parts.values())
+    return JSONResponse(
+        {"status": "ready" if ready else "not ready", "parts": parts},
+        200 if ready else 503,
+        headers={"cache-control": "no-store"},
+    )
+
+
+async def metrics(request: Request) -> Response:
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers={"cache-control": "no-store"})

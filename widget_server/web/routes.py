@@ -1,0 +1,45 @@
+"""The table of every URL. Read this first."""
+
+from starlette.routing import BaseRoute, Mount, Route
+
+from widget_server.assets import find
+from widget_server.web import admin, health, widget
+from widget_server.web.api import availability, description, holds, orders, services
+from widget_server.web.pages import KeptFiles
+
+SITE = "/v1/sites/{site}"
+BODY_BYTES_MAX = 16_384
+
+
+def all_routes() -> list[BaseRoute]:
+    return [
+        Route(f"{SITE}/services", services.list_services),
+        Route(f"{SITE}/services/{{service}}/availability", availability.read_availability),
+        Route(f"{SITE}/feed", availability.read_feed),
+        Route(f"{SITE}/holds", holds.create_hold, methods=["POST"], max_body_size=BODY_BYTES_MAX),
+        Route(f"{SITE}/holds/{{id}}", holds.show_hold),
+        Route(f"{SITE}/holds/{{id}}", holds.renew_hold, methods=["PATCH"], max_body_size=BODY_BYTES_MAX),
+        Route(f"{SITE}/holds/{{id}}", holds.release_hold, methods=["DELETE"], max_body_size=BODY_BYTES_MAX),
+        Route(
+            f"{SITE}/holds/{{id}}/confirmation",
+            orders.create_confirmation,
+            methods=["POST"],
+            max_body_size=BODY_BYTES_MAX,
+        ),
+        Route(f"{SITE}/orders/{{id}}", orders.show_order),
+        Route(
+            f"{SITE}/orders/{{id}}/cancellation",
+            orders.create_cancellation,
+            methods=["POST"],
+            max_body_size=BODY_BYTES_MAX,
+        ),
+        Route("/embed.js", widget.embed_script),
+        Route("/w/{site}", widget.framed_page),
+        Route("/o/{site}/{id}", widget.order_page),
+        *admin.routes,
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/metrics", health.metrics),
+        Route("/openapi.json", description.openapi),
+        Mount("/static", KeptFiles(directory=find("widget_static")), name="static"),
+    ]

@@ -1,0 +1,47 @@
+"""The pages of visitors and customers: the loader, the framed widget and the order page."""
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from widget_server.assets import find
+from widget_server.web.api.services import services_answer
+from widget_server.web.context import base_url, use_cases
+from widget_server.web.headers import framed_by
+from widget_server.web.pages import templates
+
+THEMES = ("auto", "light", "dark")
+
+
+async def embed_script(request: Request) -> Response:
+    """Loaded by host pages of any origin; five minutes of caching, so that a new release is soon everywhere."""
+    headers = {
+        "cache-control": "public, max-age=300",
+        "access-control-allow-origin": "*",
+        "cross-origin-resource-policy": "cross-origin",
+    }
+    return FileResponse(find("widget_static") / "embed.js", media_type="text/javascript", headers=headers)
+
+
+async def framed_page(request: Request) -> Response:
+    """The widget. Only the site's allowed origins, and our own for the preview, may frame it."""
+    listing = await use_cases(request).catalog.find(request.path_params["site"])
+    asked = request.query_params
+    answer = services_answer(listing).model_dump()
+    context = {
+        "site": answer["site"],
+        "services": answer["services"],
+        "service_key": asked.get("service", "") if asked.get("service") in listing.schedule.services else "",
+        "lang": asked.get("lang") or listing.site.locale,
+        "theme": asked["theme"] if asked.get("theme") in THEMES else listing.site.theme,
+    }
+    headers = framed_by((*listing.site.origins, base_url(request))) | {"cache-control": "no-store"}
+    return templates.TemplateResponse(request, "widget.html", context, headers=headers)
+
+
+async def order_page(request: Request) -> Response:
+    """Holds nothing of the order: the page asks for it with the secret in its fragment, which no server ever sees."""
+    listing = await use_cases(request).catalog.find(request.path_params["site"])
+    context = {"site": services_answer(listing).model_dump()["site"], "order_id": request.path_params["id"]}
+    return templates.TemplateResponse(
+        request, "order.html", context, headers={"cache-control": "no-store", "referrer-policy": "no-referrer"}
+    )
