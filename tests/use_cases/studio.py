@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from tests.domain.schedules import BERLIN, daily, schedule, service
+from tests.domain.schedules import BERLIN, daily, service
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
@@ -55,6 +55,7 @@ class Store:
     """SQL's side: what the site is and offers, and how often it was asked."""
 
     sites: dict[str, Site] = field(default_factory=lambda: {"studio": studio(), "other": studio(key="other")})
+    services: tuple[str, ...] = ("yoga",)
     reads: int = 0
 
     async def by_key(self, key: str) -> Site | None:
@@ -63,7 +64,8 @@ class Store:
 
     async def load(self, site_id: int) -> Schedule:
         version = self.sites["studio"].schedule_version
-        return schedule(daily("yoga", time(9), time(12)), service(capacity=10 + version), version=version)
+        services = {key: service(key, capacity=10 + version) for key in self.services}
+        return Schedule(version, BERLIN, services, tuple(daily("yoga", time(9), time(12))))
 
     async def catch_up(self, site: Site, gate_version: int) -> None:
         self.set_version(gate_version)

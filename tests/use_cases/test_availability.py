@@ -329,6 +329,17 @@ async def test_days_and_sites_beyond_a_number_are_forgotten(monkeypatch: pytest.
     assert await studio.versions() == studio.true_versions()
 
 
+async def test_without_the_feed_a_service_that_was_just_added_is_found() -> None:
+    studio = Studio()
+    studio.store.services = ()
+    with pytest.raises(NotFound):
+        await studio.month()
+
+    studio.store.services = ("yoga",)
+
+    assert (await studio.month())["slots"]
+
+
 @pytest.mark.parametrize(
     ("site", "service", "first", "refusal"),
     [

@@ -89,8 +89,7 @@ class Availability:
         """
         policies.may_read_range(first, last)
         for _ in range(_TRIES_MAX):
-            listing = await self._catalog.find(site_key)
-            policies.service_of(listing.schedule, service)
+            listing = await self._listing(site_key, service)
             kept = self._kept_sheet((site_key, service, first, last), listing.schedule)
             seats = self._seats_of(listing.site)
             if await self._is_ready(listing, service, kept.sheet, seats):
@@ -118,6 +117,14 @@ class Availability:
                     self._take_in(partition, news)
         finally:
             self._forget(partition)
+
+    async def _listing(self, site_key: str, service: str) -> Listing:
+        listing = await self._catalog.find(site_key)
+        if service not in listing.schedule.services and not self._is_heard(listing.site.partition):
+            self._catalog.forget(site_key)  # a new service may have been added and nobody told us
+            listing = await self._catalog.find(site_key)
+        policies.service_of(listing.schedule, service)
+        return listing
 
     async def _is_ready(self, listing: Listing, service: str, sheet: Sheet, seats: KnownSeats) -> bool:
         """False if something has changed on the way, so that all of it has to be looked at again."""
