@@ -24,12 +24,13 @@ export function accentColours(accent, theme) {
   const colour = /^#[0-9a-f]{6}$/i.test(accent) ? parse(accent) : parse("#2f6f5e");
   const fill = pushedAway(colour, surface, FILL_CONTRAST_MIN);
   const onFill = readableOn(fill);
-  const soft = mixed(surface, fill, theme === "light" ? 0.09 : 0.2);
+  const line = pushedAway(colour, surface, LINE_CONTRAST_MIN);
+  const soft = theme === "light" ? mixed(surface, fill, 0.09) : mixed(surface, line, 0.2);
   return {
     "--accent": written(fill),
     "--accent-strong": written(mixed(fill, readableOn(onFill), HOVER_SHARE)),
     "--on-accent": written(onFill),
-    "--accent-line": written(pushedAway(colour, surface, LINE_CONTRAST_MIN)),
+    "--accent-line": written(line),
     "--accent-text": written(pushedAway(colour, soft, TEXT_CONTRAST_MIN[theme])),
     "--accent-soft": written(soft),
   };

@@ -5,6 +5,7 @@
  * @typedef {"open" | "held" | "full" | "closed"} SlotState
  * @typedef {{held: number, booked: number, version: number, freesMs: number | null}} Seats
  * @typedef {{id: string, service: string, range: string, startsMs: number, endsMs: number, capacity: number} & Seats} Slot
+ *   `range` is the question it first came with; when that is asked again and does not name it, it is not offered any more
  * @typedef {{slot: string, held: number, booked: number, version: number, frees_at: string | null}} SeatsUpdate
  * @typedef {{from: string, to: string}} Range  days of the site's zone, both included
  */
@@ -65,13 +66,14 @@ export class Availability {
    */
   #learnSlot(answer, service, range) {
     const { id, capacity } = answer;
-    const newest = [seatsOf(answer), this.#slots.get(id), this.#early.get(id)]
+    const before = this.#slots.get(id);
+    const newest = [seatsOf(answer), before, this.#early.get(id)]
       .filter((seats) => seats !== undefined)
       .reduce((one, other) => (other.version > one.version ? other : one));
     const { held, booked, version, freesMs } = newest;
     const startsMs = Date.parse(answer.starts_at);
     const endsMs = Date.parse(answer.ends_at);
-    this.#slots.set(id, { id, service, range, startsMs, endsMs, capacity, held, booked, version, freesMs });
+    this.#slots.set(id, { id, service, range: before?.range ?? range, startsMs, endsMs, capacity, held, booked, version, freesMs });
     this.#early.delete(id);
   }
 

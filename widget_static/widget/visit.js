@@ -322,17 +322,18 @@ export class Visit {
    * @param {import("./host.js").Hello} hello
    */
   async greet({ hold, visitor, prefill }) {
-    if (visitor) this.#keeper.visitor = visitor;
+    if (hold || visitor) this.#keeper.visitor = hold?.visitor ?? visitor ?? "";
     else this.#host.tell("visitor", { id: this.#keeper.visitor });
     this.#typed.name ||= prefill?.name ?? "";
     this.#typed.email ||= prefill?.email ?? "";
-    if (!hold || this.#keeper.current || this.#isBooked) return;
+    if (!hold || this.#choice || this.#isBooked) return;
     try {
       const found = await this.#keeper.find(hold);
       if (found) await this.#resume(found);
       else this.#host.tell("hold_ended");
     } catch (problem) {
-      if (problem instanceof Refused) this.#host.tell("hold_ended");
+      if (problem instanceof Refused && GONE.has(problem.status)) this.#host.tell("hold_ended");
+      else setTimeout(() => void this.greet({ hold }), jittered(RELOAD_MS));
     }
   }
 
@@ -424,6 +425,9 @@ export class Visit {
     return view;
   }
 }
+
+/** Answers after which a hold need not be asked for again. */
+const GONE = new Set([403, 404, 410]);
 
 /** Refusals after which there is no hold any more. */
 const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "not_found"]);
