@@ -42,7 +42,7 @@ async def test_the_form_shows_what_is_set(rooms: Rooms) -> None:
             "currency": "EUR",
             "locale": "en",
             "theme": "auto",
-            "accent": "#3b5bdb",
+            "accent": "#2f6f5e",
             "holds_on": "on",
             "hold_minutes": "10",
             "origins": "",

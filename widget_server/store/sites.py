@@ -41,7 +41,7 @@ class Sites:
         currency: str,
         at: datetime,
         locale: str = "en",
-        accent: str = "#3b5bdb",
+        accent: str = "#2f6f5e",
         theme: str = "auto",
         holds_on: bool = True,
         hold_minutes: int = 10,

@@ -34,7 +34,7 @@ async def framed_page(request: Request) -> Response:
         "lang": asked.get("lang") or listing.site.locale,
         "theme": asked["theme"] if asked.get("theme") in THEMES else listing.site.theme,
     }
-    headers = framed_by((*listing.site.origins, base_url(request))) | {"cache-control": "no-store"}
+    headers = framed_by(("'self'", *listing.site.origins)) | {"cache-control": "no-store"}
     return templates.TemplateResponse(request, "widget.html", context, headers=headers)
 
 
