@@ -8,7 +8,7 @@ from widget_server.clock import to_ms
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import Line
 from widget_server.domain.sites import Site
-from widget_server.domain.slots import OfferedSlot, Slot
+from widget_server.domain.slots import OfferedSlot
 from widget_server.engine import keys
 from widget_server.engine.kept import KeptHold
 from widget_server.engine.scripts import Script, load
@@ -44,19 +44,20 @@ def hold(
     visitor_max: int,
     network_max: int,
 ) -> Call:
-    slots = [line.slot for line in lines]
+    wanted = _wanted(lines, offered)
     args: list[Word] = [site.key, site.epoch, schedule_version, id, secret_hash, _ms(site.hold_length), _ms(limit)]
-    args += [visitor, network, visitor_max, network_max, *_wanted(lines, offered)]
-    return Call(load("hold"), _of_hold(site, id, visitor, network, slots), args)
+    args += [visitor, network, visitor_max, network_max, *wanted]
+    # A slot writes its id anew each time it is asked, and this is the hot path: the arguments have it.
+    return Call(load("hold"), _of_hold(site, id, visitor, network, wanted[::4]), args)
 
 
 def renew(site: Site, kept: KeptHold, secret_hash: str, *, version: int, deadline_ms: int) -> Call:
     args = [site.key, site.epoch, kept.id, secret_hash, version, deadline_ms, *_read(kept.lines)]
-    return Call(load("renew"), _of_kept(site, kept), args)
+    return Call(load("renew"), keys_of(site, kept), args)
 
 
 def release(site: Site, kept: KeptHold, secret_hash: str) -> Call:
-    return Call(load("release"), _of_kept(site, kept), [site.key, site.epoch, kept.id, secret_hash, *_read(kept.lines)])
+    return Call(load("release"), keys_of(site, kept), [site.key, site.epoch, kept.id, secret_hash, *_read(kept.lines)])
 
 
 def pin(
@@ -76,15 +77,10 @@ def pin(
     return Call(load("pin"), hold_keys, [*args, *_wanted(lines, offered)])
 
 
-def keys_of(site: Site, kept: KeptHold) -> list[str]:
-    """The keys of a hold and its lines, as all verbs on a hold begin with them."""
-    return _of_kept(site, kept)
-
-
 def unpin(site: Site, kept: KeptHold, *, fence: int, release: bool, min_left: timedelta) -> Call:
     mode = "release" if release else "hold"
     args = [site.key, site.epoch, kept.id, fence, mode, _ms(min_left), *_read(kept.lines)]
-    return Call(load("unpin"), _of_kept(site, kept), args)
+    return Call(load("unpin"), keys_of(site, kept), args)
 
 
 def commit(site: Site, kept: KeptHold, *, fence: int, booked: Sequence[BookedSeats]) -> Call:
@@ -95,13 +91,13 @@ def commit(site: Site, kept: KeptHold, *, fence: int, booked: Sequence[BookedSea
     args: list[Word] = [site.key, site.epoch, kept.id, fence]
     for slot in slots:
         args += [slot.id, held.get(slot, 0), *told.get(slot, (-1, 0)), to_ms(slot.starts_at)]
-    gate, _, *others = _of_hold(site, kept.id, kept.visitor, kept.network, slots)
+    gate, _, *others = _of_hold(site, kept.id, kept.visitor, kept.network, [slot.id for slot in slots])
     return Call(load("commit"), [gate, *others], args)
 
 
 def set_booked(site: Site, booked: Sequence[BookedSeats]) -> Call:
     of_site = keys.of_site(site.partition, site.key)
-    slot_keys = _of_slots(site, (seats.slot for seats in booked))
+    slot_keys = _of_slots(site, (seats.slot.id for seats in booked))
     args = [site.key, site.epoch, *_booked(booked)]
     return Call(load("set_booked"), [of_site.gate, of_site.partition.feed, *slot_keys], args)
 
@@ -136,7 +132,7 @@ def rebuild(site: Site, *, epoch: int, rebuilder: str, takeover: timedelta) -> C
 
 def restore(site: Site, *, rebuilder: str, booked: Sequence[BookedSeats]) -> Call:
     of_site = keys.of_site(site.partition, site.key)
-    slot_keys = _of_slots(site, (seats.slot for seats in booked))
+    slot_keys = _of_slots(site, (seats.slot.id for seats in booked))
     return Call(load("restore"), [of_site.gate, *slot_keys], [rebuilder, *_booked(booked)])
 
 
@@ -145,20 +141,21 @@ def open_gate(site: Site, *, rebuilder: str, schedule_version: int) -> Call:
     return Call(load("open"), [of_site.gate, of_site.partition.feed], [site.key, rebuilder, schedule_version])
 
 
-def _of_kept(site: Site, kept: KeptHold) -> list[str]:
-    return _of_hold(site, kept.id, kept.visitor, kept.network, [line.slot for line in kept.lines])
+def keys_of(site: Site, kept: KeptHold) -> list[str]:
+    """The keys of a hold and its lines, as most verbs on a hold want them."""
+    return _of_hold(site, kept.id, kept.visitor, kept.network, [line.slot.id for line in kept.lines])
 
 
-def _of_hold(site: Site, hold_id: str, visitor: str, network: str, slots: Sequence[Slot]) -> list[str]:
+def _of_hold(site: Site, hold_id: str, visitor: str, network: str, slot_ids: Iterable[Word]) -> list[str]:
     of_site = keys.of_site(site.partition, site.key)
     clock, due, feed = of_site.partition.clock, of_site.partition.due, of_site.partition.feed
     hold_keys = [of_site.gate, clock, due, feed, of_site.hold(hold_id)]
-    return [*hold_keys, of_site.visitor(visitor), of_site.network(network), *_of_slots(site, slots)]
+    return [*hold_keys, of_site.visitor(visitor), of_site.network(network), *_of_slots(site, slot_ids)]
 
 
-def _of_slots(site: Site, slots: Iterable[Slot]) -> list[str]:
+def _of_slots(site: Site, slot_ids: Iterable[Word]) -> list[str]:
     of_site = keys.of_site(site.partition, site.key)
-    return [key for slot in slots for key in of_site.seats(slot.id)]
+    return [key for slot_id in slot_ids for key in of_site.seats(str(slot_id))]
 
 
 def _wanted(lines: Sequence[Line], offered: Sequence[OfferedSlot]) -> list[Word]:

@@ -22,7 +22,10 @@ PAUSE_FIRST_S = 0.01
 PAUSE_MAX_S = 0.2
 REDIS_MIN = (7, 0)
 
-_NOT_NOW = ("LOADING", "BUSY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "MISCONF", "OOM", "NOREPLICAS")
+_NOT_NOW = (
+    *("LOADING", "BUSY", "READONLY", "MISCONF", "OOM", "MASTERDOWN", "NOREPLICAS"),
+    *("CLUSTERDOWN", "TRYAGAIN", "ASK", "MOVED"),
+)
 """What Redis says of its own state rather than of our call."""
 
 log = logging.getLogger(__name__)

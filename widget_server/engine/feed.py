@@ -8,12 +8,12 @@ from datetime import datetime
 
 import hiredis
 
-from widget_server.clock import from_ms
+from widget_server.clock import to_ms
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.slots import Seats
 from widget_server.engine import kept, keys
 from widget_server.engine.connection import Connection
-from widget_server.engine.wire import Reply, Wire, Word
+from widget_server.engine.wire import Reply, Wire, Word, good
 from widget_server.errors import Unavailable
 
 BATCH_MAX = 512
@@ -98,7 +98,7 @@ async def _read(wire: Wire, partition: str, last_id: str) -> list[Update] | Lost
         ("XRANGE", feed, last_id, last_id),
         _last(partition),
     )
-    streams, same, newest = [_good(await answer) for answer in answers]
+    streams, same, newest = [good(await answer) for answer in answers]
     if not same and last_id != NOTHING:
         return Lost(_id_of(newest))
     return [_update(entry) for entry in streams[0][1]] if streams else []
@@ -112,11 +112,11 @@ async def _time_left(wire: Wire, partition: str, deadline: datetime | None) -> t
         ("ZRANGE", of_partition.due, 0, 0, "WITHSCORES"),
         *kept.clock_reads(of_partition.clock),
     )
-    last, first, *clock = [_good(await answer) for answer in answers]
+    last, first, *clock = [good(await answer) for answer in answers]
     now_ms = kept.now_ms(*clock)
     instants = [kept.instant(first[1])] if first else []
     ends = [instant for instant in (*instants, deadline) if instant is not None]
-    left_ms = max(0, -int((from_ms(now_ms) - min(ends)).total_seconds() * 1000)) if ends else BLOCK_MS
+    left_ms = to_ms(min(ends)) - now_ms if ends else BLOCK_MS
     return _id_of(last), left_ms
 
 
@@ -126,12 +126,6 @@ def _last(partition: str) -> Sequence[Word]:
 
 def _id_of(entries: Reply) -> str:
     return entries[0][0] if entries else NOTHING
-
-
-def _good(reply: Reply) -> Reply:
-    if isinstance(reply, Exception):
-        raise reply
-    return reply
 
 
 def _update(entry: Reply) -> Update:

@@ -7,7 +7,7 @@ else. What is left to a library is redis-py's: reading URLs.
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import hiredis
@@ -32,8 +32,17 @@ def pack(*words: Word) -> bytes:
     return cast(bytes, hiredis.pack_command(words))  # type: ignore[arg-type]
 
 
+def good(reply: Reply) -> Reply:
+    """The answer, unless it is none. Raises ConnectionError when it was lost, hiredis.ReplyError."""
+    if reply is LOST:
+        raise ConnectionResetError(str(LOST))  # A new one: what is raised again and again keeps all its traces.
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
+
+
 class Wire(asyncio.Protocol):
-    """One connection. Answers come in the order of the calls; an error is an answer, too, and so is LOST."""
+    """One connection. Answers come in the order of the calls; an error is one, too, and so is LOST (see `good`)."""
 
     def __init__(self, silence_max_s: float = SILENCE_MAX_S) -> None:
         self.is_open = False
@@ -63,10 +72,7 @@ class Wire(asyncio.Protocol):
 
     async def ask(self, *words: Word) -> Reply:
         """One call outside the hot path. Raises ConnectionError when the connection is lost, hiredis.ReplyError."""
-        reply = await self.send(pack(*words))
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+        return good(await self.send(pack(*words)))
 
     def close(self) -> None:
         if self._transport is not None:
@@ -134,7 +140,7 @@ class Address:
         self._tls = parts.get("connection_class") is SSLConnection
         self._ca_certs: str | None = parts.get("ssl_ca_certs")
 
-    async def open(self, *first: Iterable[Word], silence_max_s: float = SILENCE_MAX_S) -> Wire:
+    async def open(self, *first: Sequence[Word], silence_max_s: float = SILENCE_MAX_S) -> Wire:
         """A connection that is signed in and has made the `first` calls.
 
         Raises OSError when Redis cannot be reached, hiredis.ReplyError when it lets nobody in yet.
@@ -148,7 +154,8 @@ class Address:
                 tls = ssl.create_default_context(cafile=self._ca_certs) if self._tls else None
                 await loop.create_connection(lambda: wire, self._host, self._port, ssl=tls)
         try:
-            await _greet(wire, [*self._greeting(), *first])
+            for answer in wire.send_all(*self._greeting(), *first):
+                good(await answer)
         except BaseException:
             wire.close()
             raise
@@ -157,11 +164,3 @@ class Address:
     def _greeting(self) -> list[tuple[Word, ...]]:
         login: list[tuple[Word, ...]] = [("AUTH", *self._login)] if self._login else []
         return [*login, ("SELECT", self._db)]
-
-
-async def _greet(wire: Wire, calls: list[Iterable[Word]]) -> None:
-    answers = [wire.send(pack(*call)) for call in calls]
-    for answer in answers:
-        reply = await answer
-        if isinstance(reply, Exception):
-            raise reply

@@ -1,0 +1,170 @@
+"""A site in a Redis, with its clock in our hands and short ways to say who does what."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from widget_server.clock import from_ms
+from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.holds import Hold, Line
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import OfferedSlot, Seats, Slot
+from widget_server.engine import kept
+from widget_server.engine.calls import Call
+from widget_server.engine.connection import Connection
+from widget_server.engine.feed import Feed
+from widget_server.engine.reservations import Pin, Reservations, Swept
+from widget_server.engine.wire import Address, Reply
+
+HOLD_LENGTH = timedelta(minutes=10)
+LIMIT = HOLD_LENGTH * 3
+WINDOW = timedelta(minutes=30)
+RETRY = timedelta(seconds=5)
+CAPACITY = 4
+
+_TOMORROW = datetime.now(UTC).replace(hour=9, minute=30, second=0, microsecond=0) + timedelta(days=1)
+
+
+def slot(service: str = "yoga", *, day: int = 0, hour: int = 0) -> Slot:
+    starts_at = _TOMORROW + timedelta(days=day, hours=hour)
+    return Slot(service, starts_at, starts_at + timedelta(minutes=60))
+
+
+YOGA, LATE_YOGA, MASSAGE = slot(), slot(hour=1), slot("massage", day=1)
+
+
+def site(key: str = "studio") -> Site:
+    return Site(
+        id=1,
+        key=key,
+        name="Studio",
+        zone=ZoneInfo("Europe/Berlin"),
+        currency="EUR",
+        locale="en",
+        accent="#336699",
+        theme="light",
+        holds_on=True,
+        hold_minutes=10,
+        origins=(),
+        partition="tenuto",
+        epoch=1,
+        schedule_version=1,
+    )
+
+
+class Recorded(Connection):
+    """Remembers what was asked and answered."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self.answered: list[tuple[Call, list[Reply]]] = []
+
+    async def run(self, call: Call) -> list[Reply]:
+        answer = await super().run(call)
+        self.answered.append((call, answer))
+        return answer
+
+
+class Box:
+    """`capacity` is what every slot has. A person's id, secret and visitor hash all come from their name."""
+
+    def __init__(self, connection: Recorded, of_site: Site | None = None) -> None:
+        self.connection = connection
+        self.engine = Reservations(connection)
+        self.feed = Feed(connection)
+        self.site = of_site or site()
+        self.capacity = CAPACITY
+
+    async def fill(self, booked: Sequence[BookedSeats] = ()) -> None:
+        assert await self.engine.rebuild(self.site, self.site.epoch, "first", timedelta(seconds=30)) is None
+        assert await self.engine.restore(self.site, "first", booked)
+        assert await self.engine.open(self.site, "first", self.site.schedule_version)
+
+    async def advance(self, by: timedelta) -> None:
+        await self.connection.read(("HINCRBY", "{tenuto}:clock", "offset", by // timedelta(milliseconds=1)))
+
+    async def now(self) -> datetime:
+        clock, time = await self.connection.read(*kept.clock_reads("{tenuto}:clock"))
+        return from_ms(kept.now_ms(clock, time))
+
+    async def hold(
+        self,
+        name: str,
+        *lines: Line | Slot,
+        schedule_version: int = 1,
+        visitor: str | None = None,
+        network: str | None = None,
+    ) -> Hold:
+        wanted = [line if isinstance(line, Line) else Line(line, 1) for line in lines or (YOGA,)]
+        return await self.engine.hold(
+            self.site,
+            wanted,
+            [OfferedSlot(line.slot, self.capacity) for line in wanted],
+            schedule_version=schedule_version,
+            id=name,
+            secret_hash=f"secret of {name}",
+            visitor=visitor or name,
+            network=network or name,
+        )
+
+    async def find(self, name: str) -> Hold:
+        return await self.engine.find(self.site, name, f"secret of {name}")
+
+    async def renew(self, name: str, *, version: int) -> Hold:
+        return await self.engine.renew(self.site, name, f"secret of {name}", version=version, length=HOLD_LENGTH)
+
+    async def release(self, name: str) -> None:
+        await self.engine.release(self.site, name, f"secret of {name}")
+
+    async def pin(self, name: str, *, attempt: str = "first", schedule_version: int = 1) -> Pin:
+        return await self.engine.pin(
+            self.site,
+            name,
+            f"secret of {name}",
+            lambda slot: OfferedSlot(slot, self.capacity),
+            schedule_version=schedule_version,
+            attempt=attempt,
+            window=WINDOW,
+        )
+
+    async def hold_and_pin(self, name: str, *lines: Line) -> Pin:
+        return await self.engine.hold_and_pin(
+            self.site,
+            lines,
+            [OfferedSlot(line.slot, self.capacity) for line in lines],
+            schedule_version=1,
+            id=name,
+            secret_hash=f"secret of {name}",
+            visitor=name,
+            network="home",
+            attempt="first",
+            window=WINDOW,
+        )
+
+    async def unpin(self, name: str, *, fence: int, release: bool = False, min_left_min: int = 2) -> None:
+        min_left = timedelta(minutes=min_left_min)
+        await self.engine.unpin(self.site, name, fence=fence, release=release, min_left=min_left)
+
+    async def commit(self, name: str, *booked: BookedSeats, fence: int) -> str:
+        return await self.engine.commit(self.site, name, fence=fence, booked=booked)
+
+    async def sweep(self) -> Swept:
+        return await self.engine.sweep("tenuto", retry=RETRY)
+
+    async def seats(self, of: Slot = YOGA) -> Seats:
+        reading = await self.engine.seats_of_days(self.site, of.service, [of.starts_at.date()])
+        return reading.seats.get(of.id, Seats())
+
+    async def counts_are_right(self) -> None:
+        """Held is the sum of the lines, and every line belongs to a hold that lives or is past its deadline."""
+        (names,) = await self.connection.read(("KEYS", "*:day:*"))
+        for day in names:
+            prefix, _, of_day = day.partition("day:")
+            service, _, date = of_day.partition(":")
+            (fields,) = await self.connection.read(("HGETALL", day))
+            for slot_id, seats in kept.seats_of_day(f"{service}.{date}T", fields):
+                (lines,) = await self.connection.read(("ZRANGE", f"{prefix}slot:{slot_id}", 0, -1, "WITHSCORES"))
+                assert seats.held == sum(int(line.rpartition(":")[2]) for line in lines[::2]), slot_id
+                assert seats.booked >= 0
+                deadlines = [kept.instant(score) for score in lines[1::2] if score != "inf"]
+                assert seats.frees_at == min(filter(None, deadlines), default=None)

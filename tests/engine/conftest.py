@@ -1,0 +1,48 @@
+"""What the engine's tests stand on: the same tests over fakeredis and a real Valkey, on a clock that can be moved."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.engine.box import Box, Recorded
+from tests.engine.servers import Valkey, fake_redis
+from widget_server.engine.wire import Address
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    # Socket paths have a limit of about a hundred bytes, which pytest's own folders may pass.
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        server = Valkey(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture(params=["fakeredis", "valkey"])
+async def redis_url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    if request.param == "valkey":
+        yield request.getfixturevalue("valkey").url
+        return
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        async with fake_redis(Path(folder)) as url:
+            yield url
+
+
+@pytest.fixture
+async def connection(redis_url: str) -> AsyncIterator[Recorded]:
+    connection = Recorded(Address(redis_url))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def box(connection: Recorded) -> AsyncIterator[Box]:
+    """A site that is open for holds. After each test its counts must be right, whatever happened in it."""
+    await connection.read(("FLUSHALL",))
+    box = Box(connection)
+    await box.fill()
+    yield box
+    await box.counts_are_right()

@@ -1,0 +1,124 @@
+import pytest
+
+from tests.engine.box import HOLD_LENGTH, LIMIT, MASSAGE, YOGA, Box
+from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.holds import HoldState, Line
+from widget_server.domain.slots import Seats
+from widget_server.errors import Changed, HoldEnded, NotFound, NotYours, Paying
+
+pytestmark = pytest.mark.anyio
+
+HALF = HOLD_LENGTH / 2
+
+
+async def test_a_renewed_hold_has_its_full_length_again(box: Box) -> None:
+    await box.hold("anna", Line(YOGA, 2))
+    await box.advance(HALF)
+
+    renewed = await box.renew("anna", version=1)
+
+    assert renewed.version == 2
+    assert HOLD_LENGTH >= renewed.expires_at - renewed.now > HOLD_LENGTH * 0.99
+    assert (await box.seats()).frees_at == renewed.expires_at
+    await box.advance(HALF)
+    assert (await box.sweep()).ended == 0
+    assert (await box.find("anna")).state is HoldState.HELD
+
+
+async def test_renewing_again_from_the_same_version_gets_the_same_answer(box: Box) -> None:
+    await box.hold("anna")
+    renewed = await box.renew("anna", version=1)
+    await box.advance(HALF)
+
+    again = await box.renew("anna", version=1)
+
+    assert (again.expires_at, again.version) == (renewed.expires_at, renewed.version)
+
+
+async def test_renewing_from_a_version_long_past_is_refused(box: Box) -> None:
+    await box.hold("anna")
+    await box.renew("anna", version=1)
+    await box.renew("anna", version=2)
+
+    with pytest.raises(Changed):
+        await box.renew("anna", version=1)
+
+
+async def test_no_hold_is_renewed_past_its_limit(box: Box) -> None:
+    hold = await box.hold("anna")
+    for version in range(1, 6):
+        await box.advance(HALF)
+        hold = await box.renew("anna", version=version)
+
+    assert hold.expires_at == hold.limit_at
+    await box.advance(LIMIT - 5 * HALF)
+    with pytest.raises(HoldEnded):
+        await box.renew("anna", version=6)
+
+
+async def test_only_who_took_a_hold_may_move_it_or_give_it_back(box: Box) -> None:
+    await box.hold("anna")
+
+    with pytest.raises(NotYours):
+        await box.engine.renew(box.site, "anna", "a guess", version=1, length=HOLD_LENGTH)
+    with pytest.raises(NotYours):
+        await box.engine.release(box.site, "anna", "a guess")
+    assert (await box.find("anna")).version == 1
+
+
+async def test_released_seats_are_free_and_its_hold_knows(box: Box) -> None:
+    await box.hold("anna", Line(YOGA, 2), MASSAGE)
+
+    await box.release("anna")
+
+    assert await box.seats(YOGA) == Seats(version=2)
+    assert await box.seats(MASSAGE) == Seats(version=2)
+    assert (await box.find("anna")).state is HoldState.RELEASED
+    assert await box.connection.read(("KEYS", "*visitor*"), ("ZCARD", "{tenuto}:due")) == [[], 0]
+
+
+async def test_releasing_again_changes_nothing(box: Box) -> None:
+    await box.hold("anna")
+    await box.release("anna")
+
+    await box.release("anna")
+
+    assert (await box.seats()).version == 2
+
+
+async def test_an_expired_hold_can_neither_be_renewed_nor_released(box: Box) -> None:
+    await box.hold("anna")
+    await box.advance(HOLD_LENGTH)
+
+    with pytest.raises(HoldEnded):
+        await box.renew("anna", version=1)
+    with pytest.raises(HoldEnded):
+        await box.release("anna")
+
+
+async def test_a_hold_that_is_being_paid_can_neither_be_renewed_nor_released(box: Box) -> None:
+    await box.hold("anna")
+    await box.pin("anna")
+
+    with pytest.raises(Paying):
+        await box.renew("anna", version=2)
+    with pytest.raises(Paying):
+        await box.release("anna")
+    assert (await box.seats()).held == 1
+
+
+async def test_a_booking_can_not_be_released(box: Box) -> None:
+    await box.hold("anna")
+    pin = await box.pin("anna")
+    await box.commit("anna", BookedSeats(YOGA, 1, 1), fence=pin.fence)
+
+    with pytest.raises(HoldEnded):
+        await box.release("anna")
+    assert (await box.seats()).booked == 1
+
+
+async def test_what_never_was_is_not_found(box: Box) -> None:
+    with pytest.raises(NotFound):
+        await box.renew("anna", version=1)
+    with pytest.raises(NotFound):
+        await box.release("anna")
