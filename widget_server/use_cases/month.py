@@ -5,11 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import blake2b
-from typing import Any
 
 from widget_server.clock import iso
 from widget_server.domain.schedule import Schedule
-from widget_server.domain.slots import UNTOUCHED, OfferedSlot, Seats
+from widget_server.domain.slots import OfferedSlot, Seats
 from widget_server.use_cases.known_seats import DayKey
 
 SeatsOf = Callable[[DayKey, str], Seats]
@@ -43,27 +42,29 @@ class Sheet:
 
 
 class _Line:
-    __slots__ = ("_given", "_offered", "_starts_at", "_untouched", "day", "slot_id")
+    __slots__ = ("_given", "_is_closed", "_offered", "_seats", "_text", "day", "slot_id")
 
     def __init__(self, offered: OfferedSlot) -> None:
         slot = offered.slot
         self._offered = offered
-        self._starts_at = slot.starts_at
         self.slot_id = slot.id
         self.day: DayKey = (slot.service, slot.starts_at.date())
         given = {"starts_at": iso(slot.starts_at), "ends_at": iso(slot.ends_at), "capacity": offered.capacity}
         self._given = _json({"id": self.slot_id} | given)[:-1]
-        self._untouched: bytes | None = None
+        self._seats: Seats | None = None
+        self._is_closed = False
+        self._text = b""
 
     def fill_in(self, seats: Seats, now: datetime) -> bytes:
-        if seats is not UNTOUCHED or self._starts_at <= now:
-            return self._with(seats, now)
-        if self._untouched is None:
-            self._untouched = self._with(seats, now)
-        return self._untouched
+        """Written again only where something has changed: mostly one slot of a thousand has."""
+        is_closed = self._offered.slot.starts_at <= now
+        if seats is not self._seats or is_closed != self._is_closed:
+            self._seats, self._is_closed = seats, is_closed
+            self._text = self._given + b"," + _json(self._taken(seats, now))[1:]
+        return self._text
 
-    def _with(self, seats: Seats, now: datetime) -> bytes:
-        taken = {
+    def _taken(self, seats: Seats, now: datetime) -> dict[str, object]:
+        return {
             "held": seats.held,
             "booked": seats.booked,
             "left": self._offered.left(seats),
@@ -71,8 +72,7 @@ class _Line:
             "version": seats.version,
             "frees_at": iso(seats.frees_at) if seats.frees_at else None,
         }
-        return self._given + b"," + _json(taken)[1:]
 
 
-def _json(body: dict[str, Any]) -> bytes:
+def _json(body: dict[str, object]) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
