@@ -51,9 +51,9 @@ OPENINGS = (
 )
 
 
-async def found(db: Database, key: str) -> Site:
+async def found(db: Database, key: str, *, at: datetime = NOW) -> Site:
     """A new site with yoga and talks, in schedule version 2."""
-    site = await Sites(db).create(key=key, name="The studio", zone="Europe/Berlin", currency="EUR", at=NOW)
+    site = await Sites(db).create(key=key, name="The studio", zone="Europe/Berlin", currency="EUR", at=at)
 
     async def fill(session: AsyncSession) -> None:
         await put_service(session, site.id, YOGA, at=NOW)

@@ -364,6 +364,14 @@ async def test_versions_of_a_meeting_only_rise(db: Database, site: Site) -> None
     assert versions == [1, 2, 3, 4, 5, 6]
 
 
+async def test_what_is_booked_can_be_asked_for_single_slots(db: Database, site: Site) -> None:
+    await Bookings(db).confirm(confirmation(site, [line(slot(day=1), 2), line(slot(day=2), 3)]))
+
+    asked = await Bookings(db).booked_in(site.id, [slot(day=2).slot, slot(day=3).slot])
+
+    assert asked == [BookedSeats(slot(day=2).slot, 3, 1)]
+
+
 async def test_an_order_of_another_site_is_not_found(db: Database, site: Site) -> None:
     other = await found(db, "other")
     order = await Bookings(db).confirm(confirmation(site))

@@ -89,23 +89,22 @@ class Bookings:
             return [_to_booked_seats(meeting) for meeting in await session.exec(of_slots)]
 
     async def booked_of(self, site_id: int, from_at: datetime) -> AsyncIterator[list[BookedSeats]]:
-        """All meetings that start at `from_at` or later, in chunks, all as of one moment. Use it up or close it."""
+        """All meetings that start at `from_at` or later, as of one moment, in chunks.
+
+        All are read before the first chunk is given out: what is done with it may take long, and a snapshot must not.
+        """
+        to_come = (
+            select(MeetingRow.slot, MeetingRow.booked, MeetingRow.version)
+            .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.starts_at) >= from_at)
+            .order_by(col(MeetingRow.id))
+        )
         async with self._db.snapshot() as session:
-            last_id = 0
-            while True:
-                following = (
-                    select(MeetingRow)
-                    .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.starts_at) >= from_at)
-                    .where(col(MeetingRow.id) > last_id)
-                    .order_by(col(MeetingRow.id))
-                    .limit(_CHUNK)
-                )
-                meetings = (await session.exec(following)).all()
-                if not meetings:
-                    return
-                last_id = meetings[-1].id or 0
-                session.expunge_all()
-                yield [_to_booked_seats(meeting) for meeting in meetings]
+            meetings = (await session.exec(to_come)).all()
+        for start in range(0, len(meetings), _CHUNK):
+            yield [
+                BookedSeats(Slot.parse(slot), booked, version)
+                for slot, booked, version in meetings[start : start + _CHUNK]
+            ]
 
 
 async def _give_seats_back(session: AsyncSession, order: int | None, at: datetime) -> bool:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from anyio import CancelScope
 from sqlalchemy import URL, event, exc, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -41,16 +42,14 @@ class Database:
         Raises Unavailable where the database is gone or busy. After that nobody knows whether the commit went through:
         do the same again, by the same id.
         """
-        with _trouble_as_unavailable():
-            async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
-                yield session
+        async with _session(self._writer) as session:
+            yield session
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
         """Read only, and all of it as of one moment, while writes go on. Raises Unavailable."""
-        with _trouble_as_unavailable():
-            async with AsyncSession(self._reader, expire_on_commit=False) as session, session.begin():
-                yield session
+        async with _session(self._reader) as session:
+            yield session
 
     async def ping(self) -> None:
         """Raises Unavailable."""
@@ -71,6 +70,16 @@ def insert(session: AsyncSession, table: type[Table]) -> sqlite.Insert | postgre
     if session.get_bind().dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
+
+
+@asynccontextmanager
+async def _session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+    """Shielded, so that whoever hangs up does so before or after it: a connection that is cancelled in the middle of a
+    statement, and again while it is being closed for that, may keep the write lock of SQLite. All waits have limits.
+    """
+    with CancelScope(shield=True), _trouble_as_unavailable():
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            yield session
 
 
 def _parse(url: str | None, data_dir: Path) -> URL:

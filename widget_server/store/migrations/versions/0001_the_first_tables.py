@@ -69,6 +69,7 @@ def _create_sites() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_operator"),
         sa.UniqueConstraint("email", name="uq_operator_email"),
     )
+    op.create_index("ix_operator_site_id", "operator", ["site_id"])
     op.create_table(
         "sign_in",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -80,6 +81,7 @@ def _create_sites() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_sign_in"),
         sa.UniqueConstraint("token_hash", name="uq_sign_in_token_hash"),
     )
+    op.create_index("ix_sign_in_operator_id", "sign_in", ["operator_id"])
 
 
 def _create_schedule() -> None:
@@ -118,6 +120,7 @@ def _create_schedule() -> None:
         sa.ForeignKeyConstraint(["service_id"], ["service.id"], name="fk_opening_service_id_service"),
         sa.PrimaryKeyConstraint("id", name="pk_opening"),
     )
+    op.create_index("ix_opening_service_id", "opening", ["service_id"])
 
 
 def _create_bookings() -> None:
@@ -138,6 +141,7 @@ def _create_bookings() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_meeting"),
         sa.UniqueConstraint("site_id", "slot", name="uq_meeting_site_id_slot"),
     )
+    op.create_index("ix_meeting_site_id_starts_at", "meeting", ["site_id", "starts_at"])
     op.create_table(
         "outcome",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -188,6 +192,7 @@ def _create_bookings() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_booking"),
         sa.UniqueConstraint("order_id", "meeting_id", name="uq_booking_order_id_meeting_id"),
     )
+    op.create_index("ix_booking_meeting_id", "booking", ["meeting_id"])
     op.create_table(
         "attendee",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -216,3 +221,4 @@ def _create_outbox() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name="fk_outbox_site_id_site"),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
     )
+    op.create_index("ix_outbox_due_at", "outbox", ["due_at"])

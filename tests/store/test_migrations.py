@@ -1,0 +1,79 @@
+"""From nothing to the newest tables, on both databases, by several processes at once if need be."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, create_engine, inspect, make_url, text
+
+from widget_server.errors import Fault
+from widget_server.store import migrations
+from widget_server.store.tables import Table
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def migrated(request: pytest.FixtureRequest) -> URL:
+    url = make_url(request.getfixturevalue(f"{request.param}_url"))
+    return url if url.drivername == "sqlite" else url.set(drivername="postgresql+psycopg")
+
+
+def test_the_revisions_say_all_that_the_tables_say(migrated: URL) -> None:
+    migrations.check(migrated)
+
+
+def test_migrating_again_changes_nothing(migrated: URL) -> None:
+    migrations.upgrade(migrated)
+
+    assert table_names(migrated) == {*Table.metadata.tables, "alembic_version"}
+
+
+def test_constraints_have_the_names_that_the_tables_give_them(migrated: URL) -> None:
+    engine = create_engine(migrated)
+    found = {name: {check["name"] for check in inspect(engine).get_check_constraints(name)} for name in ("meeting",)}
+    engine.dispose()
+
+    assert found == {"meeting": {"ck_meeting_booked"}}
+
+
+def test_the_way_back_leaves_no_table(migrated: URL) -> None:
+    engine = create_engine(migrated)
+    with engine.begin() as connection:
+        command.downgrade(migrations.config(connection), "base")
+    engine.dispose()
+
+    assert table_names(migrated) == {"alembic_version"}
+
+
+def test_several_processes_may_migrate_at_once(tmp_path: Path) -> None:
+    url = make_url(f"sqlite:///{tmp_path / 'new.sqlite3'}")
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(migrations.upgrade, [url] * 3))
+
+    migrations.check(url)
+
+
+def test_tables_of_a_newer_version_are_told_in_one_sentence(migrated: URL) -> None:
+    engine = create_engine(migrated)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+
+    with pytest.raises(Fault, match="newer version"):
+        migrations.upgrade(migrated)
+
+
+def test_there_is_one_newest_revision() -> None:
+    folder = Path(migrations.__file__).parent
+
+    assert len(ScriptDirectory(str(folder)).get_heads()) == 1
+
+
+def table_names(url: URL) -> set[str]:
+    engine = create_engine(url)
+    try:
+        return set(inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
