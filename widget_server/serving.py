@@ -17,6 +17,7 @@ from widget_server.live.hub import Hub
 
 GRACE_S = 5
 _BACKLOG = 2048
+_DEAF_MAX_MS = 60_000
 _LOOPBACK = {"localhost": ("127.0.0.1", "::1")}
 
 
@@ -27,6 +28,7 @@ def listeners(host: str, port: int) -> list[socket.socket]:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
             opened.append(socket.create_server((address, port), family=family, backlog=_BACKLOG))
+            _give_up_on_the_deaf(opened[-1])
         except OSError as trouble:
             if opened and trouble.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                 continue  # a machine without IPv6
@@ -82,6 +84,12 @@ async def run_until_signal(tasks: list[asyncio.Task[None]], stop: Any) -> None:
 
 def _keeping(redis: EmbeddedRedis | None) -> list[asyncio.Task[None]]:
     return [asyncio.create_task(redis.keep())] if redis is not None else []
+
+
+def _give_up_on_the_deaf(listener: socket.socket) -> None:
+    """A client that takes nothing for so long is gone; without this its connection stays for a quarter of an hour."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAF_MAX_MS)
 
 
 def _why_not(port: int, trouble: OSError) -> str:

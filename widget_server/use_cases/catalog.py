@@ -1,5 +1,6 @@
 """The only place that keeps sites and their schedules in memory, so that the hot paths need no SQL."""
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
@@ -35,39 +36,47 @@ class Catalog:
         self._sites = sites
         self._schedules = schedules
         self._listings: OrderedDict[str, Listing] = OrderedDict()
-        self._forgotten = 0
+        self._reading: dict[str, asyncio.Task[Listing]] = {}
 
     async def find(self, site_key: str) -> Listing:
         """Raises NotFound for a site that does not exist, Unavailable without SQL."""
         listing = self._listings.get(site_key)
         if listing is None:
-            listing = await self._read(site_key)
+            # All who ask meanwhile wait for one reading, which goes on when the first of them has gone.
+            reading = self._reading.get(site_key) or self._begin_to_read(site_key)
+            listing = await asyncio.shield(reading)
         return listing
 
     def forget(self, site_key: str) -> None:
-        self._forgotten += 1
+        """What is just being read may be just what is to be forgotten: it serves who waits, and is not kept."""
         self._listings.pop(site_key, None)
+        self._reading.pop(site_key, None)
 
     def forget_all(self) -> None:
-        self._forgotten += 1
         self._listings.clear()
+        self._reading.clear()
+
+    def _begin_to_read(self, site_key: str) -> asyncio.Task[Listing]:
+        reading = self._reading[site_key] = asyncio.create_task(self._read(site_key))
+        reading.add_done_callback(lambda done: self._keep(site_key, done))
+        return reading
 
     async def _read(self, site_key: str) -> Listing:
         for _ in range(_TRIES_MAX):
-            forgotten = self._forgotten
             site = await self._sites.by_key(site_key)
             if site is None:
                 raise NotFound("There is no such site.")
             schedule = await self._schedules.load(site.id)
             if schedule.version == site.schedule_version:
-                listing = Listing(site, schedule)
-                # What was forgotten while we read may be what we read: serve it once, do not keep it.
-                if forgotten == self._forgotten:
-                    self._keep(site_key, listing)
-                return listing
+                return Listing(site, schedule)
         raise Unavailable("The schedule is being changed; try again in a moment.")
 
-    def _keep(self, site_key: str, listing: Listing) -> None:
-        self._listings[site_key] = listing
-        if len(self._listings) > LISTINGS_MAX:
-            self._listings.popitem(last=False)
+    def _keep(self, site_key: str, done: asyncio.Task[Listing]) -> None:
+        failed = done.cancelled() or done.exception() is not None  # looked at even if nobody waits any more
+        if self._reading.get(site_key) is not done:
+            return
+        del self._reading[site_key]
+        if not failed:
+            self._listings[site_key] = done.result()
+            if len(self._listings) > LISTINGS_MAX:
+                self._listings.popitem(last=False)
