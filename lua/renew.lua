@@ -12,12 +12,12 @@
   KEYS[7]    network  ZSET  live holds of the network -> deadline
   KEYS[8..]  day, slot of each line, in the order of the lines
 
-  ARGV[1]    site      key
-  ARGV[2]    epoch     the caller's
+  ARGV[1]    site          key
+  ARGV[2]    epoch         the caller's
   ARGV[3]    hold_id
-  ARGV[4]    secret    hash; a hold is only renewed by whoever took it
-  ARGV[5]    version   of the hold, as its visitor saw it
-  ARGV[6]    deadline  wanted, in ms
+  ARGV[4]    secret        hash; a hold is only renewed by whoever took it
+  ARGV[5]    version_seen  of the hold, by its visitor
+  ARGV[6]    wanted        deadline, in ms
   ARGV[7..]  slot, seats, start in ms of each line, as they were read
 
   Returns {code, ...}

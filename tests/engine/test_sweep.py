@@ -1,0 +1,136 @@
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from tests.engine.box import HOLD_LENGTH, MASSAGE, RETRY, WINDOW, YOGA, Box, site
+from widget_server.domain.events import SeatsMoved
+from widget_server.domain.holds import HoldState, Line
+from widget_server.domain.slots import Seats
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_due_holds_end_and_the_feed_is_told(box: Box) -> None:
+    await box.hold("anna", Line(YOGA, 2), MASSAGE)
+    await box.advance(HOLD_LENGTH)
+
+    swept = await box.sweep()
+
+    assert (swept.ended, swept.next_due, swept.to_resolve) == (1, None, ())
+    assert await box.seats(YOGA) == Seats(version=2)
+    assert (await box.find("anna")).state is HoldState.EXPIRED
+    (told,) = await box.feed.tail("tenuto", 1)
+    assert isinstance(told, SeatsMoved)
+    assert (told.cause, told.hold_id) == ("expire", "anna")
+    assert told.seats == ((YOGA.id, Seats(version=2)), (MASSAGE.id, Seats(version=2)))
+
+
+async def test_nothing_ends_before_its_deadline(box: Box) -> None:
+    hold = await box.hold("anna")
+    await box.advance(HOLD_LENGTH - timedelta(seconds=2))
+
+    swept = await box.sweep()
+
+    assert (swept.ended, swept.next_due) == (0, hold.expires_at)
+
+
+async def test_a_hold_ends_once_though_many_sweep(box: Box) -> None:
+    for number in range(8):
+        await box.hold(f"visitor {number}", MASSAGE if number % 2 else YOGA)
+    await box.advance(HOLD_LENGTH)
+
+    ended: list[int] = []
+
+    async def sweep() -> None:
+        ended.append((await box.sweep()).ended)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(sweep)
+
+    assert sum(ended) == 8
+    updates = await box.feed.tail("tenuto", 100)
+    expired = [told.hold_id for told in updates if isinstance(told, SeatsMoved) and told.cause == "expire"]
+    assert sorted(filter(None, expired)) == [f"visitor {number}" for number in range(8)]
+
+
+async def test_many_due_holds_end_some_at_a_time(box: Box) -> None:
+    box.capacity = 200
+    for number in range(150):
+        await box.hold(f"visitor {number}")
+    await box.advance(HOLD_LENGTH)
+
+    rounds = [await box.sweep() for _ in range(3)]
+
+    assert [swept.ended for swept in rounds] == [64, 64, 22]
+    assert [swept.next_due is not None for swept in rounds] == [True, True, False]
+
+
+async def test_a_pinned_hold_is_never_swept_but_named_to_be_resolved(box: Box) -> None:
+    await box.hold("anna")
+    await box.pin("anna")
+    await box.advance(WINDOW)
+
+    swept = await box.sweep()
+
+    assert (swept.ended, swept.to_resolve) == (0, (("studio", "anna"),))
+    assert swept.next_due == swept.now + RETRY
+    assert (await box.seats()).held == 1
+
+
+async def test_a_pinned_hold_is_named_again_only_after_a_while_and_lets_others_pass(box: Box) -> None:
+    await box.hold("anna")
+    await box.pin("anna")
+    await box.advance(WINDOW)
+    await box.sweep()
+    await box.hold("ben")
+
+    assert (await box.sweep()).to_resolve == ()
+    await box.advance(RETRY)
+    assert (await box.sweep()).to_resolve == (("studio", "anna"),)
+    await box.advance(HOLD_LENGTH)
+    assert (await box.sweep()).ended == 1
+
+
+async def test_a_hold_that_is_renewed_in_time_is_left_alone(box: Box) -> None:
+    await box.hold("anna")
+    await box.advance(HOLD_LENGTH - timedelta(seconds=5))
+    await box.renew("anna", version=1)
+    await box.advance(timedelta(seconds=5))
+
+    assert (await box.sweep()).ended == 0
+
+
+async def test_one_sweep_serves_all_sites_of_a_partition(box: Box) -> None:
+    other = Box(box.connection, site("gym"))
+    await other.fill()
+    await box.hold("anna")
+    await other.hold("ben")
+    await box.advance(HOLD_LENGTH)
+
+    assert (await box.sweep()).ended == 2
+    assert (await other.find("ben")).state is HoldState.EXPIRED
+
+
+async def test_what_is_due_but_nowhere_to_be_found_does_not_stand_in_the_way(box: Box) -> None:
+    await box.connection.read(("ZADD", "{tenuto}:due", 1, "studio/nobody"))
+
+    swept = await box.sweep()
+
+    assert (swept.ended, swept.next_due) == (0, None)
+
+
+async def test_the_clock_never_goes_back(box: Box) -> None:
+    hold = await box.hold("anna")
+    ((seconds, _),) = await box.connection.read(("TIME",))
+    # The machine's clock falls back by a minute: what was seen is a minute later than what it says.
+    await box.connection.read(("HSET", "{tenuto}:clock", "seen", (int(seconds) + 60) * 1000))
+
+    later = await box.hold("ben")
+
+    assert later.now >= hold.now + timedelta(seconds=59)
+    after = await box.hold("ben")
+    assert after.now >= later.now
+    await anyio.sleep(0.02)
+    assert (await box.hold("ben")).now > after.now
