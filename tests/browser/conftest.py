@@ -1,0 +1,89 @@
+"""One browser and one server for these tests, a new site for each, and a server of their own for those that break it."""
+
+import shutil
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, async_playwright, expect
+
+from tests.browser.hosting import Host, hosting
+from tests.browser.people import Visitor
+from tests.browser.serving import LESSON, YOGA, Server, Studio, new_server
+
+PATIENCE_MS = 15_000
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--test-third-party-cookie-phaseout",
+]
+Invite = Callable[..., Awaitable[Visitor]]
+
+
+@pytest.fixture(scope="package")
+async def browser() -> AsyncIterator[Browser]:
+    program = shutil.which("chromium")
+    assert program is not None, "the widget is tested in Debian's chromium: install it"
+    expect.set_options(timeout=PATIENCE_MS)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=SWITCHES)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = new_server(tmp_path_factory.mktemp("server"))
+    server.start()
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """For tests that move its clock, wipe its Redis or stop it."""
+    server = new_server(tmp_path)
+    server.start()
+    yield server
+    server.stop(signal.SIGTERM)
+
+
+@pytest.fixture(scope="package")
+def host() -> Iterator[Host]:
+    with hosting() as host:
+        yield host
+
+
+@pytest.fixture
+async def studio(server: Server, host: Host) -> Studio:
+    return await server.open_studio(LESSON, YOGA, origins=[host.origin])
+
+
+@pytest.fixture
+async def own_studio(own_server: Server, host: Host) -> Studio:
+    return await own_server.open_studio(LESSON, YOGA, origins=[host.origin])
+
+
+@pytest.fixture
+async def invite(browser: Browser) -> AsyncIterator[Invite]:
+    """Makes a visitor. At the end, none of them may have heard anything in their console that the test did not expect."""
+    visitors: dict[str, Visitor] = {}
+
+    async def invite(name: str, *, width: int = 1200, **wishes: Any) -> Visitor:
+        asked = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "reduced_motion": "reduce"} | wishes
+        context = await browser.new_context(viewport={"width": width, "height": 900}, **asked)
+        context.set_default_timeout(PATIENCE_MS)
+        visitors[name] = Visitor(await context.new_page())
+        return visitors[name]
+
+    yield invite
+    for visitor in visitors.values():
+        await visitor.context.close()
+    assert {name: heard for name, visitor in visitors.items() if (heard := visitor.unexpected())} == {}

@@ -1,0 +1,139 @@
+"""Visitors: what a person does with the widget, in a browser of their own."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, ConsoleMessage, Frame, FrameLocator, Locator, Page, Request, expect
+
+from tests.browser.serving import BERLIN
+from widget_server.domain.slots import Slot
+
+AT_HOME = ("localhost", "127.0.0.1")
+
+
+class Visitor:
+    """Somebody with the host page open. Whatever their console complains about is kept, and fails the test."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.strangers: list[str] = []
+        """Requests to anyone but the host page and our server."""
+        self._expected: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._see)
+
+    def _hear(self, told: ConsoleMessage) -> None:
+        if told.type in ("error", "warning"):
+            self.complaints.append(told.text)
+
+    def _see(self, request: Request) -> None:
+        if urlsplit(request.url).hostname not in AT_HOME:
+            self.strangers.append(request.url)
+
+    def expects(self, *complaints: str) -> None:
+        """What the browser itself will write to the console about an answer that belongs to the story."""
+        self._expected.extend(complaints)
+
+    def unexpected(self) -> list[str]:
+        return [told for told in self.complaints if not any(part in told for part in self._expected)] + self.strangers
+
+    # What they see
+
+    @property
+    def context(self) -> BrowserContext:
+        return self.page.context
+
+    @property
+    def widget(self) -> FrameLocator:
+        return self.page.locator("tenuto-booking iframe").first.content_frame
+
+    async def frame(self, number: int = 0) -> Frame:
+        handle = await self.page.locator("tenuto-booking iframe").nth(number).element_handle()
+        frame = await handle.content_frame()
+        assert frame is not None
+        return frame
+
+    def row(self, slot: Slot) -> Locator:
+        return self.widget.locator(f'.slot[data-slot="{slot.id}"]')
+
+    def status(self, slot: Slot) -> Locator:
+        return self.row(slot).locator(".slot-status")
+
+    @property
+    def countdown(self) -> Locator:
+        return self.widget.get_by_role("timer", name="Time left to book")
+
+    @property
+    def name(self) -> Locator:
+        return self.widget.get_by_label("Your name")
+
+    async def seconds_left(self) -> int:
+        minutes, seconds = (await self.countdown.inner_text()).split(":")
+        return int(minutes) * 60 + int(seconds)
+
+    # What they do
+
+    def button(self, name: str) -> Locator:
+        return self.widget.get_by_role("button", name=name, exact=True)
+
+    async def opens(self, url: str) -> None:
+        await self.page.goto(url)
+
+    async def picks_service(self, name: str) -> None:
+        await self.widget.get_by_role("button", name=re.compile(name)).click()
+
+    async def looks_at(self, slot: Slot) -> None:
+        """Turns to the day of the slot, in this month or the next."""
+        day = slot.starts_at.astimezone(BERLIN).date().isoformat()
+        await expect(self.widget.locator(".day").first).to_be_visible()
+        if not await self.widget.locator(f'.day[data-day="{day}"]').count():
+            await self.button("Next month").click()
+        await self.widget.locator(f'.day[data-day="{day}"]:not([aria-disabled="true"])').click()
+        await expect(self.row(slot)).to_be_visible()
+
+    async def chooses(self, slot: Slot, *, seats: int = 1) -> None:
+        await self.looks_at(slot)
+        await self.row(slot).get_by_role("button").first.click()
+        for _ in range(seats - 1):
+            await self.row(slot).get_by_role("button", name="One seat more").click()
+
+    async def goes_on(self, slot: Slot) -> None:
+        await self.row(slot).get_by_role("button", name="Continue").click()
+
+    async def holds(self, slot: Slot, *, seats: int = 1) -> None:
+        await self.chooses(slot, seats=seats)
+        await self.goes_on(slot)
+        await expect(self.countdown).to_be_visible()
+
+    async def confirms(self, name: str = "Anna Ek") -> None:
+        await self.name.fill(name)
+        await self.button("Confirm booking").click()
+
+    async def is_booked(self) -> None:
+        await expect(self.widget.get_by_role("heading", name="You’re booked")).to_be_visible()
+
+    async def opens_order_page(self) -> Page:
+        async with self.context.expect_page() as opening:
+            await self.widget.get_by_role("link", name="Open order page").click()
+        return await opening.value
+
+
+
+async def serious(page: Page | Frame) -> list[str]:
+    """What axe finds that keeps somebody from using the page."""
+    found: Any = await Axe().run(page)
+    return [
+        f"{violation['id']}: {[node['html'][:160] for node in violation['nodes']]}"
+        for violation in found.response["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+
+
+async def overflow(page: Page | Frame) -> int:
+    """By how many pixels there is something to scroll to the side."""
+    wide: int = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return wide

@@ -1,0 +1,206 @@
+"""The real command in a process and a data folder of its own, as somebody would start it, and a way to its site and clock."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
+
+from redis.asyncio import Redis
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.bootstrap import Parts, assembled
+from widget_server.domain.money import Money
+from widget_server.domain.schedule import Opening, Place, Service, ServiceKind
+from widget_server.domain.sites import DEFAULT_PARTITION, Site
+from widget_server.domain.slots import Slot
+from widget_server.engine import keys
+from widget_server.engine.embedded import start_or_attach
+from widget_server.settings import Settings
+from widget_server.store.schedule import put_openings, put_service, put_settings
+
+BERLIN = ZoneInfo("Europe/Berlin")
+ENDING_MAX_S = 15.0
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One service, offered every day from ten o'clock, and one after another."""
+
+    key: str
+    capacity: int
+    seats_max: int
+    slots_a_day: int = 2
+
+    def service(self) -> Service:
+        return Service(
+            key=self.key,
+            name=self.key.capitalize(),
+            kind=ServiceKind.CLASS,
+            place=Place.IN_PERSON,
+            description="An unhurried hour.",
+            length_min=60,
+            capacity=self.capacity,
+            seats_per_booking_max=self.seats_max,
+            price=Money(0, "EUR"),
+            access="Elm Street 12",
+        )
+
+    def openings(self) -> list[Opening]:
+        return [Opening(self.key, time(10), time(10 + self.slots_a_day), weekday=weekday) for weekday in range(7)]
+
+
+LESSON = Offer("lesson", capacity=1, seats_max=1)
+YOGA = Offer("yoga", capacity=12, seats_max=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """A site of the running server."""
+
+    key: str
+    url: str
+    """Of the server, as the widget knows it."""
+
+    def slot(self, offer: Offer, number: int = 0) -> Slot:
+        """Of the day after tomorrow: so midnight may pass while a test runs."""
+        day = datetime.now(BERLIN).date() + timedelta(days=2)
+        starts_at = datetime.combine(day, time(10 + number), BERLIN).astimezone(UTC)
+        return Slot(offer.key, starts_at, starts_at + timedelta(hours=1))
+
+
+@dataclass
+class Server:
+    """`tenuto demo`. Stop it and start it again as often as you like; the data stay."""
+
+    data_dir: Path
+    port: int
+    told: str = ""
+    _process: subprocess.Popen[str] | None = None
+    _sites: int = field(default=0)
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def first_run_link(self) -> str:
+        found = re.search(r"\S+/admin/setup#\S+", self.told)
+        assert found is not None, self.told
+        return found[0]
+
+    def start(self) -> None:
+        surroundings = {name: value for name, value in os.environ.items() if not name.startswith("TENUTO_")}
+        surroundings |= {"TENUTO_DATA_DIR": str(self.data_dir), "PYTHONPATH": str(ROOT)}
+        log = (self.data_dir.parent / "log").open("a")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "widget_server", "demo", "--port", str(self.port)],
+            env=surroundings,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        log.close()
+        assert self._process.stdout is not None
+        lines = []
+        while "Ctrl-C" not in (line := self._process.stdout.readline()):
+            lines.append(line)
+            assert line, f"it ended: {''.join(lines)} {(self.data_dir.parent / 'log').read_text()}"
+        self.told = "".join(lines)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        process = self._process
+        if process is None:
+            return 0
+        self._process = None
+        process.send_signal(how)
+        try:
+            return process.wait(ENDING_MAX_S)
+        finally:
+            assert process.stdout is not None
+            process.stdout.close()
+
+    @asynccontextmanager
+    async def parts(self) -> AsyncIterator[Parts]:
+        """The server's own parts once more, in our process: a second process on the same data, as a worker would be."""
+        url = await asyncio.to_thread(_redis_url, self.data_dir)
+        settings = Settings(data_dir=self.data_dir, port=self.port, redis_url=url, database_url=None)
+        async with assembled(settings, url) as parts:
+            yield parts
+
+    async def open_studio(
+        self,
+        *offers: Offer,
+        origins: Sequence[str],
+        holds_on: bool = True,
+        hold_minutes: int = 10,
+    ) -> Studio:
+        """A new site that nobody else knows, so that no test is in the way of another."""
+        self._sites += 1
+        async with self.parts() as parts:
+            site = await parts.use_cases.sites.create(
+                key=f"studio-{self._sites}", name="Studio Tenuto", zone=BERLIN.key, currency="EUR"
+            )
+            await parts.use_cases.reconciliation.ensure_loaded(site.key)
+            await _set(
+                parts, replace(site, origins=tuple(origins), holds_on=holds_on, hold_minutes=hold_minutes), offers
+            )
+        return Studio(site.key, self.url)
+
+    async def change(self, studio: Studio, *, holds_on: bool) -> None:
+        """What an operator would do in the settings."""
+        async with self.parts() as parts:
+            site = await parts.sites.by_key(studio.key)
+            assert site is not None
+            await _set(parts, replace(site, holds_on=holds_on), ())
+
+    async def let_pass(self, time_passing: timedelta) -> None:
+        """Move the clock by which holds end. Only for a server of your own."""
+        offset_ms = int(time_passing.total_seconds() * 1000)
+        async with self._redis() as redis:
+            await redis.execute_command("HINCRBY", keys.of_partition(DEFAULT_PARTITION).clock, "offset", offset_ms)
+
+    async def lose_everything_in_redis(self) -> None:
+        """Only for a server of your own."""
+        async with self._redis() as redis:
+            await redis.execute_command("FLUSHALL")
+
+    @asynccontextmanager
+    async def _redis(self) -> AsyncIterator[Redis]:
+        url = await asyncio.to_thread(_redis_url, self.data_dir)
+        redis = Redis(unix_socket_path=unquote(url.removeprefix("unix://")))
+        try:
+            yield redis
+        finally:
+            await redis.aclose()
+
+
+def new_server(folder: Path) -> Server:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return Server(folder / "data", listener.getsockname()[1])
+
+
+async def _set(parts: Parts, wanted: Site, offers: Sequence[Offer]) -> None:
+    async def write(session: AsyncSession) -> None:
+        await put_settings(session, wanted)
+        for offer in offers:
+            await put_service(session, wanted.id, offer.service(), at=datetime.now(UTC))
+            await put_openings(session, wanted.id, offer.key, offer.openings())
+
+    await parts.use_cases.scheduling.change(wanted, write)
+
+
+def _redis_url(data_dir: Path) -> str:
+    redis = start_or_attach(data_dir)
+    assert not redis.owned, "the server of this data folder does not run"
+    return redis.url
