@@ -62,7 +62,13 @@
       frame.loading = "lazy";
       frame.allow = "clipboard-write";
       frame.src = url.href;
-      Object.assign(frame.style, { display: "block", width: "100%", height: `${HEIGHT_FIRST_PX}px`, border: "0", borderRadius: "16px" });
+      Object.assign(frame.style, {
+        display: "block",
+        width: "100%",
+        height: `${HEIGHT_FIRST_PX}px`,
+        border: "0",
+        borderRadius: "16px",
+      });
       this.style.display = "block";
       this.replaceChildren(frame);
       this.#frame = frame;
@@ -95,8 +101,13 @@
     #greet() {
       const prefill = { name: this.getAttribute("name") ?? "", email: this.getAttribute("email") ?? "" };
       const message = {
-        v: VERSION, type: "hello", prefill, lang: this.getAttribute("lang"), theme: this.getAttribute("theme"),
-        hold: JSON.parse(kept(this.#place) ?? "null"), visitor: kept("visitor"),
+        v: VERSION,
+        type: "hello",
+        prefill,
+        lang: this.getAttribute("lang"),
+        theme: this.getAttribute("theme"),
+        hold: JSON.parse(kept(this.#place) ?? "null"),
+        visitor: kept("visitor"),
       };
       this.#frame?.contentWindow?.postMessage({ tenuto: message }, base.origin);
     }

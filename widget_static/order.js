@@ -36,9 +36,21 @@ class OrderPage {
     this.#claim = claim;
     this.zone = new ZoneChoice(site, words, clock.now(), () => this.#show());
     this.title = element("h1", { tabindex: "-1" }, words.say("order.title"));
-    this.stage = element("div", { class: "stage order-card" }, element("p", { role: "status", class: "quiet" }, words.say("order.loading")));
-    fill(root, element("header", { class: "top" }, element("div", { class: "top-text" }, element("div", { class: "top-above" }, site.name), this.title)),
-      this.stage, element("footer", { class: "foot" }, this.zone.element));
+    this.stage = element(
+      "div",
+      { class: "stage order-card" },
+      element("p", { role: "status", class: "quiet" }, words.say("order.loading")),
+    );
+    fill(
+      root,
+      element(
+        "header",
+        { class: "top" },
+        element("div", { class: "top-text" }, element("div", { class: "top-above" }, site.name), this.title),
+      ),
+      this.stage,
+      element("footer", { class: "foot" }, this.zone.element),
+    );
     root.removeAttribute("aria-busy");
     document.title = `${words.say("order.title")} · ${site.name}`;
   }
@@ -63,38 +75,108 @@ class OrderPage {
    * @param {boolean} [canRetry]
    */
   #fail(sentence, canRetry = false) {
-    fill(this.stage, element("div", { class: "notice", role: "alert" }, icon("warning"), element("div", {}, element("p", {}, sentence),
-      canRetry && element("div", { class: "row" }, element("button", { type: "button", class: "button", onclick: () => void this.load() }, this.#words.say("order.again"))))));
+    fill(
+      this.stage,
+      element(
+        "div",
+        { class: "notice", role: "alert" },
+        icon("warning"),
+        element(
+          "div",
+          {},
+          element("p", {}, sentence),
+          canRetry &&
+            element(
+              "div",
+              { class: "row" },
+              element(
+                "button",
+                { type: "button", class: "button", onclick: () => void this.load() },
+                this.#words.say("order.again"),
+              ),
+            ),
+        ),
+      ),
+    );
   }
 
   #show() {
     const order = this.#order;
     if (!order) return;
     const words = this.#words;
-    const names = [...new Set(order.bookings.flatMap(({ attendees }) => attendees ?? []))].filter((name) => name.trim());
-    fill(this.stage,
-      order.bookings.map((booking) => element("div", { class: `order-card is-${booking.state}` },
-        element("p", { class: `state is-${booking.state}` }, icon(booking.state === "confirmed" ? "check" : "clock"), words.say(`order.state.${booking.state}`)),
-        bookingCard(booking, { words, zone: this.zone.current, siteZone: this.#site.zone }))),
-      element("dl", {},
+    const names = [...new Set(order.bookings.flatMap(({ attendees }) => attendees ?? []))].filter((name) =>
+      name.trim(),
+    );
+    fill(
+      this.stage,
+      order.bookings.map((booking) =>
+        element(
+          "div",
+          { class: `order-card is-${booking.state}` },
+          element(
+            "p",
+            { class: `state is-${booking.state}` },
+            icon(booking.state === "confirmed" ? "check" : "clock"),
+            words.say(`order.state.${booking.state}`),
+          ),
+          bookingCard(booking, { words, zone: this.zone.current, siteZone: this.#site.zone }),
+        ),
+      ),
+      element(
+        "dl",
+        {},
         fact(words.say("done.number"), order.number),
         fact(words.say("order.name"), [order.customer.name, order.customer.email].filter(Boolean).join(", ")),
         names.length > 0 && fact(words.say("order.attendees"), names.join(", ")),
-        fact(words.say("order.total"), words.money(order.total))),
-      this.#cancelling(order));
+        fact(words.say("order.total"), words.money(order.total)),
+      ),
+      this.#cancelling(order),
+    );
   }
 
   /** @param {Order} order */
   #cancelling(order) {
     const words = this.#words;
-    if (order.bookings.every(({ state }) => state === "cancelled")) return element("p", { class: "quiet", role: "status" }, words.say("order.cancelled"));
-    const isAhead = order.bookings.some(({ state, starts_at }) => state === "confirmed" && Date.parse(starts_at) > Date.now());
+    if (order.bookings.every(({ state }) => state === "cancelled"))
+      return element("p", { class: "quiet", role: "status" }, words.say("order.cancelled"));
+    const isAhead = order.bookings.some(
+      ({ state, starts_at }) => state === "confirmed" && Date.parse(starts_at) > Date.now(),
+    );
     if (!isAhead) return null;
-    const problem = this.#problem && element("p", { class: "notice is-problem", role: "alert" }, icon("warning"), this.#problem);
-    if (!this.#isAsking) return element("div", {}, problem, element("button", { type: "button", class: "button", onclick: () => this.#ask(true) }, words.say("order.cancel")));
-    const yes = element("button", { type: "button", class: "button danger", onclick: () => void this.#cancel(yes) }, words.say("order.cancel_yes"));
-    return element("div", { class: "ask", role: "alertdialog", "aria-labelledby": "ask" }, element("p", { id: "ask" }, words.say("order.cancel_ask")), problem,
-      element("div", { class: "row" }, yes, element("button", { type: "button", class: "button", "data-focus": true, onclick: () => this.#ask(false) }, words.say("order.cancel_no"))));
+    const problem =
+      this.#problem && element("p", { class: "notice is-problem", role: "alert" }, icon("warning"), this.#problem);
+    if (!this.#isAsking)
+      return element(
+        "div",
+        {},
+        problem,
+        element(
+          "button",
+          { type: "button", class: "button", onclick: () => this.#ask(true) },
+          words.say("order.cancel"),
+        ),
+      );
+    const yes = element(
+      "button",
+      { type: "button", class: "button danger", onclick: () => void this.#cancel(yes) },
+      words.say("order.cancel_yes"),
+    );
+    return element(
+      "div",
+      { class: "ask", role: "alertdialog", "aria-labelledby": "ask" },
+      element("p", { id: "ask" }, words.say("order.cancel_ask")),
+      problem,
+      element(
+        "div",
+        { class: "row" },
+        yes,
+        element(
+          "button",
+          { type: "button", class: "button", "data-focus": true, onclick: () => this.#ask(false) },
+          words.say("order.cancel_no"),
+        ),
+      ),
+    );
   }
 
   /** @param {boolean} isAsking */
@@ -102,7 +184,9 @@ class OrderPage {
     this.#isAsking = isAsking;
     this.#problem = null;
     this.#show();
-    /** @type {HTMLElement | null} */ (this.stage.querySelector(isAsking ? "[data-focus]" : ".button:last-child"))?.focus();
+    /** @type {HTMLElement | null} */ (
+      this.stage.querySelector(isAsking ? "[data-focus]" : ".button:last-child")
+    )?.focus();
   }
 
   /** @param {HTMLButtonElement} button */

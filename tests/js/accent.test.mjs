@@ -3,7 +3,18 @@ import test from "node:test";
 
 import { accentColours, contrast, parse } from "../../widget_static/widget/accent.js";
 
-const ACCENTS = ["#2f6f5e", "#ffffff", "#000000", "#ffd400", "#ff0000", "#00ff00", "#0000ff", "#7f7f7f", "#e8d9ff", "#16191d"];
+const ACCENTS = [
+  "#2f6f5e",
+  "#ffffff",
+  "#000000",
+  "#ffd400",
+  "#ff0000",
+  "#00ff00",
+  "#0000ff",
+  "#7f7f7f",
+  "#e8d9ff",
+  "#16191d",
+];
 const SURFACES = { light: "#ffffff", dark: "#16191d" };
 
 for (const theme of ["light", "dark"]) {

@@ -8,7 +8,18 @@ const DAY = { from: "2026-11-26", to: "2026-11-26" };
 const NOW = Date.parse("2026-11-21T12:00:00Z");
 
 function slot({ id = YOGA, held = 0, booked = 0, version = 0, frees_at = null } = {}) {
-  return { id, starts_at: "2026-11-26T08:30:00Z", ends_at: "2026-11-26T09:30:00Z", capacity: 12, held, booked, left: 12 - held - booked, state: "open", version, frees_at };
+  return {
+    id,
+    starts_at: "2026-11-26T08:30:00Z",
+    ends_at: "2026-11-26T09:30:00Z",
+    capacity: 12,
+    held,
+    booked,
+    left: 12 - held - booked,
+    state: "open",
+    version,
+    frees_at,
+  };
 }
 
 function answer({ epoch = 1, slots = [slot()] } = {}) {
@@ -26,7 +37,10 @@ async function knowing(...answers) {
 
 test("days are asked for once", async () => {
   let asked = 0;
-  const availability = new Availability(async () => { asked += 1; return answer(); });
+  const availability = new Availability(async () => {
+    asked += 1;
+    return answer();
+  });
 
   await availability.need("yoga", [DAY]);
   await availability.need("yoga", [DAY]);
@@ -65,7 +79,10 @@ test("an answer that is older than the news does not undo it", async () => {
 });
 
 test("after a reset a lower version counts", async () => {
-  const availability = await knowing(answer({ slots: [slot({ booked: 9, version: 40 })] }), answer({ epoch: 2, slots: [slot({ booked: 3, version: 1 })] }));
+  const availability = await knowing(
+    answer({ slots: [slot({ booked: 9, version: 40 })] }),
+    answer({ epoch: 2, slots: [slot({ booked: 3, version: 1 })] }),
+  );
 
   availability.reset(2);
   await availability.need("yoga", [DAY]);
@@ -74,7 +91,10 @@ test("after a reset a lower version counts", async () => {
 });
 
 test("an answer from before the reset is thrown away", async () => {
-  const availability = await knowing(answer({ epoch: 2 }), answer({ epoch: 1, slots: [slot({ booked: 9, version: 40 })] }));
+  const availability = await knowing(
+    answer({ epoch: 2 }),
+    answer({ epoch: 1, slots: [slot({ booked: 9, version: 40 })] }),
+  );
   availability.doubt();
 
   await availability.need("yoga", [DAY]);
@@ -93,8 +113,11 @@ test("a slot that is not offered any more is gone", async () => {
 
 test("a slot without seats left is held while somebody may give theirs back, and else full", async () => {
   const availability = await knowing(answer());
-  const states = [{ booked: 11, held: 0 }, { booked: 11, held: 1 }, { booked: 12, held: 0 }].map((seats, index) =>
-    stateOf(availability.apply([update({ ...seats, version: index + 1 })])[0], NOW));
+  const states = [
+    { booked: 11, held: 0 },
+    { booked: 11, held: 1 },
+    { booked: 12, held: 0 },
+  ].map((seats, index) => stateOf(availability.apply([update({ ...seats, version: index + 1 })])[0], NOW));
 
   assert.deepEqual(states, ["open", "held", "full"]);
   assert.equal(stateOf(availability.slot(YOGA), availability.slot(YOGA).startsMs), "closed");

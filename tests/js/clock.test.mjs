@@ -9,7 +9,10 @@ const NOON = Date.parse("2026-11-21T12:00:00Z");
 function device({ wall = NOON, ticks = 1_000 } = {}) {
   const at = { wall, ticks };
   const clock = new ServerClock({ ticks: () => at.ticks, wall: () => at.wall });
-  const pass = (ms) => { at.ticks += ms; at.wall += ms; };
+  const pass = (ms) => {
+    at.ticks += ms;
+    at.wall += ms;
+  };
   return { at, clock, pass };
 }
 

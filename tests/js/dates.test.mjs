@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { addDays, dayAt, daysOf, firstWeekday, moveByMonths, rangesFor, sameWall, startOf, weekdayOf } from "../../widget_static/widget/dates.js";
+import {
+  addDays,
+  dayAt,
+  daysOf,
+  firstWeekday,
+  moveByMonths,
+  rangesFor,
+  sameWall,
+  startOf,
+  weekdayOf,
+} from "../../widget_static/widget/dates.js";
 
 test("an evening in Berlin is the same day's afternoon in New York and the next day in Auckland", () => {
   const instant = Date.parse("2026-11-21T18:30:00Z");
@@ -41,7 +51,9 @@ test("every day of a year begins where the one before it ends", () => {
 test("a month of the visitor is asked for in stretches of the site's days, none longer than a question may be", () => {
   const month = { first: "2026-12-01", last: "2026-12-31", earliest: "2026-11-21" };
 
-  assert.deepEqual(rangesFor({ ...month, zone: "Europe/Berlin", siteZone: "Europe/Berlin" }), [{ from: "2026-12-01", to: "2026-12-31" }]);
+  assert.deepEqual(rangesFor({ ...month, zone: "Europe/Berlin", siteZone: "Europe/Berlin" }), [
+    { from: "2026-12-01", to: "2026-12-31" },
+  ]);
   assert.deepEqual(rangesFor({ ...month, zone: "America/New_York", siteZone: "Europe/Berlin" }), [
     { from: "2026-12-01", to: "2026-12-31" },
     { from: "2027-01-01", to: "2027-01-01" },

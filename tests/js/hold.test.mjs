@@ -7,7 +7,7 @@ import { HoldKeeper } from "../../widget_static/widget/hold.js";
 const LINES = [{ slot: "yoga.20261126T0830Z.60", seats: 2 }];
 const ANNA = { customer: { name: "Anna", email: "", zone: "UTC", locale: "en" } };
 
-/** A server of one hold that answers as told: `plan` says per question "lost" (done, answer lost), a refusal, or nothing. */
+/** A server that does as told: `plan` has per question "lost" (done, but the answer lost), a refusal, or nothing. */
 class FakeServer {
   holds = new Map();
   orders = new Map();
@@ -24,11 +24,24 @@ class FakeServer {
   }
 
   #answer(id, state = "held") {
-    return { hold: { id, state, lines: LINES, expires_at: "2026-11-21T12:10:00Z", limit_at: "2026-11-21T12:30:00Z", version: 1 }, server_now: "2026-11-21T12:00:00Z" };
+    return {
+      hold: {
+        id,
+        state,
+        lines: LINES,
+        expires_at: "2026-11-21T12:10:00Z",
+        limit_at: "2026-11-21T12:30:00Z",
+        version: 1,
+      },
+      server_now: "2026-11-21T12:00:00Z",
+    };
   }
 
   async hold({ id }) {
-    return this.#turn("hold", () => { this.holds.set(id, "held"); return this.#answer(id); });
+    return this.#turn("hold", () => {
+      this.holds.set(id, "held");
+      return this.#answer(id);
+    });
   }
 
   async findHold({ id }) {

@@ -9,8 +9,16 @@ const busy = (retryAfterMs) => new Refused(503, { code: "unavailable" }, retryAf
 /** Fails with these, then answers; notes how long was waited. */
 async function asked(...problems) {
   const waits = [];
-  const ask = async () => { const problem = problems.shift(); if (problem) throw problem; return "answer"; };
-  const answer = await patiently(ask, { wait: async (ms) => { waits.push(ms); } });
+  const ask = async () => {
+    const problem = problems.shift();
+    if (problem) throw problem;
+    return "answer";
+  };
+  const answer = await patiently(ask, {
+    wait: async (ms) => {
+      waits.push(ms);
+    },
+  });
   return { answer, waits };
 }
 

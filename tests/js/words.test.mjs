@@ -12,7 +12,9 @@ const values = (sentence) => [...new Set(JSON.stringify(sentence).match(/\{\w+\}
 /** Everything our modules say, as far as it can be read in them: say("key"). */
 function keysSaid() {
   const sources = [...readdirSync(new URL("widget/", STATIC)).map((name) => `widget/${name}`), "order.js"];
-  return sources.flatMap((name) => [...readFileSync(new URL(name, STATIC), "utf8").matchAll(/say\("([a-z_.]+)"/g)].map(([, key]) => key));
+  return sources.flatMap((name) =>
+    [...readFileSync(new URL(name, STATIC), "utf8").matchAll(/say\("([a-z_.]+)"/g)].map(([, key]) => key),
+  );
 }
 
 test("every language has every sentence, with the same values in it", () => {
@@ -21,7 +23,8 @@ test("every language has every sentence, with the same values in it", () => {
   for (const language of LANGUAGES) {
     const other = dictionary(language);
     assert.deepEqual(Object.keys(other).sort(), Object.keys(english).sort(), language);
-    for (const key of Object.keys(english)) assert.deepEqual(values(other[key]), values(english[key]), `${language} ${key}`);
+    for (const key of Object.keys(english))
+      assert.deepEqual(values(other[key]), values(english[key]), `${language} ${key}`);
   }
 });
 
@@ -29,7 +32,8 @@ test("every plural has all forms that its language uses", () => {
   for (const language of LANGUAGES) {
     const { pluralCategories } = new Intl.PluralRules(language).resolvedOptions();
     for (const [key, sentence] of Object.entries(dictionary(language))) {
-      if (typeof sentence === "object") assert.deepEqual(Object.keys(sentence).sort(), [...pluralCategories].sort(), `${language} ${key}`);
+      if (typeof sentence === "object")
+        assert.deepEqual(Object.keys(sentence).sort(), [...pluralCategories].sort(), `${language} ${key}`);
     }
   }
 });
@@ -37,14 +41,33 @@ test("every plural has all forms that its language uses", () => {
 test("nothing is said that no language has", () => {
   const known = dictionary("en");
 
-  assert.deepEqual(keysSaid().filter((key) => !(key in known)), []);
+  assert.deepEqual(
+    keysSaid().filter((key) => !(key in known)),
+    [],
+  );
 });
 
 test("there is a sentence for every refusal that a visitor can meet", () => {
   const known = dictionary("en");
-  const codes = ["slot_full", "slot_closed", "hold_ended", "hold_budget_spent", "too_many_seats", "payments_not_set_up", "paying", "unavailable", "loading", "invalid_request", "too_late", "not_found"];
+  const codes = [
+    "slot_full",
+    "slot_closed",
+    "hold_ended",
+    "hold_budget_spent",
+    "too_many_seats",
+    "payments_not_set_up",
+    "paying",
+    "unavailable",
+    "loading",
+    "invalid_request",
+    "too_late",
+    "not_found",
+  ];
 
-  assert.deepEqual(codes.filter((code) => !(`problem.${code}` in known)), []);
+  assert.deepEqual(
+    codes.filter((code) => !(`problem.${code}` in known)),
+    [],
+  );
 });
 
 test("a count chooses its plural, and numbers are written as the language does", () => {

@@ -145,7 +145,10 @@ export class Api {
     if (body) headers["Content-Type"] = "application/json";
     const askedAt = this.#clock.ticks();
     const { response, answer } = await reach(this.#base + path, {
-      method, headers, body: body && JSON.stringify(body), credentials: "omit",
+      method,
+      headers,
+      body: body && JSON.stringify(body),
+      credentials: "omit",
     });
     if (!response.ok) throw new Refused(response.status, answer?.error ?? {}, retryAfterMs(response));
     if (answer === null && response.status !== 204) throw new Unreachable("an answer that is not ours");
@@ -190,5 +193,8 @@ export function retryAfterMs(response) {
 /** 128 random bits in base64url: ids and secrets of holds, ids of visitors. */
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }

@@ -4,8 +4,9 @@
 /**
  * @typedef {"open" | "held" | "full" | "closed"} SlotState
  * @typedef {{held: number, booked: number, version: number, freesMs: number | null}} Seats
- * @typedef {{id: string, service: string, range: string, startsMs: number, endsMs: number, capacity: number} & Seats} Slot
- *   `range` is the question it first came with; when that is asked again and does not name it, it is not offered any more
+ * @typedef {Seats & {id: string, service: string, range: string, startsMs: number, endsMs: number,
+ *   capacity: number}} Slot
+ *   `range` is the question it first came with: asked again without naming it, it is not offered any more
  * @typedef {{slot: string, held: number, booked: number, version: number, frees_at: string | null}} SeatsUpdate
  * @typedef {{from: string, to: string}} Range  days of the site's zone, both included
  */
@@ -40,7 +41,9 @@ export class Availability {
    */
   async need(service, ranges) {
     const missing = ranges.filter((range) => !this.#known.has(nameOf(service, range)));
-    await Promise.all(missing.map(async (range) => this.#learn(await this.#ask(service, range), nameOf(service, range))));
+    await Promise.all(
+      missing.map(async (range) => this.#learn(await this.#ask(service, range), nameOf(service, range))),
+    );
   }
 
   /**
@@ -73,7 +76,18 @@ export class Availability {
     const { held, booked, version, freesMs } = newest;
     const startsMs = Date.parse(answer.starts_at);
     const endsMs = Date.parse(answer.ends_at);
-    this.#slots.set(id, { id, service, range: before?.range ?? range, startsMs, endsMs, capacity, held, booked, version, freesMs });
+    this.#slots.set(id, {
+      id,
+      service,
+      range: before?.range ?? range,
+      startsMs,
+      endsMs,
+      capacity,
+      held,
+      booked,
+      version,
+      freesMs,
+    });
     this.#early.delete(id);
   }
 

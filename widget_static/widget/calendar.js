@@ -12,7 +12,8 @@ const WEEK = 7;
 
 /**
  * @typedef {"open" | "held" | "full" | null} DayState
- * @typedef {{month: string, today: string, chosen: string | null, states: Map<string, DayState>, isLoading: boolean}} Shown
+ * @typedef {{month: string, today: string, chosen: string | null, states: Map<string, DayState>,
+ *   isLoading: boolean}} Shown
  */
 
 export class Calendar {
@@ -37,12 +38,24 @@ export class Calendar {
     this.previous = this.#turner("back", "calendar.previous", -1);
     this.next = this.#turner("next", "calendar.next", 1);
     this.head = element("tr", { role: "row" });
-    this.body = element("tbody", { role: "rowgroup", onkeydown: (/** @type {KeyboardEvent} */ event) => this.#press(event) });
+    this.body = element("tbody", {
+      role: "rowgroup",
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#press(event),
+    });
     this.note = element("div", { class: "month-note", hidden: true });
-    this.element = element("section", { class: "calendar", "aria-label": words.say("calendar.label") },
+    this.element = element(
+      "section",
+      { class: "calendar", "aria-label": words.say("calendar.label") },
       element("div", { class: "month-bar" }, this.previous, this.title, this.next),
-      element("table", { role: "grid", "aria-labelledby": "month-name" }, element("thead", { role: "rowgroup" }, this.head), this.body),
-      this.note, this.#legend());
+      element(
+        "table",
+        { role: "grid", "aria-labelledby": "month-name" },
+        element("thead", { role: "rowgroup" }, this.head),
+        this.body,
+      ),
+      this.note,
+      this.#legend(),
+    );
     this.#nameWeekdays();
   }
 
@@ -74,22 +87,31 @@ export class Calendar {
     /** @type {(string | null)[]} */
     const cells = [...Array(blanks).fill(null), ...days];
     const weeks = Math.ceil(cells.length / WEEK);
-    fill(this.body, ...Array.from({ length: weeks }, (_, week) => this.#week(cells.slice(week * WEEK, week * WEEK + WEEK))));
+    fill(
+      this.body,
+      ...Array.from({ length: weeks }, (_, week) => this.#week(cells.slice(week * WEEK, week * WEEK + WEEK))),
+    );
     if (hadFocus) this.#days.get(this.#cursor)?.focus();
   }
 
   /** @param {(string | null)[]} days */
   #week(days) {
     const padded = [...days, ...Array(WEEK - days.length).fill(null)];
-    return element("tr", { role: "row" }, padded.map((day) =>
-      element("td", { role: "gridcell" }, day && this.#days.get(day))));
+    return element(
+      "tr",
+      { role: "row" },
+      padded.map((day) => element("td", { role: "gridcell" }, day && this.#days.get(day))),
+    );
   }
 
   /** @param {string} day */
   #dayButton(day) {
-    return element("button", { type: "button", class: "day", "data-day": day, onclick: () => this.#pick(day) },
+    return element(
+      "button",
+      { type: "button", class: "day", "data-day": day, onclick: () => this.#pick(day) },
       element("span", { class: "day-number" }, this.#words.dayNumber(day)),
-      element("span", { class: "day-mark" }));
+      element("span", { class: "day-mark" }),
+    );
   }
 
   #paint() {
@@ -99,7 +121,9 @@ export class Calendar {
     for (const [day, button] of this.#days) {
       const state = states.get(day) ?? null;
       button.tabIndex = day === this.#cursor ? 0 : -1;
-      button.className = `day is-${state ?? "nothing"}${day === today ? " is-today" : ""}${day === chosen ? " is-chosen" : ""}`;
+      button.className = `day is-${state ?? "nothing"}`;
+      button.classList.toggle("is-today", day === today);
+      button.classList.toggle("is-chosen", day === chosen);
       button.setAttribute("aria-disabled", String(!state));
       button.setAttribute("aria-label", this.#labelOf(day, state));
       button.toggleAttribute("aria-current", false);
@@ -145,15 +169,24 @@ export class Calendar {
     const sideways = getComputedStyle(this.body).direction === "rtl" ? -1 : 1;
     const weekday = (weekdayOf(this.#cursor) - this.#weekStart + WEEK) % WEEK;
     switch (key) {
-      case "ArrowLeft": return addDays(this.#cursor, -sideways);
-      case "ArrowRight": return addDays(this.#cursor, sideways);
-      case "ArrowUp": return addDays(this.#cursor, -WEEK);
-      case "ArrowDown": return addDays(this.#cursor, WEEK);
-      case "Home": return addDays(this.#cursor, -weekday);
-      case "End": return addDays(this.#cursor, WEEK - 1 - weekday);
-      case "PageUp": return moveByMonths(this.#cursor, shiftKey ? -12 : -1);
-      case "PageDown": return moveByMonths(this.#cursor, shiftKey ? 12 : 1);
-      default: return null;
+      case "ArrowLeft":
+        return addDays(this.#cursor, -sideways);
+      case "ArrowRight":
+        return addDays(this.#cursor, sideways);
+      case "ArrowUp":
+        return addDays(this.#cursor, -WEEK);
+      case "ArrowDown":
+        return addDays(this.#cursor, WEEK);
+      case "Home":
+        return addDays(this.#cursor, -weekday);
+      case "End":
+        return addDays(this.#cursor, WEEK - 1 - weekday);
+      case "PageUp":
+        return moveByMonths(this.#cursor, shiftKey ? -12 : -1);
+      case "PageDown":
+        return moveByMonths(this.#cursor, shiftKey ? 12 : 1);
+      default:
+        return null;
     }
   }
 
@@ -164,18 +197,35 @@ export class Calendar {
    */
   #turner(drawing, label, months) {
     const turn = () => this.#onMonth(addMonths(this.#shown.month, months));
-    return element("button", { type: "button", class: "icon-button", "aria-label": this.#words.say(label), onclick: turn }, icon(drawing));
+    return element(
+      "button",
+      { type: "button", class: "icon-button", "aria-label": this.#words.say(label), onclick: turn },
+      icon(drawing),
+    );
   }
 
   #nameWeekdays() {
     const monday = "2024-01-01";
     const days = Array.from({ length: WEEK }, (_, index) => addDays(monday, this.#weekStart - 1 + index));
-    fill(this.head, ...days.map((day) =>
-      element("th", { role: "columnheader", scope: "col", abbr: this.#words.weekday(day, "long") }, this.#words.weekday(day, "short"))));
+    fill(
+      this.head,
+      ...days.map((day) =>
+        element(
+          "th",
+          { role: "columnheader", scope: "col", abbr: this.#words.weekday(day, "long") },
+          this.#words.weekday(day, "short"),
+        ),
+      ),
+    );
   }
 
   #legend() {
-    return element("ul", { class: "legend", "aria-hidden": "true" }, ["open", "held", "full"].map((state) =>
-      element("li", { class: `is-${state}` }, element("span", { class: "mark" }), this.#words.say(`legend.${state}`))));
+    return element(
+      "ul",
+      { class: "legend", "aria-hidden": "true" },
+      ["open", "held", "full"].map((state) =>
+        element("li", { class: `is-${state}` }, element("span", { class: "mark" }), this.#words.say(`legend.${state}`)),
+      ),
+    );
   }
 }

@@ -14,17 +14,30 @@ export class Confirmation {
    */
   constructor({ words, zone, site }, { order, url }, { onAnother }) {
     this.heading = element("h1", { class: "done-title", tabindex: "-1" }, words.say("done.title"));
-    this.element = element("div", { class: "done" },
+    this.element = element(
+      "div",
+      { class: "done" },
       element("div", { class: "done-mark", "aria-hidden": "true" }, icon("check")),
       this.heading,
       element("p", { class: "done-number" }, words.say("done.number"), " ", element("strong", {}, order.number)),
       order.bookings.map((booking) => bookingCard(booking, { words, zone, siteZone: site.zone })),
-      element("div", { class: "done-link" },
+      element(
+        "div",
+        { class: "done-link" },
         element("p", {}, words.say(order.customer.email ? "done.link" : "done.only_link")),
-        element("div", { class: "row" },
-          element("a", { class: "button primary", href: url, target: "_blank", rel: "noopener" }, words.say("done.open")),
-          copyButton(url, words))),
-      element("button", { type: "button", class: "button plain", onclick: onAnother }, words.say("done.another")));
+        element(
+          "div",
+          { class: "row" },
+          element(
+            "a",
+            { class: "button primary", href: url, target: "_blank", rel: "noopener" },
+            words.say("done.open"),
+          ),
+          copyButton(url, words),
+        ),
+      ),
+      element("button", { type: "button", class: "button plain", onclick: onAnother }, words.say("done.another")),
+    );
   }
 
   focus() {
@@ -38,9 +51,12 @@ export class Confirmation {
  */
 export function bookingCard(booking, at) {
   const [startsMs, endsMs] = [Date.parse(booking.starts_at), Date.parse(booking.ends_at)];
-  return element("div", { class: "booking" },
+  return element(
+    "div",
+    { class: "booking" },
     ticket({ startsMs, endsMs, name: booking.service_name, seats: booking.seats, place: booking.place }, at),
-    booking.access && booking.state === "confirmed" && access(booking, at.words));
+    booking.access && booking.state === "confirmed" && access(booking, at.words),
+  );
 }
 
 /**
@@ -50,10 +66,18 @@ export function bookingCard(booking, at) {
  */
 function access({ access: text, place }, words) {
   const parts = text.split(/(https?:\/\/[^\s<>"]+)/);
-  return element("div", { class: "access" },
+  return element(
+    "div",
+    { class: "access" },
     element("h2", {}, icon(place === "online" ? "online" : "place"), words.say(`access.${place}`)),
-    element("p", {}, parts.map((part, index) =>
-      index % 2 ? element("a", { href: part, target: "_blank", rel: "noopener noreferrer" }, part) : part)));
+    element(
+      "p",
+      {},
+      parts.map((part, index) =>
+        index % 2 ? element("a", { href: part, target: "_blank", rel: "noopener noreferrer" }, part) : part,
+      ),
+    ),
+  );
 }
 
 /**
@@ -61,7 +85,12 @@ function access({ access: text, place }, words) {
  * @param {import("./words.js").Words} words
  */
 function copyButton(url, words) {
-  const button = element("button", { type: "button", class: "button", onclick: () => void copy() }, icon("link"), words.say("done.copy"));
+  const button = element(
+    "button",
+    { type: "button", class: "button", onclick: () => void copy() },
+    icon("link"),
+    words.say("done.copy"),
+  );
   const copy = async () => {
     await navigator.clipboard.writeText(url);
     button.lastChild?.replaceWith(words.say("done.copied"));

@@ -26,20 +26,40 @@ export class Countdown {
    * @param {import("./words.js").Words} words
    * @param {import("./clock.js").ServerClock} clock
    * @param {number} lengthMs  of a hold of this site
-   * @param {{onEnd: () => void, onRenew: () => Promise<void>, onDoubt: () => void, announce: (text: string) => void}} listeners
+   * @param {{onEnd: () => void, onRenew: () => Promise<void>, onDoubt: () => void,
+   *   announce: (text: string) => void}} listeners
    */
   constructor(words, clock, lengthMs, listeners) {
     this.#lengthMs = lengthMs;
     this.#words = words;
     this.#clock = clock;
     this.#listeners = listeners;
-    this.time = element("span", { class: "countdown-time", role: "timer", tabindex: "-1", "aria-label": words.say("countdown.label") });
+    this.time = element("span", {
+      class: "countdown-time",
+      role: "timer",
+      tabindex: "-1",
+      "aria-label": words.say("countdown.label"),
+    });
     this.ring = svg("circle", { cx: 11, cy: 11, r: 9, class: "ring", "stroke-dasharray": RING });
-    this.more = element("button", { type: "button", class: "button more-time", hidden: true, onclick: () => void this.#renew() }, words.say("countdown.more"));
+    this.more = element(
+      "button",
+      { type: "button", class: "button more-time", hidden: true, onclick: () => void this.#renew() },
+      words.say("countdown.more"),
+    );
     const drawing = svg("svg", { viewBox: "0 0 22 22", class: "countdown-ring", "aria-hidden": "true" });
     drawing.append(svg("circle", { cx: 11, cy: 11, r: 9, class: "ring-ground" }), this.ring);
-    this.element = element("div", { class: "countdown", hidden: true },
-      element("div", { class: "countdown-pill" }, drawing, element("span", { class: "countdown-label" }, words.say("countdown.held")), this.time), this.more);
+    this.element = element(
+      "div",
+      { class: "countdown", hidden: true },
+      element(
+        "div",
+        { class: "countdown-pill" },
+        drawing,
+        element("span", { class: "countdown-label" }, words.say("countdown.held")),
+        this.time,
+      ),
+      this.more,
+    );
   }
 
   /**

@@ -70,8 +70,16 @@ function wallOf(zone) {
   if (!wall) {
     const digits = /** @type {const} */ ("2-digit");
     wall = new Intl.DateTimeFormat("en-US", {
-      timeZone: zone, calendar: "gregory", numberingSystem: "latn", hourCycle: "h23",
-      year: "numeric", month: digits, day: digits, hour: digits, minute: digits, second: digits,
+      timeZone: zone,
+      calendar: "gregory",
+      numberingSystem: "latn",
+      hourCycle: "h23",
+      year: "numeric",
+      month: digits,
+      day: digits,
+      hour: digits,
+      minute: digits,
+      second: digits,
     });
     walls.set(zone, wall);
   }
@@ -154,7 +162,24 @@ export function rangesFor({ first, last, zone, siteZone, earliest, daysMax = 31 
 }
 
 /** Weeks that begin on Sunday or Saturday, for browsers whose Intl does not tell. */
-const SUNDAY_FIRST = new Set(["US", "CA", "MX", "BR", "CO", "PE", "VE", "JP", "KR", "TW", "HK", "IL", "IN", "ZA", "PH", "SA"]);
+const SUNDAY_FIRST = new Set([
+  "US",
+  "CA",
+  "MX",
+  "BR",
+  "CO",
+  "PE",
+  "VE",
+  "JP",
+  "KR",
+  "TW",
+  "HK",
+  "IL",
+  "IN",
+  "ZA",
+  "PH",
+  "SA",
+]);
 const SATURDAY_FIRST = new Set(["EG", "DZ", "IQ", "JO", "KW", "LY", "OM", "QA", "SY", "BH", "SD"]);
 
 /**

@@ -70,7 +70,10 @@ export class HoldKeeper {
     return this.#set(kept, answer);
   }
 
-  /** Asks what became of it. Null: it is over. Confirmed: our confirmation arrived and its answer was lost, so send it again. */
+  /**
+   * Asks what became of it. Null: it is over. Confirmed: our confirmation arrived and its answer was lost; sent again
+   * it gets the same answer.
+   */
   async check() {
     const hold = this.current;
     if (!hold) return null;
@@ -97,7 +100,9 @@ export class HoldKeeper {
     if (!hold) return;
     this.leaving = hold;
     this.forget();
-    patiently(() => this.#api.release(hold)).catch(() => {}).finally(() => setTimeout(() => this.#left(hold), LEAVING_MAX_MS));
+    patiently(() => this.#api.release(hold))
+      .catch(() => {})
+      .finally(() => setTimeout(() => this.#left(hold), LEAVING_MAX_MS));
   }
 
   /** @param {Hold} hold */
@@ -157,7 +162,15 @@ export class HoldKeeper {
    */
   #set({ id, secret }, { hold }) {
     const { state, lines, version } = hold;
-    const set = { id, secret, state, lines, version, expiresMs: Date.parse(hold.expires_at), limitMs: Date.parse(hold.limit_at) };
+    const set = {
+      id,
+      secret,
+      state,
+      lines,
+      version,
+      expiresMs: Date.parse(hold.expires_at),
+      limitMs: Date.parse(hold.limit_at),
+    };
     this.current = set;
     this.#onChange(set);
     return set;

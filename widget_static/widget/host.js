@@ -8,7 +8,8 @@ const VERSION = 1;
 
 /**
  * @typedef {{id: string, secret: string, visitor: string}} KeptHold
- * @typedef {{hold?: KeptHold | null, visitor?: string, theme?: string, prefill?: {name?: string, email?: string}}} Hello
+ * @typedef {{hold?: KeptHold | null, visitor?: string, theme?: string,
+ *   prefill?: {name?: string, email?: string}}} Hello
  */
 
 export class Host {

@@ -1,5 +1,5 @@
 // @ts-check
-/** The only place that builds the widget: reads what the server wrote into the page, puts the parts together, starts. */
+/** The only place that builds the widget from its parts and from what the server wrote into the page. */
 
 import { applyAccent } from "./accent.js";
 import { Api } from "./api.js";
@@ -36,23 +36,37 @@ async function start() {
   const clock = new ServerClock();
   const api = new Api(boot.site.key, clock);
   const page = new Page(root);
-  const feed = new Feed(api.feedUrl, {
-    onEvent: (kind, data) => {
-      if (kind === "hello") clock.learn(data.server_now);
-      else if (kind === "seats") visit?.seatsMoved(data.slots);
-      else if (kind === "schedule") void visit?.scheduleMoved();
-      else if (kind === "reset") void visit?.wasReset(data.epoch);
+  const feed = new Feed(
+    api.feedUrl,
+    {
+      onEvent: (kind, data) => {
+        if (kind === "hello") clock.learn(data.server_now);
+        else if (kind === "seats") visit?.seatsMoved(data.slots);
+        else if (kind === "schedule") void visit?.scheduleMoved();
+        else if (kind === "reset") void visit?.wasReset(data.epoch);
+      },
+      onPoll: () => void visit?.refresh(),
+      onLine: (isLive) => (isLive ? page.calm() : navigator.onLine || page.warn(words.say("problem.offline"))),
     },
-    onPoll: () => void visit?.refresh(),
-    onLine: (isLive) => (isLive ? page.calm() : navigator.onLine || page.warn(words.say("problem.offline"))),
-  }, { onlyPolls: asked.get("live") === "poll" });
+    { onlyPolls: asked.get("live") === "poll" },
+  );
   const availability = new Availability(async (service, range) => {
     const answer = await api.availability(service, range);
     feed.open(answer.feed_id);
     page.calm();
     return answer;
   });
-  visit = new Visit({ api, words, clock, availability, host, page, site: boot.site, services: boot.services, onlyService: boot.service });
+  visit = new Visit({
+    api,
+    words,
+    clock,
+    availability,
+    host,
+    page,
+    site: boot.site,
+    services: boot.services,
+    onlyService: boot.service,
+  });
   visit.begin();
   addEventListener("offline", () => page.warn(words.say("problem.offline")));
   addEventListener("online", () => void visit?.refresh());

@@ -21,9 +21,13 @@ export class Page {
     this.stage = element("div", { class: "stage" });
     this.foot = element("footer", { class: "foot" });
     this.news = element("p", { class: "unseen", role: "status", "aria-live": "polite" });
-    this.head = element("header", { class: "top" }, element("div", { class: "top-text" }, this.above, this.title, this.meta), this.side);
-    fill(root, this.head,
-      this.banner, this.stage, this.foot, this.news);
+    this.head = element(
+      "header",
+      { class: "top" },
+      element("div", { class: "top-text" }, this.above, this.title, this.meta),
+      this.side,
+    );
+    fill(root, this.head, this.banner, this.stage, this.foot, this.news);
     root.removeAttribute("aria-busy");
   }
 

@@ -46,8 +46,18 @@ export class Picker {
     this.list = new SlotList(words, { onContinue, announce });
     this.heading = element("h2", { class: "day-name", tabindex: "-1" });
     this.hint = element("div", { class: "day-hint" });
-    this.element = element("div", { class: "picker" }, this.calendar.element,
-      element("section", { class: "day-panel", "aria-labelledby": "day-name" }, this.heading, this.hint, this.list.element));
+    this.element = element(
+      "div",
+      { class: "picker" },
+      this.calendar.element,
+      element(
+        "section",
+        { class: "day-panel", "aria-labelledby": "day-name" },
+        this.heading,
+        this.hint,
+        this.list.element,
+      ),
+    );
     this.heading.id = "day-name";
     this.#month = monthOf(this.#today);
   }
@@ -66,7 +76,13 @@ export class Picker {
     const { clock, site, zone } = this.#at;
     const days = daysOf(month);
     const earliest = dayAt(clock.now(), site.zone);
-    return rangesFor({ first: days[0], last: days[days.length - 1], zone: zone.current, siteZone: site.zone, earliest });
+    return rangesFor({
+      first: days[0],
+      last: days[days.length - 1],
+      zone: zone.current,
+      siteZone: site.zone,
+      earliest,
+    });
   }
 
   /** Nothing that is shown counts any more. */
@@ -97,7 +113,13 @@ export class Picker {
   /** Shows anew what is known; cheap enough for every second. */
   show() {
     const states = this.#states(this.#month);
-    this.calendar.show({ month: this.#month, today: this.#today, chosen: this.#day, states, isLoading: this.#isLoading });
+    this.calendar.show({
+      month: this.#month,
+      today: this.#today,
+      chosen: this.#day,
+      states,
+      isLoading: this.#isLoading,
+    });
     this.#showMonthNote(states);
     this.#showDay();
   }
@@ -106,7 +128,11 @@ export class Picker {
   #states(month) {
     const { availability, clock, zone } = this.#at;
     const days = daysOf(month);
-    const slots = availability.between(this.#service.id, startOf(days[0], zone.current), startOf(addDays(days[days.length - 1], 1), zone.current));
+    const slots = availability.between(
+      this.#service.id,
+      startOf(days[0], zone.current),
+      startOf(addDays(days[days.length - 1], 1), zone.current),
+    );
     /** @type {Map<string, Slot[]>} */
     const byDay = new Map();
     for (const slot of slots) {
@@ -126,16 +152,24 @@ export class Picker {
   #showMonthNote(states) {
     const { words } = this.#at;
     const found = new Set(states.values());
-    const key = found.has("open") || this.#isLoading ? null : found.has("held") ? "held" : found.has("full") ? "full" : "nothing";
+    const key =
+      found.has("open") || this.#isLoading ? null : found.has("held") ? "held" : found.has("full") ? "full" : "nothing";
     const note = this.calendar.note;
     const name = key ? `${this.#month} ${key}` : "";
     note.hidden = !key;
     if (!key || note.dataset.shown === name) return;
     note.dataset.shown = name;
     const next = addMonths(this.#month, 1);
-    fill(note, element("p", {}, words.say(`month.${key}`, { month: words.monthName(this.#month) })),
-      element("button", { type: "button", class: "button", onclick: () => void this.#lookIn(next) },
-        words.say("month.next", { month: words.monthName(next) }), icon("next")));
+    fill(
+      note,
+      element("p", {}, words.say(`month.${key}`, { month: words.monthName(this.#month) })),
+      element(
+        "button",
+        { type: "button", class: "button", onclick: () => void this.#lookIn(next) },
+        words.say("month.next", { month: words.monthName(next) }),
+        icon("next"),
+      ),
+    );
     this.#at.announce(words.say(`month.${key}`, { month: words.monthName(this.#month) }));
   }
 
@@ -150,17 +184,26 @@ export class Picker {
   /** @param {Slot[]} slots */
   #showHint(slots) {
     const state = dayStateOf(slots, this.#at.clock.now());
-    const key = this.#isLoading && !slots.length ? "loading" : !this.#day ? "choose" : state === "open" ? "" : state ?? "nothing";
+    const key =
+      this.#isLoading && !slots.length
+        ? "loading"
+        : !this.#day
+          ? "choose"
+          : state === "open"
+            ? ""
+            : (state ?? "nothing");
     const sentence = key ? this.#at.words.say(`hint.${key}`) : "";
     this.hint.hidden = !key;
-    if (this.hint.dataset.shown !== key) fill(this.hint, key === "loading" ? skeletonRows() : element("p", {}, sentence));
+    if (this.hint.dataset.shown !== key)
+      fill(this.hint, key === "loading" ? skeletonRows() : element("p", {}, sentence));
     this.hint.dataset.shown = key;
   }
 
   /** @param {string} day */
   #slotsOf(day) {
     const { availability, clock, zone } = this.#at;
-    return availability.between(this.#service.id, startOf(day, zone.current), startOf(addDays(day, 1), zone.current))
+    return availability
+      .between(this.#service.id, startOf(day, zone.current), startOf(addDays(day, 1), zone.current))
       .filter((slot) => slot.startsMs > clock.now());
   }
 
@@ -217,5 +260,11 @@ function isCalm() {
 }
 
 function skeletonRows() {
-  return element("div", { class: "skeleton-rows", "aria-hidden": "true" }, element("span"), element("span"), element("span"));
+  return element(
+    "div",
+    { class: "skeleton-rows", "aria-hidden": "true" },
+    element("span"),
+    element("span"),
+    element("span"),
+  );
 }

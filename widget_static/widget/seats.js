@@ -14,8 +14,13 @@ export class SeatStepper {
     this.less = this.#button("less", "seats.less", -1);
     this.more = this.#button("more", "seats.more", 1);
     this.number = element("output", { class: "stepper-number", "aria-live": "polite" });
-    this.element = element("div", { class: "stepper", role: "group", "aria-label": words.say("seats.label") },
-      this.less, this.number, this.more);
+    this.element = element(
+      "div",
+      { class: "stepper", role: "group", "aria-label": words.say("seats.label") },
+      this.less,
+      this.number,
+      this.more,
+    );
     this.limit(1);
   }
 
@@ -45,6 +50,10 @@ export class SeatStepper {
    */
   #button(drawing, label, step) {
     const press = () => this.#set(this.count + step);
-    return element("button", { type: "button", class: "icon-button", "aria-label": this.#words.say(label), onclick: press }, icon(drawing));
+    return element(
+      "button",
+      { type: "button", class: "icon-button", "aria-label": this.#words.say(label), onclick: press },
+      icon(drawing),
+    );
   }
 }

@@ -13,13 +13,30 @@ export class ServiceList {
    */
   constructor(words, services, onChoose) {
     this.heading = element("h2", { class: "step-name", tabindex: "-1" }, words.say("services.title"));
-    this.element = element("div", { class: "services" }, this.heading,
+    this.element = element(
+      "div",
+      { class: "services" },
+      this.heading,
       services.length === 0 && element("p", { class: "day-hint" }, words.say("services.none")),
-      element("ul", {}, services.map((service) => element("li", {},
-        element("button", { type: "button", class: "service", "data-service": service.id, onclick: () => onChoose(service) },
-          element("span", { class: "service-name" }, service.name),
-          element("span", { class: "service-description" }, service.description),
-          facts(service, words), icon("next"))))));
+      element(
+        "ul",
+        {},
+        services.map((service) =>
+          element(
+            "li",
+            {},
+            element(
+              "button",
+              { type: "button", class: "service", "data-service": service.id, onclick: () => onChoose(service) },
+              element("span", { class: "service-name" }, service.name),
+              element("span", { class: "service-description" }, service.description),
+              facts(service, words),
+              icon("next"),
+            ),
+          ),
+        ),
+      ),
+    );
   }
 
   focus() {
@@ -32,8 +49,11 @@ export class ServiceList {
  * @param {import("./words.js").Words} words
  */
 export function facts(service, words) {
-  return element("span", { class: "meta" },
+  return element(
+    "span",
+    { class: "meta" },
     element("span", {}, icon("clock"), words.minutes(service.length_minutes)),
     element("span", {}, icon(service.place === "online" ? "online" : "place"), words.say(`place.${service.place}`)),
-    element("span", { class: "price" }, words.money(service.price)));
+    element("span", { class: "price" }, words.money(service.price)),
+  );
 }

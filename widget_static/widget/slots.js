@@ -68,7 +68,11 @@ export class SlotList {
 
   /** @param {Slot} slot */
   #row(slot) {
-    return new SlotRow(this.#words, slot, this.#listeners && { ...this.#listeners, onChoose: () => this.choose(slot.id) });
+    return new SlotRow(
+      this.#words,
+      slot,
+      this.#listeners && { ...this.#listeners, onChoose: () => this.choose(slot.id) },
+    );
   }
 }
 
@@ -91,10 +95,18 @@ class SlotRow {
     this.time = element("span", { class: "slot-time" });
     this.status = element("span", { class: "slot-status" });
     const detailId = `detail-${slot.id}`;
-    this.button = element("button", {
-      type: "button", class: "slot-pick", "aria-controls": detailId, disabled: !listeners,
-      onclick: () => this.#isChoosable && listeners?.onChoose(),
-    }, this.time, this.status);
+    this.button = element(
+      "button",
+      {
+        type: "button",
+        class: "slot-pick",
+        "aria-controls": detailId,
+        disabled: !listeners,
+        onclick: () => this.#isChoosable && listeners?.onChoose(),
+      },
+      this.time,
+      this.status,
+    );
     this.stepper = new SeatStepper(words);
     this.go = element("button", { type: "button", class: "button primary", onclick: () => void this.#continue() });
     this.detail = element("div", { class: "slot-detail", id: detailId, hidden: true }, this.stepper.element, this.go);
@@ -131,7 +143,8 @@ class SlotRow {
   #statusText() {
     const { nowMs } = /** @type {Context} */ (this.#context);
     const state = this.#state;
-    if (state === "open") return this.#words.say(this.slot.capacity === 1 ? "slot.free" : "slot.left", { count: leftOf(this.slot) });
+    if (state === "open")
+      return this.#words.say(this.slot.capacity === 1 ? "slot.free" : "slot.left", { count: leftOf(this.slot) });
     if (state === "held" && this.slot.freesMs && this.slot.freesMs > nowMs) {
       return this.#words.say("slot.held_until", { time: this.#words.countdown(this.slot.freesMs - nowMs) });
     }
@@ -142,8 +155,12 @@ class SlotRow {
     const { service } = /** @type {Context} */ (this.#context);
     const most = Math.min(service.seats_per_booking_max, leftOf(this.slot));
     this.stepper.element.hidden = service.seats_per_booking_max === 1;
-    if (!this.#isBusy && this.#state === "open" && this.stepper.limit(most)) this.complain(this.#words.say("slot.fewer", { count: most }));
-    this.go.replaceChildren(this.#words.say(this.#isBusy ? "slot.holding" : "slot.continue"), this.#isBusy ? "" : icon("next"));
+    if (!this.#isBusy && this.#state === "open" && this.stepper.limit(most))
+      this.complain(this.#words.say("slot.fewer", { count: most }));
+    this.go.replaceChildren(
+      this.#words.say(this.#isBusy ? "slot.holding" : "slot.continue"),
+      this.#isBusy ? "" : icon("next"),
+    );
     this.go.setAttribute("aria-disabled", String(this.#isBusy));
     this.detail.hidden = !this.#isOpen || (this.#state !== "open" && !this.#isBusy);
     this.button.setAttribute("aria-expanded", String(!this.detail.hidden));

@@ -43,20 +43,55 @@ export class Summary {
     this.#listeners = listeners;
     const { words } = at;
     this.day = new SlotList(words);
-    this.name = this.#field({ key: "name", type: "text", autocomplete: "name", required: true, maxlength: NAME_LENGTH_MAX });
-    this.email = this.#field({ key: "email", type: "email", autocomplete: "email", required: !this.#isFree, maxlength: EMAIL_LENGTH_MAX });
+    this.name = this.#field({
+      key: "name",
+      type: "text",
+      autocomplete: "name",
+      required: true,
+      maxlength: NAME_LENGTH_MAX,
+    });
+    this.email = this.#field({
+      key: "email",
+      type: "email",
+      autocomplete: "email",
+      required: !this.#isFree,
+      maxlength: EMAIL_LENGTH_MAX,
+    });
     this.confirm = element("button", { type: "submit", class: "button primary wide" }, words.say("summary.confirm"));
     this.note = element("div", { class: "notice is-problem", hidden: true });
     this.ended = element("div", { class: "notice is-ended", hidden: true });
     this.held = element("p", { class: "quiet held-note" });
-    this.actions = element("div", { class: "actions" }, this.confirm, this.held,
-      element("button", { type: "button", class: "button plain", onclick: listeners.onCancel },
-        words.say(at.site.holds_on ? "summary.cancel" : "summary.cancel_unheld")));
-    this.form = element("form", { novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
-      this.name.element, this.email.element, this.#attendees(), this.note, this.actions);
-    this.element = element("div", { class: "summary" },
+    this.actions = element(
+      "div",
+      { class: "actions" },
+      this.confirm,
+      this.held,
+      element(
+        "button",
+        { type: "button", class: "button plain", onclick: listeners.onCancel },
+        words.say(at.site.holds_on ? "summary.cancel" : "summary.cancel_unheld"),
+      ),
+    );
+    this.form = element(
+      "form",
+      { novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
+      this.name.element,
+      this.email.element,
+      this.#attendees(),
+      this.note,
+      this.actions,
+    );
+    this.element = element(
+      "div",
+      { class: "summary" },
       this.ended,
-      element("div", { class: "summary-body" }, element("div", { class: "summary-side" }, this.#ticket(at), this.#day()), this.form));
+      element(
+        "div",
+        { class: "summary-body" },
+        element("div", { class: "summary-side" }, this.#ticket(at), this.#day()),
+        this.form,
+      ),
+    );
   }
 
   get #isFree() {
@@ -67,49 +102,93 @@ export class Summary {
   #ticket({ words, zone, site }) {
     const { slot, seats, service } = this.#choice;
     const { amount, currency } = service.price;
-    const price = amount === 0 ? words.say("price.free") : words.say("price.total", { price: words.money({ amount: amount * seats, currency }) });
-    return ticket({ ...slot, name: service.name, place: service.place, seats, price }, { words, zone, siteZone: site.zone });
+    const price =
+      amount === 0
+        ? words.say("price.free")
+        : words.say("price.total", { price: words.money({ amount: amount * seats, currency }) });
+    return ticket(
+      { ...slot, name: service.name, place: service.place, seats, price },
+      { words, zone, siteZone: site.zone },
+    );
   }
 
   /** What happens around the chosen slot meanwhile. */
   #day() {
-    return element("section", { class: "around", "aria-label": this.#words.say("summary.around") },
-      element("h2", {}, this.#words.say("summary.around")), this.day.element);
+    return element(
+      "section",
+      { class: "around", "aria-label": this.#words.say("summary.around") },
+      element("h2", {}, this.#words.say("summary.around")),
+      this.day.element,
+    );
   }
 
-  /** @param {{key: "name" | "email", type: string, autocomplete: string, required: boolean, maxlength: number}} wanted */
+  /**
+   * @param {{key: "name" | "email", type: string, autocomplete: string, required: boolean, maxlength: number}} wanted
+   */
   #field({ key, required, ...rest }) {
     const id = `field-${key}`;
     const said = key === "email" && !required ? "email_optional" : key;
-    const hint = this.#words.has(`form.${said}_hint`) ? element("p", { class: "hint", id: `${id}-hint` }, this.#words.say(`form.${said}_hint`)) : null;
+    const hint = this.#words.has(`form.${said}_hint`)
+      ? element("p", { class: "hint", id: `${id}-hint` }, this.#words.say(`form.${said}_hint`))
+      : null;
     const problem = element("p", { class: "field-problem", id: `${id}-problem`, hidden: true });
     const input = element("input", {
-      id, name: key, value: this.#typed[key], "aria-required": String(required),
-      "aria-describedby": `${hint ? `${id}-hint ` : ""}${id}-problem`, ...rest,
-      oninput: () => { this.#typed[key] = input.value; this.#mark(field, null); },
+      id,
+      name: key,
+      value: this.#typed[key],
+      "aria-required": String(required),
+      "aria-describedby": `${hint ? `${id}-hint ` : ""}${id}-problem`,
+      ...rest,
+      oninput: () => {
+        this.#typed[key] = input.value;
+        this.#mark(field, null);
+      },
     });
-    const field = { input, problem, element: element("div", { class: "field" }, element("label", { for: id }, this.#words.say(`form.${said}`)), input, hint, problem) };
+    const field = {
+      input,
+      problem,
+      element: element(
+        "div",
+        { class: "field" },
+        element("label", { for: id }, this.#words.say(`form.${said}`)),
+        input,
+        hint,
+        problem,
+      ),
+    };
     return field;
   }
 
   #attendees() {
     const { seats } = this.#choice;
     if (seats === 1) return null;
-    return element("details", { class: "attendees", open: this.#typed.attendees.some(Boolean) },
+    return element(
+      "details",
+      { class: "attendees", open: this.#typed.attendees.some(Boolean) },
       element("summary", {}, this.#words.say("form.attendees")),
       element("p", { class: "hint" }, this.#words.say("form.attendees_hint")),
-      Array.from({ length: seats }, (_, index) => this.#attendee(index)));
+      Array.from({ length: seats }, (_, index) => this.#attendee(index)),
+    );
   }
 
   /** @param {number} index */
   #attendee(index) {
     const id = `attendee-${index}`;
-    return element("div", { class: "field" },
+    return element(
+      "div",
+      { class: "field" },
       element("label", { for: id }, this.#words.say("form.attendee", { count: index + 1 })),
       element("input", {
-        id, type: "text", autocomplete: "off", maxlength: NAME_LENGTH_MAX, value: this.#typed.attendees[index] ?? "",
-        oninput: (/** @type {Event} */ event) => { this.#typed.attendees[index] = /** @type {HTMLInputElement} */ (event.target).value; },
-      }));
+        id,
+        type: "text",
+        autocomplete: "off",
+        maxlength: NAME_LENGTH_MAX,
+        value: this.#typed.attendees[index] ?? "",
+        oninput: (/** @type {Event} */ event) => {
+          this.#typed.attendees[index] = /** @type {HTMLInputElement} */ (event.target).value;
+        },
+      }),
+    );
   }
 
   /** @param {Event} event */
@@ -123,7 +202,13 @@ export class Summary {
   #isValid() {
     const { name, email } = this.#typed;
     const wrongName = name.trim() ? null : "form.name_missing";
-    const wrongEmail = email.trim() ? (EMAIL.test(email.trim()) ? null : "form.email_wrong") : this.#isFree ? null : "form.email_missing";
+    const wrongEmail = email.trim()
+      ? EMAIL.test(email.trim())
+        ? null
+        : "form.email_wrong"
+      : this.#isFree
+        ? null
+        : "form.email_missing";
     this.#mark(this.email, wrongEmail);
     this.#mark(this.name, wrongName);
     (wrongName ? this.name : wrongEmail ? this.email : null)?.input.focus();
@@ -183,10 +268,28 @@ export class Summary {
     this.#hasEnded = true;
     this.#endedKey = key;
     const sentence = this.#words.say(key, { count: seats });
-    const again = isFree && element("button", { type: "button", class: "button primary", onclick: () => void this.#holdAgain() }, this.#words.say("ended.again"));
-    const other = element("button", { type: "button", class: `button${isFree ? "" : " primary"}`, onclick: this.#listeners.onOther }, this.#words.say("ended.other"));
-    fill(this.ended, icon("clock"), element("div", {}, element("p", {}, element("strong", {}, this.#words.say("ended.title", { count: seats })), " ", sentence),
-      element("div", { class: "row" }, again, other)));
+    const again =
+      isFree &&
+      element(
+        "button",
+        { type: "button", class: "button primary", onclick: () => void this.#holdAgain() },
+        this.#words.say("ended.again"),
+      );
+    const other = element(
+      "button",
+      { type: "button", class: `button${isFree ? "" : " primary"}`, onclick: this.#listeners.onOther },
+      this.#words.say("ended.other"),
+    );
+    fill(
+      this.ended,
+      icon("clock"),
+      element(
+        "div",
+        {},
+        element("p", {}, element("strong", {}, this.#words.say("ended.title", { count: seats })), " ", sentence),
+        element("div", { class: "row" }, again, other),
+      ),
+    );
     this.ended.hidden = false;
     this.note.hidden = true;
     this.actions.hidden = true;

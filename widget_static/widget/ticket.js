@@ -13,17 +13,31 @@ export function ticket({ name, startsMs, endsMs, seats, place, price }, { words,
   const day = dayAt(startsMs, zone);
   const there = siteTime({ startsMs, endsMs }, { shown: zone, site: siteZone }, words);
   const zoneNote = there ? words.say("zone.named", { city: words.city(zone) }) : null;
-  return element("div", { class: "ticket" },
+  return element(
+    "div",
+    { class: "ticket" },
     leaf(day, words),
-    element("div", { class: "ticket-text" },
+    element(
+      "div",
+      { class: "ticket-text" },
       element("p", { class: "ticket-name" }, name),
       element("p", { class: "ticket-day" }, words.fullDay(day)),
-      element("p", { class: "ticket-time" }, words.times(startsMs, endsMs, zone), zoneNote && element("span", { class: "quiet" }, ` ${zoneNote}`)),
-      there && element("p", { class: "quiet" }, there)),
-    element("ul", { class: "facts" },
+      element(
+        "p",
+        { class: "ticket-time" },
+        words.times(startsMs, endsMs, zone),
+        zoneNote && element("span", { class: "quiet" }, ` ${zoneNote}`),
+      ),
+      there && element("p", { class: "quiet" }, there),
+    ),
+    element(
+      "ul",
+      { class: "facts" },
       element("li", {}, icon("people"), words.say("seats.count", { count: seats })),
       element("li", {}, icon(place === "online" ? "online" : "place"), words.say(`place.${place}`)),
-      price && element("li", { class: "price" }, price)));
+      price && element("li", { class: "price" }, price),
+    ),
+  );
 }
 
 /**
@@ -32,6 +46,10 @@ export function ticket({ name, startsMs, endsMs, seats, place, price }, { words,
  * @param {import("./words.js").Words} words
  */
 function leaf(day, words) {
-  return element("div", { class: "leaf", "aria-hidden": "true" },
-    element("span", {}, words.weekday(day, "short")), element("strong", {}, words.dayNumber(day)));
+  return element(
+    "div",
+    { class: "leaf", "aria-hidden": "true" },
+    element("span", {}, words.weekday(day, "short")),
+    element("strong", {}, words.dayNumber(day)),
+  );
 }

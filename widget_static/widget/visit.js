@@ -3,11 +3,10 @@
 
 import { leftOf } from "./availability.js";
 import { Confirmation } from "./confirmation.js";
-import { Countdown } from "./countdown.js";
 import { addDays, dayAt, startOf } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
 import { Refused, Unreachable } from "./api.js";
-import { HoldKeeper } from "./hold.js";
+import { Holding } from "./holding.js";
 import { jittered } from "./patience.js";
 import { Picker } from "./picker.js";
 import { sentenceFor } from "./problems.js";
@@ -16,10 +15,15 @@ import { Summary } from "./summary.js";
 import { ZoneChoice } from "./zone.js";
 
 const TICK_MS = 1_000;
-/** A hold whose time is up, or whose seats are gone, is asked after once more in this time. */
-const RECHECK_MS = 1_000;
+const MINUTE_MS = 60_000;
+/** When fewer seats are held than ours, our hold is gone or just changing: it is asked after in this time. */
+const RECHECK_MS = 500;
 /** What could not be fetched is asked for again after this. */
 const RELOAD_MS = 5_000;
+/** Refusals after which there is no hold any more. */
+const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "not_found"]);
+/** Answers after which a hold of an earlier page need not be asked for again. */
+const GONE = new Set([403, 404, 410]);
 
 /**
  * @typedef {import("./api.js").Service} Service
@@ -37,8 +41,8 @@ export class Visit {
   #site;
   #services;
   #onlyService;
+  #holding;
   #keeper;
-  #countdown;
   #zone;
   #page;
   /** @type {Service | null} */ #service = null;
@@ -46,16 +50,13 @@ export class Visit {
   /** @type {Summary | null} */ #summary = null;
   /** @type {Choice | null} */ #choice = null;
   /** @type {import("./summary.js").Typed} */ #typed = { name: "", email: "", attendees: [] };
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #recheck;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #reload;
-  #isChecking = false;
-  #isConfirming = false;
   #isBooked = false;
 
   /**
    * @param {{api: import("./api.js").Api, words: import("./words.js").Words, clock: import("./clock.js").ServerClock,
-   *   availability: import("./availability.js").Availability, host: import("./host.js").Host, page: import("./page.js").Page,
-   *   site: import("./api.js").Site, services: Service[], onlyService: string}} parts
+   *   availability: import("./availability.js").Availability, host: import("./host.js").Host,
+   *   page: import("./page.js").Page, site: import("./api.js").Site, services: Service[], onlyService: string}} parts
    */
   constructor({ api, words, clock, availability, host, page, site, services, onlyService }) {
     this.#api = api;
@@ -67,15 +68,13 @@ export class Visit {
     this.#site = site;
     this.#services = services;
     this.#onlyService = onlyService;
-    this.#keeper = new HoldKeeper(api, (hold) => this.#followHold(hold));
-    this.#countdown = new Countdown(words, clock, site.hold_minutes * 60_000, {
-      onEnd: () => void this.#checkHold(),
-      onDoubt: () => void this.#checkHold(),
-      onRenew: () => this.#renew(),
-      announce: (text) => page.announce(text),
-    });
+    this.#holding = new Holding(
+      { api, words, clock, host, page, lengthMs: site.hold_minutes * MINUTE_MS },
+      { onChange: () => this.#showHeld(), onBookedUnheard: () => this.#confirmAgain() },
+    );
+    this.#keeper = this.#holding.keeper;
     this.#zone = new ZoneChoice(site, words, clock.now(), () => void this.#picker?.rezone());
-    page.show({ countdown: this.#countdown.element, zone: this.#zone.element });
+    page.show({ countdown: this.#holding.countdown.element, zone: this.#zone.element });
     setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -86,7 +85,9 @@ export class Visit {
 
   /** Shows the first step. Focus stays where it is: the visitor may be reading the host page. */
   begin() {
-    const service = this.#services.find(({ id }) => id === this.#onlyService) ?? (this.#services.length === 1 ? this.#services[0] : null);
+    const service =
+      this.#services.find(({ id }) => id === this.#onlyService) ??
+      (this.#services.length === 1 ? this.#services[0] : null);
     if (service) this.#pickTime(service);
     else this.#chooseService();
   }
@@ -107,13 +108,20 @@ export class Visit {
     this.#service = service;
     const above = this.#hasOthers ? this.#back("services.back", () => this.#chooseService().focus()) : this.#site.name;
     this.#page.name({ title: service.name, above, meta: facts(service, this.#words), hasZone: true });
-    this.#picker = new Picker({
-      words: this.#words, clock: this.#clock, availability: this.#availability, site: this.#site, zone: this.#zone,
-      ownSlot: () => this.#keeper.leaving?.lines[0].slot ?? null,
-      announce: (text) => this.#page.announce(text),
-      onProblem: (problem) => this.#reloadLater(problem),
-      onContinue: (slot, seats) => this.#take({ slot, seats, service }),
-    }, service);
+    this.#picker = new Picker(
+      {
+        words: this.#words,
+        clock: this.#clock,
+        availability: this.#availability,
+        site: this.#site,
+        zone: this.#zone,
+        ownSlot: () => this.#keeper.leaving?.lines[0].slot ?? null,
+        announce: (text) => this.#page.announce(text),
+        onProblem: (problem) => this.#reloadLater(problem),
+        onContinue: (slot, seats) => this.#take({ slot, seats, service }),
+      },
+      service,
+    );
     void this.#picker.load();
     return this.#enter({ element: this.#picker.element, focus: () => this.#page.focus() });
   }
@@ -127,7 +135,12 @@ export class Visit {
    * @param {() => void} go
    */
   #back(key, go) {
-    return element("button", { type: "button", class: "button plain back", onclick: go }, icon("back"), this.#words.say(key));
+    return element(
+      "button",
+      { type: "button", class: "button plain back", onclick: go },
+      icon("back"),
+      this.#words.say(key),
+    );
   }
 
   /** @param {Choice} choice */
@@ -163,13 +176,18 @@ export class Visit {
     this.#service = choice.service;
     const above = this.#back("summary.back", () => this.#giveBack(choice));
     this.#page.name({ title: this.#words.say("summary.title"), above });
-    this.#summary = new Summary({ words: this.#words, zone: this.#zone.current, site: this.#site }, choice, this.#typed, {
-      onOther: () => this.#giveBack(choice),
-      onCancel: () => this.#cancel(),
-      onConfirm: () => this.#confirm(choice),
-      onHoldAgain: () => this.#holdAgain(choice),
-      announce: (text) => this.#page.announce(text),
-    });
+    this.#summary = new Summary(
+      { words: this.#words, zone: this.#zone.current, site: this.#site },
+      choice,
+      this.#typed,
+      {
+        onOther: () => this.#giveBack(choice),
+        onCancel: () => this.#cancel(),
+        onConfirm: () => this.#confirm(choice),
+        onHoldAgain: () => this.#holdAgain(choice),
+        announce: (text) => this.#page.announce(text),
+      },
+    );
     this.#showHeld();
     this.#showSummaryDay();
     return this.#enter({ element: this.#summary.element, focus: () => this.#page.focus() });
@@ -177,6 +195,7 @@ export class Visit {
 
   /** @param {Choice} choice */
   #giveBack({ slot, service }) {
+    if (this.#holding.isConfirming) return;
     this.#keeper.release();
     this.#pickTime(service);
     void this.#picker?.open(slot);
@@ -185,6 +204,7 @@ export class Visit {
   }
 
   #cancel() {
+    if (this.#holding.isConfirming) return;
     this.#keeper.release();
     const view = this.#hasOthers || !this.#service ? this.#chooseService() : this.#pickTime(this.#service);
     view.focus();
@@ -213,17 +233,21 @@ export class Visit {
       customer: { name: name.trim(), email: email.trim(), zone: this.#zone.current, locale: this.#words.locale },
       ...(named.some(Boolean) ? { attendees: [named] } : {}),
     };
-    this.#isConfirming = true;
+    const lines = [{ slot: slot.id, seats }];
+    const isHeld = this.#site.holds_on || this.#keeper.current !== null;
     try {
-      const answer = this.#site.holds_on || this.#keeper.current
-        ? await this.#keeper.confirm(wanted)
-        : await this.#keeper.bookAtOnce({ ...wanted, lines: [{ slot: slot.id, seats }] });
-      this.#booked(answer);
+      this.#booked(
+        await this.#holding.confirm((keeper) =>
+          isHeld ? keeper.confirm(wanted) : keeper.bookAtOnce({ ...wanted, lines }),
+        ),
+      );
     } catch (problem) {
       await this.#notConfirmed(problem);
-    } finally {
-      this.#isConfirming = false;
     }
+  }
+
+  async #confirmAgain() {
+    if (this.#choice) await this.#confirm(this.#choice);
   }
 
   /** @param {unknown} problem */
@@ -240,7 +264,6 @@ export class Visit {
 
   /** @param {import("./api.js").OrderAnswer} answer */
   #booked({ order, order_url }) {
-    this.#countdown.follow(null);
     this.#page.calm();
     const url = new URL(order_url ?? location.href);
     url.searchParams.set("lang", this.#words.locale);
@@ -248,51 +271,17 @@ export class Visit {
     this.#host.tell("booked", { number: order.number, url: url.href });
     this.#leave();
     this.#page.name({ title: "" });
-    const view = new Confirmation({ words: this.#words, zone: this.#zone.current, site: this.#site }, { order, url: url.href }, {
-      onAnother: () => {
-        this.#typed.attendees = [];
-        this.#service ? this.#pickTime(this.#service).focus() : this.#chooseService().focus();
+    const view = new Confirmation(
+      { words: this.#words, zone: this.#zone.current, site: this.#site },
+      { order, url: url.href },
+      {
+        onAnother: () => {
+          this.#typed.attendees = [];
+          this.#service ? this.#pickTime(this.#service).focus() : this.#chooseService().focus();
+        },
       },
-    });
+    );
     this.#enter(view).focus();
-  }
-
-  async #renew() {
-    try {
-      await this.#keeper.renew();
-      const left = (this.#keeper.current?.expiresMs ?? 0) - this.#clock.now();
-      this.#page.announce(this.#words.say("countdown.renewed", { time: this.#words.duration(left) }));
-    } catch (problem) {
-      if (problem instanceof Unreachable) this.#page.warn(this.#words.say("problem.offline"));
-      else await this.#checkHold();
-    }
-  }
-
-  /** Asks the server what became of the hold: only its word ends one. */
-  async #checkHold() {
-    if (this.#isChecking || this.#isConfirming || !this.#keeper.current) return;
-    this.#isChecking = true;
-    try {
-      const hold = await this.#keeper.check();
-      this.#page.calm();
-      if (hold?.state === "confirmed" && this.#choice) await this.#confirm(this.#choice);
-      else if (hold && hold.expiresMs <= this.#clock.now()) this.#recheckSoon(RECHECK_MS);
-    } catch {
-      this.#page.warn(this.#words.say("problem.offline"));
-      this.#recheckSoon(RELOAD_MS);
-    } finally {
-      this.#isChecking = false;
-    }
-  }
-
-  /** @param {import("./hold.js").Hold | null} hold */
-  #followHold(hold) {
-    this.#countdown.follow(hold);
-    if (hold) {
-      const { id, secret, expiresMs } = hold;
-      this.#host.tell("hold", { id, secret, visitor: this.#keeper.visitor, expires_at: new Date(expiresMs).toISOString() });
-    } else this.#host.tell("hold_ended");
-    this.#showHeld();
   }
 
   #showHeld() {
@@ -300,8 +289,8 @@ export class Visit {
     const summary = this.#summary;
     const choice = this.#choice;
     if (!summary || !choice) return;
-    if (!this.#site.holds_on) return summary.showHeld(null);
     if (hold) summary.showHeld(this.#words.time(hold.expiresMs, this.#zone.current));
+    else if (!this.#site.holds_on) summary.showHeld(null);
     else summary.end(this.#availability.slot(choice.slot.id), this.#clock.now());
   }
 
@@ -314,7 +303,10 @@ export class Visit {
     const nowMs = this.#clock.now();
     const slots = this.#availability.between(choice.service.id, startOf(day, zone), startOf(addDays(day, 1), zone));
     const own = this.#keeper.current ? choice.slot.id : null;
-    this.#summary.day.show(slots.filter((slot) => slot.startsMs > nowMs), { nowMs, zone, service: choice.service, own });
+    this.#summary.day.show(
+      slots.filter((slot) => slot.startsMs > nowMs),
+      { nowMs, zone, service: choice.service, own },
+    );
   }
 
   /**
@@ -352,8 +344,7 @@ export class Visit {
    */
   async #slotOf(id, service) {
     const day = id.split(".")[1].replace(/^(\d{4})(\d\d)(\d\d).*/, "$1-$2-$3");
-    const [before, after] = [-1, 1].map((days) => new Date(Date.parse(day) + days * 86_400_000).toISOString().slice(0, 10));
-    await this.#availability.need(service.id, [{ from: before, to: after }]);
+    await this.#availability.need(service.id, [{ from: addDays(day, -1), to: addDays(day, 1) }]);
     return this.#availability.slot(id);
   }
 
@@ -366,14 +357,9 @@ export class Visit {
     const slot = changed.find(({ id }) => id === own);
     if (!slot || !this.#summary) return;
     if (!this.#keeper.current) this.#showHeld();
-    else if (slot.held < (this.#choice?.seats ?? 0)) this.#recheckSoon(jittered(RECHECK_MS) / 2);
-    if (!this.#site.holds_on && leftOf(slot) < (this.#choice?.seats ?? 0)) this.#summary.complain(this.#words.say("problem.slot_full"));
-  }
-
-  /** @param {number} ms */
-  #recheckSoon(ms) {
-    clearTimeout(this.#recheck);
-    this.#recheck = setTimeout(() => void this.#checkHold(), ms);
+    else if (slot.held < (this.#choice?.seats ?? 0)) this.#holding.checkIn(jittered(RECHECK_MS));
+    if (!this.#site.holds_on && leftOf(slot) < (this.#choice?.seats ?? 0))
+      this.#summary.complain(this.#words.say("problem.slot_full"));
   }
 
   /** The schedule changed: services may be others now. */
@@ -395,7 +381,7 @@ export class Visit {
     this.#availability.reset(epoch);
     this.#picker?.forget();
     await this.refresh();
-    await this.#checkHold();
+    await this.#holding.check();
   }
 
   /** Asks again for everything that is shown. */
@@ -410,7 +396,9 @@ export class Visit {
 
   /** @param {unknown} problem */
   #reloadLater(problem) {
-    this.#page.warn(problem instanceof Unreachable ? this.#words.say("problem.offline") : sentenceFor(problem, this.#words));
+    this.#page.warn(
+      problem instanceof Unreachable ? this.#words.say("problem.offline") : sentenceFor(problem, this.#words),
+    );
     clearTimeout(this.#reload);
     this.#reload = setTimeout(() => void this.refresh(), jittered(RELOAD_MS));
   }
@@ -425,9 +413,3 @@ export class Visit {
     return view;
   }
 }
-
-/** Answers after which a hold need not be asked for again. */
-const GONE = new Set([403, 404, 410]);
-
-/** Refusals after which there is no hold any more. */
-const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "not_found"]);

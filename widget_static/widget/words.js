@@ -33,7 +33,7 @@ export class Words {
    */
   say(key, values = {}) {
     const found = this.#dictionary[key] ?? key;
-    const form = typeof found === "string" ? found : found[this.#plurals.select(Number(values.count))] ?? found.other;
+    const form = typeof found === "string" ? found : (found[this.#plurals.select(Number(values.count))] ?? found.other);
     return form.replace(/\{(\w+)\}/g, (_, name) => this.#value(values[name] ?? ""));
   }
 
@@ -87,7 +87,11 @@ export class Words {
 
   /** @param {string} day */
   dayNumber(day) {
-    return this.#format({ day: "numeric", timeZone: "UTC" }).formatToParts(noon(day)).find((part) => part.type === "day")?.value ?? "";
+    return (
+      this.#format({ day: "numeric", timeZone: "UTC" })
+        .formatToParts(noon(day))
+        .find((part) => part.type === "day")?.value ?? ""
+    );
   }
 
   /** @param {string} month */
@@ -123,7 +127,8 @@ export class Words {
    * @param {number} ms
    */
   duration(ms) {
-    const [count, unit] = ms >= MINUTE_MS ? [Math.round(ms / MINUTE_MS), "minute"] : [Math.ceil(ms / SECOND_MS), "second"];
+    const [count, unit] =
+      ms >= MINUTE_MS ? [Math.round(ms / MINUTE_MS), "minute"] : [Math.ceil(ms / SECOND_MS), "second"];
     return new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "long" }).format(count);
   }
 

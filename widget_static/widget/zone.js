@@ -18,9 +18,14 @@ export class ZoneChoice {
     this.site = site.zone;
     this.differs = !sameWall(this.own, this.site, nowMs);
     this.current = this.differs ? this.own : this.site;
-    this.element = element("div", { class: "zone" }, icon("globe"), this.differs
-      ? this.#choice(site, words, onChange)
-      : element("span", {}, words.say("zone.one", { city: words.city(this.site) })));
+    this.element = element(
+      "div",
+      { class: "zone" },
+      icon("globe"),
+      this.differs
+        ? this.#choice(site, words, onChange)
+        : element("span", {}, words.say("zone.one", { city: words.city(this.site) })),
+    );
   }
 
   /**
@@ -37,8 +42,16 @@ export class ZoneChoice {
       this.current = /** @type {HTMLSelectElement} */ (event.target).value;
       onChange();
     };
-    return element("label", {}, element("span", {}, words.say("zone.label")),
-      element("select", { onchange: change }, zones.map(({ zone, label }) => element("option", { value: zone }, label))));
+    return element(
+      "label",
+      {},
+      element("span", {}, words.say("zone.label")),
+      element(
+        "select",
+        { onchange: change },
+        zones.map(({ zone, label }) => element("option", { value: zone }, label)),
+      ),
+    );
   }
 }
 
