@@ -1,0 +1,192 @@
+"""Taking a hold: over HTTP against the bare script, and the bare script against one that only counts."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from statistics import median
+from typing import Any
+from urllib.parse import quote
+
+from bench.lean import Address, Driven, HttpAnswers, RedisAnswers, drive
+from bench.studio import SITE, Studio, free_port, started
+from bench.table import ROUNDS, Bound, Row, Section, percentile, ratio, trust
+from widget_server.engine import keys
+from widget_server.engine.scripts import load
+from widget_server.engine.wire import pack
+from widget_server.ids import new_id
+
+CONNECTIONS = 64
+OVER_HTTP, NAIVE, BARE, SLOT_ONLY, NO_OP, WARM_UP = 12_000, 6_000, 24_000, 24_000, 6_000, 1_000
+
+_SLOT_ONLY = """
+local held, booked = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '0:0', '^(%d+):(%d+)')
+if held + booked + ARGV[2] > tonumber(ARGV[3]) then
+  return { 'FULL' }
+end
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%d:%d', held + ARGV[2], booked))
+return { 'HELD' }
+"""
+_NO_OP = b"GET /healthz HTTP/1.1\r\nhost: bench\r\n\r\n"
+_networks = count()
+
+
+def measured(studio: Studio, reference: Studio) -> Section:
+    bare = _Turns(BARE, lambda many: _bare(reference, many))
+    slot_only = _Turns(SLOT_ONLY, lambda many: _slot_only(reference, many))
+    with _naive(reference) as naive_at, studio.serving():
+        http = _Turns(OVER_HTTP, lambda many: _posted(studio.address, studio, many))
+        naive = _Turns(NAIVE, lambda many: _posted(naive_at, reference, many))
+        no_op = _Turns(NO_OP, lambda many: _called(studio.address, many))
+        everything = (bare, http, naive, slot_only, no_op)
+        for turns in everything:
+            turns.warm_up()
+        for _ in range(ROUNDS):
+            for turns in everything:
+                turns.take()
+    _all_counted(studio, http.granted)
+    return Section(_rows(bare, http, naive, slot_only, no_op), _MEANING)
+
+
+class _Turns:
+    """The rounds of one of those that take turns."""
+
+    def __init__(self, many: int, once: Callable[[int], tuple[Driven, float]]) -> None:
+        self._many = many
+        self._once = once
+        self.rates: list[float] = []
+        self.p99_ms: list[float] = []
+        self.server_us: list[float] = []
+        self.granted = 0
+
+    def warm_up(self) -> None:
+        self.granted += len(self._once(WARM_UP)[0].answers)
+
+    def take(self) -> None:
+        driven, server_us = self._once(self._many)
+        self.granted += len(driven.answers)
+        self.rates.append(driven.rate)
+        self.p99_ms.append(percentile(driven.took_s, 99) * 1000)
+        self.server_us.append(server_us)
+
+
+def _rows(bare: _Turns, http: _Turns, naive: _Turns, slot_only: _Turns, no_op: _Turns) -> list[Row]:
+    reference = f"{median(bare.rates):,.0f}/s"
+    return [
+        Row(
+            f"Hold over HTTP, {CONNECTIONS} connections, one process",
+            f"{median(http.rates):,.0f}/s",
+            f"{reference}, bare `EVALSHA`",
+            ratio(http.rates, bare.rates),
+            must=Bound(0.40, is_least=True),
+            aim=Bound(0.60, is_least=True),
+        ),
+        Row(
+            "for comparison: a naive route",
+            f"{median(naive.rates):,.0f}/s",
+            f"{reference}, bare `EVALSHA`",
+            ratio(naive.rates, bare.rates),
+        ),
+        Row(
+            "its p99",
+            f"{median(http.p99_ms):.1f} ms",
+            f"{median(no_op.p99_ms):.1f} ms, no-op route",
+            ratio(http.p99_ms, no_op.p99_ms),
+            aim=Bound(1.5),
+        ),
+        Row(
+            "Hold script, server time",
+            f"{median(bare.server_us):.1f} µs",
+            f"{median(slot_only.server_us):.1f} µs, slot only",
+            ratio(bare.server_us, slot_only.server_us),
+            aim=Bound(2.0),
+        ),
+    ]
+
+
+def _bare(studio: Studio, many: int) -> tuple[Driven, float]:
+    packed = [call.by_sha() for call in studio.hold_calls(many)]
+    return _scripts_run(studio, packed)
+
+
+def _slot_only(studio: Studio, many: int) -> tuple[Driven, float]:
+    """The keys and arguments are of the real call, as far as they are needed."""
+    sha = hashlib.sha1(_SLOT_ONLY.encode(), usedforsecurity=False).hexdigest()
+    line = studio.line()
+    line.ask("SCRIPT", "LOAD", _SLOT_ONLY)
+    line.close()
+    packed = []
+    for call in studio.hold_calls(many):
+        slot_id, seats, capacity, _ = call.args[-4:]
+        day = str(call.keys[-2]).replace(":day:", ":bare:")
+        packed.append(pack(b"EVALSHA", sha, 1, day, str(slot_id).partition("T")[2], seats, capacity))
+    return _scripts_run(studio, packed)
+
+
+def _scripts_run(studio: Studio, packed: Sequence[bytes]) -> tuple[Driven, float]:
+    """What was driven, and how long the server took for one, in µs."""
+    line = studio.line()
+    line.forget_used()
+    driven = drive(studio.redis_path, packed, RedisAnswers, connections=CONNECTIONS)
+    calls, server_us = line.used()["evalsha"]
+    line.close()
+    granted = sum(isinstance(answer, list) and answer[0] == b"HELD" for (answer,) in driven.answers)
+    trust(calls == granted == len(packed), f"Of {len(packed)} scripts {granted} said HELD.")
+    return driven, server_us
+
+
+def _posted(address: Address, studio: Studio, many: int) -> tuple[Driven, float]:
+    slots = [offered.slot.id for offered in studio.slots]
+    requests = [_post(slots[n % len(slots)]) for n in range(many)]
+    driven = drive(address, requests, HttpAnswers, connections=CONNECTIONS)
+    granted = sum(_is_granted(answer) for answer in driven.answers)
+    trust(granted == many, f"Of {many} holds over HTTP {granted} were granted.")
+    return driven, 0.0
+
+
+def _post(slot_id: str) -> bytes:
+    """As a browser and a proxy in front send it. Each comes from another network, as visitors do."""
+    body = json.dumps({"id": new_id(), "visitor": new_id(), "lines": [{"slot": slot_id, "seats": 1}]}).encode()
+    network = next(_networks)
+    return (
+        f"POST /v1/sites/{SITE}/holds HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+        f"authorization: Bearer {new_id()}\r\nx-forwarded-for: 10.{network >> 8 & 255}.{network & 255}.7\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+def _called(address: Address, many: int) -> tuple[Driven, float]:
+    driven = drive(address, [_NO_OP] * many, HttpAnswers, connections=CONNECTIONS)
+    answered = sum(answer.startswith(b"HTTP/1.1 200 ") for answer in driven.answers)
+    trust(answered == many, f"Of {many} calls of the no-op route {answered} were answered.")
+    return driven, 0.0
+
+
+def _is_granted(answer: Any) -> bool:
+    return answer.startswith(b"HTTP/1.1 201 ") and b'"state":"held"' in answer
+
+
+def _all_counted(studio: Studio, granted: int) -> None:
+    held = studio.held_seats()
+    trust(held == granted, f"{granted} holds were granted over HTTP, and Redis counts {held} seats.")
+
+
+@contextmanager
+def _naive(studio: Studio) -> Iterator[tuple[str, int]]:
+    port = free_port()
+    of_site = keys.of_site(studio.site.partition, SITE)
+    versions = [str(studio.site.epoch), str(studio.schedule.version)]
+    url = f"unix://{quote(studio.redis_path)}"
+    with started(["-m", "bench.naive", str(port), url, of_site.prefix, load("hold").sha, *versions], says="Serving"):
+        yield "127.0.0.1", port
+
+
+_MEANING = f"""**Hold.** One uvicorn process of `tenuto serve` with its embedded Valkey, and {CONNECTIONS} kept-alive \
+connections that each ask for a hold again as soon as they have the last: every one another visitor of another network, \
+spread over a month of slots, with budgets, idempotency, validation and security headers on, while the process follows \
+the feed of its own holds. Every answer is checked to be a granted hold, and Redis to have counted them all. The bare \
+reference is the same script with the same keys and arguments, packed beforehand, sent over {CONNECTIONS} connections \
+by the same lean client to the same Valkey with the same options, which nobody follows. The naive route is Starlette \
+with a pool of redis-py connections (`bench/naive.py`); it checks next to nothing. The no-op route is `/healthz`. \
+*Server time* is what Valkey counts for each `EVALSHA`; the slot-only script reads one count, compares, and writes it."""
