@@ -14,6 +14,7 @@ from typing import Any
 
 from fakeredis import FakeAsyncRedis, FakeServer
 from fakeredis.aioredis import AsyncFakeSocket
+from redis.exceptions import NoScriptError
 
 START_MAX_S = 10.0
 
@@ -54,7 +55,7 @@ class Valkey:
                 client.settimeout(1)
                 client.connect(str(self._socket))
                 client.sendall(b"*1\r\n$4\r\nPING\r\n")
-                return client.recv(64).startswith(b"+PONG")
+                return client.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 
@@ -109,8 +110,10 @@ def _encoded(reply: Any) -> bytes:
     match reply:
         case None:
             return b"$-1\r\n"
+        case NoScriptError():
+            return b"-NOSCRIPT %s\r\n" % str(reply).encode()
         case Exception():
-            return b"-%s\r\n" % str(reply).encode()
+            return b"-ERR %s\r\n" % str(reply).encode()
         case int():
             return b":%d\r\n" % reply
         case bytes():

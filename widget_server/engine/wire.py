@@ -17,7 +17,7 @@ from widget_server.errors import Fault
 
 CONNECT_MAX_S = 1.0
 SILENCE_MAX_S = 1.0
-"""A connection that owes an answer for so long, or up to twice as long, is given up."""
+"""A connection that owes an answer for so long is given up."""
 WAITING_MAX = 20_000
 
 Word = str | bytes | int
@@ -52,6 +52,7 @@ class Wire(asyncio.Protocol):
         self._leaving: list[bytes] = []
         self._waiting: deque[asyncio.Future[Reply]] = deque()
         self._slowest: asyncio.Future[Reply] | None = None
+        self._silent_since = 0.0
         self._transport: asyncio.Transport | None = None
         self._watch: asyncio.TimerHandle | None = None
 
@@ -106,12 +107,13 @@ class Wire(asyncio.Protocol):
             self._transport.write(packed)
 
     def _look_for_silence(self) -> None:
-        slowest = self._waiting[0] if self._waiting else None
-        if slowest is not None and slowest is self._slowest:
+        slowest, now = self._waiting[0] if self._waiting else None, self._loop.time()
+        if slowest is None or slowest is not self._slowest:
+            self._slowest, self._silent_since = slowest, now
+        elif now - self._silent_since >= self._silence_max_s:
             self.close()
             return
-        self._slowest = slowest
-        self._watch = self._loop.call_later(self._silence_max_s, self._look_for_silence)
+        self._watch = self._loop.call_later(self._silence_max_s / 4, self._look_for_silence)
 
     def _end(self) -> None:
         self.is_open = False

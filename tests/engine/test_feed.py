@@ -1,0 +1,159 @@
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.engine.box import HOLD_LENGTH, MASSAGE, YOGA, Box, Recorded
+from tests.engine.proxies import Proxy
+from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
+from widget_server.domain.holds import Line
+from widget_server.domain.slots import Seats
+from widget_server.engine.feed import Feed, Lost
+from widget_server.engine.wire import Address
+
+pytestmark = pytest.mark.anyio
+
+FEED = "{tenuto}:feed"
+
+
+async def take(news: AsyncIterator[list[Update] | Lost], count: int) -> list[Update]:
+    """The next updates; none of them lost."""
+    taken: list[Update] = []
+    async with asyncio.timeout(5):
+        while len(taken) < count:
+            batch = await anext(news)
+            assert isinstance(batch, list)
+            taken += batch
+    return taken
+
+
+async def test_updates_come_in_their_order_with_absolute_figures(box: Box) -> None:
+    from_id = await box.feed.last_id("tenuto")
+    hold = await box.hold("anna", Line(YOGA, 2), MASSAGE)
+    pin = await box.pin("anna")
+    await box.commit("anna", BookedSeats(YOGA, 2, 1), BookedSeats(MASSAGE, 1, 1), fence=pin.fence)
+    await box.engine.raise_schedule(box.site, 2)
+    await box.engine.settle(box.site, 2)
+
+    updates = await take(box.feed.follow("tenuto", from_id), 5)
+
+    held, pinned, committed, raised, settled = updates
+    assert isinstance(held, SeatsMoved)
+    assert (held.site_key, held.epoch, held.cause, held.hold_id) == ("studio", 1, "hold", "anna")
+    assert held.deadline == hold.expires_at
+    assert held.seats[0] == (YOGA.id, Seats(held=2, version=1, frees_at=hold.expires_at))
+    assert isinstance(pinned, SeatsMoved)
+    assert (pinned.cause, pinned.deadline) == ("pin", pin.resolve_by)
+    assert isinstance(committed, SeatsMoved)
+    assert committed.seats == ((YOGA.id, Seats(booked=2, version=3)), (MASSAGE.id, Seats(booked=1, version=3)))
+    assert raised == ScheduleMoved("studio", raised.feed_id, 1, 2, settled=False)
+    assert settled == ScheduleMoved("studio", settled.feed_id, 1, 2, settled=True)
+    assert updates == await box.feed.tail("tenuto", 5)
+
+
+async def test_without_an_id_it_is_followed_from_now_on(box: Box) -> None:
+    await box.hold("anna")
+    news = box.feed.follow("tenuto")
+    first = asyncio.create_task(take(news, 1))
+    await asyncio.sleep(0.1)
+    await box.hold("ben")
+
+    (update,) = await first
+
+    assert isinstance(update, SeatsMoved)
+    assert update.hold_id == "ben"
+
+
+async def test_what_was_trimmed_away_unread_is_not_passed_over_in_silence(box: Box) -> None:
+    last_id = await box.feed.last_id("tenuto")
+    for name in ("anna", "ben", "cleo"):
+        await box.hold(name)
+    await box.connection.read(("XTRIM", FEED, "MAXLEN", 1))
+
+    news = box.feed.follow("tenuto", last_id)
+
+    assert await anext(news) == Lost(await box.feed.last_id("tenuto"))
+    await box.hold("dora")
+    (update,) = await take(news, 1)
+    assert isinstance(update, SeatsMoved)
+    assert update.hold_id == "dora"
+
+
+async def test_a_feed_that_is_gone_is_noticed_though_nothing_new_comes(box: Box) -> None:
+    news = box.feed.follow("tenuto", await box.feed.last_id("tenuto"))
+    waiting = asyncio.ensure_future(anext(news))
+    await asyncio.sleep(0.1)
+
+    await box.connection.read(("FLUSHALL",))
+
+    async with asyncio.timeout(5):
+        assert await waiting == Lost("0-0")
+    await box.fill()
+    (update,) = await take(news, 1)
+    assert isinstance(update, SiteReset)
+
+
+async def test_a_feed_that_began_anew_is_noticed_at_its_first_entry(box: Box) -> None:
+    news = box.feed.follow("tenuto", await box.feed.last_id("tenuto"))
+    waiting = asyncio.ensure_future(anext(news))
+    await asyncio.sleep(0.1)
+
+    await box.connection.read(("FLUSHALL",))
+    await box.fill()
+
+    async with asyncio.timeout(5):
+        assert isinstance(await waiting, Lost)
+
+
+async def test_a_lost_connection_misses_nothing(box: Box, redis_url: str) -> None:
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        server, own = Path(redis_url.removeprefix("unix://")), Path(folder) / "proxy.sock"
+        async with Proxy(server, own).running() as proxy:
+            connection = Recorded(Address(proxy.url))
+            news = Feed(connection).follow("tenuto", await box.feed.last_id("tenuto"))
+            await box.hold("anna")
+            assert len(await take(news, 1)) == 1
+            proxy.hang_up()
+            await box.hold("ben")
+            proxy.hang_up()
+            await box.hold("cleo")
+
+            updates = await take(news, 2)
+
+            assert [update.hold_id for update in updates if isinstance(update, SeatsMoved)] == ["ben", "cleo"]
+            await connection.close()
+
+
+async def test_the_worker_sleeps_until_its_deadline(box: Box) -> None:
+    began = time.monotonic()
+
+    await box.feed.wait_until("tenuto", await box.now() + timedelta(milliseconds=300))
+
+    assert 0.28 < time.monotonic() - began < 0.6
+
+
+async def test_the_worker_is_woken_by_an_earlier_deadline(box: Box) -> None:
+    waiting = asyncio.create_task(box.feed.wait_until("tenuto", await box.now() + timedelta(hours=1)))
+    await asyncio.sleep(0.05)
+
+    await box.hold("anna")
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    await box.advance(HOLD_LENGTH)
+    await box.engine.settle(box.site, 1)
+
+    async with asyncio.timeout(0.5):
+        await waiting
+
+
+async def test_the_worker_does_not_sleep_while_something_is_due(box: Box) -> None:
+    await box.hold("anna")
+    await box.advance(HOLD_LENGTH)
+
+    async with asyncio.timeout(0.5):
+        await box.feed.wait_until("tenuto", None)
