@@ -16,12 +16,12 @@ from playwright.async_api import Browser, Page, ViewportSize, async_playwright, 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from tests.use_cases.office import ANNA, PASSWORD
 from tests.web.rooms import Rooms, open_rooms
-from widget_server.assets import folder
+from widget_server.assets import find
 from widget_server.web.headers import framed_by
+from widget_server.web.static_files import StaticFilesOfRelease
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is not installed")]
@@ -51,7 +51,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def rooms(tmp_path: Path) -> AsyncIterator[Rooms]:
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://localhost:{listener.getsockname()[1]}"
-    static = Mount("/static", StaticFiles(directory=folder("widget_static")))
+    static = Mount("/static/{release}", StaticFilesOfRelease(directory=find("widget_static")))
     async with open_rooms(tmp_path, url, Route("/w/{site}", small_widget), static) as rooms, serving(rooms, listener):
         yield rooms
 

@@ -1,9 +1,11 @@
 """The only place that writes what is free: the slots of some days of one service with their seats, as JSON."""
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from hashlib import blake2b
 
 from widget_server.clock import iso
@@ -14,12 +16,17 @@ from widget_server.use_cases.known_seats import DayKey
 SeatsOf = Callable[[DayKey, str], Seats]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Month:
     """An answer, the same bytes for everyone. Two answers with the same `etag` say the same about every slot."""
 
     body: bytes
     etag: str
+
+    @cached_property
+    def compressed(self) -> bytes:
+        """For gzip; done once for all who ask until something changes. A month shrinks to a tenth."""
+        return gzip.compress(self.body, compresslevel=4, mtime=0)
 
 
 class Sheet:

@@ -5,7 +5,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from widget_server.assets import find
 from widget_server.web import admin, health, widget
 from widget_server.web.api import availability, description, holds, orders, services
-from widget_server.web.pages import KeptFiles
+from widget_server.web.static_files import StaticFilesOfRelease
 
 SITE = "/v1/sites/{site}"
 BODY_BYTES_MAX = 16_384
@@ -41,5 +41,5 @@ def all_routes() -> list[BaseRoute]:
         Route("/readyz", health.readyz),
         Route("/metrics", health.metrics),
         Route("/openapi.json", description.openapi),
-        Mount("/static", KeptFiles(directory=find("widget_static")), name="static"),
+        Mount("/static/{release}", StaticFilesOfRelease(directory=find("widget_static")), name="static"),
     ]

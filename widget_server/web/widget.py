@@ -1,13 +1,14 @@
 """The pages of visitors and customers: the loader, the framed widget and the order page."""
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from widget_server.assets import find
 from widget_server.web.api.services import services_answer
-from widget_server.web.context import base_url, use_cases
+from widget_server.web.context import use_cases
 from widget_server.web.headers import framed_by
 from widget_server.web.pages import templates
+from widget_server.web.static_files import text_of
 
 THEMES = ("auto", "light", "dark")
 
@@ -19,7 +20,7 @@ async def embed_script(request: Request) -> Response:
         "access-control-allow-origin": "*",
         "cross-origin-resource-policy": "cross-origin",
     }
-    return FileResponse(find("widget_static") / "embed.js", media_type="text/javascript", headers=headers)
+    return text_of(find("widget_static") / "embed.js", request.scope, headers)
 
 
 async def framed_page(request: Request) -> Response:

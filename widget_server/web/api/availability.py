@@ -19,10 +19,12 @@ async def read_availability(request: Request) -> Response:
     month = await use_cases(request).availability.month(
         request.path_params["site"], request.path_params["service"], first, last
     )
-    headers = {"etag": month.etag, "cache-control": "no-cache"}
+    headers = {"etag": month.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
     if request.headers.get("if-none-match") == month.etag:
         return Response(status_code=304, headers=headers)
-    return Response(month.body, headers=headers, media_type="application/json")
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(month.body, headers=headers, media_type="application/json")
+    return Response(month.compressed, headers=headers | {"content-encoding": "gzip"}, media_type="application/json")
 
 
 async def read_feed(request: Request) -> Response:
