@@ -3,7 +3,6 @@
 import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,10 +45,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert server.stop() == 0
 
 
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
-    """For tests that move its clock, wipe its Redis or stop it."""
-    server = new_server(tmp_path)
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """For modules whose tests move its clock, wipe its Redis or stop it."""
+    server = new_server(tmp_path_factory.mktemp("own-server"))
     server.start()
     yield server
     server.stop(signal.SIGTERM)

@@ -10,6 +10,7 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Frame, FrameLoc
 from tests.browser.serving import BERLIN
 from widget_server.domain.slots import Slot
 
+PASSWORD = "a long walk by the river"
 AT_HOME = ("localhost", "127.0.0.1")
 
 
@@ -71,6 +72,15 @@ class Visitor:
     def name(self) -> Locator:
         return self.widget.get_by_label("Your name")
 
+    def told(self, sentence: str) -> Locator:
+        """Where this is written to be seen."""
+        return self.widget.locator("p:not(.unseen)", has_text=sentence)
+
+    @property
+    def said(self) -> Locator:
+        """What a screen reader hears by itself."""
+        return self.widget.locator(".unseen[aria-live]")
+
     async def seconds_left(self) -> int:
         minutes, seconds = (await self.countdown.inner_text()).split(":")
         return int(minutes) * 60 + int(seconds)
@@ -115,6 +125,13 @@ class Visitor:
 
     async def is_booked(self) -> None:
         await expect(self.widget.get_by_role("heading", name="You’re booked")).to_be_visible()
+
+    async def sets_up(self, email: str, password: str = PASSWORD) -> None:
+        """An operator with a first-run link open."""
+        await self.page.get_by_label("E-mail").fill(email)
+        await self.page.get_by_label("Password", exact=True).fill(password)
+        await self.page.get_by_role("button", name="Set password and go on").click()
+        await self.page.wait_for_url("**/settings")
 
     async def opens_order_page(self) -> Page:
         async with self.context.expect_page() as opening:

@@ -164,6 +164,12 @@ class Server:
             assert site is not None
             await _set(parts, replace(site, holds_on=holds_on), ())
 
+    async def first_run_link_of(self, studio: Studio) -> str:
+        async with self.parts() as parts:
+            site = await parts.sites.by_key(studio.key)
+            assert site is not None
+            return f"{self.url}/admin/setup#{await parts.use_cases.sites.first_run_token(site)}"
+
     async def let_pass(self, time_passing: timedelta) -> None:
         """Move the clock by which holds end. Only for a server of your own."""
         offset_ms = int(time_passing.total_seconds() * 1000)

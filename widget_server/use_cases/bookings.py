@@ -19,9 +19,8 @@ from widget_server.errors import (
     IdConflict,
     Loading,
     NotFound,
-    Paying,
+    NotYours,
     Refusal,
-    SlotClosed,
     SlotFull,
     StaleEpoch,
     StaleSchedule,
@@ -75,7 +74,7 @@ class WantedConfirmation:
     customer: Customer
     attendees: tuple[tuple[str, ...], ...]
     lines: tuple[Line, ...]
-    """Only where holds are off; a hold brings its own."""
+    """Where there is no hold yet, because holds are off; a hold brings its own."""
     visit: Visit
     digest: str
     """All that was sent, in one text: the same again gets the same answer, anything else is refused."""
@@ -153,7 +152,7 @@ class Bookings:
         )
 
     async def release(self, ref: HoldRef) -> None:
-        """Give the seats back. Once released or expired, doing so again changes nothing. Raises Paying, NotYours."""
+        """Give the seats back; again: nothing more happens. Raises HoldEnded once expired or booked, Paying, NotYours."""
         await self._repeat(
             ref.site_key, lambda listing: self._engine.release(listing.site, ref.hold_id, ref.secret_hash)
         )
@@ -183,21 +182,31 @@ class Bookings:
         digest = hash_secret(f"{ref.secret_hash}\0{wanted.digest}")
         try:
             pin = await self._pin(listing, ref, wanted)
-        except (HoldEnded, NotFound, Paying) as refusal:
+        except (NotYours, Unavailable):
+            raise
+        except Refusal as refusal:
+            # It may have become a booking before, whatever stands in its way by now.
             return self._answer(ref, await self._earlier_order(listing.site, ref, digest, refusal))
         try:
             order = await self._store.confirm(self._confirmation(listing, ref, wanted, pin, digest))
         except OutcomeTaken as taken:
-            return self._answer(ref, _same_order(taken.order, taken.digest, digest))
-        except (SlotFull, SlotClosed):
-            await self._engine.unpin(listing.site, ref.hold_id, fence=pin.fence, release=True)
-            await self._reconciliation.mend(listing.site, [line.slot for line in pin.lines])
+            order = _same_order(taken.order, taken.digest, digest)
+        except Unavailable:
+            raise  # Nobody knows whether it is written: the pin stays, for the next try or the worker.
+        except Refusal as refusal:
+            await self._take_back(listing.site, ref, pin, refusal)
             raise
         await self._reconciliation.tell_booked(listing.site, order.id, pin.fence)
         return self._answer(ref, order)
 
+    async def _take_back(self, site: Site, ref: HoldRef, pin: Pin, refusal: Refusal) -> None:
+        """The seats are free again; if it was SQL that had none, Redis is told the truth."""
+        await self._engine.unpin(site, ref.hold_id, fence=pin.fence, release=True)
+        if isinstance(refusal, SlotFull):
+            await self._reconciliation.mend(site, [line.slot for line in pin.lines])
+
     async def _pin(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Pin:
-        if listing.site.holds_on:
+        if listing.site.holds_on or not wanted.lines:  # one taken before they were switched off stays good
             return await self._engine.pin(
                 listing.site,
                 ref.hold_id,
@@ -222,7 +231,7 @@ class Bookings:
     def _confirmation(
         self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation, pin: Pin, digest: str
     ) -> Confirmation:
-        """Raises SlotClosed where the operator has taken a slot away meanwhile; it is not bought any more."""
+        """Raises what `may_hold` raises: what the operator has taken away or priced meanwhile is not booked any more."""
         names = dict(enumerate(wanted.attendees))
         offered = policies.may_hold(listing.schedule, pin.lines)
         lines = [

@@ -1,0 +1,107 @@
+"""The order page: the way back to a booking, and out of it."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Invite
+from tests.browser.hosting import Host
+from tests.browser.people import Visitor
+from tests.browser.serving import LESSON, YOGA, Studio
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def anna(invite: Invite, studio: Studio, host: Host) -> Visitor:
+    """She has booked two seats of yoga."""
+    anna = await invite("anna")
+    await anna.opens(host.page(studio, f'<tenuto-booking site="{studio.key}" service="yoga"></tenuto-booking>'))
+    await anna.holds(studio.slot(YOGA), seats=2)
+    await anna.widget.get_by_text("Who is coming?").click()
+    await anna.widget.get_by_label("Seat 1").fill("Anna")
+    await anna.widget.get_by_label("Seat 2").fill("Ben")
+    await anna.widget.get_by_label("E-mail").fill("anna@example.org")
+    await anna.confirms()
+    await anna.is_booked()
+    return anna
+
+
+async def cancels(order: Page) -> None:
+    await order.get_by_role("button", name="Cancel booking").click()
+    await order.get_by_role("button", name="Yes, cancel it").click()
+    await expect(order.get_by_text("This booking is cancelled.")).to_be_visible()
+
+
+async def test_it_shows_the_order(anna: Visitor) -> None:
+    number = await anna.widget.locator(".done-number strong").inner_text()
+
+    order = await anna.opens_order_page()
+
+    await expect(order.get_by_role("heading", name="Your booking")).to_be_visible()
+    for told in (number, "Yoga", "2 seats", "10:00", "Elm Street 12", "Anna Ek, anna@example.org", "Anna, Ben", "Confirmed"):
+        await expect(order.get_by_role("main")).to_contain_text(told)
+
+
+async def test_cancelling_asks_first_and_frees_the_seats_for_everybody(
+    anna: Visitor, studio: Studio, host: Host, invite: Invite
+) -> None:
+    ben, slot = await invite("ben"), studio.slot(YOGA)
+    await ben.opens(host.page(studio, f'<tenuto-booking site="{studio.key}" service="yoga"></tenuto-booking>'))
+    await ben.looks_at(slot)
+    await expect(ben.status(slot)).to_have_text("10 left")
+    order = await anna.opens_order_page()
+
+    await order.get_by_role("button", name="Cancel booking").click()
+    await expect(order.get_by_role("button", name="Keep it")).to_be_focused()
+    await order.get_by_role("button", name="Keep it").click()
+    await expect(order.get_by_text("Confirmed", exact=True)).to_be_visible()
+    await expect(ben.status(slot)).to_have_text("10 left")
+
+    await cancels(order)
+
+    await expect(ben.status(slot)).to_have_text("12 left")
+    await order.reload()
+    await expect(order.get_by_text("This booking is cancelled.")).to_be_visible()
+    await expect(order.get_by_role("button", name="Cancel booking")).to_be_hidden()
+
+
+async def test_a_cancelled_last_seat_can_be_held_by_somebody_else(studio: Studio, host: Host, invite: Invite) -> None:
+    anna, ben, slot = await invite("anna"), await invite("ben"), studio.slot(LESSON)
+    for visitor in (anna, ben):
+        await visitor.opens(host.page(studio, f'<tenuto-booking site="{studio.key}" service="lesson"></tenuto-booking>'))
+        await visitor.looks_at(slot)
+    await anna.holds(slot)
+    await anna.confirms()
+    await anna.is_booked()
+    await expect(ben.status(slot)).to_have_text("full")
+
+    await cancels(await anna.opens_order_page())
+
+    await expect(ben.status(slot)).to_have_text("free")
+    await ben.holds(slot)
+
+
+async def test_a_link_with_a_wrong_or_no_secret_shows_nothing_of_the_order(anna: Visitor) -> None:
+    link = await anna.widget.get_by_role("link", name="Open order page").get_attribute("href")
+    assert link is not None
+    address = link.split("#")[0]
+    order = await anna.context.new_page()
+
+    await order.goto(address)
+    await expect(order.get_by_text("This link is not complete.")).to_be_visible()
+    await order.goto("about:blank")
+    await order.goto(f"{address}#{'x' * 22}")
+    await expect(order.get_by_text("This link does not fit any order.")).to_be_visible()
+
+    await expect(order.get_by_role("main")).not_to_contain_text(re.compile("Anna|Yoga"))
+
+
+async def test_no_other_site_may_frame_it(anna: Visitor, host: Host) -> None:
+    link = await anna.widget.get_by_role("link", name="Open order page").get_attribute("href")
+    assert link is not None
+
+    answer = await anna.context.request.get(link.split("#")[0])
+
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
