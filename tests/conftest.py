@@ -1,8 +1,45 @@
-"""Fixtures that every folder of tests needs."""
+"""Fixtures that several folders of tests need."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from redis import Redis
+from sqlalchemy import make_url
+
+from tests.engine.servers import Valkey
+from tests.house import House, opened
+from widget_server.store import migrations
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    # Socket paths have a limit of about a hundred bytes, which pytest's own folders may pass.
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        server = Valkey(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables and nothing in them, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "migrated.sqlite3"
+    migrations.upgrade(make_url(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+async def house(valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[House]:
+    """A server of the test's own, with an empty Redis but for the site `studio`."""
+    with Redis.from_url(valkey.url) as redis:
+        redis.flushall()
+    async with opened(valkey.url, sqlite_template, tmp_path) as house:
+        yield house

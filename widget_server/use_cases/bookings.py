@@ -152,7 +152,7 @@ class Bookings:
         )
 
     async def release(self, ref: HoldRef) -> None:
-        """Give the seats back; again: nothing more happens. Raises HoldEnded once expired or booked, Paying, NotYours."""
+        """Give the seats back; again: nothing more happens. Raises HoldEnded if expired or booked, Paying, NotYours."""
         await self._repeat(
             ref.site_key, lambda listing: self._engine.release(listing.site, ref.hold_id, ref.secret_hash)
         )
@@ -231,7 +231,7 @@ class Bookings:
     def _confirmation(
         self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation, pin: Pin, digest: str
     ) -> Confirmation:
-        """Raises what `may_hold` raises: what the operator has taken away or priced meanwhile is not booked any more."""
+        """Raises as `may_hold` does: what the operator has taken away or priced meanwhile is not booked any more."""
         names = dict(enumerate(wanted.attendees))
         offered = policies.may_hold(listing.schedule, pin.lines)
         lines = [

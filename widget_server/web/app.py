@@ -10,12 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from widget_server.errors import Refusal
 from widget_server.web.admin import refused_page
 from widget_server.web.api.answers import refuse
 from widget_server.web.bodies import error
-from widget_server.web.headers import SecurityHeaders
+from widget_server.web.headers import EVERYWHERE, SecurityHeaders
 from widget_server.web.routes import all_routes
 
 _log = structlog.get_logger()
@@ -39,13 +40,23 @@ async def _refused(request: Request, refusal: Exception) -> Response:
 async def _http_refused(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
     code = _CODES.get(problem.status_code, "invalid_request")
-    return JSONResponse(error(code, problem.detail), problem.status_code, problem.headers)
+    headers = {"allow": _allowed(request)} if problem.status_code == 405 else problem.headers
+    return JSONResponse(error(code, problem.detail), problem.status_code, headers)
 
 
 async def _failed(request: Request, problem: Exception) -> Response:
     """A fault of ours. The log has the trace; the visitor only learns that trying again may help."""
     _log.error("request_failed", method=request.method, route=_route_of(request), exc_info=problem)
-    return JSONResponse(error("failed", "Something went wrong on our side. Please try again."), 500)
+    body = error("failed", "Something went wrong on our side. Please try again.")
+    response = JSONResponse(body, 500, {"cache-control": "no-store"})
+    response.raw_headers.extend(EVERYWHERE)  # it passes no middleware any more
+    return response
+
+
+def _allowed(request: Request) -> str:
+    """All methods of this address: an address may have a route for each."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in routes for method in getattr(route, "methods", None) or ()}))
 
 
 def _is_page(request: Request) -> bool:

@@ -22,6 +22,7 @@ NAME_LENGTH_MAX = 120
 EMAIL_LENGTH_MAX = 254
 
 _ZONES = available_timezones()
+_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
 
 def _known_zone(name: str) -> str:
@@ -44,15 +45,17 @@ def _slot_id(text: str) -> str:
     return text
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
+def _tidy(text: str) -> str:
+    """Spaces of any kind as one plain space. Persian words and many emoji are written with invisible joiners."""
+    text = " ".join(text.split())
+    if not text.translate(_JOINERS).isprintable():
         raise ValueError("has characters that cannot be printed")
     return text
 
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 SlotId = Annotated[str, StringConstraints(max_length=100), AfterValidator(_slot_id)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=NAME_LENGTH_MAX), AfterValidator(_printable)]
+Text = Annotated[str, StringConstraints(max_length=NAME_LENGTH_MAX), AfterValidator(_tidy)]
 Instant = Annotated[datetime, PlainSerializer(iso, return_type=str)]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-_HEADERS = {
+EVENT_STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-store",
     "x-accel-buffering": "no",
@@ -40,7 +40,7 @@ class EventStream(Response):
         self.status_code = 200
         self.background = None
         self._reader = reader
-        self.init_headers(_HEADERS)
+        self.init_headers(EVENT_STREAM_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         pen = Pen(send, self._reader)

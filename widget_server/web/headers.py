@@ -1,6 +1,5 @@
 """The only place for security headers; pages that may be framed bring their own `frame-ancestors`."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PAGE_POLICY = (
@@ -8,12 +7,13 @@ PAGE_POLICY = (
     "form-action 'self'; base-uri 'none'"
 )
 _CLOSED_POLICY = f"{PAGE_POLICY}; frame-src 'self'; frame-ancestors 'none'"
-_EVERYWHERE = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "strict-origin-when-cross-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "content-security-policy": _CLOSED_POLICY,
-}
+EVERYWHERE = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", _CLOSED_POLICY.encode()),
+)
+"""As they are sent: every answer passes here."""
 
 
 class SecurityHeaders:
@@ -29,9 +29,8 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _EVERYWHERE.items():
-                    headers.setdefault(name, value)
+                said = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(own for own in EVERYWHERE if own[0] not in said)]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -8,7 +8,6 @@ from widget_server.web.api import availability, description, holds, orders, serv
 from widget_server.web.static_files import StaticFilesOfRelease
 
 SITE = "/v1/sites/{site}"
-BODY_BYTES_MAX = 16_384
 
 
 def all_routes() -> list[BaseRoute]:
@@ -16,23 +15,13 @@ def all_routes() -> list[BaseRoute]:
         Route(f"{SITE}/services", services.list_services),
         Route(f"{SITE}/services/{{service}}/availability", availability.read_availability),
         Route(f"{SITE}/feed", availability.read_feed),
-        Route(f"{SITE}/holds", holds.create_hold, methods=["POST"], max_body_size=BODY_BYTES_MAX),
+        Route(f"{SITE}/holds", holds.create_hold, methods=["POST"]),
         Route(f"{SITE}/holds/{{id}}", holds.show_hold),
-        Route(f"{SITE}/holds/{{id}}", holds.renew_hold, methods=["PATCH"], max_body_size=BODY_BYTES_MAX),
-        Route(f"{SITE}/holds/{{id}}", holds.release_hold, methods=["DELETE"], max_body_size=BODY_BYTES_MAX),
-        Route(
-            f"{SITE}/holds/{{id}}/confirmation",
-            orders.create_confirmation,
-            methods=["POST"],
-            max_body_size=BODY_BYTES_MAX,
-        ),
+        Route(f"{SITE}/holds/{{id}}", holds.renew_hold, methods=["PATCH"]),
+        Route(f"{SITE}/holds/{{id}}", holds.release_hold, methods=["DELETE"]),
+        Route(f"{SITE}/holds/{{id}}/confirmation", orders.create_confirmation, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}", orders.show_order),
-        Route(
-            f"{SITE}/orders/{{id}}/cancellation",
-            orders.create_cancellation,
-            methods=["POST"],
-            max_body_size=BODY_BYTES_MAX,
-        ),
+        Route(f"{SITE}/orders/{{id}}/cancellation", orders.create_cancellation, methods=["POST"]),
         Route("/embed.js", widget.embed_script),
         Route("/w/{site}", widget.framed_page),
         Route("/o/{site}/{id}", widget.order_page),

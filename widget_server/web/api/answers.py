@@ -6,24 +6,28 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from widget_server.errors import InvalidRequest, Refusal
+from widget_server.errors import InvalidRequest, Refusal, TooLarge
 from widget_server.web.bodies import error
 
+BODY_BYTES_MAX = 16_384
+_FIELDS_NAMED_MAX = 20
 _NEVER_STORED = {"cache-control": "no-store"}
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 async def read(request: Request, model: type[Model]) -> Model:
-    """The body as `model`. Raises InvalidRequest naming each field that is wrong, without repeating what was sent."""
+    """The body as `model`. Raises TooLarge; InvalidRequest naming what is wrong, without repeating what was sent."""
+    body = await _body(request)
     try:
-        return model.model_validate_json(await request.body())
+        return model.model_validate_json(body)
     except ValidationError as problem:
         fields = [
             {"field": ".".join(str(part) for part in found["loc"]) or "body", "problem": found["msg"]}
             for found in problem.errors(include_url=False, include_input=False, include_context=False)
         ]
-        raise InvalidRequest(f"{fields[0]['field']}: {fields[0]['problem']}", fields=fields[:20]) from problem
+        first = f"{fields[0]['field']}: {fields[0]['problem']}"
+        raise InvalidRequest(first, fields=fields[:_FIELDS_NAMED_MAX]) from problem
 
 
 def reply(body: BaseModel, status_code: int = 200) -> Response:
@@ -37,3 +41,12 @@ def refuse(refusal: Refusal) -> Response:
     if refusal.status == 401:
         headers["www-authenticate"] = "Bearer"
     return JSONResponse(error(refusal.code, refusal.message, **refusal.details), refusal.status, headers)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise TooLarge(f"A body may have up to {BODY_BYTES_MAX} bytes.")
+    return bytes(body)
