@@ -98,7 +98,7 @@ class Schedule:
         if slot.service not in self.services:
             return None
         day = slot.starts_at.astimezone(self.zone).date()
-        return next((offered for offered in self._starting_on(slot.service, day) if offered.slot == slot), None)
+        return self._by_slot(slot.service, day).get(slot)
 
     @cached_property
     def _openings_of(self) -> dict[str, tuple[Opening, ...]]:
@@ -107,6 +107,12 @@ class Schedule:
     @cached_property
     def _starting_on(self) -> _Cut:
         return lru_cache(DAYS_KEPT)(self._cut_starting_on)
+
+    @cached_property
+    def _by_slot(self) -> Callable[[str, date], dict[Slot, OfferedSlot]]:
+        return lru_cache(DAYS_KEPT)(
+            lambda service, day: {offered.slot: offered for offered in self._starting_on(service, day)}
+        )
 
     @cached_property
     def _opened_on(self) -> _Cut:
