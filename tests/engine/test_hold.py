@@ -57,6 +57,14 @@ async def test_the_id_of_an_ended_hold_gets_no_other(box: Box) -> None:
         await box.hold("anna")
 
 
+async def test_a_hold_that_has_run_out_is_not_given_again(box: Box) -> None:
+    await box.hold("anna")
+    await box.advance(HOLD_LENGTH)
+
+    with pytest.raises(HoldEnded):
+        await box.hold("anna")
+
+
 async def test_a_full_slot_is_refused_and_says_what_is_left(box: Box) -> None:
     await box.hold("anna", Line(YOGA, CAPACITY - 1))
 

@@ -144,7 +144,7 @@ SCENARIOS: dict[tuple[str, str], tuple[Step, ...]] = {
     ("renew", "ENDED"): (hold(), wait(), renew()),
     ("renew", "NOT_YOURS"): (hold(), renew_unread("a guess")),
     ("renew", "PAYING"): (hold(), pin(), renew()),
-    ("renew", "MOVED"): (hold(), renew(7)),
+    ("renew", "MOVED"): (hold("anna", TWO), renew_unread()),
     ("renew", "NOT_LOADED"): (hold(), wipe, renew_unread()),
     ("release", "RELEASED"): (hold(), release),
     ("release", "ENDED"): (hold(), wait(), release),
@@ -203,6 +203,14 @@ async def test_the_same_call_gets_the_same_answer_and_changes_nothing(box: Box, 
     assert (call.script.name, answer[0]) == (verb, word)
     assert without_now(HEADERS[verb].words[word], again) == without_now(HEADERS[verb].words[word], answer)
     assert verb == "settle" or await box.feed.last_id("tenuto") == told
+
+
+async def test_a_pin_whose_lines_are_others_is_not_undone(box: Box) -> None:
+    await box.hold("anna", TWO)
+    await box.pin("anna")
+
+    assert await unpin_unread(box) == ["STALE"]
+    assert (await box.seats()).held == 2
 
 
 def without_now(names: list[str], answer: list[Any]) -> list[Any]:
