@@ -1,24 +1,14 @@
 """What the engine's tests stand on: the same tests over fakeredis and a real Valkey, on a clock that can be moved."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.engine.box import Box, Recorded
-from tests.engine.servers import Valkey, fake_redis
+from tests.engine.servers import fake_redis
 from widget_server.engine.wire import Address
-
-
-@pytest.fixture(scope="session")
-def valkey() -> Iterator[Valkey]:
-    # Socket paths have a limit of about a hundred bytes, which pytest's own folders may pass.
-    with TemporaryDirectory(prefix="tenuto-") as folder:
-        server = Valkey(Path(folder))
-        server.start()
-        yield server
-        server.stop()
 
 
 @pytest.fixture(params=["fakeredis", "valkey"])

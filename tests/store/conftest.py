@@ -24,13 +24,6 @@ _NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "migrated.sqlite3"
-    migrations.upgrade(make_url(f"sqlite:///{path}"))
-    return path
-
-
-@pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL of our own on a unix socket, without the name of a database."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))

@@ -3,11 +3,10 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -114,15 +113,6 @@ class Pair:
                 return answers[0]
             await asyncio.sleep(0.01)
         raise AssertionError("they never agree")
-
-
-@pytest.fixture(scope="module")
-def valkey() -> Iterator[Valkey]:
-    with TemporaryDirectory(prefix="tenuto-") as folder:
-        server = Valkey(Path(folder))
-        server.start()
-        yield server
-        server.stop()
 
 
 @pytest.fixture

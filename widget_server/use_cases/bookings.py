@@ -206,7 +206,7 @@ class Bookings:
             await self._reconciliation.mend(site, [line.slot for line in pin.lines])
 
     async def _pin(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Pin:
-        if listing.site.holds_on or not wanted.lines:  # one taken before they were switched off stays good
+        if not wanted.lines:  # a hold taken before holds were switched off stays good
             return await self._engine.pin(
                 listing.site,
                 ref.hold_id,
