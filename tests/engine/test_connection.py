@@ -1,10 +1,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import hiredis
 import pytest
 
 from tests.engine.box import YOGA, Box, Recorded
@@ -177,24 +178,49 @@ async def test_a_password_and_a_database_of_the_url_are_used() -> None:
             server.stop()
 
 
-async def test_redis_is_reached_over_tcp_too() -> None:
-    gone = asyncio.Event()
+@asynccontextmanager
+async def scripted(*answers: bytes) -> AsyncIterator[tuple[str, list[int]]]:
+    """A server of a few lines: its URL, and how many connections it took. It answers each GET with the next answer."""
+    taken, left = [0], list(answers)
+    gone: list[asyncio.Event] = []
 
-    async def say_pong(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken[0] += 1
+        end, commands = asyncio.Event(), hiredis.Reader()
+        gone.append(end)
         with suppress(ConnectionError):
             while words := await reader.read(65536):
-                writer.write(b"+OK\r\n" * words.count(b"SELECT") + b"+PONG\r\n" * words.count(b"PING"))
+                commands.feed(words)
+                while command := commands.gets():
+                    writer.write(left.pop(0) if command[0] == b"GET" else b"+OK\r\n")
         writer.transport.abort()
-        gone.set()
+        end.set()
 
-    server = await asyncio.start_server(say_pong, "127.0.0.1", 0)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    wire = await Address(f"redis://{host}:{port}/0").open()
-
-    assert await wire.ask("PING") == "PONG"
-    wire.close()
-    await gone.wait()
+    yield f"redis://{host}:{port}/0", taken
+    for end in gone:
+        await end.wait()
     server.close()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "connections"),
+    [
+        (b"-LOADING Redis is loading the dataset in memory\r\n", 1),
+        (b"-BUSY Redis is busy running a script.\r\n", 1),
+        (b"-READONLY You can't write against a read only replica.\r\n", 3),
+        (b"?what is this\r\n", 3),
+    ],
+)
+async def test_a_redis_that_is_busy_with_itself_is_asked_again(trouble: bytes, connections: int) -> None:
+    async with scripted(trouble, trouble, b"$4\r\nhere\r\n") as (url, taken):
+        connection = await connect(url)
+
+        assert await connection.read(("GET", "where")) == ["here"]
+
+        assert taken[0] == connections
+        await connection.close()
 
 
 async def test_a_redis_that_will_do_passes_the_check(valkey: Valkey) -> None:

@@ -126,7 +126,10 @@ class Wire(asyncio.Protocol):
 
 
 class Address:
-    """Where Redis is and how to get in: redis://, rediss:// or unix://, with all that redis-py's URLs may say."""
+    """Where Redis is and how to get in: a redis://, rediss:// or unix:// URL with user, password and database.
+
+    Of redis-py's options `ssl_ca_certs` is understood; certificates are always checked.
+    """
 
     def __init__(self, url: str) -> None:
         """Raises Fault for anything that is no such URL."""
