@@ -11,6 +11,7 @@ from typing import Any
 
 from httpx2 import ASGITransport, AsyncClient
 from httpx2 import Response as Answer
+from sqlalchemy import update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -21,11 +22,14 @@ from widget_server.domain.money import Money
 from widget_server.domain.schedule import Service
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Seats, Slot
+from widget_server.engine import keys
 from widget_server.engine.connection import Connection, connect
 from widget_server.engine.reservations import Pin, Reservations
 from widget_server.ids import hash_secret, new_id
 from widget_server.settings import Settings
+from widget_server.store.bookings import Bookings
 from widget_server.store.schedule import put_openings, put_service, put_settings
+from widget_server.store.tables import OutboxRow
 from widget_server.use_cases.bookings import CONFIRMING_WINDOW
 
 URL = "http://localhost:8000"
@@ -56,6 +60,10 @@ class House:
     @property
     def engine(self) -> Reservations:
         return Reservations(self.redis)
+
+    @property
+    def store(self) -> Bookings:
+        return Bookings(self.parts.database)
 
     async def site(self, key: str = SITE) -> Site:
         """As it is in SQL now."""
@@ -104,7 +112,7 @@ class House:
         reading = await self.engine.seats_of_days(await self.site(), of.service, [of.starts_at.date()])
         return reading.seats.get(of.id, Seats())
 
-    async def pin(self, guest: "Guest", *, attempt: str = "free") -> Pin:
+    async def pin(self, guest: "Guest", *, attempt: str = "free", window: timedelta = CONFIRMING_WINDOW) -> Pin:
         """The first half of a confirmation, as by a process that dies then, unless the attempt is another one."""
         listing = await self.parts.use_cases.catalog.find(guest.site)
         return await self.engine.pin(
@@ -114,12 +122,25 @@ class House:
             listing.schedule.find,
             schedule_version=listing.schedule.version,
             attempt=attempt,
-            window=CONFIRMING_WINDOW,
+            window=window,
         )
 
+    async def rewind(self, of: Slot) -> None:
+        """Redis knows of no booking of this slot any more, as after an older file was put back."""
+        day_key, _ = keys.of_site("tenuto", SITE).seats(of.id)
+        field = of.id.partition("T")[2]
+        (counted,) = await self.redis.read(("HGET", day_key, field))
+        held, _, version, _, frees_ms = counted.split(":")
+        await self.redis.read(("HSET", day_key, field, f"{held}:0:{version}:0:{frees_ms}"))
+
     async def booked_in_sql(self, of: Slot | None = None) -> int:
-        store = self.parts.use_cases.bookings._store
-        return sum(seats.booked for seats in await store.booked_in((await self.site()).id, [of or slot()]))
+        return sum(seats.booked for seats in await self.store.booked_in((await self.site()).id, [of or slot()]))
+
+    async def deliver(self) -> int:
+        """What a worker tells Redis, once those who should have told it at once had their head start."""
+        async with self.parts.database.transaction() as session:
+            await session.exec(update(OutboxRow).values(due_at=datetime.now(UTC)))
+        return await self.parts.use_cases.reconciliation.deliver()
 
     def guest(self, site: str = SITE) -> "Guest":
         return Guest(self.client, site)
