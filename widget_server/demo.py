@@ -112,7 +112,8 @@ def with_host_page(app: Starlette, settings: Settings) -> Starlette:
         if request.url.hostname != "127.0.0.1":
             return RedirectResponse(f"{host_origin(settings)}/")
         page = find("embed-example.html").read_text("utf-8").replace("http://localhost:8000", settings.base_url)
-        policy = f"default-src 'self' 'unsafe-inline'; script-src {settings.base_url}; frame-src {settings.base_url}"
+        ours = settings.base_url
+        policy = f"default-src 'self' 'unsafe-inline'; img-src data:; script-src {ours}; frame-src {ours}"
         return HTMLResponse(page, headers={"content-security-policy": policy, "cache-control": "no-store"})
 
     app.router.routes.insert(0, Route("/", host_page))

@@ -1,4 +1,4 @@
-"""One browser and one server for these tests, a new site for each, and a server of their own for those that break it."""
+"""One browser and one server for these tests, a new site for each, and a server of its own for what breaks things."""
 
 import shutil
 import signal
@@ -72,7 +72,7 @@ async def own_studio(own_server: Server, host: Host) -> Studio:
 
 @pytest.fixture
 async def invite(browser: Browser) -> AsyncIterator[Invite]:
-    """Makes a visitor. At the end, none of them may have heard anything in their console that the test did not expect."""
+    """Makes a visitor. At the end, no console may have complained of anything that the test did not expect."""
     visitors: dict[str, Visitor] = {}
 
     async def invite(name: str, *, width: int = 1200, **wishes: Any) -> Visitor:

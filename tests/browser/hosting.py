@@ -10,7 +10,8 @@ from tests.browser.serving import Studio
 _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>A studio</title><meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body {{ margin: 0; color-scheme: light dark }} @media (min-width: 700px) {{ main {{ padding: 0 40px }} }}</style></head>
+<style>body {{ margin: 0; color-scheme: light dark }} @media (min-width: 700px) {{ main {{ padding: 0 40px }} }}</style>
+</head>
 <body><main><h1>A studio</h1><p><a href="#book">Before the widget</a></p>
 {body}
 <p><a href="#top">After the widget</a></p></main></body></html>"""

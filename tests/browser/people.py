@@ -11,6 +11,7 @@ from tests.browser.serving import BERLIN
 from widget_server.domain.slots import Slot
 
 PASSWORD = "a long walk by the river"
+BOOKED = "You\u2019re booked"
 AT_HOME = ("localhost", "127.0.0.1")
 
 
@@ -23,6 +24,7 @@ class Visitor:
         self.strangers: list[str] = []
         """Requests to anyone but the host page and our server."""
         self._expected: list[str] = []
+        self._number = 0
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._see)
@@ -39,6 +41,10 @@ class Visitor:
         """What the browser itself will write to the console about an answer that belongs to the story."""
         self._expected.extend(complaints)
 
+    def looks_into(self, number: int) -> None:
+        """Turns to another widget of the page."""
+        self._number = number
+
     def unexpected(self) -> list[str]:
         return [told for told in self.complaints if not any(part in told for part in self._expected)] + self.strangers
 
@@ -50,10 +56,10 @@ class Visitor:
 
     @property
     def widget(self) -> FrameLocator:
-        return self.page.locator("tenuto-booking iframe").first.content_frame
+        return self.page.locator("tenuto-booking iframe").nth(self._number).content_frame
 
-    async def frame(self, number: int = 0) -> Frame:
-        handle = await self.page.locator("tenuto-booking iframe").nth(number).element_handle()
+    async def frame(self) -> Frame:
+        handle = await self.page.locator("tenuto-booking iframe").nth(self._number).element_handle()
         frame = await handle.content_frame()
         assert frame is not None
         return frame
@@ -124,7 +130,7 @@ class Visitor:
         await self.button("Confirm booking").click()
 
     async def is_booked(self) -> None:
-        await expect(self.widget.get_by_role("heading", name="You’re booked")).to_be_visible()
+        await expect(self.widget.get_by_role("heading", name=BOOKED)).to_be_visible()
 
     async def sets_up(self, email: str, password: str = PASSWORD) -> None:
         """An operator with a first-run link open."""
@@ -137,7 +143,6 @@ class Visitor:
         async with self.context.expect_page() as opening:
             await self.widget.get_by_role("link", name="Open order page").click()
         return await opening.value
-
 
 
 async def serious(page: Page | Frame) -> list[str]:

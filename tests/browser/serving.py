@@ -1,4 +1,4 @@
-"""The real command in a process and a data folder of its own, as somebody would start it, and a way to its site and clock."""
+"""The real command in a process and a data folder of its own, and a way to its sites and its clock."""
 
 import asyncio
 import os
@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
@@ -157,12 +158,12 @@ class Server:
             )
         return Studio(site.key, self.url)
 
-    async def change(self, studio: Studio, *, holds_on: bool) -> None:
+    async def change(self, studio: Studio, **wanted: Any) -> None:
         """What an operator would do in the settings."""
         async with self.parts() as parts:
             site = await parts.sites.by_key(studio.key)
             assert site is not None
-            await _set(parts, replace(site, holds_on=holds_on), ())
+            await _set(parts, replace(site, **wanted), ())
 
     async def first_run_link_of(self, studio: Studio) -> str:
         async with self.parts() as parts:
@@ -174,12 +175,12 @@ class Server:
         """Move the clock by which holds end. Only for a server of your own."""
         offset_ms = int(time_passing.total_seconds() * 1000)
         async with self._redis() as redis:
-            await redis.execute_command("HINCRBY", keys.of_partition(DEFAULT_PARTITION).clock, "offset", offset_ms)
+            await redis.hincrby(keys.of_partition(DEFAULT_PARTITION).clock, "offset", offset_ms)
 
     async def lose_everything_in_redis(self) -> None:
         """Only for a server of your own."""
         async with self._redis() as redis:
-            await redis.execute_command("FLUSHALL")
+            await redis.flushall()
 
     @asynccontextmanager
     async def _redis(self) -> AsyncIterator[Redis]:

@@ -1,4 +1,4 @@
-"""Each step on a phone and on a desk, by day and by night: axe finds nothing serious, and nothing is wider than the screen."""
+"""Each step on a phone and on a desk, light and dark: axe finds nothing serious, and nothing is too wide."""
 
 from typing import Any
 

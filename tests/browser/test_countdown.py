@@ -1,4 +1,4 @@
-"""The time a hold has: shown truly, prolonged on request, found again after a reload, and kindly over when it is over."""
+"""The time a hold has: shown truly, prolonged on request, found again after a reload, and kindly over at its end."""
 
 import re
 from datetime import timedelta
@@ -140,7 +140,9 @@ async def test_a_clock_that_is_set_forward_while_seats_are_held_ends_nothing(
     await expect(anna.button("Confirm booking")).to_be_visible()
 
 
-async def test_the_last_minutes_are_said_aloud(own_server: Server, own_studio: Studio, host: Host, invite: Invite) -> None:
+async def test_the_last_minutes_are_said_aloud(
+    own_server: Server, own_studio: Studio, host: Host, invite: Invite
+) -> None:
     anna = await invite("anna")
     await anna.page.clock.install()
     await looks_at_lessons(anna, own_studio, host)

@@ -40,7 +40,16 @@ async def test_it_shows_the_order(anna: Visitor) -> None:
     order = await anna.opens_order_page()
 
     await expect(order.get_by_role("heading", name="Your booking")).to_be_visible()
-    for told in (number, "Yoga", "2 seats", "10:00", "Elm Street 12", "Anna Ek, anna@example.org", "Anna, Ben", "Confirmed"):
+    for told in (
+        number,
+        "Yoga",
+        "2 seats",
+        "10:00",
+        "Elm Street 12",
+        "Anna Ek, anna@example.org",
+        "Anna, Ben",
+        "Confirmed",
+    ):
         await expect(order.get_by_role("main")).to_contain_text(told)
 
 
@@ -70,7 +79,9 @@ async def test_cancelling_asks_first_and_frees_the_seats_for_everybody(
 async def test_a_cancelled_last_seat_can_be_held_by_somebody_else(studio: Studio, host: Host, invite: Invite) -> None:
     anna, ben, slot = await invite("anna"), await invite("ben"), studio.slot(LESSON)
     for visitor in (anna, ben):
-        await visitor.opens(host.page(studio, f'<tenuto-booking site="{studio.key}" service="lesson"></tenuto-booking>'))
+        await visitor.opens(
+            host.page(studio, f'<tenuto-booking site="{studio.key}" service="lesson"></tenuto-booking>')
+        )
         await visitor.looks_at(slot)
     await anna.holds(slot)
     await anna.confirms()

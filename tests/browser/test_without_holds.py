@@ -60,9 +60,7 @@ async def test_of_two_who_fill_in_the_form_the_second_is_told_and_keeps_what_was
     await ben.is_booked()
 
 
-async def test_holds_that_are_switched_off_while_somebody_looks(
-    server: Server, host: Host, invite: Invite
-) -> None:
+async def test_holds_that_are_switched_off_while_somebody_looks(server: Server, host: Host, invite: Invite) -> None:
     studio = await server.open_studio(LESSON, origins=[host.origin])
     slot = studio.slot(LESSON)
     anna, ben = await invite("anna"), await invite("ben")
