@@ -17,7 +17,8 @@ from widget_server.engine.scripts import load_all
 from widget_server.engine.wire import Address, Reply, Wire, Word, pack
 from widget_server.errors import Fault, Unavailable
 
-RETRY_MAX_S = 1.0
+PATIENCE_S = 1.0
+"""So long is a call made again and again, and so long may Redis be silent while it owes an answer."""
 PAUSE_FIRST_S = 0.01
 PAUSE_MAX_S = 0.2
 REDIS_MIN = (7, 0)
@@ -39,8 +40,9 @@ async def connect(url: str) -> "Connection":
 class Connection:
     """All calls of a process share one connection; whoever waits for something has one of their own (`waiting`)."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, patience_s: float = PATIENCE_S) -> None:
         self._address = address
+        self._patience_s = patience_s
         self._wire: Wire | None = None
         self._opening: asyncio.Task[Wire] | None = None
 
@@ -102,7 +104,7 @@ class Connection:
         trouble: Exception | None = None
         pause_s = PAUSE_FIRST_S
         try:
-            async with asyncio.timeout(RETRY_MAX_S):
+            async with asyncio.timeout(self._patience_s):
                 while True:
                     try:
                         wire = await self._reach()
@@ -132,7 +134,7 @@ class Connection:
 
     async def _open(self) -> Wire:
         loads = [("SCRIPT", "LOAD", script.text) for script in load_all()]
-        self._wire = await self._address.open(*loads)
+        self._wire = await self._address.open(*loads, silence_max_s=self._patience_s)
         return self._wire
 
     def _opened(self, opening: asyncio.Task[Wire]) -> None:

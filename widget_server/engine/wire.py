@@ -16,8 +16,6 @@ from redis.asyncio.connection import SSLConnection, parse_url
 from widget_server.errors import Fault
 
 CONNECT_MAX_S = 1.0
-SILENCE_MAX_S = 1.0
-"""A connection that owes an answer for so long is given up."""
 WAITING_MAX = 20_000
 
 Word = str | bytes | int
@@ -44,7 +42,8 @@ def good(reply: Reply) -> Reply:
 class Wire(asyncio.Protocol):
     """One connection. Answers come in the order of the calls; an error is one, too, and so is LOST (see `good`)."""
 
-    def __init__(self, silence_max_s: float = SILENCE_MAX_S) -> None:
+    def __init__(self, silence_max_s: float) -> None:
+        """Once Redis has owed an answer for so long, the connection is given up."""
         self.is_open = False
         self._silence_max_s = silence_max_s
         self._loop = asyncio.get_running_loop()
@@ -145,7 +144,7 @@ class Address:
         self._tls = parts.get("connection_class") is SSLConnection
         self._ca_certs: str | None = parts.get("ssl_ca_certs")
 
-    async def open(self, *first: Sequence[Word], silence_max_s: float = SILENCE_MAX_S) -> Wire:
+    async def open(self, *first: Sequence[Word], silence_max_s: float) -> Wire:
         """A connection that is signed in and has made the `first` calls.
 
         Raises OSError when Redis cannot be reached, hiredis.ReplyError when it lets nobody in yet.
