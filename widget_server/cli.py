@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic import ValidationError
 
-from widget_server import __version__, demo
+from widget_server import __version__, demo, serving
 from widget_server.bootstrap import Parts, application, assembled, log_plainly, redis_of
 from widget_server.domain.sites import Site
 from widget_server.engine.embedded import EmbeddedRedis
@@ -154,7 +154,7 @@ def _run(settings: Settings, run: Run) -> None:
             await run(parts, redis)
 
     with redis_of(settings) as (redis_url, redis):
-        asyncio.run(connected(redis_url, redis))
+        serving.run(connected(redis_url, redis))
 
 
 _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], None]] = {
