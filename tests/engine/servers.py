@@ -33,8 +33,9 @@ class Valkey:
         self._server = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         until = time.monotonic() + START_MAX_S
         while not self._answers():
-            assert self._server.poll() is None, "Valkey ended at once"
-            assert time.monotonic() < until, "Valkey does not answer"
+            if self._server.poll() is not None or time.monotonic() > until:
+                self.kill()
+                raise AssertionError("Valkey does not answer")
             time.sleep(0.01)
 
     def kill(self) -> None:
