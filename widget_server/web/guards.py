@@ -12,7 +12,7 @@ from widget_server.ids import ID_PATTERN
 Network = IPv4Network | IPv6Network
 _BEARER = re.compile(rf"(?i:bearer) ({ID_PATTERN.removeprefix('^').removesuffix('$')})", re.ASCII)
 _V4_PREFIX, _V6_PREFIX = 24, 56
-"""One household, school or office is about this much of an address; see docs/security.md."""
+"""One household, school or office is about this much of an address."""
 
 
 def bearer_secret(request: Request) -> str:

@@ -1,0 +1,236 @@
+"""What the documents say of the product is so, and what the product has is in the documents."""
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from starlette.routing import Route
+
+from tests.engine.box import site
+from widget_server.cli import _COMMANDS, _parser
+from widget_server.domain.holds import HoldState
+from widget_server.domain.policies import HOLDS_PER_VISITOR_MAX, LINES_MAX, RANGE_DAYS_MAX, SEATS_MAX
+from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN
+from widget_server.domain.slots import SlotState
+from widget_server.engine.reservations import LIMIT_LENGTHS
+from widget_server.errors import Refusal
+from widget_server.live import wire
+from widget_server.settings import Settings
+from widget_server.web import app, bodies
+from widget_server.web.admin.settings_form import form_of
+from widget_server.web.api.answers import BODY_BYTES_MAX
+from widget_server.web.api.description import document
+from widget_server.web.routes import all_routes
+
+ROOT = Path(__file__).parents[1]
+API, SETTINGS, EMBEDDING = (
+    (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("api", "settings", "embedding")
+)
+README, ARCHITECTURE = ((ROOT / f"{name}.md").read_text("utf-8") for name in ("README", "ARCHITECTURE"))
+EMBED = (ROOT / "widget_static" / "embed.js").read_text("utf-8")
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+Calls = set[tuple[str, str]]
+
+
+def headings(text: str, level: int) -> list[str]:
+    return re.findall(rf"^{'#' * level} (.+)$", text, re.MULTILINE)
+
+
+def rows(text: str, below: str) -> list[list[str]]:
+    """The cells of the first table under a heading, without its own head."""
+    section = text[text.index(f"## {below}") :]
+    lines = re.findall(r"^\|(.+)\|$", section.split("\n## ")[0], re.MULTILINE)
+    return [[cell.strip().strip("`") for cell in line.split(" | ")] for line in lines[2:]]
+
+
+def refusals(root: type[Refusal] = Refusal) -> list[type[Refusal]]:
+    return [found for each in root.__subclasses__() for found in (each, *refusals(each))]
+
+
+def calls_of_routes() -> Calls:
+    routes = [route for route in all_routes() if isinstance(route, Route) and route.path.startswith("/v1/")]
+    return {(method, route.path) for route in routes for method in (route.methods or set()) - {"HEAD"}}
+
+
+def test_every_call_has_its_heading_and_every_heading_its_call() -> None:
+    described = {(method, path) for method, path in (h.split(" ", 1) for h in headings(API, 2) if " /" in h)}
+
+    assert described == calls_of_routes()
+
+
+def test_the_description_for_machines_has_every_call() -> None:
+    described = {(method.upper(), path) for path, methods in document()["paths"].items() for method in methods}
+
+    assert described == calls_of_routes()
+
+
+def test_every_refusal_has_its_row_and_every_row_its_refusal() -> None:
+    ours = {(refusal.code, str(refusal.status)) for refusal in refusals()}
+    ours |= {(code, str(status)) for status, code in app._CODES.items()} | {("failed", "500")}
+
+    assert {(code, status) for code, status, _ in rows(API, "Errors")} == ours
+
+
+def test_the_tree_of_refusals_is_drawn_as_it_is() -> None:
+    drawn = re.findall(r"── (\w+) +(\d{3})  (\w+)", (ROOT / "widget_server" / "errors.py").read_text("utf-8"))
+
+    assert drawn == [(refusal.__name__, str(refusal.status), refusal.code) for refusal in refusals()]
+
+
+def test_states_and_events_are_named_as_they_are() -> None:
+    assert {state for state, _ in rows(API, "GET /v1/sites/{site}/services/{service}/avail")} == set(SlotState)
+    events = {event for event, *_ in rows(API, "GET /v1/sites/{site}/feed")}
+    told = [wire.hello(NOON), wire.seats([], id=None), wire.schedule(1, id=None), wire.reset(1, id=None), wire.BYE]
+    assert events == {event.split()[1].decode() for event in told}
+    of_hold = API.split("## GET /v1/sites/{site}/holds/{id}")[1].split("\n## ")[0]
+    assert set(re.findall(r"`(\w+)`", of_hold)) - {"state"} == set(HoldState)
+
+
+def test_limits_are_told_as_they_are() -> None:
+    for told in (
+        f"at most {RANGE_DAYS_MAX}.",
+        f"Bodies may have up to {BODY_BYTES_MAX // 1024} KiB.",
+        f"at most {HOLDS_PER_VISITOR_MAX} live holds a visitor",
+        f"At most {LINES_MAX} lines, and {SEATS_MAX} seats a line",
+    ):
+        assert told in API, told
+    assert f"{HOLD_MINUTES_MIN} to {HOLD_MINUTES_MAX} minutes." in SETTINGS
+    assert LIMIT_LENGTHS == 3
+    assert "up to three hold lengths in all" in SETTINGS
+
+
+EXAMPLES: list[tuple[str, list[type[BaseModel]]]] = [
+    ("GET /v1/sites/{site}/services", [bodies.ServicesAnswer]),
+    ("GET /v1/sites/{site}/services/{service}/availability", [bodies.AvailabilityAnswer]),
+    ("POST /v1/sites/{site}/holds", [bodies.NewHold, bodies.HoldAnswer]),
+    ("POST /v1/sites/{site}/holds/{id}/confirmation", [bodies.NewConfirmation, bodies.ConfirmationAnswer]),
+]
+
+
+@pytest.mark.parametrize(("heading", "models"), EXAMPLES, ids=[heading for heading, _ in EXAMPLES])
+def test_examples_are_what_is_taken_and_answered(heading: str, models: list[type[BaseModel]]) -> None:
+    section = API.split(f"## {heading}\n")[1].split("\n## ")[0]
+    examples = re.findall(r"```json\n(.*?)```", section, re.DOTALL)
+
+    assert len(examples) == len(models)
+    for example, model in zip(examples, models, strict=True):
+        model.model_validate_json(example)
+        assert set(json.loads(example)) >= {
+            field.alias or name for name, field in model.model_fields.items() if field.is_required()
+        }
+    assert sum(len(models) for _, models in EXAMPLES) == API.count("```json\n")
+
+
+def test_every_environment_variable_has_its_heading() -> None:
+    described = [heading for heading in headings(SETTINGS, 3) if heading.startswith("TENUTO_")]
+
+    assert sorted(described) == sorted(f"TENUTO_{name.upper()}" for name in Settings.model_fields)
+
+
+def test_defaults_are_told_as_they_are() -> None:
+    for name, field in Settings.model_fields.items():
+        section = SETTINGS.split(f"### TENUTO_{name.upper()}\n")[1].split("\n#")[0]
+        if field.default not in (None, ""):
+            assert f"Default `{field.default}`" in section or f"Default {field.default}." in section, name
+
+
+def test_every_field_of_the_settings_page_has_its_heading() -> None:
+    section = SETTINGS.split("## For one site: the settings page")[1]
+    titles = {
+        "name": "Name",
+        "holds_on": "Holds",
+        "hold_minutes": "Hold length",
+        "zone": "Time zone",
+        "currency": "Currency",
+        "locale": "Language",
+        "theme": "Theme",
+        "accent": "Accent colour",
+        "origins": "Allowed origins",
+    }
+
+    assert headings(section, 3) == [*titles.values(), "Snippet"]
+    assert set(form_of(site()).values) - {"seen"} == set(titles)
+
+
+def test_every_attribute_of_the_element_is_described() -> None:
+    described = [attribute for attribute, *_ in rows(EMBEDDING, "Attributes")]
+
+    assert set(described) == read_attributes()
+    assert set(re.search(r"<tenuto-booking ([\w ]+)>", EMBED)[1].split()) <= set(described)  # type: ignore[index]
+
+
+def read_attributes() -> set[str]:
+    listed = re.findall(r"\[((?:\"\w+\"(?:, )?)+)\]", EMBED)
+    lists = {name for names in listed for name in re.findall(r'"(\w+)"', names)} - {"id", "secret", "visitor"}
+    return lists | set(re.findall(r'getAttribute\("(\w+)"\)', EMBED))
+
+
+def test_every_event_of_the_element_is_described_with_what_it_carries() -> None:
+    told = re.findall(r'#tell\("([\w-]+)"(?:, \{ (.*?) \})?\)', EMBED)
+    ours = {f"tenuto:{name}": set(re.findall(r"(\w+):", detail)) for name, detail in told}
+    described = {event: set(re.findall(r"\w+", detail)) for event, detail, _ in rows(EMBEDDING, "Events")}
+
+    assert described == ours
+    assert set(re.findall(r"tenuto:[\w-]+", EMBEDDING)) == set(ours)
+
+
+def test_the_readme_is_short() -> None:
+    assert README.count("\n") < 150
+
+
+@pytest.mark.parametrize("name", ["README", "ARCHITECTURE", "docs/api", "docs/settings", "docs/embedding", "CHANGELOG"])
+def test_links_and_pictures_are_there(name: str) -> None:
+    document = ROOT / f"{name}.md"
+    for target in re.findall(r"\]\(([^)#]+)", document.read_text("utf-8")):
+        assert "://" in target or (document.parent / target).exists(), target
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    named = re.findall(r"^tenuto ([a-z-]+)|`tenuto ([a-z-]+)", README, re.MULTILINE)
+
+    assert {"".join(command) for command in named} == set(_COMMANDS)
+    usage = _parser().format_help()
+    for command in _COMMANDS:
+        assert command in usage
+
+
+def test_what_the_readme_says_of_make_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"^make (\w+)|`make (\w+)`", README, re.MULTILINE):
+        assert re.search(rf"^{''.join(target)}:", makefile, re.MULTILINE), target
+
+
+def test_every_file_the_architecture_names_exists() -> None:
+    named = set(re.findall(r"`((?:tests|docs|lua|bench)/[\w./-]+|[\w/]+\.(?:py|lua|js))`", ARCHITECTURE))
+
+    assert named
+    for path in named:
+        assert any((ROOT / folder / path).exists() for folder in ("", "widget_server", "widget_static")), path
+
+
+def test_the_architecture_describes_every_layer() -> None:
+    folders = {path.parent.name for path in (ROOT / "widget_server").glob("*/__init__.py")}
+
+    for folder in folders:
+        assert f"`{folder}/`" in ARCHITECTURE, folder
+
+
+def test_keys_in_redis_are_described_as_the_code_has_them() -> None:
+    in_code = (ROOT / "widget_server" / "engine" / "keys.py").read_text("utf-8")
+    described = {re.sub(r"<\w+>", "<>", key) for key in re.findall(r"`\{tenuto\}:([\w:<>]+)", ARCHITECTURE)}
+    ours = {re.sub(r"<\w+>", "<>", key) for key in re.findall(r"^    \{p\}:([\w:<>]+)", in_code, re.MULTILINE)}
+
+    assert described <= ours | {"<>:visitor:"}
+    assert {key for key in ours if "network" not in key and "visitor" not in key} <= described
+
+
+def test_documents_that_the_code_points_to_exist() -> None:
+    for folder in ("widget_server", "widget_static", "lua"):
+        for file in (ROOT / folder).rglob("*.*"):
+            if file.suffix in (".py", ".js", ".lua", ".html"):
+                for named in re.findall(r"docs/[\w/-]+\.md", file.read_text("utf-8")):
+                    assert (ROOT / named).exists(), (file.name, named)
