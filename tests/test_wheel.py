@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PATIENCE_S = 60.0
 
 BESIDE_THE_CODE = ("lua", "widget_static", "embed-example.html")
-INSIDE_THE_CODE = ("templates", "locales", "store/migrations")
+INSIDE_THE_CODE = ("templates", "store/migrations")
 NEVER_SHIPPED = ("__pycache__", "tests", "bench", "node_modules", "tenuto-data", ".venv")
 
 
