@@ -26,11 +26,12 @@ from widget_server.domain.sites import DEFAULT_PARTITION, Site
 from widget_server.domain.slots import Slot
 from widget_server.engine import keys
 from widget_server.engine.embedded import start_or_attach
+from widget_server.errors import Loading
 from widget_server.settings import Settings
 from widget_server.store.schedule import put_openings, put_service, put_settings
 
 BERLIN = ZoneInfo("Europe/Berlin")
-ENDING_MAX_S = 15.0
+ENDING_MAX_S = LOADING_MAX_S = 15.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -152,7 +153,7 @@ class Server:
             site = await parts.use_cases.sites.create(
                 key=f"studio-{self._sites}", name="Studio Tenuto", zone=BERLIN.key, currency="EUR"
             )
-            await parts.use_cases.reconciliation.ensure_loaded(site.key)
+            await _loaded(parts, site)
             await _set(
                 parts, replace(site, origins=tuple(origins), holds_on=holds_on, hold_minutes=hold_minutes), offers
             )
@@ -205,6 +206,16 @@ async def _set(parts: Parts, wanted: Site, offers: Sequence[Offer]) -> None:
             await put_openings(session, wanted.id, offer.key, offer.openings())
 
     await parts.use_cases.scheduling.change(wanted, write)
+
+
+async def _loaded(parts: Parts, site: Site) -> None:
+    """The server's worker has seen the new site too, and may be filling it just now."""
+    async with asyncio.timeout(LOADING_MAX_S):
+        while True:
+            try:
+                return await parts.use_cases.reconciliation.ensure_loaded(site.key)
+            except Loading:
+                await asyncio.sleep(0.05)
 
 
 def _redis_url(data_dir: Path) -> str:
