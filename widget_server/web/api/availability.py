@@ -22,7 +22,7 @@ async def read_availability(request: Request) -> Response:
         request.path_params["site"], request.path_params["service"], first, last
     )
     headers = {"etag": month.etag, "cache-control": "no-cache", "vary": "accept-encoding"}
-    if month.etag in _etags_of(request):
+    if month.etag.removeprefix("W/") in _etags_of(request):
         return Response(status_code=304, headers=headers)
     if "gzip" not in request.headers.get("accept-encoding", ""):
         return Response(month.body, headers=headers, media_type="application/json")
