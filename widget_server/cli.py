@@ -13,7 +13,7 @@ from widget_server.bootstrap import Parts, application, assembled, log_plainly, 
 from widget_server.domain.sites import Site
 from widget_server.engine.embedded import EmbeddedRedis
 from widget_server.errors import Fault, Refusal
-from widget_server.serving import listeners, serve, work
+from widget_server.serving import listening, serve, work
 from widget_server.settings import Settings
 
 Run = Callable[[Parts, EmbeddedRedis | None], Awaitable[None]]
@@ -64,19 +64,17 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _serve(settings: Settings, _options: argparse.Namespace) -> None:
-    sockets = listeners(settings.host, settings.port)
+    with listening(settings.host, settings.port) as sockets:
 
-    async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
-        await _check(parts)
-        print(f"Serving on {settings.base_url}", flush=True)
-        await serve(application(parts), sockets, parts.hub, redis)
+        async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
+            print(f"Serving on {settings.base_url}", flush=True)
+            await serve(application(parts), sockets, parts.hub, redis)
 
-    _run(settings, run)
+        _run(settings, run)
 
 
 def _worker(settings: Settings, _options: argparse.Namespace) -> None:
     async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
-        await _check(parts)
         print("Working", flush=True)
         await work(redis, *[parts.use_cases.reconciliation.run(partition) for partition in await parts.partitions()])
 
@@ -84,18 +82,16 @@ def _worker(settings: Settings, _options: argparse.Namespace) -> None:
 
 
 def _demo(settings: Settings, _options: argparse.Namespace) -> None:
-    sockets = listeners(settings.host, settings.port)
+    with listening(settings.host, settings.port) as sockets:
 
-    async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
+        async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
+            site = await demo.ensure_sample_site(parts)
+            print(demo.welcome(settings, await _first_run_link(parts, site)), flush=True)
+            worker = parts.use_cases.reconciliation.run(site.partition)
+            await serve(demo.with_host_page(application(parts), settings), sockets, parts.hub, redis, worker)
+
         print("Getting everything ready ...", flush=True)
-        await parts.database.migrate()
-        await _check(parts)
-        site = await demo.ensure_sample_site(parts)
-        print(demo.welcome(settings, await _first_run_link(parts, site)), flush=True)
-        worker = parts.use_cases.reconciliation.run(site.partition)
-        await serve(demo.with_host_page(application(parts), settings), sockets, parts.hub, redis, worker)
-
-    _run(settings, run)
+        _run(settings, run, migrating=True)
 
 
 def _migrate(settings: Settings, _options: argparse.Namespace) -> None:
@@ -126,10 +122,9 @@ def _create_site(settings: Settings, options: argparse.Namespace) -> None:
 
 def _rebuild(settings: Settings, options: argparse.Namespace) -> None:
     async def run(parts: Parts, _redis: EmbeddedRedis | None) -> None:
-        for site in await parts.sites.all():
-            if options.key in (None, site.key):
-                count = await parts.use_cases.reconciliation.fill(site.key)
-                print(f"{site.key}: {count} slots written anew.", flush=True)
+        for key in [options.key] if options.key else [site.key for site in await parts.sites.all()]:
+            count = await parts.use_cases.reconciliation.fill(key)
+            print(f"{key}: {count} slots written anew.", flush=True)
 
     _run(settings, run)
 
@@ -146,11 +141,15 @@ async def _check(parts: Parts) -> None:
     wrong = {part: state for part, state in (await parts.use_cases.readiness.ask()).items() if state != "ok"}
     for part, state in wrong.items():
         raise Fault(f"{part}: {state}")
+    await parts.database.must_be_current()
 
 
-def _run(settings: Settings, run: Run) -> None:
+def _run(settings: Settings, run: Run, *, migrating: bool = False) -> None:
     async def connected(redis_url: str, redis: EmbeddedRedis | None) -> None:
         async with assembled(settings, redis_url) as parts:
+            if migrating:
+                await parts.database.migrate()
+            await _check(parts)
             await run(parts, redis)
 
     with redis_of(settings) as (redis_url, redis):

@@ -22,21 +22,29 @@ _DEAF_MAX_MS = 60_000
 _LOOPBACK = {"localhost": ("127.0.0.1", "::1")}
 
 
-def listeners(host: str, port: int) -> list[socket.socket]:
+@contextmanager
+def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
     """The port on each address of the host; for localhost on both loopbacks. Raises Fault where it is taken."""
     opened: list[socket.socket] = []
-    for address in _LOOPBACK.get(host, (host,)):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        try:
-            opened.append(socket.create_server((address, port), family=family, backlog=_BACKLOG))
-            _give_up_on_the_deaf(opened[-1])
-        except OSError as trouble:
-            if opened and trouble.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                continue  # a machine without IPv6
-            for listener in opened:
-                listener.close()
-            raise Fault(_why_not(port, trouble)) from trouble
-    return opened
+    try:
+        for address in _LOOPBACK.get(host, (host,)):
+            try:
+                opened.append(_listener(address, port))
+            except OSError as trouble:
+                if opened and trouble.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                    continue  # a machine without IPv6
+                raise Fault(_why_not(port, trouble)) from trouble
+        yield opened
+    finally:
+        for listener in opened:
+            listener.close()
+
+
+def _listener(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+    _give_up_on_the_deaf(listener)
+    return listener
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

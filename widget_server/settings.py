@@ -1,9 +1,11 @@
 """What the environment may say. Every variable is described in docs/settings.md."""
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,9 +17,16 @@ class Settings(BaseSettings):
     data_dir: Path = Path("tenuto-data")
     public_url: str | None = None
     host: str = "localhost"
-    port: int = 8000
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
     secret_key: SecretStr | None = None
     trusted_proxies: str = ""
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_origin(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^/?#@\s]+/?", value):
+            raise ValueError("use scheme and host, as https://book.example.org")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

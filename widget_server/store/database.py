@@ -60,6 +60,11 @@ class Database:
         """Bring the tables up to date, off the event loop. Several processes may do so at once. Raises Fault."""
         await asyncio.to_thread(migrations.upgrade, self._url)
 
+    async def must_be_current(self) -> None:
+        """Raises Fault where the tables are missing, or those of another version."""
+        if not await asyncio.to_thread(migrations.is_current, self._url):
+            raise Fault("The database does not have the tables of this version: run `tenuto migrate` first.")
+
     async def close(self) -> None:
         await self._reader.dispose()
         await self._writer.dispose()
@@ -84,7 +89,7 @@ async def _session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
 
 def _parse(url: str | None, data_dir: Path) -> URL:
     if url is None:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(data_dir)
         return URL.create("sqlite+aiosqlite", database=str(data_dir.resolve() / _FILE_NAME))
     try:
         parsed = make_url(url)
@@ -95,6 +100,13 @@ def _parse(url: str | None, data_dir: Path) -> URL:
     if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return parsed.set(drivername="sqlite+aiosqlite")
     raise Fault("TENUTO_DATABASE_URL must name a PostgreSQL database or a SQLite file.")
+
+
+def _make(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as trouble:
+        raise Fault(f"The data folder {data_dir} cannot be made: {trouble.strerror}.") from trouble
 
 
 def _open_sqlite(url: URL) -> tuple[AsyncEngine, AsyncEngine]:

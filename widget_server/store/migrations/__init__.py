@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, exc, text
 
@@ -35,6 +37,17 @@ def check(url: URL) -> None:
     try:
         with engine.begin() as connection:
             command.check(config(connection))
+    finally:
+        engine.dispose()
+
+
+def is_current(url: URL) -> bool:
+    """Whether the database is of the newest revision that this version knows."""
+    engine = _open(url)
+    try:
+        with engine.begin() as connection:
+            newest = ScriptDirectory.from_config(config(connection)).get_heads()
+            return set(MigrationContext.configure(connection).get_current_heads()) == set(newest)
     finally:
         engine.dispose()
 
