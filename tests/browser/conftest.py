@@ -23,6 +23,8 @@ SWITCHES = [
     "--disable-sync",
     "--test-third-party-cookie-phaseout",
 ]
+TALL = 2000
+"""So that nothing scrolls: for half a second after a frame has moved, Chromium drops what is pressed in it."""
 Invite = Callable[..., Awaitable[Visitor]]
 
 
@@ -77,7 +79,7 @@ async def invite(browser: Browser) -> AsyncIterator[Invite]:
 
     async def invite(name: str, *, width: int = 1200, **wishes: Any) -> Visitor:
         asked = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "reduced_motion": "reduce"} | wishes
-        context = await browser.new_context(viewport={"width": width, "height": 900}, **asked)
+        context = await browser.new_context(viewport={"width": width, "height": TALL}, **asked)
         context.set_default_timeout(PATIENCE_MS)
         visitors[name] = Visitor(await context.new_page())
         return visitors[name]
