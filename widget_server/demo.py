@@ -26,7 +26,7 @@ _FREE = Money(0, "EUR")
 SERVICES = (
     Service(
         key="yoga",
-        name="Morning yoga",
+        name="Gentle yoga",
         kind=ServiceKind.CLASS,
         place=Place.IN_PERSON,
         description="An unhurried hour for all levels. Mats and tea are there.",

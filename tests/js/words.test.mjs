@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 
-import { knownLocale, Words } from "../../widget_static/widget/words.js";
+import { asVisitorsWrite, knownLocale, Words } from "../../widget_static/widget/words.js";
 
 const STATIC = new URL("../../widget_static/", import.meta.url);
 const LANGUAGES = readdirSync(new URL("locales/", STATIC)).map((name) => name.replace(".json", ""));
@@ -98,4 +98,10 @@ test("amounts have the digits of their currency", () => {
 test("a language tag that is none is passed over", () => {
   assert.equal(knownLocale("de_DE!", null, "en-GB"), "en-GB");
   assert.equal(knownLocale(), "en");
+});
+
+test("dates are written as the visitor's own country writes that language", () => {
+  assert.equal(asVisitorsWrite("en", ["de-DE", "en-GB", "en-US"]), "en-GB");
+  assert.equal(asVisitorsWrite("en", ["de-DE"]), "en");
+  assert.equal(asVisitorsWrite("de-AT", ["de-DE"]), "de-AT");
 });

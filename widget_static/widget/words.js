@@ -182,6 +182,16 @@ export function knownLocale(...tags) {
   return "en";
 }
 
+/**
+ * A bare language as the visitor writes it, where they use the same: dates of "en" are British to whoever reads en-GB.
+ * @param {string} locale
+ * @param {readonly string[]} preferred
+ */
+export function asVisitorsWrite(locale, preferred) {
+  const { language, region } = new Intl.Locale(locale);
+  return (!region && preferred.find((own) => new Intl.Locale(own).language === language)) || locale;
+}
+
 /** Languages that there is a file for. */
 const LANGUAGES = ["en", "de"];
 const RIGHT_TO_LEFT = ["ar"];
@@ -194,5 +204,5 @@ export async function fetchWords(locale) {
   const language = new Intl.Locale(locale).language;
   const known = LANGUAGES.includes(language);
   const response = await fetch(new URL(`../locales/${known ? language : "en"}.json`, import.meta.url));
-  return new Words(await response.json(), known ? locale : "en");
+  return new Words(await response.json(), asVisitorsWrite(known ? locale : "en", navigator.languages));
 }
