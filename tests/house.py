@@ -1,5 +1,6 @@
 """A whole server in this process, on a real Valkey and a SQLite file: for the API, the use cases and stories."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -141,6 +142,15 @@ class House:
         async with self.parts.database.transaction() as session:
             await session.exec(update(OutboxRow).values(due_at=datetime.now(UTC)))
         return await self.parts.use_cases.reconciliation.deliver()
+
+    async def until_changed(self, path: str, etag: str) -> Answer:
+        """The answer once it is another: the process hears of changes by the feed."""
+        async with asyncio.timeout(5):
+            while True:
+                answer = await self.client.get(path)
+                if answer.headers["etag"] != etag:
+                    return answer
+                await asyncio.sleep(0.01)
 
     def guest(self, site: str = SITE) -> "Guest":
         return Guest(self.client, site)

@@ -34,7 +34,8 @@ async def read_feed(request: Request) -> Response:
     if last_id is not None and len(last_id) > _FEED_ID_LENGTH_MAX:
         raise InvalidRequest("last_event_id: too long.")
     if request.method == "HEAD":
-        return Response(headers=EVENT_STREAM_HEADERS)
+        await use_cases(request).catalog.find(request.path_params["site"])
+        return Response(headers=EVENT_STREAM_HEADERS)  # a stream without a body would never end
     reader = await use_cases(request).availability.watch(request.path_params["site"], last_id, network_of(request))
     return EventStream(reader)
 
