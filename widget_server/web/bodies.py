@@ -1,7 +1,7 @@
 """The only place for the shapes of /v1: what is taken, strictly, and what is answered. Tables are elsewhere."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
@@ -88,7 +88,7 @@ class NewHold(Body):
 
 class HoldRenewal(Body):
     version: Annotated[int, Field(strict=True, ge=1)]
-    renew: Annotated[bool, Field(strict=True)]
+    renew: Literal[True]
 
 
 class CustomerBody(Body):

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from widget_server.errors import InvalidRequest, NotFound
+from widget_server.errors import NotFound
 from widget_server.ids import hash_secret, is_id
 from widget_server.use_cases.bookings import HoldRef, Visit
 from widget_server.web.api.answers import read, reply
@@ -27,8 +27,6 @@ async def show_hold(request: Request) -> Response:
 
 async def renew_hold(request: Request) -> Response:
     ref, wanted = hold_ref(request), await read(request, HoldRenewal)
-    if not wanted.renew:
-        raise InvalidRequest("renew: can only be true.")
     return reply(HoldAnswer.of(await use_cases(request).bookings.renew(ref, version=wanted.version)))
 
 
