@@ -2,13 +2,14 @@
 
 import re
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
-from tests.browser.people import Visitor
+from tests.browser.people import Visitor, serious
 from tests.browser.serving import LESSON, YOGA, Server, Studio
 
 pytestmark = pytest.mark.anyio
@@ -18,6 +19,13 @@ async def looks_at_lessons(visitor: Visitor, studio: Studio, host: Host) -> Visi
     await visitor.opens(host.page(studio, f'<tenuto-booking site="{studio.key}" service="lesson"></tenuto-booking>'))
     await visitor.looks_at(studio.slot(LESSON))
     return visitor
+
+
+async def is_sound_light_and_dark(visitor: Visitor) -> None:
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        await visitor.page.emulate_media(color_scheme=scheme)
+        assert (scheme, await serious(await visitor.frame())) == (scheme, [])
 
 
 async def test_when_annas_time_runs_out_ben_sees_the_seat_and_anna_can_hold_it_again(
@@ -37,9 +45,11 @@ async def test_when_annas_time_runs_out_ben_sees_the_seat_and_anna_can_hold_it_a
 
     await expect(ben.status(slot)).to_have_text("free")
     await expect(anna.told("Your seat was given back. It is still free.")).to_be_visible()
+    await expect(anna.status(slot)).to_have_text("free")
     await expect(anna.countdown).to_be_hidden()
     await expect(anna.button("Confirm booking")).to_be_hidden()
     await expect(anna.name).to_have_value("Anna Ek")
+    await is_sound_light_and_dark(anna)
 
     await anna.button("Hold again").click()
 
@@ -152,3 +162,4 @@ async def test_the_last_minutes_are_said_aloud(
         await own_server.let_pass(timedelta(minutes=minutes))
         await anna.page.clock.fast_forward(minutes * 60_000)
         await expect(anna.said).to_contain_text(f"{left} left to book")
+    await is_sound_light_and_dark(anna)

@@ -189,7 +189,6 @@ export class Visit {
       },
     );
     this.#showHeld();
-    this.#showSummaryDay();
     return this.#enter({ element: this.#summary.element, focus: () => this.#page.focus() });
   }
 
@@ -292,6 +291,7 @@ export class Visit {
     if (hold) summary.showHeld(this.#words.time(hold.expiresMs, this.#zone.current));
     else if (!this.#site.holds_on) summary.showHeld(null);
     else summary.end(this.#availability.slot(choice.slot.id), this.#clock.now());
+    this.#showSummaryDay();
   }
 
   /** The day of the chosen slot, with it as the visitor's own while it is held. */
