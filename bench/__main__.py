@@ -4,31 +4,63 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from bench import holds, machine
+from bench import expiry, fan_out, holds, machine, month
 from bench.studio import opened
 from bench.table import Section, Worthless, markdown
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+_FILES = 4 * fan_out.READERS
 
 
 def main() -> int:
     _allow_many_files()
     began_at_s = time.monotonic()
-    sections: list[Section] = []
-    with tempfile.TemporaryDirectory(prefix="tenuto-bench-") as folder:
-        with opened(Path(folder) / "ours") as ours, opened(Path(folder) / "reference") as reference:
-            for name, measure in (("holds", lambda: holds.measured(ours, reference)),):
-                print(f"{name} ...", flush=True)
-                sections.append(measure())
-                for row in sections[-1].rows:
-                    print("   ", " | ".join(row.cells()), flush=True)
-    print(time.monotonic() - began_at_s)
-    return 0
+    try:
+        with tempfile.TemporaryDirectory(prefix="tenuto-bench-") as folder:
+            sections, server = _measured(Path(folder))
+    except Worthless as problem:
+        print(f"bench: {problem}", file=sys.stderr)
+        return 1
+    RESULTS.write_text(markdown(sections, machine.facts(server)))
+    missed = [row.name for section in sections for row in section.rows if row.is_missed]
+    for name in missed:
+        print(f"bench: missed: {name}", file=sys.stderr)
+    print(f"Written to bench/{RESULTS.name} after {time.monotonic() - began_at_s:.0f} s.")
+    return 1 if missed else 0
+
+
+def _measured(folder: Path) -> tuple[list[Section], str]:
+    """All sections, and the server they were measured with."""
+    with opened(folder / "ours") as ours, opened(folder / "reference") as reference:
+        line = ours.line()
+        server = line.ask("INFO", "server")
+        line.close()
+        sections = [
+            _told("holds", lambda: holds.measured(ours, reference)),
+            _told("month", lambda: month.measured(ours)),
+            _told("fan-out", lambda: fan_out.measured(ours)),
+            _told("expiry", lambda: expiry.measured(ours)),
+        ]
+        return sections, machine.redis_of(server)
+
+
+def _told(name: str, measure: Callable[[], Section]) -> Section:
+    print(f"{name} ...", flush=True)
+    section = measure()
+    for row in section.rows:
+        print("   ", " | ".join(row.cells()), flush=True)
+    return section
+
 
 def _allow_many_files() -> None:
-    pass
+    """Thousands of connections, in this process and those it starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
 
 if __name__ == "__main__":
     sys.exit(main())

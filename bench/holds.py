@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from itertools import count
 from statistics import median
 from typing import Any
-from urllib.parse import quote
 
 from bench.lean import Address, Driven, HttpAnswers, RedisAnswers, drive
 from bench.studio import SITE, Studio, free_port, started
@@ -177,16 +176,18 @@ def _naive(studio: Studio) -> Iterator[tuple[str, int]]:
     port = free_port()
     of_site = keys.of_site(studio.site.partition, SITE)
     versions = [str(studio.site.epoch), str(studio.schedule.version)]
-    url = f"unix://{quote(studio.redis_path)}"
-    with started(["-m", "bench.naive", str(port), url, of_site.prefix, load("hold").sha, *versions], says="Serving"):
+    with started(
+        ["-m", "bench.naive", str(port), studio.redis_url, of_site.prefix, load("hold").sha, *versions], says="Serving"
+    ):
         yield "127.0.0.1", port
 
 
-_MEANING = f"""**Hold.** One uvicorn process of `tenuto serve` with its embedded Valkey, and {CONNECTIONS} kept-alive \
-connections that each ask for a hold again as soon as they have the last: every one another visitor of another network, \
-spread over a month of slots, with budgets, idempotency, validation and security headers on, while the process follows \
-the feed of its own holds. Every answer is checked to be a granted hold, and Redis to have counted them all. The bare \
-reference is the same script with the same keys and arguments, packed beforehand, sent over {CONNECTIONS} connections \
-by the same lean client to the same Valkey with the same options, which nobody follows. The naive route is Starlette \
-with a pool of redis-py connections (`bench/naive.py`); it checks next to nothing. The no-op route is `/healthz`. \
-*Server time* is what Valkey counts for each `EVALSHA`; the slot-only script reads one count, compares, and writes it."""
+_MEANING = f"""**Hold.** One uvicorn process of `tenuto serve` with its embedded Valkey, and {CONNECTIONS} \
+kept-alive connections that each ask for a hold again as soon as they have the last: every one another visitor of \
+another network, spread over a month of slots, with budgets, idempotency, validation and security headers on, while \
+the process follows the feed of its own holds. Every answer is checked to be a granted hold, and Redis to have \
+counted them all. The bare reference is the same script with the same keys and arguments, packed beforehand, sent \
+over {CONNECTIONS} connections by the same lean client to the same Valkey with the same options, which nobody \
+follows. The naive route is Starlette with a pool of redis-py connections (`bench/naive.py`); it checks next to \
+nothing. The no-op route is `/healthz`. *Server time* is what Valkey counts for each `EVALSHA`; the slot-only script \
+reads one count, compares, and writes it."""

@@ -17,6 +17,14 @@ def facts(redis_version: str) -> list[str]:
     ]
 
 
+def redis_of(info: str) -> str:
+    """The server's name and version, from INFO."""
+    fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+    if "valkey_version" in fields:
+        return f"Valkey {fields['valkey_version']}"
+    return f"Redis {fields['redis_version']}"
+
+
 def memory_of(pid: int) -> int:
     """Resident bytes of a process."""
     with suppress(OSError):

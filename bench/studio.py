@@ -45,9 +45,13 @@ _MIDNIGHT = time(0)
 @dataclass(frozen=True, slots=True)
 class Studio:
     settings: Settings
-    redis_path: str
+    redis_url: str
     site: Site
     schedule: Schedule
+
+    @property
+    def redis_path(self) -> str:
+        return unquote(self.redis_url.removeprefix("unix://"))
 
     @property
     def first_day(self) -> date:
@@ -90,9 +94,7 @@ class Studio:
         """Of the whole month, as Redis counts them."""
         line = self.line()
         days = (self.first_day + timedelta(days=n) for n in range(DAYS))
-        counted = [
-            line.ask("HVALS", f"{{{self.site.partition}}}:{SITE}:day:{SERVICE}:{day:%Y%m%d}") for day in days
-        ]
+        counted = [line.ask("HVALS", f"{{{self.site.partition}}}:{SITE}:day:{SERVICE}:{day:%Y%m%d}") for day in days]
         line.close()
         return sum(int(seats.partition(":")[0]) for day in counted for seats in day)
 
@@ -129,7 +131,7 @@ def opened(folder: Path) -> Iterator[Studio]:
     redis = start_or_attach(folder)
     try:
         site, schedule = asyncio.run(_founded(settings, redis.url))
-        studio = Studio(settings, unquote(redis.url.removeprefix("unix://")), site, schedule)
+        studio = Studio(settings, redis.url, site, schedule)
         trust(len(studio.slots) == SLOTS, f"The month has {len(studio.slots)} slots, not {SLOTS}.")
         line = studio.line()
         for script in load_all():

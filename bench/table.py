@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+TIMES = "\N{MULTIPLICATION SIGN}"
 ROUNDS = 3
 """Ours and its reference take turns so often; what is told is the median."""
 
@@ -31,7 +32,7 @@ class Row:
     reference: str
     value: float
     """What counts: a ratio, unless `unit` says otherwise."""
-    unit: str = "×"
+    unit: str = TIMES
     must: Bound | None = None
     aim: Bound | None = None
 
@@ -44,7 +45,7 @@ class Row:
 
     def _told(self) -> str:
         figure = f"{self.value:.2f}" if self.value < 100 and self.value % 1 else f"{self.value:.0f}"
-        spaced = self.unit if self.unit == "×" else f" {self.unit}".rstrip()
+        spaced = self.unit if self.unit == TIMES else f" {self.unit}".rstrip()
         return f"**{figure}{spaced}**" + (" missed" if self.is_missed else "")
 
 
@@ -69,11 +70,9 @@ def markdown(sections: Sequence[Section], machine: Sequence[str]) -> str:
     )
 
 
-_READING = (
-    f"Written by `make bench`. Ours and its reference take {ROUNDS} turns one after the other on the same machine; each "
-    "figure is the median of these, and each ratio the median of the ratios of each turn. Absolute figures depend on the "
-    "machine, ratios much less. A *must* that is missed fails the run; an *aim* is where we want to be."
-)
+_READING = f"""Written by `make bench`. Ours and its reference take {ROUNDS} turns one after the other on the same \
+machine; each figure is the median of these, and each ratio the median of the ratios of each turn. Absolute figures \
+depend on the machine, ratios much less. A *must* that is missed fails the run; an *aim* is where we want to be."""
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
