@@ -171,7 +171,12 @@ def test_without_tables_it_says_what_to_do(tenuto: Tenuto, starting: str, valkey
 
 
 def test_a_redis_that_is_not_there_is_told_in_one_sentence(tenuto: Tenuto) -> None:
-    assert tenuto.refuses("serve", TENUTO_REDIS_URL=f"redis://127.0.0.1:{free_port()}").startswith("redis: ")
+    port = free_port()
+
+    told = tenuto.refuses("serve", TENUTO_REDIS_URL=f"redis://anna:secret@127.0.0.1:{port}")
+
+    assert told.startswith(f"redis at 127.0.0.1:{port} (TENUTO_REDIS_URL): ")
+    assert "secret" not in told
 
 
 def test_a_redis_that_is_too_old_is_told_in_one_sentence(tenuto: Tenuto) -> None:
@@ -215,6 +220,10 @@ def test_the_tables_are_made_once_and_sites_only_with_good_keys(tenuto: Tenuto, 
     code, out, _ = tenuto("create-site", "studio", **elsewhere)
     assert (code, len(re.findall(r"^  https://book.example.org/admin/setup#[\w-]{22}$", out, re.MULTILINE))) == (0, 1)
     assert "already" in tenuto.refuses("create-site", "studio", **elsewhere)
+    assert re.search(
+        r"^  https://book.example.org/admin/setup#[\w-]{22}$", tenuto("sign-in-link", "studio", **elsewhere)[1], re.M
+    )
+    assert "no such site" in tenuto.refuses("sign-in-link", "stduio", **elsewhere)
     assert "site key" in tenuto.refuses("create-site", "Stu dio", **elsewhere)
     assert "time zone" in tenuto.refuses("create-site", "other", "--zone", "Europe/Nowhere", **elsewhere)
     assert "currency" in tenuto.refuses("create-site", "other", "--currency", "euros", **elsewhere)
@@ -281,6 +290,18 @@ def test_a_second_demo_in_the_same_folder_shares_the_server_and_leaves_it(demo: 
     assert code == 0
     assert alive(demo.valkey)
     assert demo.get(f"/holds/{held['id']}")["hold"] == held
+
+
+def test_a_demo_whose_first_start_was_cut_off_is_complete_after_the_next(tenuto: Tenuto, tmp_path: Path) -> None:
+    assert tenuto("migrate")[0] == 0
+    assert tenuto("create-site", "demo")[0] == 0  # as far as a first start may have come
+
+    demo = Demo(tmp_path)
+
+    try:
+        assert {service["id"] for service in demo.get("/services")["services"]} == {"yoga", "consultation", "evening"}
+    finally:
+        demo.end(signal.SIGTERM)
 
 
 def test_the_demo_prints_addresses_that_work(demo: Demo) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import re
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ from widget_server.web.context import UseCases
 from widget_server.web.guards import trusted_networks
 
 KEY_LENGTH_MIN = 32
+_REFUSED_ROW = re.compile(r"^DETAIL: .*\n?", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +91,18 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         outbox=outbox.Outbox(database),
         clock=clock,
     )
+    availability = Availability(
+        catalog=catalog,
+        engine=engine,
+        feed=feed,
+        hub=hub,
+        scheduling=scheduling,
+        reconciliation=reconciliation,
+        clock=clock,
+    )
     use_cases = UseCases(
         catalog=catalog,
-        availability=Availability(
-            catalog=catalog,
-            engine=engine,
-            feed=feed,
-            hub=hub,
-            scheduling=scheduling,
-            reconciliation=reconciliation,
-            clock=clock,
-        ),
+        availability=availability,
         bookings=Bookings(
             catalog=catalog,
             engine=engine,
@@ -118,7 +121,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             scheduling=scheduling,
             clock=clock,
         ),
-        readiness=Readiness({"redis": connection.check, "database": database.ping}),
+        readiness=Readiness({"redis": connection.check, "database": database.ping, "feed": availability.check}),
     )
     try:
         yield Parts(settings, use_cases, sites, database, hub)
@@ -185,6 +188,14 @@ def log_plainly() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _without_rows,
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ]
     )
+
+
+def _without_rows(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """PostgreSQL shows the whole row that it refused: names and addresses."""
+    if "exception" in event:
+        event["exception"] = _REFUSED_ROW.sub("", event["exception"])
+    return event

@@ -5,6 +5,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -49,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--name", help="shown to visitors; the key if left out")
     create.add_argument("--zone", default="Europe/Berlin", help="IANA time zone, as Europe/Berlin")
     create.add_argument("--currency", default="EUR")
+    link = commands.add_parser("sign-in-link", help="a new first sign-in link, also for a forgotten password")
+    link.add_argument("key", help="the site's")
     rebuild = commands.add_parser("rebuild", help="fill Redis from SQL, while serving")
     rebuild.add_argument("key", nargs="?", help="only this site")
     return parser
@@ -86,7 +89,8 @@ def _demo(settings: Settings, _options: argparse.Namespace) -> None:
 
         async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
             site = await demo.ensure_sample_site(parts)
-            print(demo.welcome(settings, await _first_run_link(parts, site)), flush=True)
+            is_new = await parts.use_cases.sites.needs_setup(site)
+            print(demo.welcome(settings, await _sign_in_link(parts, site) if is_new else None), flush=True)
             worker = parts.use_cases.reconciliation.run(site.partition)
             await serve(demo.with_host_page(application(parts), settings), sockets, parts.hub, redis, worker)
 
@@ -115,7 +119,18 @@ def _create_site(settings: Settings, options: argparse.Namespace) -> None:
             key=options.key, name=name, zone=options.zone, currency=options.currency
         )
         print(f"The site {site.key} is there. Sign in for the first time, within a week:")
-        print(f"  {await _first_run_link(parts, site)}")
+        print(f"  {await _sign_in_link(parts, site)}")
+
+    _run(settings, run)
+
+
+def _sign_in_link_again(settings: Settings, options: argparse.Namespace) -> None:
+    async def run(parts: Parts, _redis: EmbeddedRedis | None) -> None:
+        site = await parts.sites.by_key(options.key)
+        if site is None:
+            raise Fault("There is no such site.")
+        print("Works once, within a week, and sets a password; links made before work no longer:")
+        print(f"  {await _sign_in_link(parts, site)}")
 
     _run(settings, run)
 
@@ -129,9 +144,7 @@ def _rebuild(settings: Settings, options: argparse.Namespace) -> None:
     _run(settings, run)
 
 
-async def _first_run_link(parts: Parts, site: Site) -> str | None:
-    if not await parts.use_cases.sites.needs_setup(site):
-        return None
+async def _sign_in_link(parts: Parts, site: Site) -> str:
     token = await parts.use_cases.sites.first_run_token(site)
     return f"{parts.settings.base_url}/admin/setup#{token}"
 
@@ -140,8 +153,17 @@ async def _check(parts: Parts) -> None:
     """Say at start, in one sentence, what would otherwise be said to every visitor."""
     wrong = {part: state for part, state in (await parts.use_cases.readiness.ask()).items() if state != "ok"}
     for part, state in wrong.items():
-        raise Fault(f"{part}: {state}")
+        raise Fault(f"{_place_of(part, parts.settings)}: {state}")
     await parts.database.must_be_current()
+
+
+def _place_of(part: str, settings: Settings) -> str:
+    """Which part, where it was looked for and what says so; never the password in its address."""
+    urls = {"redis": settings.redis_url, "database": settings.database_url}
+    if not (url := urls.get(part)):
+        return part
+    place = urlsplit(url)
+    return f"{part} at {place.netloc.rpartition('@')[2] or place.path} (TENUTO_{part.upper()}_URL)"
 
 
 def _run(settings: Settings, run: Run, *, migrating: bool = False) -> None:
@@ -162,5 +184,6 @@ _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], None]] = {
     "demo": _demo,
     "migrate": _migrate,
     "create-site": _create_site,
+    "sign-in-link": _sign_in_link_again,
     "rebuild": _rebuild,
 }

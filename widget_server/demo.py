@@ -82,21 +82,22 @@ def openings(today: date) -> tuple[Opening, ...]:
 async def ensure_sample_site(parts: Parts) -> Site:
     """Make the site on the first start; at every start, let its openings begin today."""
     sites = parts.use_cases.sites
-    found = await parts.sites.by_key(SITE_KEY)
-    site = found or await sites.create(key=SITE_KEY, name=SITE_NAME, zone=ZONE.key, currency="EUR")
+    if await parts.sites.by_key(SITE_KEY) is None:
+        await sites.create(key=SITE_KEY, name=SITE_NAME, zone=ZONE.key, currency="EUR")
     await parts.use_cases.reconciliation.ensure_loaded(SITE_KEY)
-    today = datetime.now(ZONE).date()
+    listing = await parts.use_cases.catalog.find(SITE_KEY)
+    site, today = listing.site, datetime.now(ZONE).date()
 
     async def write(session: AsyncSession) -> None:
-        if found is None:
+        if not listing.schedule.services:  # not "if we made the site": a first start may have been cut off
             await put_settings(session, replace(site, accent=ACCENT, origins=(host_origin(parts.settings),)))
-            for service in SERVICES:
-                await put_service(session, site.id, service, at=datetime.now(UTC))
         for service in SERVICES:
+            if service.key not in listing.schedule.services:
+                await put_service(session, site.id, service, at=datetime.now(UTC))
             own = [opening for opening in openings(today) if opening.service == service.key]
             await put_openings(session, site.id, service.key, own)
 
-    await parts.use_cases.scheduling.change((await parts.sites.by_key(SITE_KEY)) or site, write)
+    await parts.use_cases.scheduling.change(site, write)
     return site
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+import structlog
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -17,6 +18,7 @@ from sqlmodel import col, select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.store.studio import NOW, found, slot
+from widget_server.bootstrap import log_plainly
 from widget_server.domain.sites import Site
 from widget_server.errors import Fault, Unavailable
 from widget_server.store.database import Database
@@ -302,3 +304,21 @@ async def test_without_a_url_there_is_a_file_in_the_data_folder_for_us_alone(tmp
 def test_a_url_that_makes_no_sense_is_told_in_one_sentence(url: str, tmp_path: Path) -> None:
     with pytest.raises(Fault, match="TENUTO_DATABASE_URL"):
         Database(url, tmp_path)
+
+
+async def test_an_error_that_is_logged_carries_nothing_of_what_was_written(
+    db: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    anna = "".join(["Anna Ge", "heim"])  # a trace also shows the line of code
+    with pytest.raises(IntegrityError) as refused:
+        async with db.transaction() as session:
+            await session.exec(text("INSERT INTO site (name) VALUES (:name)"), params={"name": anna})  # type: ignore[call-overload]
+    log_plainly()
+    try:
+        structlog.get_logger().error("request_failed", exc_info=refused.value)
+    finally:
+        structlog.reset_defaults()
+
+    logged = capsys.readouterr().out
+    assert "INSERT INTO site" in logged
+    assert "Geheim" not in logged

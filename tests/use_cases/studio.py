@@ -87,6 +87,8 @@ class Engine:
     slow: asyncio.Event = field(default_factory=asyncio.Event)
     is_gone: bool = False
     is_empty: bool = False
+    is_poisoned: bool = False
+    """The next to follow the feed meets something that nobody thought of."""
     fillings: int = 0
     _delivered: asyncio.Queue[list[Update] | Lost] = field(default_factory=asyncio.Queue)
     _next: int = 0
@@ -155,7 +157,11 @@ class Engine:
 
     async def follow(self, partition: str, from_id: str | None = None) -> AsyncIterator[list[Update] | Lost]:
         while True:
-            yield await self._delivered.get()
+            news = await self._delivered.get()
+            if self.is_poisoned:
+                self.is_poisoned = False
+                raise ValueError("nobody thought of this")
+            yield news
 
     async def say_nothing_new(self) -> None:
         self._delivered.put_nowait([])

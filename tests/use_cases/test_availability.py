@@ -219,6 +219,37 @@ async def test_following_begins_as_soon_as_redis_is_there(monkeypatch: pytest.Mo
     assert studio.engine.reads == 1
 
 
+async def test_following_begins_anew_whatever_went_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(availabilities, "_PAUSE_S", 0)
+    async with Studio() as studio:
+        await studio.month()
+        studio.engine.is_poisoned = True
+        studio.engine.move(SLOTS[0])
+        await studio.engine.deliver()
+        await studio.month()
+        reads = studio.engine.reads
+        studio.engine.move(SLOTS[0])
+        await studio.engine.deliver()
+
+        assert await studio.versions() == studio.true_versions()
+        assert studio.engine.reads == reads
+
+
+async def test_it_is_known_that_a_feed_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(availabilities, "_PAUSE_S", 0)
+    studio = Studio()
+    await studio.availability.check()
+    studio.engine.is_gone = True
+    async with studio:
+        with pytest.raises(Unavailable):
+            await studio.availability.check()
+
+        studio.engine.is_gone = False
+        await settled()
+
+        await studio.availability.check()
+
+
 async def test_an_empty_redis_is_filled_by_whoever_reads(studio: Studio) -> None:
     studio.engine.is_empty = True
 

@@ -7,18 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.domain.schedules import daily
-from tests.house import PRIVATE, Guest, House, refused, slot
+from tests.house import PRIVATE, SITE, Guest, House, refused, slot
 from tests.store.studio import TALK, YOGA
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX
 from widget_server.domain.sites import Site
-from widget_server.errors import Unavailable
-from widget_server.ids import new_id
+from widget_server.errors import SlotClosed, Unavailable
+from widget_server.ids import hash_secret, new_id
 from widget_server.store.bookings import Bookings as StoredBookings
 from widget_server.store.bookings import Confirmation
 from widget_server.store.schedule import put_openings
-from widget_server.use_cases.bookings import CONFIRMING_WINDOW
+from widget_server.use_cases.bookings import CONFIRMING_WINDOW, HoldRef
 from widget_server.use_cases.reconciliation import Reconciliation
 
 pytestmark = pytest.mark.anyio
@@ -365,3 +365,19 @@ async def test_a_cancellation_that_redis_did_not_hear_of_is_told_by_the_worker(h
 
     await house.deliver()
     assert (await house.seats()).booked == 0
+
+
+async def test_a_refusal_gives_back_no_seats_that_the_same_confirmation_sent_twice_has_booked(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await holding(house, seats=2)
+    pin = await house.pin(anna)
+    bookings = house.parts.use_cases.bookings
+    with monkeypatch.context() as between_record_and_commit:
+        between_record_and_commit.setattr(bookings, "_reconciliation", Killed())
+        refused(await anna.confirm(), 500, "failed")
+
+    ref = HoldRef(SITE, anna.id, hash_secret(anna.secret))
+    await bookings._take_back(await house.site(), ref, pin, SlotClosed("It was closed a moment ago."))
+
+    assert (await house.seats()).taken == await house.booked_in_sql() == 2

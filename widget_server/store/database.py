@@ -24,6 +24,9 @@ _SQLITE_READERS = 4
 _POSTGRES_CONNECTIONS = 10
 _POSTGRES_LIMITS = "-c lock_timeout=5s -c statement_timeout=15s -c idle_in_transaction_session_timeout=60s"
 
+_DISCREET = {"hide_parameters": True}
+"""What is written are names and addresses: an error that is logged must not carry them."""
+
 
 class Database:
     """One process's way to SQL. `url` None: a SQLite file in `data_dir`. Raises Fault for a URL that makes no sense."""
@@ -116,7 +119,7 @@ def _open_sqlite(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     transaction can be outdated by the time it writes.
     """
     arguments = {"isolation_level": None, "timeout": _WAIT_S}
-    pool: dict[str, Any] = {"max_overflow": 0, "pool_timeout": _WAIT_S * 2, "connect_args": arguments}
+    pool: dict[str, Any] = {"max_overflow": 0, "pool_timeout": _WAIT_S * 2, "connect_args": arguments} | _DISCREET
     writer = create_async_engine(url, pool_size=1, **pool)
     reader = create_async_engine(url, pool_size=_SQLITE_READERS, **pool)
     _on_connect(writer, "foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL")
@@ -150,6 +153,7 @@ def _open_postgres(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
             pool_timeout=_WAIT_S * 2,
             pool_pre_ping=True,
             connect_args={"connect_timeout": _WAIT_S, "options": _POSTGRES_LIMITS},
+            **_DISCREET,
         )
     except ModuleNotFoundError as error:
         raise Fault("PostgreSQL needs the extra: pip install 'tenuto[postgres]'.") from error

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
+import structlog
+
 from widget_server.clock import Clock
 from widget_server.domain import policies
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
@@ -36,6 +38,8 @@ _PAUSE_S = 0.5
 SeatsRead = tuple[str, int, int, Mapping[str, Seats]]
 """The feed's last id before reading, the gate's schedule version and epoch, and the seats of every touched slot."""
 MonthKey = tuple[str, str, date, date]
+
+_log = structlog.get_logger()
 
 
 class Reservations(Protocol):
@@ -77,6 +81,7 @@ class Availability:
         self._scheduling = scheduling
         self._reconciliation = reconciliation
         self._clock = clock
+        self._following: set[str] = set()
         self._followed_to: dict[str, str] = {}
         self._heard_at_s: dict[str, float] = {}
         self._known: OrderedDict[str, KnownSeats] = OrderedDict()
@@ -107,16 +112,32 @@ class Availability:
         return self._hub.subscribe(site_key, last_event_id, partition=site.partition, epoch=epoch, network=network)
 
     async def follow(self, partition: str) -> None:
-        """Keep memory true and open widgets informed, until cancelled. One such task runs for each partition."""
-        try:
-            start = await self._begin_warm(partition)
-            async for news in self._feed.follow(partition, start):
-                if isinstance(news, Lost):
-                    self._begin(partition, news.last_id, told_since=news.last_id)
-                else:
-                    self._take_in(partition, news)
-        finally:
-            self._forget(partition)
+        """Keep memory true and open widgets informed, until cancelled. One such task runs for each partition.
+
+        Whatever goes wrong on the way, it begins anew: nobody else would tell the widgets.
+        """
+        self._following.add(partition)
+        while True:
+            try:
+                await self._follow(partition)
+            except Exception as problem:
+                _log.error("feed_not_followed", partition=partition, exc_info=problem)
+            finally:
+                self._forget(partition)
+            await asyncio.sleep(_PAUSE_S)
+
+    async def check(self) -> None:
+        """Raises Unavailable where a feed that should be followed is not heard."""
+        if not all(self._is_heard(partition) for partition in self._following):
+            raise Unavailable("Changes of seats are not heard just now.")
+
+    async def _follow(self, partition: str) -> None:
+        start = await self._begin_warm(partition)
+        async for news in self._feed.follow(partition, start):
+            if isinstance(news, Lost):
+                self._begin(partition, news.last_id, told_since=news.last_id)
+            else:
+                self._take_in(partition, news)
 
     async def _listing(self, site_key: str, service: str) -> Listing:
         listing = await self._catalog.find(site_key)

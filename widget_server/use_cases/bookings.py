@@ -10,7 +10,7 @@ from widget_server.clock import Clock
 from widget_server.domain import policies
 from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Hold, Line
-from widget_server.domain.orders import Order
+from widget_server.domain.orders import Order, OutcomeState
 from widget_server.domain.sites import Site
 from widget_server.engine.reservations import Pin, Reservations
 from widget_server.errors import (
@@ -200,8 +200,12 @@ class Bookings:
         return self._answer(ref, order)
 
     async def _take_back(self, site: Site, ref: HoldRef, pin: Pin, refusal: Refusal) -> None:
-        """The seats are free again; if it was SQL that had none, Redis is told the truth."""
-        await self._engine.unpin(site, ref.hold_id, fence=pin.fence, release=True)
+        """The seats are free again, unless the same confirmation, sent twice, has had better luck meanwhile.
+
+        If it was SQL that had none, Redis is told the truth.
+        """
+        if await self._store.give_up(site.id, ref.hold_id, pin.fence) is OutcomeState.ABANDONED:
+            await self._engine.unpin(site, ref.hold_id, fence=pin.fence, release=True)
         if isinstance(refusal, SlotFull):
             await self._reconciliation.mend(site, [line.slot for line in pin.lines])
 
