@@ -152,6 +152,13 @@ class House:
                     return answer
                 await asyncio.sleep(0.01)
 
+    async def eventually(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while True:
+                if is_so():
+                    return
+                await asyncio.sleep(0.01)
+
     def guest(self, site: str = SITE) -> "Guest":
         return Guest(self.client, site)
 

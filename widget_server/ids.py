@@ -23,6 +23,10 @@ def is_id(text: str) -> bool:
     return re.fullmatch(ID_PATTERN, text) is not None
 
 
+def is_key(text: str) -> bool:
+    return re.fullmatch(KEY_PATTERN, text) is not None
+
+
 def new_order_number() -> str:
     """Eight letters and digits that cannot be confused when read out, as ABCD-2345."""
     letters = "".join(secrets.choice(_NUMBER_LETTERS) for _ in range(8))

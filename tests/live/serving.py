@@ -74,6 +74,11 @@ class Stream:
                 await self._read_chunk()
         return self.text
 
+    async def more(self, timeout_s: float = 5) -> None:
+        """Read whatever comes next."""
+        async with asyncio.timeout(timeout_s):
+            await self._read_chunk()
+
     async def to_the_end(self, timeout_s: float = 5) -> bytes:
         async with asyncio.timeout(timeout_s):
             while await self._read_chunk():

@@ -8,6 +8,7 @@ from typing import Protocol
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.errors import NotFound, Unavailable
+from widget_server.ids import is_key
 
 LISTINGS_MAX = 10_000
 _TRIES_MAX = 5
@@ -42,6 +43,8 @@ class Catalog:
         """Raises NotFound for a site that does not exist, Unavailable without SQL."""
         listing = self._listings.get(site_key)
         if listing is None:
+            if not is_key(site_key):
+                raise NotFound("There is no such site.")
             # All who ask meanwhile wait for one reading, which goes on when the first of them has gone.
             reading = self._reading.get(site_key) or self._begin_to_read(site_key)
             listing = await asyncio.shield(reading)

@@ -13,7 +13,7 @@ from widget_server.domain.operators import Operator
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.errors import InvalidRequest, NotFound, SignInNeeded, TooLate
-from widget_server.ids import KEY_PATTERN, hash_secret, new_id
+from widget_server.ids import hash_secret, is_key, new_id
 from widget_server.store.operators import Operators
 from widget_server.store.schedule import Schedules, put_settings
 from widget_server.store.sites import Sites as StoredSites
@@ -67,7 +67,7 @@ class Sites:
 
     async def create(self, *, key: str, name: str, zone: str, currency: str, locale: str = "en") -> Site:
         """A new site that offers nothing yet. Raises InvalidRequest with `field`, IdConflict for a taken key."""
-        if re.fullmatch(KEY_PATTERN, key) is None:
+        if not is_key(key):
             raise InvalidRequest("Use a-z, 0-9 and hyphens for the site key.", field="key")
         if zone not in available_timezones():
             raise InvalidRequest("There is no such time zone; use a name such as Europe/Berlin.", field="zone")
