@@ -143,7 +143,8 @@ async def test_health_tells_that_it_lives_and_readiness_what_it_can_do(house: Ho
     alive, ready = await house.client.get("/healthz"), await house.client.get("/readyz")
 
     assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "parts": {"redis": "ok", "database": "ok"}})
+    assert ready.status_code == 200
+    assert ready.json() == {"status": "ready", "parts": {"redis": "ok", "database": "ok", "feed": "ok"}}
     metrics = await house.client.get("/metrics")
     assert metrics.status_code == 200
     assert metrics.headers["content-type"].startswith("text/plain")
