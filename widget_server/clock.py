@@ -17,8 +17,8 @@ class SystemClock:
 
 def from_ms(instant_ms: int) -> datetime:
     """Epoch milliseconds, as Redis and Lua keep instants, to a UTC datetime."""
-    seconds, millis = divmod(instant_ms, 1000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=millis * 1000)
+    # Exact for as long as datetimes go: a float has room for their microseconds.
+    return datetime.fromtimestamp(instant_ms / 1000, UTC)
 
 
 def to_ms(instant: datetime) -> int:

@@ -18,6 +18,7 @@ from widget_server.web.api.answers import refuse
 from widget_server.web.bodies import error
 from widget_server.web.headers import EVERYWHERE, SecurityHeaders
 from widget_server.web.routes import all_routes
+from widget_server.web.short_way import ShortWay
 
 _log = structlog.get_logger()
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -27,7 +28,7 @@ def create_app(lifespan: Callable[[Starlette], AbstractAsyncContextManager[dict[
     return Starlette(
         routes=all_routes(),
         lifespan=lifespan,
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), Middleware(ShortWay)],
         exception_handlers={Refusal: _refused, HTTPException: _http_refused, Exception: _failed},
     )
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from widget_server.ids import ID_PATTERN
 
 Network = IPv4Network | IPv6Network
 _BEARER = re.compile(rf"(?i:bearer) ({ID_PATTERN.removeprefix('^').removesuffix('$')})", re.ASCII)
+_PEERS_KEPT = 1_024
 _V4_PREFIX, _V6_PREFIX = 24, 56
 """One household, school or office is about this much of an address."""
 
@@ -34,7 +36,7 @@ def network_of(request: Request) -> str:
     return _prefix(address)
 
 
-def _client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
+def _client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, ...]) -> str:
     """The nearest address that is not a trusted proxy: what stands to its left could be anybody's invention."""
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]
     address = peer
@@ -43,7 +45,8 @@ def _client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Netwo
     return address
 
 
-def _is_in(address: str, networks: Sequence[Network]) -> bool:
+@lru_cache(_PEERS_KEPT)
+def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
     try:
         parsed = ip_address(address)
     except ValueError:

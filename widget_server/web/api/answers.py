@@ -30,8 +30,10 @@ async def read(request: Request, model: type[Model]) -> Model:
         raise InvalidRequest(first, fields=fields[:_FIELDS_NAMED_MAX]) from problem
 
 
-def reply(body: BaseModel, status_code: int = 200) -> Response:
-    return Response(body.model_dump_json(), status_code, _NEVER_STORED, "application/json")
+def reply(body: BaseModel | bytes, status_code: int = 200) -> Response:
+    """With a model, or with JSON that was written already."""
+    content = body if isinstance(body, bytes) else body.model_dump_json()
+    return Response(content, status_code, _NEVER_STORED, "application/json")
 
 
 def refuse(refusal: Refusal) -> Response:

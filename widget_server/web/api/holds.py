@@ -18,16 +18,16 @@ async def create_hold(request: Request) -> Response:
     ref = HoldRef(request.path_params["site"], wanted.id, secret_hash)
     visit = Visit(wanted.visitor, network_of(request))
     hold = await use_cases(request).bookings.hold(ref, [line.line() for line in wanted.lines], visit)
-    return reply(HoldAnswer.of(hold), 201)
+    return reply(HoldAnswer.json_of(hold), 201)
 
 
 async def show_hold(request: Request) -> Response:
-    return reply(HoldAnswer.of(await use_cases(request).bookings.find_hold(hold_ref(request))))
+    return reply(HoldAnswer.json_of(await use_cases(request).bookings.find_hold(hold_ref(request))))
 
 
 async def renew_hold(request: Request) -> Response:
     ref, wanted = hold_ref(request), await read(request, HoldRenewal)
-    return reply(HoldAnswer.of(await use_cases(request).bookings.renew(ref, version=wanted.version)))
+    return reply(HoldAnswer.json_of(await use_cases(request).bookings.renew(ref, version=wanted.version)))
 
 
 async def release_hold(request: Request) -> Response:
