@@ -13,7 +13,7 @@ from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.holds import Line
 from widget_server.domain.slots import Seats
-from widget_server.engine.feed import Feed, Lost
+from widget_server.engine.feed import Feed, Lost, Unreadable
 from widget_server.engine.wire import Address
 
 pytestmark = pytest.mark.anyio
@@ -108,6 +108,20 @@ async def test_a_feed_that_began_anew_is_noticed_at_its_first_entry(box: Box) ->
 
     async with asyncio.timeout(5):
         assert isinstance(await waiting, Lost)
+
+
+async def test_an_update_that_cannot_be_read_is_told_as_a_gap_and_passed(box: Box) -> None:
+    news = box.feed.follow("tenuto", await box.feed.last_id("tenuto"))
+    await box.hold("anna")
+    await box.connection.read(("XADD", FEED, "*", "kind", "seats", "colour", "red"))
+    unreadable_id = await box.feed.last_id("tenuto")
+
+    assert await anext(news) == Unreadable(unreadable_id)
+    await box.hold("ben")
+    (update,) = await take(news, 1)
+    assert isinstance(update, SeatsMoved)
+    assert update.hold_id == "ben"
+    assert await box.feed.tail("tenuto", 5) == [update]
 
 
 async def test_a_lost_connection_misses_nothing(box: Box, redis_url: str) -> None:

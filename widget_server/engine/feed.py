@@ -32,6 +32,10 @@ class Lost:
     last_id: str
 
 
+class Unreadable(Lost):
+    """There are updates that this version cannot read, as of a newer one that runs beside it; nothing is gone."""
+
+
 class Feed:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -42,17 +46,24 @@ class Feed:
         return _id_of(last)
 
     async def tail(self, partition: str, count: int) -> list[Update]:
-        """The newest updates, oldest first. Raises Unavailable."""
+        """The newest updates, oldest first, as far back as they can be read. Raises Unavailable."""
         feed = keys.of_partition(partition).feed
         (entries,) = await self._connection.read(("XREVRANGE", feed, "+", "-", "COUNT", count))
-        return [_update(entry) for entry in reversed(entries)]
+        updates: list[Update] = []
+        for entry in entries:
+            update = _understood(entry)
+            if update is None:
+                break
+            updates.append(update)
+        return updates[::-1]
 
     async def follow(self, partition: str, from_id: str | None = None) -> AsyncIterator[list[Update] | Lost]:
         """All updates after `from_id`, or from now on; endless.
 
         An empty list says that it listened and there was nothing new. While Redis is away nothing comes at all.
 
-        Lost comes in place of updates when the one read last is gone: trimmed away, or lost with an older Redis.
+        Lost comes in place of updates when the one read last is gone: trimmed away, or lost with an older Redis;
+        Unreadable in place of those read together with one that cannot be understood.
         """
         last_id = from_id
         while True:
@@ -101,7 +112,9 @@ async def _read(wire: Wire, partition: str, last_id: str) -> list[Update] | Lost
     streams, same, newest = [good(await answer) for answer in answers]
     if not same and last_id != NOTHING:
         return Lost(_id_of(newest))
-    return [_update(entry) for entry in streams[0][1]] if streams else []
+    entries = streams[0][1] if streams else []
+    updates = [update for update in map(_understood, entries) if update is not None]
+    return updates if len(updates) == len(entries) else Unreadable(entries[-1][0])
 
 
 async def _time_left(wire: Wire, partition: str, deadline: datetime | None) -> tuple[str, int]:
@@ -126,6 +139,14 @@ def _last(partition: str) -> Sequence[Word]:
 
 def _id_of(entries: Reply) -> str:
     return entries[0][0] if entries else NOTHING
+
+
+def _understood(entry: Reply) -> Update | None:
+    """None for what this version cannot read."""
+    try:
+        return _update(entry)
+    except (ValueError, KeyError):
+        return None
 
 
 def _update(entry: Reply) -> Update:
