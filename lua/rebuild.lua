@@ -11,9 +11,9 @@
   ARGV[3]  takeover_ms  after so long another may take over; the same rebuilder again begins it anew
 
   Returns {code, ...}
-    TAKEN            the gate is closed, restore may follow
-    BUSY until_ms    another is filling the site, or it has been filled in a later epoch (then until_ms is now);
-                     nothing changed
+    TAKEN                  the gate is closed, restore may follow
+    BUSY until_ms epoch    another is filling the site, or it has seen a later epoch (then until_ms is now); epoch is
+                           the gate's; nothing changed
 ]]
 -- include: now_ms
 
@@ -23,10 +23,10 @@ local epoch, rebuilder, takeover_ms = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[
 local now = now_ms(clock_key)
 local gate = redis.call('HMGET', gate_key, 'epoch', 'state', 'rebuilder', 'until_ms')
 if gate[1] and tonumber(gate[1]) > epoch then
-  return { 'BUSY', now }
+  return { 'BUSY', now, tonumber(gate[1]) }
 end
 if gate[2] == 'REBUILDING' and gate[3] ~= rebuilder and now < tonumber(gate[4]) then
-  return { 'BUSY', tonumber(gate[4]) }
+  return { 'BUSY', tonumber(gate[4]), tonumber(gate[1]) }
 end
 
 redis.call('HSETNX', gate_key, 'schedule', '0')

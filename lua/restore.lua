@@ -1,6 +1,6 @@
 --[[
-  restore: one chunk of a rebuild. Booked is what the store says, whatever stood here; held is counted anew from the
-  lines. The feed is told nothing: open tells it to read everything.
+  restore: one chunk of a rebuild. Booked is what the store says, whatever stood here, and in whatever version; held is
+  counted anew from the lines. The feed is told nothing: open tells it to read everything.
 
   KEYS[1]    gate  HASH  state and whose rebuild
   KEYS[2..]  day, slot of each slot

@@ -56,9 +56,10 @@ async def test_whoever_works_from_an_older_epoch_is_refused(box: Box) -> None:
 
 async def test_one_fills_at_a_time_and_another_takes_over_in_the_end(box: Box) -> None:
     assert await box.engine.rebuild(box.site, 2, "anna", TAKEOVER) is None
-    busy_until = await box.engine.rebuild(box.site, 2, "ben", TAKEOVER)
-    assert busy_until is not None
-    assert timedelta(seconds=29) < busy_until - await box.now() <= TAKEOVER
+    busy = await box.engine.rebuild(box.site, 2, "ben", TAKEOVER)
+    assert busy is not None
+    assert busy.epoch == 2
+    assert timedelta(seconds=29) < busy.until - await box.now() <= TAKEOVER
 
     await box.advance(TAKEOVER)
 
@@ -72,7 +73,9 @@ async def test_one_fills_at_a_time_and_another_takes_over_in_the_end(box: Box) -
 async def test_an_epoch_that_is_over_is_not_filled(box: Box) -> None:
     await Box(box.connection, replace(box.site, epoch=3)).fill()
 
-    assert await box.engine.rebuild(box.site, 2, "late", TAKEOVER) is not None
+    busy = await box.engine.rebuild(box.site, 2, "late", TAKEOVER)
+    assert busy is not None
+    assert busy.epoch == 3
 
 
 async def test_on_a_living_redis_holds_go_on_and_counts_are_mended(box: Box) -> None:
@@ -100,6 +103,28 @@ async def test_many_slots_are_filled_in_chunks(box: Box) -> None:
 
     assert (await box.seats(slots[0])).booked == 1
     assert (await box.seats(slots[-1])).booked == 1
+
+
+async def test_all_slots_that_redis_counts_can_be_found_and_none_of_another_site(box: Box) -> None:
+    await box.hold("anna", YOGA, LATE_YOGA)
+    await box.engine.set_booked(box.site, [BookedSeats(MASSAGE, 1, 1)])
+    other = Box(box.connection, replace(box.site, key="studio-two"))
+    await other.fill()
+    await other.hold("ben")
+
+    found = [slot async for chunk in box.engine.touched(box.site) for slot in chunk]
+
+    assert set(found) == {YOGA, LATE_YOGA, MASSAGE}
+
+
+async def test_the_epochs_of_many_sites_are_asked_in_one_go(box: Box) -> None:
+    other, wiped = replace(box.site, key="other", epoch=3), replace(box.site, key="wiped")
+    await Box(box.connection, other).fill()
+    closed = replace(box.site, key="closed")
+    await box.engine.rebuild(closed, 1, "somebody", TAKEOVER)
+
+    assert await box.engine.epochs([box.site, other, wiped, closed]) == [1, 3, None, None]
+    assert await box.engine.epochs([]) == []
 
 
 async def test_the_gate_keeps_the_later_schedule(box: Box) -> None:

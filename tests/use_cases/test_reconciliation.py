@@ -1,18 +1,21 @@
 """Keeping Redis and SQL together: what the worker does, and what whoever meets an empty Redis does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.engine.servers import Valkey
 from tests.house import SITE, House, opened, refused, slot
 from tests.store.studio import TALK
+from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import Line
 from widget_server.engine import keys
 from widget_server.engine.reservations import SWEEP_MAX
@@ -35,9 +38,15 @@ async def another(house: House, sqlite_template: Path, tmp_path: Path) -> AsyncI
 
 @asynccontextmanager
 async def working(house: House) -> AsyncIterator[None]:
-    """While a worker runs."""
+    """While a worker runs that has counted everything once, as it does when it starts."""
+    epoch = (await house.site()).epoch
+
+    async def has_counted() -> bool:
+        return await open_epoch(house) == (await house.site()).epoch > epoch
+
     worker = asyncio.create_task(reconciliation(house).run("tenuto"))
     try:
+        await eventually(has_counted)
         yield
     finally:
         worker.cancel()
@@ -46,6 +55,12 @@ async def working(house: House) -> AsyncIterator[None]:
 
 def reconciliation(house: House) -> Reconciliation:
     return house.parts.use_cases.reconciliation
+
+
+async def open_epoch(house: House) -> int | None:
+    """In which Redis knows the site, if it does."""
+    (epoch,) = await house.engine.epochs([await house.site()])
+    return epoch
 
 
 async def booked_and_held(house: House) -> tuple[int, int]:
@@ -72,6 +87,10 @@ async def eventually(is_so: Callable[[], Awaitable[bool]]) -> None:
             if await is_so():
                 return
             await asyncio.sleep(0.01)
+
+
+async def has_logged(logs: Sequence[MutableMapping[str, Any]], event: str) -> bool:
+    return any(log["event"] == event for log in logs)
 
 
 async def test_an_empty_redis_is_filled_by_whoever_asks_first(house: House) -> None:
@@ -139,6 +158,28 @@ async def test_filling_a_living_redis_mends_seats_and_ends_no_hold(house: House)
     assert (await ben.confirm("Ben Oak")).status_code == 201
 
 
+async def test_seats_that_an_older_sql_knows_nothing_of_are_free_again(house: House) -> None:
+    """Nobody has a record of them, and the first booking that SQL then takes must be newer to Redis."""
+    ben = house.guest()
+    await ben.hold()
+    await house.engine.set_booked(await house.site(), [BookedSeats(slot(), 3, 7)])
+    assert await booked_and_held(house) == (3, 1)
+
+    await reconciliation(house).fill(SITE)
+    assert await booked_and_held(house) == (0, 1)
+    assert (await ben.confirm("Ben Oak")).status_code == 201
+    assert await booked_and_held(house) == (1, 0)
+
+
+async def test_holds_of_slots_that_nobody_booked_are_counted_anew(house: House) -> None:
+    await house.guest().hold((slot(), 2))
+    day_key, _ = keys.of_site("tenuto", SITE).seats(slot().id)
+    await house.redis.read(("HSET", day_key, slot().id.partition("T")[2], "4:0:1:0:"))
+
+    await reconciliation(house).fill(SITE)
+    assert await booked_and_held(house) == (0, 2)
+
+
 async def test_while_one_process_fills_another_says_so_and_takes_over_when_it_has_died(house: House) -> None:
     site = await house.site()
     await house.engine.rebuild(site, site.epoch + 1, "somebody", TAKEOVER_AFTER)
@@ -160,6 +201,26 @@ async def test_an_older_sql_counts_its_epochs_on_from_what_redis_has_seen(house:
 
     await eventually(is_held)
     assert (await house.site()).epoch > 7
+
+
+async def test_an_older_sql_takes_over_from_a_filling_that_died_in_a_later_epoch(house: House) -> None:
+    await house.engine.rebuild(await house.site(), 7, "newer", TAKEOVER_AFTER)
+    await house.advance(TAKEOVER_AFTER + A_SECOND)
+
+    async def is_held() -> bool:
+        return (await house.guest().hold()).status_code == 201
+
+    await eventually(is_held)
+    assert (await house.site()).epoch > 7
+
+
+async def test_whoever_waits_for_another_to_fill_leaves_its_epoch_alone(house: House) -> None:
+    site = await house.site()
+    await house.engine.rebuild(site, site.epoch + 1, "somebody", TAKEOVER_AFTER)
+
+    with pytest.raises(Loading):
+        await reconciliation(house).ensure_loaded(SITE)
+    assert (await house.site()).epoch == site.epoch
 
 
 async def test_the_worker_ends_a_hold_on_time(house: House) -> None:
@@ -260,12 +321,68 @@ async def test_a_feed_that_lost_its_last_entry_is_a_redis_to_be_counted_anew(hou
     await anna.hold((slot(), 2))
     await anna.confirm()
     async with working(house):
-        await asyncio.sleep(0.2)
         epoch = (await house.site()).epoch
         await house.rewind(slot())
         await house.redis.read(("DEL", keys.of_partition("tenuto").feed))
         await until(house, booked=2, held=0)
         assert (await house.site()).epoch == epoch + 1
+
+
+async def test_what_redis_forgot_while_no_worker_ran_is_found_when_one_starts(house: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    await house.rewind(slot())
+
+    async with working(house):
+        assert await booked_and_held(house) == (2, 0)
+
+
+async def test_a_loss_that_cannot_be_mended_at_once_is_not_forgotten(house: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    async with working(house):
+        site = await house.site()
+        await house.engine.rebuild(site, site.epoch, "somebody", TAKEOVER_AFTER)
+        await house.redis.read(("DEL", keys.of_partition("tenuto").feed))
+        await asyncio.sleep(A_SECOND.total_seconds() * 1.5)
+        assert await house.engine.open(site, "somebody", site.schedule_version)
+        await house.rewind(slot())
+
+        await until(house, booked=2, held=0)
+
+
+async def test_updates_of_a_newer_version_fill_nothing(house: House) -> None:
+    feed = keys.of_partition("tenuto").feed
+    async with working(house):
+        epoch = (await house.site()).epoch
+        with capture_logs() as logs:
+            await house.redis.read(("XADD", feed, "*", "kind", "seats", "colour", "red"))
+            await eventually(lambda: has_logged(logs, "feed_not_understood"))
+        assert (await house.site()).epoch == epoch
+
+
+async def test_trouble_that_nobody_foresaw_does_not_end_the_worker(house: House) -> None:
+    due = keys.of_partition("tenuto").due
+    async with working(house):
+        with capture_logs() as logs:
+            await house.redis.read(("SET", due, "no set"))
+            await eventually(lambda: has_logged(logs, "worker_failed"))
+        await house.redis.read(("DEL", due))
+        await house.guest().hold()
+        await house.advance(timedelta(minutes=11))
+
+        await until(house, booked=0, held=0)
+
+
+async def test_a_clock_that_was_set_back_is_logged_once(house: House) -> None:
+    with capture_logs() as logs:
+        async with working(house):
+            await house.advance(A_SECOND * 3)
+            await eventually(lambda: has_logged(logs, "redis_clock_stepped"))
+            await asyncio.sleep(1.2)
+    assert [log["offset_s"] for log in logs if log["event"] == "redis_clock_stepped"] == [3]
 
 
 async def test_more_holds_than_a_sweep_takes_at_once_all_end(house: House) -> None:

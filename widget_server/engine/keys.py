@@ -16,6 +16,7 @@ Site:
 All instants are milliseconds. Day hashes end a week after their day, ended holds after a day, all others when empty.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -53,6 +54,11 @@ class SiteKeys:
     def day(self, service: str, day: date) -> str:
         return f"{self.prefix}day:{service}:{day:%Y%m%d}"
 
+    @property
+    def days(self) -> str:
+        """A pattern that all day hashes of the site match, and nothing else."""
+        return f"{self.prefix}day:*"
+
 
 @lru_cache(SITES_KEPT)
 def of_partition(partition: str) -> PartitionKeys:
@@ -73,3 +79,9 @@ def due_member(site_key: str, hold_id: str) -> str:
 def slot_id(service: str, day: date, field: str) -> str:
     """The slot that this field of a day hash counts."""
     return f"{service}.{day:%Y%m%d}T{field}"
+
+
+def slot_ids(day_key: str, fields: Iterable[str]) -> list[str]:
+    """The slots that these fields of a day hash count."""
+    _, service, day = day_key.rsplit(":", 2)
+    return [f"{service}.{day}T{field}" for field in fields]

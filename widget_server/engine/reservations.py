@@ -1,6 +1,6 @@
 """The reservation engine: one method per script, and the reads. Redis decides what is held; nobody else does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -25,6 +25,8 @@ LIMIT_LENGTHS = 3
 PINS_MAX = 3
 SWEEP_MAX = 64
 SLOTS_AT_ONCE = 100
+SITES_AT_ONCE = 1_000
+SCANNED_AT_ONCE = 1_000
 DAYS_MAX = 33
 READS_MAX = 3
 LOOKS_DUE_MS = 20
@@ -53,6 +55,15 @@ class Swept:
     next_due: datetime | None
     to_resolve: tuple[tuple[str, str], ...]
     """Site key and hold id of pinned holds past their resolve-by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Why a site cannot be filled: until then somebody else does, or it has seen a later epoch than ours."""
+
+    until: datetime
+    epoch: int
+    """The gate's."""
 
 
 class Reading(NamedTuple):
@@ -291,16 +302,13 @@ class Reservations:
         if answer != ["SETTLED"]:
             raise refusal(answer, [])
 
-    async def rebuild(self, site: Site, epoch: int, rebuilder: str, takeover: timedelta) -> datetime | None:
-        """Close the gate to fill the site under a new epoch. None: it is ours, for `takeover`; again: begins it anew.
-
-        Otherwise until when another has it; an instant that is now means that a later epoch is there already.
-        """
+    async def rebuild(self, site: Site, epoch: int, rebuilder: str, takeover: timedelta) -> Busy | None:
+        """Close the gate to fill the site under a new epoch. None: it is ours, for `takeover`; again: begins anew."""
         match await self._run(calls.rebuild(site, epoch=epoch, rebuilder=rebuilder, takeover=takeover)):
             case ["TAKEN"]:
                 return None
-            case [_, int(until_ms)]:
-                return from_ms(until_ms)
+            case ["BUSY", int(until_ms), int(epoch)]:
+                return Busy(from_ms(until_ms), epoch)
             case answer:
                 raise refusal(answer, [])
 
@@ -316,6 +324,34 @@ class Reservations:
         """Open the gate again; widgets are told to read everything anew. False if the rebuild is another's by now."""
         call = calls.open_gate(site, rebuilder=rebuilder, schedule_version=schedule_version)
         return await self._run(call) == ["OPENED"]
+
+    async def touched(self, site: Site) -> AsyncIterator[list[Slot]]:
+        """All slots of which this Redis counts seats, in chunks; some of them perhaps twice. Raises Unavailable.
+
+        It looks at each key that Redis has: a second or so for a million of them, during which others are served.
+        """
+        cursor, days = "0", keys.of_site(site.partition, site.key).days
+        while True:
+            scan = ("SCAN", cursor, "MATCH", days, "COUNT", SCANNED_AT_ONCE)
+            ((cursor, found),) = await self._connection.read(scan)
+            fields = await self._connection.read(*(("HKEYS", day) for day in found)) if found else []
+            for day, counted in zip(found, fields, strict=True):
+                yield [Slot.parse(slot_id) for slot_id in keys.slot_ids(day, counted)]
+            if cursor == "0":
+                return
+
+    async def epochs(self, sites: Sequence[Site]) -> list[int | None]:
+        """The epoch in which each of the sites is open in this Redis; None where it is not. Raises Unavailable."""
+        gates: list[Reply] = []
+        for at in range(0, len(sites), SITES_AT_ONCE):
+            chunk = [keys.of_site(site.partition, site.key).gate for site in sites[at : at + SITES_AT_ONCE]]
+            gates += await self._connection.read(*(("HMGET", gate, *kept.GATE_FIELDS) for gate in chunk))
+        return [int(epoch) if state == "OPEN" else None for epoch, state, _ in gates]
+
+    async def clock_offset(self, partition: str) -> timedelta:
+        """How far the partition's clock is from the one of Redis's machine. Raises Unavailable."""
+        (offset,) = await self._connection.read(("HGET", keys.of_partition(partition).clock, "offset"))
+        return timedelta(milliseconds=int(offset or 0))
 
     async def seats_of_days(self, site: Site, service: str, days: Sequence[date]) -> Reading:
         """The seats of all slots of a service that start on these days of UTC, at most 33. Raises Loading.

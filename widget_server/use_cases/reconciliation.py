@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.orders import OutcomeState
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
-from widget_server.engine.feed import Feed, Lost
+from widget_server.engine.feed import Feed, Lost, Unreadable
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Loading, NotFound, Refusal, StaleEpoch, Unavailable
 from widget_server.ids import new_id
@@ -27,6 +27,7 @@ TAKEOVER_AFTER = timedelta(seconds=30)
 """A rebuild that has not finished by then is taken for dead, and another process does it."""
 RESTORED_BACK_TO = timedelta(days=1)
 """Meetings that began longer ago need no seats in Redis."""
+CLOCK_STEP_MAX = timedelta(seconds=2)
 OUTBOX_BATCH = 100
 _BACK_OFF_MAX = timedelta(minutes=5)
 _LOOK_EVERY_S = 1.0
@@ -55,14 +56,18 @@ class Reconciliation:
         self._outbox = outbox
         self._clock = clock
         self._filling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._doubted: dict[str, int] = {}
+        """Site key -> its epoch when Redis may have forgotten something: only a later one is to be believed."""
+        self._clock_offsets: dict[str, timedelta] = {}
 
     async def run(self, partition: str) -> None:
         """All a worker does, until cancelled. Any number of workers may run: everything here may be done twice."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_forever("fill", lambda: self._fill_what_is_empty(partition)))
+            tasks.create_task(_forever("fill", lambda: self._fill_or_wait(partition)))
             tasks.create_task(_forever("sweep", lambda: self._sweep(partition)))
             tasks.create_task(_forever("deliver", self._deliver_or_wait))
             tasks.create_task(_forever("watch", lambda: self._watch_for_losses(partition)))
+            tasks.create_task(_forever("clock", lambda: self._watch_clock(partition)))
 
     async def tell_booked(self, site: Site, order_id: str, fence: int) -> None:
         """Tell the engine that a hold has become a booking; where that fails, its event in the outbox remains."""
@@ -104,7 +109,7 @@ class Reconciliation:
         """Fill the site if this Redis does not know it in this epoch. Raises NotFound; Loading while another does."""
         async with self._filling[site_key]:
             site = await self._site(site_key)
-            if await self._epoch_in_redis(site) != site.epoch:
+            if await self._to_fill([site]):
                 await self._fill(site)
 
     async def fill(self, site_key: str) -> int:
@@ -123,7 +128,7 @@ class Reconciliation:
         if epoch != wanted:
             await self._close_gate(site, epoch, rebuilder)
         count = 0
-        async for chunk in self._store.booked_of(site.id, self._clock.now() - RESTORED_BACK_TO):
+        async for chunk in self._to_restore(site):
             if not await self._engine.restore(site, rebuilder, chunk):
                 raise Loading("Another process is filling this site.")
             count += len(chunk)
@@ -134,20 +139,31 @@ class Reconciliation:
         return count
 
     async def _close_gate(self, site: Site, epoch: int, rebuilder: str) -> None:
-        if await self._engine.rebuild(site, epoch, rebuilder, TAKEOVER_AFTER) is None:
+        busy = await self._engine.rebuild(site, epoch, rebuilder, TAKEOVER_AFTER)
+        if busy is None:
             return
-        known = await self._epoch_in_redis(site)
-        if known is not None and known >= epoch:
-            # An older SQL was put back: count on from what Redis has seen.
-            await self._sites.raise_epoch(site.id, above=known)
+        if busy.epoch > (await self._site(site.key)).epoch + 1:
+            # An older SQL was put back: count on from what Redis has seen. One ahead is whoever is filling it now.
+            await self._sites.raise_epoch(site.id, above=busy.epoch)
         raise Loading("Seats are being read back; try again in a moment.")
 
-    async def _epoch_in_redis(self, site: Site) -> int | None:
-        """None while the site is not open in this Redis."""
-        try:
-            return (await self._engine.seats_of_days(site, "", ())).epoch
-        except Loading:
-            return None
+    async def _to_restore(self, site: Site) -> AsyncIterator[list[BookedSeats]]:
+        """What SQL says is booked, then none of the slots that only Redis knows: held ones, and those of a later SQL.
+
+        That is told in version 0, so that whatever SQL says of them first is newer.
+        """
+        since = self._clock.now() - RESTORED_BACK_TO
+        in_sql: set[Slot] = set()
+        async for booked in self._store.booked_of(site.id, since):
+            in_sql.update(seats.slot for seats in booked)
+            yield booked
+        async for slots in self._engine.touched(site):
+            yield [BookedSeats(slot, 0, 0) for slot in slots if slot not in in_sql and slot.starts_at >= since]
+
+    async def _to_fill(self, sites: Sequence[Site]) -> list[Site]:
+        """Those that this Redis does not know in their epoch, or whose epoch is doubted."""
+        epochs = zip(sites, await self._engine.epochs(sites), strict=True)
+        return [site for site, epoch in epochs if epoch != site.epoch or epoch <= self._doubted.get(site.key, 0)]
 
     async def _site(self, site_key: str) -> Site:
         site = await self._sites.by_key(site_key)
@@ -194,29 +210,63 @@ class Reconciliation:
         if not await self.deliver():
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _fill_what_is_empty(self, partition: str) -> None:
-        for site in await self._sites.all():
-            if site.partition == partition:
-                with suppress(Loading):
-                    await self.ensure_loaded(site.key)
+    async def _fill_or_wait(self, partition: str) -> None:
+        await self._fill_all(await self._sites_of(partition))
         await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _watch_for_losses(self, partition: str) -> None:
-        """A feed without the entry read last means a Redis that has forgotten something: count everything anew."""
-        async for news in self._feed.follow(partition):
-            if isinstance(news, Lost):
-                _log.error("redis_lost_updates", partition=partition)
-                for site in await self._sites.all():
-                    if site.partition == partition and await self._epoch_in_redis(site) == site.epoch:
-                        with suppress(Loading):
-                            await self.fill(site.key)
+        """A feed without the entry read last means a Redis that has forgotten something: count everything anew.
+
+        So does a start, for what was forgotten while nobody watched is not to be seen. It costs each open widget a
+        reset, and Redis one look at all its keys for each site.
+        """
+        last_id = await self._feed.last_id(partition)
+        await self._count_anew(partition)
+        async for news in self._feed.follow(partition, last_id):
+            match news:
+                case Unreadable():
+                    _log.warning("feed_not_understood", partition=partition)
+                case Lost():
+                    _log.error("redis_lost_updates", partition=partition)
+                    await self._count_anew(partition)
+
+    async def _count_anew(self, partition: str) -> None:
+        """Sites that cannot be filled now are doubted until they are, by whomever."""
+        sites = await self._sites_of(partition)
+        self._doubted.update((site.key, site.epoch) for site in sites)
+        await self._fill_all(sites)
+
+    async def _fill_all(self, sites: Sequence[Site]) -> None:
+        for site in await self._to_fill(sites):
+            await _tried("fill", self.ensure_loaded(site.key))
+
+    async def _sites_of(self, partition: str) -> list[Site]:
+        return [site for site in await self._sites.all() if site.partition == partition]
+
+    async def _watch_clock(self, partition: str) -> None:
+        """Where the clock of Redis's machine went back, deadlines are kept right, but somebody should look at it."""
+        offset = await self._engine.clock_offset(partition)
+        if abs(offset) > CLOCK_STEP_MAX and offset != self._clock_offsets.get(partition):
+            _log.warning("redis_clock_stepped", partition=partition, offset_s=offset.total_seconds())
+        self._clock_offsets[partition] = offset
+        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 async def _forever(name: str, step: Callable[[], Awaitable[None]]) -> None:
     """Again and again; what is not there now may be there in a second."""
     while True:
-        try:
-            await step()
-        except Refusal as problem:
-            _log.warning("worker_waits", task=name, reason=problem.message)
+        if not await _tried(name, step()):
             await asyncio.sleep(_FAILED_PAUSE_S)
+
+
+async def _tried(name: str, step: Awaitable[None]) -> bool:
+    """Whether it went well. What nobody foresaw must not end the worker either, nor a server that runs with it."""
+    try:
+        await step
+    except Refusal as problem:
+        _log.warning("worker_waits", task=name, reason=problem.message)
+    except Exception:
+        _log.exception("worker_failed", task=name)
+    else:
+        return True
+    return False
