@@ -150,6 +150,15 @@ async def test_somebody_elses_secret_does_not_show_an_order_that_exists(house: H
     refused(await ben.confirm(), 403, "not_yours")
 
 
+async def test_nor_does_it_when_redis_has_forgotten_whose_hold_it_was(house: House) -> None:
+    anna = await holding(house)
+    await anna.confirm()
+    await house.flush()
+    ben = replace(anna, secret=new_id())
+
+    refused(await ben.confirm(), 409, "id_conflict")
+
+
 async def test_a_process_killed_after_pinning_leaves_seats_that_the_worker_frees(house: House) -> None:
     anna = await holding(house, seats=2)
     await house.pin(anna)

@@ -21,6 +21,7 @@ from widget_server.engine import keys
 from widget_server.engine.reservations import SWEEP_MAX
 from widget_server.errors import Loading, NotFound
 from widget_server.store.outbox import Outbox
+from widget_server.store.sites import Sites
 from widget_server.use_cases.reconciliation import TAKEOVER_AFTER, Reconciliation
 
 pytestmark = pytest.mark.anyio
@@ -142,6 +143,24 @@ async def test_of_two_processes_that_fill_at_once_one_opens_the_gate(house: Hous
         reading = await house.engine.seats_of_days(await house.site(), "yoga", [slot().starts_at.date()])
         assert reading.epoch == (await house.site()).epoch
         assert reading.seats[slot().id].booked == 2
+
+
+class Raced(Sites):
+    """Another process raises the epoch just before this one does."""
+
+    async def raise_epoch(self, site_id: int, *, above: int = 0) -> int:
+        await super().raise_epoch(site_id)
+        return await super().raise_epoch(site_id, above=above)
+
+
+async def test_whoever_fills_is_in_the_epoch_that_sql_has_in_the_end(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation(house), "_sites", Raced(house.parts.database))
+    await reconciliation(house).fill(SITE)
+
+    reading = await house.engine.seats_of_days(await house.site(), "yoga", [])
+    assert reading.epoch == (await house.site()).epoch
 
 
 async def test_filling_a_living_redis_mends_seats_and_ends_no_hold(house: House) -> None:
