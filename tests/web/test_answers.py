@@ -1,13 +1,17 @@
 """What all answers have in common: one shape of errors, methods, and headers that keep pages to themselves."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 from httpx2 import Response as Answer
+from starlette.types import Message
 
 from tests.house import ORIGIN, SITE, URL, House, refused, slot
 from widget_server.ids import new_id
 from widget_server.use_cases.catalog import Catalog, Listing
+from widget_server.web.api import answers
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +75,23 @@ async def test_a_fault_of_ours_says_nothing_of_its_inside(house: House, monkeypa
     refused(answer, 500, "failed")
     assert "secret" not in answer.text
     assert_closed(answer)
+
+
+@pytest.mark.parametrize("path", [f"{OF_SITE}/holds", f"{HOLD}/confirmation"])
+async def test_a_client_that_hangs_up_in_the_middle_is_no_fault_of_ours(house: House, path: str) -> None:
+    sent: list[Message] = []
+    said: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    headers = [(b"authorization", f"Bearer {new_id()}".encode())]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+
+    async def receive() -> Message:
+        return said.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await house.app(scope, receive, send)
+    assert sent[0]["status"] == 400
 
 
 async def test_nothing_below_v1_may_be_read_by_pages_of_other_origins(house: House) -> None:
@@ -163,3 +184,17 @@ def assert_closed(answer: Answer) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     assert answer.headers["referrer-policy"] in ("strict-origin-when-cross-origin", "no-referrer")
+
+
+async def test_a_body_that_never_arrives_is_refused_and_keeps_nobody_waiting(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "ARRIVES_WITHIN_S", 0.05)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'{"id": '
+        await asyncio.sleep(60)
+
+    headers = {"authorization": f"Bearer {new_id()}"}
+    async with asyncio.timeout(5):
+        refused(await house.client.post(f"/v1/sites/{SITE}/holds", content=endless(), headers=headers), 408, "too_slow")

@@ -1,17 +1,21 @@
 """The only place that turns request bodies into models, and models and refusals into JSON answers."""
 
+import asyncio
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from widget_server.errors import InvalidRequest, Refusal, TooLarge
+from widget_server.errors import InvalidRequest, Refusal, TooLarge, TooSlow
 from widget_server.web.bodies import error
 
 BODY_BYTES_MAX = 16_384
 _FIELDS_NAMED_MAX = 20
 _NEVER_STORED = {"cache-control": "no-store"}
+
+ARRIVES_WITHIN_S = 10.0
+"""Whoever sends a body more slowly than this only keeps a connection from others."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -36,6 +40,11 @@ def reply(body: BaseModel | bytes, status_code: int = 200) -> Response:
     return Response(content, status_code, _NEVER_STORED, "application/json")
 
 
+def too_slow() -> TooSlow:
+    """Also for a client that hung up in the middle, which is nobody's fault and will not hear it."""
+    return TooSlow("The rest of the request did not arrive. Please send it again.")
+
+
 def refuse(refusal: Refusal) -> Response:
     headers = dict(_NEVER_STORED)
     if refusal.retry_after_s is not None:
@@ -47,8 +56,11 @@ def refuse(refusal: Refusal) -> Response:
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise TooLarge(f"A body may have up to {BODY_BYTES_MAX} bytes.")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                raise TooLarge(f"A body may have up to {BODY_BYTES_MAX} bytes.")
+    except ClientDisconnect as gone:
+        raise InvalidRequest("The body was cut off.") from gone
     return bytes(body)
