@@ -83,7 +83,7 @@ async def ensure_sample_site(parts: Parts) -> Site:
     """Make the site on the first start; at every start, let its openings begin today."""
     sites = parts.use_cases.sites
     if await parts.sites.by_key(SITE_KEY) is None:
-        await sites.create(key=SITE_KEY, name=SITE_NAME, zone=ZONE.key, currency="EUR")
+        await sites.create(key=SITE_KEY, name=SITE_NAME, zone=ZONE.key, currency="EUR", locale="en-GB")
     await parts.use_cases.reconciliation.ensure_loaded(SITE_KEY)
     listing = await parts.use_cases.catalog.find(SITE_KEY)
     site, today = listing.site, datetime.now(ZONE).date()

@@ -6,6 +6,7 @@ Refusal                  an expected "no": has a public code, becomes an HTTP an
 ├── NotYours             403  not_yours              the secret does not belong to this hold or order
 ├── CrossSite            403  cross_site             a form was sent from somewhere else
 ├── NotFound             404  not_found              site, service, hold or order that does not exist
+├── TooSlow              408  too_slow               the body did not arrive in time
 ├── SlotFull             409  slot_full              fewer seats left than wanted
 ├── SlotClosed           409  slot_closed            past, not offered, or closed by the operator
 ├── HoldsOff             409  holds_off              this site takes seats only at confirmation
@@ -63,6 +64,10 @@ class CrossSite(Refusal):
 
 class NotFound(Refusal):
     code, status = "not_found", 404
+
+
+class TooSlow(Refusal):
+    code, status = "too_slow", 408
 
 
 class SlotFull(Refusal):

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Coroutine, Iterator
@@ -21,6 +22,9 @@ _BACKLOG = 2048
 _YOUNG_OBJECTS = 10_000
 """About what a hundred requests under way are made of; they need no garbage collector, they end by themselves."""
 _DEAF_MAX_MS = 60_000
+_FILES_MAX = 65_536
+_FILES_OF_OUR_OWN = 128
+"""Kept free for Redis, SQL and static files, whatever visitors do."""
 _LOOPBACK = {"localhost": ("127.0.0.1", "::1")}
 
 
@@ -61,7 +65,7 @@ async def serve(app: ASGIApp, sockets: list[socket.socket], hub: Hub, redis: Emb
     # requests are under way, a request would take a third longer.
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS)
-    server = _Server(_config(app))
+    server = _Server(_config(app, connections_max=_raised_file_limit() - _FILES_OF_OUR_OWN))
     serving = asyncio.create_task(server.serve(sockets=sockets))
 
     async def stop_serving() -> None:
@@ -99,9 +103,19 @@ async def run_until_signal(tasks: list[asyncio.Task[None]], stop: Any) -> None:
             await asyncio.gather(waiting, *tasks, return_exceptions=True)
 
 
-def _config(app: Any) -> uvicorn.Config:
+def _raised_file_limit() -> int:
+    """As many open files, and so connections, as this process may have, within reason."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _FILES_MAX)
+    if wanted > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)
+
+
+def _config(app: Any, *, connections_max: int | None = None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        limit_concurrency=connections_max,  # more are answered with 503, so that there is always a file for a door
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=GRACE_S,

@@ -213,7 +213,7 @@ export class Picker {
     this.#day = day;
     this.show();
     announce(words.say("day.shown", { day: words.day(day), count: this.#slotsOf(day).length }));
-    if (!isWide()) this.heading.scrollIntoView({ block: "nearest", behavior: isCalm() ? "auto" : "smooth" });
+    if (!isWide()) this.heading.scrollIntoView({ block: "start", behavior: isCalm() ? "auto" : "smooth" });
   }
 
   /** @param {string} month */

@@ -41,7 +41,6 @@ def reply(body: BaseModel | bytes, status_code: int = 200) -> Response:
 
 
 def too_slow() -> TooSlow:
-    """Also for a client that hung up in the middle, which is nobody's fault and will not hear it."""
     return TooSlow("The rest of the request did not arrive. Please send it again.")
 
 
@@ -57,10 +56,13 @@ def refuse(refusal: Refusal) -> Response:
 async def _body(request: Request) -> bytes:
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                raise TooLarge(f"A body may have up to {BODY_BYTES_MAX} bytes.")
+        async with asyncio.timeout(ARRIVES_WITHIN_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise TooLarge(f"A body may have up to {BODY_BYTES_MAX} bytes.")
     except ClientDisconnect as gone:
         raise InvalidRequest("The body was cut off.") from gone
+    except TimeoutError as slow:
+        raise too_slow() from slow
     return bytes(body)
