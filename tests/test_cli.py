@@ -228,6 +228,10 @@ def test_the_tables_are_made_once_and_sites_only_with_good_keys(tenuto: Tenuto, 
     assert "time zone" in tenuto.refuses("create-site", "other", "--zone", "Europe/Nowhere", **elsewhere)
     assert "currency" in tenuto.refuses("create-site", "other", "--currency", "euros", **elsewhere)
     assert "studio: 0 slots written anew." in tenuto("rebuild", **elsewhere)[1]
+    Path("tenuto-data/tenuto.sqlite3").rename("newer")
+    tenuto("migrate")
+    tenuto("create-site", "studio", **elsewhere)
+    assert "studio: 0 slots written anew." in tenuto("rebuild", "studio", **elsewhere)[1], "from an older backup"
     assert "no such site" in tenuto.refuses("rebuild", "stduio", **elsewhere)
 
 

@@ -123,10 +123,11 @@ class Reconciliation:
     async def _fill(self, site: Site) -> int:
         """The gate is closed first, then the epoch raised in SQL, then read: what is confirmed later must be newer."""
         rebuilder, wanted = new_id(), site.epoch + 1
-        await self._close_gate(site, wanted, rebuilder)
+        if not await self._close_gate(site, wanted, rebuilder):
+            return await self._fill(await self._site(site.key))
         epoch = await self._sites.raise_epoch(site.id)
-        if epoch != wanted:
-            await self._close_gate(site, epoch, rebuilder)
+        if epoch != wanted and not await self._close_gate(site, epoch, rebuilder):
+            return await self._fill(await self._site(site.key))
         count = 0
         async for chunk in self._to_restore(site):
             if not await self._engine.restore(site, rebuilder, chunk):
@@ -138,13 +139,14 @@ class Reconciliation:
         _log.info("site_filled", site=site.key, epoch=epoch, slots=count)
         return count
 
-    async def _close_gate(self, site: Site, epoch: int, rebuilder: str) -> None:
+    async def _close_gate(self, site: Site, epoch: int, rebuilder: str) -> bool:
+        """False where an older SQL was put back, which by now counts on from the epochs that Redis has seen."""
         busy = await self._engine.rebuild(site, epoch, rebuilder, TAKEOVER_AFTER)
         if busy is None:
-            return
-        if busy.epoch > (await self._site(site.key)).epoch + 1:
-            # An older SQL was put back: count on from what Redis has seen. One ahead is whoever is filling it now.
+            return True
+        if busy.epoch > (await self._site(site.key)).epoch + 1:  # one ahead is whoever is filling it now
             await self._sites.raise_epoch(site.id, above=busy.epoch)
+            return False
         raise Loading("Seats are being read back; try again in a moment.")
 
     async def _to_restore(self, site: Site) -> AsyncIterator[list[BookedSeats]]:
