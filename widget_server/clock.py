@@ -29,5 +29,5 @@ def to_ms(instant: datetime) -> int:
 
 def iso(instant: datetime) -> str:
     """ISO 8601 in UTC with Z, milliseconds only where there are any: 2026-11-21T09:30:00Z."""
-    utc = instant.astimezone(UTC)
-    return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds").replace("+00:00", "Z")
+    utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return utc.isoformat("T", "milliseconds" if utc.microsecond else "seconds")[:-6] + "Z"

@@ -15,8 +15,6 @@ SLOTS_KEPT = 10_000
 YEAR_MIN, YEAR_MAX = 2000, 2199
 """Slots lie within these years, so that no day counted from a slot falls off the calendar."""
 
-_ONE_MINUTE = timedelta(minutes=1)
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Slot:
@@ -29,9 +27,7 @@ class Slot:
     @property
     def id(self) -> str:
         """`yoga.20261121T0930Z.60`: service, start in UTC, length in minutes. Safe in URLs and in Redis."""
-        minutes = (self.ends_at - self.starts_at) // _ONE_MINUTE
-        at = self.starts_at
-        return f"{self.service}.{at.year:04}{at.month:02}{at.day:02}T{at.hour:02}{at.minute:02}Z.{minutes}"
+        return _written(self)
 
     @staticmethod
     @lru_cache(SLOTS_KEPT)
@@ -46,6 +42,12 @@ class Slot:
         year, month, day, hour, minute = map(int, start)
         starts_at = datetime(year, month, day, hour, minute, tzinfo=UTC)
         return Slot(service, starts_at, starts_at + timedelta(minutes=int(minutes)))
+
+
+@lru_cache(SLOTS_KEPT)
+def _written(slot: Slot) -> str:
+    minutes, at = (slot.ends_at - slot.starts_at) // timedelta(minutes=1), slot.starts_at
+    return f"{slot.service}.{at.year:04}{at.month:02}{at.day:02}T{at.hour:02}{at.minute:02}Z.{minutes}"
 
 
 class SlotState(StrEnum):

@@ -28,7 +28,7 @@ def create_app(lifespan: Callable[[Starlette], AbstractAsyncContextManager[dict[
     return Starlette(
         routes=all_routes(),
         lifespan=lifespan,
-        middleware=[Middleware(SecurityHeaders), Middleware(ShortWay)],
+        middleware=[Middleware(ShortWay), Middleware(SecurityHeaders)],
         exception_handlers={Refusal: _refused, HTTPException: _http_refused, Exception: _failed},
     )
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from widget_server.errors import Refusal
 from widget_server.web.api.answers import refuse
 from widget_server.web.api.holds import create_hold
+from widget_server.web.headers import EVERYWHERE
 
 _HOLDS = re.compile(r"/v1/sites/([^/]+)/holds")
 
@@ -29,4 +30,5 @@ class ShortWay:
             response = await create_hold(Request(scope, receive))
         except Refusal as refusal:
             response = refuse(refusal)
+        response.raw_headers.extend(EVERYWHERE)
         await response(scope, receive, send)
