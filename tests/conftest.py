@@ -37,9 +37,14 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def house(valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[House]:
-    """A server of the test's own, with an empty Redis but for the site `studio`."""
+def empty_valkey(valkey: Valkey) -> Valkey:
     with Redis.from_url(valkey.url) as redis:
         redis.flushall()
-    async with opened(valkey.url, sqlite_template, tmp_path) as house:
+    return valkey
+
+
+@pytest.fixture
+async def house(empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[House]:
+    """A server of the test's own, with an empty Redis but for the site `studio`."""
+    async with opened(empty_valkey.url, sqlite_template, tmp_path) as house:
         yield house

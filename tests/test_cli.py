@@ -212,8 +212,8 @@ def test_a_setting_that_makes_no_sense_is_told_in_one_sentence(
         assert value not in told.replace("too short", "")
 
 
-def test_the_tables_are_made_once_and_sites_only_with_good_keys(tenuto: Tenuto, valkey: Valkey) -> None:
-    elsewhere = {"TENUTO_REDIS_URL": valkey.url, "TENUTO_PUBLIC_URL": "https://book.example.org/"}
+def test_the_tables_are_made_once_and_sites_only_with_good_keys(tenuto: Tenuto, empty_valkey: Valkey) -> None:
+    elsewhere = {"TENUTO_REDIS_URL": empty_valkey.url, "TENUTO_PUBLIC_URL": "https://book.example.org/"}
     for _ in range(2):
         assert tenuto("migrate") == (0, "The tables are up to date.\n", "")
 
