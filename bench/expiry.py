@@ -27,10 +27,10 @@ def measured(studio: Studio) -> Section:
     live = _live(studio)
     late_ms: list[list[float]] = []
     bare_ms: list[list[float]] = []
-    with studio.working():
+    with studio.working() as filled:
         for _ in range(ROUNDS):
-            late_ms.append(_ended(studio))
-            bare_ms.append(asyncio.run(_told_bare(studio)))
+            late_ms.append(_ended(filled))
+            bare_ms.append(asyncio.run(_told_bare(filled)))
     trust(_live(studio) == live, "Holds have ended that had time left.")
     p99, bare_p99 = ([percentile(turn, 99) for turn in turns] for turns in (late_ms, bare_ms))
     p50, bare_p50 = ([percentile(turn, 50) for turn in turns] for turns in (late_ms, bare_ms))

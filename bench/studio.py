@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 from urllib.parse import unquote
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -23,7 +24,7 @@ from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISIT
 from widget_server.domain.schedule import Opening, Place, Schedule, Service, ServiceKind
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
-from widget_server.engine import calls
+from widget_server.engine import calls, keys
 from widget_server.engine.calls import Call
 from widget_server.engine.embedded import start_or_attach
 from widget_server.engine.reservations import LIMIT_LENGTHS
@@ -34,6 +35,7 @@ from widget_server.store.schedule import put_openings, put_service, put_settings
 
 SITE, SERVICE = "studio", "desk"
 DAYS, SLOTS = 31, 1_488
+FILLING_MAX_S = 10.0
 HOLD_MINUTES = 60
 """Longer than the run: no hold ends but those that shall."""
 
@@ -93,8 +95,9 @@ class Studio:
     def held_seats(self) -> int:
         """Of the whole month, as Redis counts them."""
         line = self.line()
+        of_site = keys.of_site(self.site.partition, SITE)
         days = (self.first_day + timedelta(days=n) for n in range(DAYS))
-        counted = [line.ask("HVALS", f"{{{self.site.partition}}}:{SITE}:day:{SERVICE}:{day:%Y%m%d}") for day in days]
+        counted = [line.ask("HVALS", of_site.day(SERVICE, day)) for day in days]
         line.close()
         return sum(int(seats.partition(":")[0]) for day in counted for seats in day)
 
@@ -107,9 +110,22 @@ class Studio:
             yield process
 
     @contextmanager
-    def working(self) -> Iterator[None]:
+    def working(self) -> Iterator["Studio"]:
+        """With a worker, which fills Redis anew at its start: the studio as it is after that."""
         with self._running("worker", "Working"):
-            yield
+            yield self._filled_after(self.site.epoch)
+
+    def _filled_after(self, epoch: int) -> "Studio":
+        line = self.line()
+        give_up_at_s = monotonic() + FILLING_MAX_S
+        gate = keys.of_site(self.site.partition, SITE).gate
+        while True:
+            epoch_now, state = line.ask("HMGET", gate, "epoch", "state")
+            if state == "OPEN" and int(epoch_now) > epoch:
+                line.close()
+                return replace(self, site=replace(self.site, epoch=int(epoch_now)))
+            trust(monotonic() < give_up_at_s, "The worker did not fill Redis.")
+            sleep(0.05)
 
     @contextmanager
     def _running(self, command: str, says: str) -> Iterator[subprocess.Popen[str]]:

@@ -1,7 +1,7 @@
 """The only place that reads the feed: every change of seats and schedules, in order, and past no gap in silence."""
 
 import random
-from asyncio import sleep
+from asyncio import sleep, wait
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Up
 from widget_server.domain.slots import Seats
 from widget_server.engine import kept, keys
 from widget_server.engine.connection import Connection
-from widget_server.engine.wire import Reply, Wire, Word, good
+from widget_server.engine.wire import Reply, Wire, Word, good, pack
 from widget_server.errors import Unavailable
 
 BATCH_MAX = 512
@@ -92,11 +92,15 @@ class Feed:
                     last_id, left_ms = await _time_left(wire, partition, deadline)
                     if left_ms <= 0:
                         return
-                    block_ms = min(left_ms, BLOCK_MS)
-                    feed = keys.of_partition(partition).feed
-                    if await wire.ask("XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS", feed, last_id):
+                    left_s, feed = left_ms / 1000, keys.of_partition(partition).feed
+                    news = wire.send(pack("XREAD", "COUNT", 1, "BLOCK", BLOCK_MS, "STREAMS", feed, last_id))
+                    # The time is kept here: an idle Redis looks only ten times a second who has waited long enough.
+                    await wait([news], timeout=left_s)
+                    if not news.done():
+                        return
+                    if good(news.result()):
                         # Something moved, maybe a deadline; under load, look at the due set again only so often.
-                        await sleep(_WOKEN_PAUSE_S)
+                        await sleep(min(_WOKEN_PAUSE_S, left_s))
         except (OSError, hiredis.ReplyError) as problem:
             raise Unavailable("Redis went away.") from problem
 
