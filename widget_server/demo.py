@@ -98,6 +98,7 @@ async def ensure_sample_site(parts: Parts) -> Site:
             await put_openings(session, site.id, service.key, own)
 
     await parts.use_cases.scheduling.change(site, write)
+    parts.use_cases.catalog.forget(SITE_KEY)  # nobody follows the feed yet
     return site
 
 
