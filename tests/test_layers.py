@@ -16,7 +16,7 @@ LAYERS = {
     ADAPTERS: ("engine", "live", "notify", "payments", "store"),
     USE_CASES: ("use_cases",),
     WEB: ("web",),
-    TOP: ("__main__", "bootstrap", "cli", "demo", "serving"),
+    TOP: ("__main__", "bootstrap", "cli", "connections", "demo", "serving"),
 }
 LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
 

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from widget_server.connections import PunctualProtocol
 from widget_server.engine.embedded import EmbeddedRedis
 from widget_server.errors import Fault
 from widget_server.live.hub import Hub
@@ -108,13 +109,17 @@ def _raised_file_limit() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _FILES_MAX)
     if wanted > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(soft, wanted)
+        with suppress(OSError, ValueError):  # macOS calls its limit infinite, and has one all the same
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return wanted
+    return soft
 
 
 def _config(app: Any, *, connections_max: int | None = None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=PunctualProtocol,
+        ws="none",
         limit_concurrency=connections_max,  # more are answered with 503, so that there is always a file for a door
         log_level="warning",
         access_log=False,

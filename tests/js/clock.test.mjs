@@ -68,3 +68,19 @@ test("a device clock set by an hour meanwhile is found out by the next answer", 
 
   assert.equal(clock.now(), NOON + 1_000);
 });
+
+test("while a hold runs the time of its answers counts, not that of another machine", () => {
+  const { clock, pass } = device();
+  clock.learn("2026-11-21T12:00:00Z", clock.ticks());
+  clock.isHolding = true;
+  pass(1_000);
+
+  clock.learn("2026-11-21T12:00:04Z");
+  assert.equal(clock.now(), NOON + 1_000);
+  clock.learn("2026-11-21T12:00:02Z", clock.ticks());
+  assert.equal(clock.now(), NOON + 2_000);
+
+  clock.isHolding = false;
+  clock.learn("2026-11-21T12:00:04Z");
+  assert.equal(clock.now(), NOON + 4_000);
+});

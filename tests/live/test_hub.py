@@ -19,14 +19,18 @@ class Paper:
     def __init__(self) -> None:
         self.chunks: list[bytes] = []
         self.is_slow = self.was_cut = self.has_ended = False
+        self.trouble: Exception | None = None
+        self.problem: Exception | None = None
 
     def write(self, chunk: bytes, *, last: bool = False) -> bool:
+        if self.trouble is not None:
+            raise self.trouble
         self.chunks.append(chunk)
         self.has_ended |= last
         return not self.is_slow
 
-    def cut(self) -> None:
-        self.was_cut = True
+    def cut(self, problem: Exception | None = None) -> None:
+        self.was_cut, self.problem = True, problem
 
     @property
     def text(self) -> bytes:
@@ -80,6 +84,19 @@ async def test_every_reader_of_a_site_is_told_every_change(hub: Hub) -> None:
 
     assert all(versions(paper.text) == {slot_id(0): 1, slot_id(1): 2} for paper in papers)
     assert len({id(paper.chunks[-1]) for paper in papers}) == 1, "the bytes are shared"
+
+
+async def test_a_reader_that_cannot_be_told_is_cut_and_the_others_are_told_ever_after(hub: Hub) -> None:
+    (_, anna), (reader, broken), (_, ben) = (watch(hub) for _ in range(3))
+    broken.trouble = trouble = RuntimeError("its connection is in disorder")
+
+    for number in (1, 2):
+        hub.publish("tenuto", seats_moved(number, number))
+        await all_told()
+
+    assert broken.problem is trouble
+    assert versions(anna.text) == versions(ben.text) == {slot_id(1): 1, slot_id(2): 2}
+    reader.close()
 
 
 async def test_another_site_s_updates_never_arrive(hub: Hub) -> None:

@@ -297,6 +297,7 @@ async def test_without_a_url_there_is_a_file_in_the_data_folder_for_us_alone(tmp
     await db.ping()
     assert (folder / "tenuto.sqlite3").exists()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     await db.close()
 
 

@@ -1,3 +1,4 @@
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.use_cases.office import ANNA, NOW, PASSWORD
 from tests.web.rooms import Rooms, fields_of, open_rooms, path_of
+from widget_server.assets import find
 from widget_server.domain.money import Money
 from widget_server.domain.schedule import Place, Service, ServiceKind
 from widget_server.domain.sites import Site
@@ -166,6 +168,15 @@ async def test_a_setting_that_is_in_no_list_is_not_lost_by_saving(rooms: Rooms) 
     await rooms.post(path, fields_of(await rooms.get(path)) | {"hold_minutes": "7"})
 
     assert await rooms.office.again(site) == replace(site, hold_minutes=7, schedule_version=2)
+
+
+async def test_only_languages_that_the_widget_speaks_are_offered(rooms: Rooms) -> None:
+    page = (await rooms.get(SETTINGS)).text
+    offered = re.findall(r'value="([^"]+)"', page.split('name="locale"')[1].split("</select>")[0])
+
+    spoken = {file.stem for file in (find("widget_static") / "locales").iterdir()}
+    assert {locale.partition("-")[0] for locale in offered} == spoken == {"en", "de"}
+    assert {"en", "en-GB", "en-US", "de", "de-DE", "de-AT", "de-CH"} <= set(offered)
 
 
 async def test_the_currency_warns_only_where_something_has_a_price(rooms: Rooms) -> None:

@@ -3,9 +3,11 @@
 import pytest
 from httpx2 import ASGITransport, AsyncClient
 from starlette.requests import Request
+from structlog.testing import capture_logs
 
 from tests.house import URL, Guest, House, refused, slot
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX
+from widget_server.web import guards
 from widget_server.web.guards import network_of, trusted_networks
 
 PROXY, OTHER_PROXY, ANNA, BEN = "10.0.0.1", "10.0.0.2", "203.0.113.7", "198.51.100.9"
@@ -44,6 +46,21 @@ def test_a_household_is_one_network_in_both_kinds_of_address() -> None:
     assert network("2001:db8:1:2ff:a::1") == network("2001:db8:1:200::9") == "2001:db8:1:200::/56"
     assert network("2001:db8:1:300::1") != network("2001:db8:1:2ff::1")
     assert network("::ffff:203.0.113.7") == network("203.0.113.200") == "203.0.113.0/24"
+
+
+def test_a_proxy_that_is_not_trusted_is_told_of_once_without_an_address() -> None:
+    guards._warn_once.cache_clear()
+
+    with capture_logs() as logged:
+        network(PROXY, ANNA)
+        network(ANNA)
+        assert logged == []
+        for _ in range(3):
+            network(PROXY, ANNA, trusted="192.0.2.0/24")
+
+    assert [entry["event"] for entry in logged] == ["forwarded_header_not_believed"]
+    assert PROXY not in str(logged)
+    assert ANNA not in str(logged)
 
 
 @pytest.mark.anyio

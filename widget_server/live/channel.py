@@ -19,8 +19,8 @@ class Pen(Protocol):
         """False if the connection cannot take more for now: it says `ready` to its reader as soon as it can."""
         ...
 
-    def cut(self) -> None:
-        """Close the connection although it has not taken all that was written."""
+    def cut(self, problem: Exception | None = None) -> None:
+        """Close the connection although it has not taken all that was written; a problem is raised in its task."""
         ...
 
 
@@ -57,7 +57,11 @@ class Channel:
 
     def _next_turn(self) -> None:
         for _ in range(min(_READERS_A_TURN, len(self._to_tell))):
-            self._to_tell.popleft().catch_up()
+            reader = self._to_tell.popleft()
+            try:
+                reader.catch_up()
+            except Exception as problem:  # it belongs to this reader's connection; the others are told all the same
+                reader.cut(problem)
         if self._to_tell:
             asyncio.get_running_loop().call_soon(self._next_turn)
         else:
@@ -117,6 +121,10 @@ class Reader:
         else:
             self._pen.cut()
         self._pen = None
+
+    def cut(self, problem: Exception) -> None:
+        if self._pen is not None:
+            self._pen.cut(problem)
 
     def close(self) -> None:
         """The connection has gone; nothing is written any more, and somebody else may have its place."""

@@ -92,7 +92,7 @@ async def _session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
 
 def _parse(url: str | None, data_dir: Path) -> URL:
     if url is None:
-        _make(data_dir)
+        _make(data_dir / _FILE_NAME)
         return URL.create("sqlite+aiosqlite", database=str(data_dir.resolve() / _FILE_NAME))
     try:
         parsed = make_url(url)
@@ -105,11 +105,14 @@ def _parse(url: str | None, data_dir: Path) -> URL:
     raise Fault("TENUTO_DATABASE_URL must name a PostgreSQL database or a SQLite file.")
 
 
-def _make(data_dir: Path) -> None:
+def _make(file: Path) -> None:
+    """For us alone to read; what SQLite puts beside it gets the same rights."""
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.chmod(0o600)
     except OSError as trouble:
-        raise Fault(f"The data folder {data_dir} cannot be made: {trouble.strerror}.") from trouble
+        raise Fault(f"The data folder {file.parent} cannot be made: {trouble.strerror}.") from trouble
 
 
 def _open_sqlite(url: URL) -> tuple[AsyncEngine, AsyncEngine]:

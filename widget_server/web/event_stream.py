@@ -85,8 +85,8 @@ class Pen:
         self._rest = asyncio.ensure_future(self._write_rest(_Rest(sending, waits_for)))
         return False
 
-    def cut(self) -> None:
-        self._break(None)
+    def cut(self, problem: Exception | None = None) -> None:
+        self._break(problem)
 
     def put_down(self) -> None:
         if self._rest is not None:

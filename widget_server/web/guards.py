@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+import structlog
 from starlette.requests import Request
 
 from widget_server.errors import SignInNeeded
 from widget_server.ids import ID_PATTERN
 
+_log = structlog.get_logger()
 Network = IPv4Network | IPv6Network
 _BEARER = re.compile(rf"(?i:bearer) ({ID_PATTERN.removeprefix('^').removesuffix('$')})", re.ASCII)
 _PEERS_KEPT = 1_024
@@ -32,8 +34,16 @@ def trusted_networks(setting: str) -> tuple[Network, ...]:
 def network_of(request: Request) -> str:
     """The network prefix a request comes from, for budgets: not an address, so that no person is kept."""
     peer = request.client.host if request.client else ""
-    address = _client_address(peer, request.headers.getlist("x-forwarded-for"), request.state.trusted_proxies)
-    return _prefix(address)
+    forwarded = request.headers.getlist("x-forwarded-for")
+    if forwarded and not _is_in(peer, request.state.trusted_proxies):
+        _warn_once()
+    return _prefix(_client_address(peer, forwarded, request.state.trusted_proxies))
+
+
+@cache
+def _warn_once() -> None:
+    """Anybody may send this header, so it is no more than a hint: without the address, and once a process."""
+    _log.warning("forwarded_header_not_believed", see="TENUTO_TRUSTED_PROXIES in docs/settings.md")
 
 
 def _client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, ...]) -> str:

@@ -8,6 +8,11 @@
 const JUMP_MS = 2_000;
 
 export class ServerClock {
+  /**
+   * Whether a hold is counted down. Then only answers move this clock: they tell the time that deadlines are kept by,
+   * while what comes unasked is from another machine, whose clock may differ.
+   */
+  isHolding = false;
   /** @type {number | null} */ #aheadMs = null;
   #jumpBaseMs = 0;
   #ticks;
@@ -43,6 +48,7 @@ export class ServerClock {
    * @param {number | null} askedAtTicks
    */
   learn(serverNow, askedAtTicks = null) {
+    if (this.isHolding && askedAtTicks === null) return;
     const ticks = this.#ticks();
     const earliest = Date.parse(serverNow) - ticks;
     if (Number.isNaN(earliest)) return;

@@ -69,6 +69,7 @@ export class Countdown {
   follow(hold) {
     if (hold?.expiresMs !== this.#hold?.expiresMs) this.#leftBefore = null;
     this.#hold = hold;
+    this.#clock.isHolding = hold !== null;
     this.element.hidden = !hold;
     clearInterval(this.#ticking);
     if (!hold) return;

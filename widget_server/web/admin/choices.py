@@ -5,6 +5,8 @@ from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from widget_server.assets import find
+
 _HIDDEN_AREAS = ("Etc/", "SystemV/", "US/", "Canada/", "Brazil/", "Mexico/", "Chile/", "posix/", "right/")
 
 
@@ -31,7 +33,8 @@ UGX Ugandan shilling|USD US dollar|UYU Uruguayan peso|UZS Uzbekistani som|VND Vi
 ZAR South African rand
 """
 _LOCALES = """
-ar العربية|bg Български|cs Čeština|da Dansk|de Deutsch|de-AT Deutsch (Österreich)|de-CH Deutsch (Schweiz)|el Ελληνικά
+ar العربية|bg Български|cs Čeština|da Dansk|de Deutsch|de-AT Deutsch (Österreich)|de-CH Deutsch (Schweiz)
+de-DE Deutsch (Deutschland)|el Ελληνικά
 en English|en-AU English (Australia)|en-CA English (Canada)|en-GB English (United Kingdom)|en-IE English (Ireland)
 en-IN English (India)|en-NZ English (New Zealand)|en-US English (United States)|es Español|es-MX Español (México)
 et Eesti|fi Suomi|fr Français|fr-BE Français (Belgique)|fr-CA Français (Canada)|fr-CH Français (Suisse)|he עברית
@@ -47,7 +50,13 @@ def _listed(text: str) -> tuple[Choice, ...]:
 
 
 CURRENCIES = tuple(Choice(c.value, f"{c.value} · {c.label}") for c in _listed(_CURRENCIES))
-LOCALES = _listed(_LOCALES)
+
+
+@cache
+def locales() -> tuple[Choice, ...]:
+    """The languages the widget speaks, each with the regions that write dates and prices in their own way."""
+    spoken = {file.stem for file in (find("widget_static") / "locales").glob("*.json")}
+    return tuple(choice for choice in _listed(_LOCALES) if choice.value.partition("-")[0] in spoken)
 
 
 def with_present(choices: tuple[Choice, ...], present: str) -> tuple[Choice, ...]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN, Site
 from widget_server.use_cases.sites import SignedIn
-from widget_server.web.admin.choices import CURRENCIES, LOCALES, THEMES, with_present, zones
+from widget_server.web.admin.choices import CURRENCIES, THEMES, locales, with_present, zones
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.settings_form import fingerprint, form_of, read_settings
 from widget_server.web.context import base_url, use_cases
@@ -60,7 +60,7 @@ def _show(
         priced=sum(not service.price.is_free for service in schedule.services.values()),
         zones=zones(datetime.now(UTC)),
         local_time=f"{datetime.now(site.zone):%H:%M}",
-        locales=with_present(LOCALES, site.locale),
+        locales=with_present(locales(), site.locale),
         currencies=with_present(CURRENCIES, site.currency),
         themes=THEMES,
         minutes_min=HOLD_MINUTES_MIN,

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from widget_server.domain.origins import ORIGINS_MAX, allowed_origin
 from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN, Site
-from widget_server.web.admin.choices import CURRENCIES, LOCALES, THEMES, Choice, find_zone, with_present
+from widget_server.web.admin.choices import CURRENCIES, THEMES, Choice, find_zone, locales, with_present
 from widget_server.web.forms import Form
 
 NAME_LENGTH_MAX = 200
@@ -44,7 +44,7 @@ def read_settings(form: Form, present: Site) -> Site:
         present,
         name=_name(form) or present.name,
         zone=_zone(form) or present.zone,
-        locale=_chosen(form, "locale", with_present(LOCALES, present.locale)) or present.locale,
+        locale=_chosen(form, "locale", with_present(locales(), present.locale)) or present.locale,
         currency=_chosen(form, "currency", with_present(CURRENCIES, present.currency)) or present.currency,
         holds_on=form.text("holds_on") == "on",
         hold_minutes=_hold_minutes(form) or present.hold_minutes,

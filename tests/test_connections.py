@@ -1,0 +1,138 @@
+"""A connection that asks for nothing is closed, and one that asks for something is not."""
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from widget_server import connections, serving
+from widget_server.connections import PunctualProtocol
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE_S = 0.2
+ASKED = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[[], Awaitable[Line]]
+
+
+class Impatient(PunctualProtocol):
+    head_max_s = PATIENCE_S
+
+
+async def slow_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Takes longer for its answer than clients may take for a head."""
+    await asyncio.sleep(PATIENCE_S * 2)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+@asynccontextmanager
+async def listening(connections_max: int = 100) -> AsyncIterator[Connect]:
+    config = serving._config(slow_app, connections_max=connections_max)
+    config.load()
+    state = ServerState()
+    server = await asyncio.get_running_loop().create_server(lambda: Impatient(config, state, {}), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    opened: list[asyncio.StreamWriter] = []
+
+    async def connect() -> Line:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        opened.append(writer)
+        return reader, writer
+
+    try:
+        yield connect
+    finally:
+        for writer in opened:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+        await asyncio.gather(*state.tasks)
+        server.close()
+
+
+async def to_the_end(line: Line) -> bytes:
+    async with asyncio.timeout(5):
+        return await line[0].read()
+
+
+def test_the_server_takes_only_punctual_connections() -> None:
+    config = serving._config(slow_app)
+    config.load()
+
+    assert config.http_protocol_class is PunctualProtocol
+
+
+@pytest.mark.parametrize("sent", [b"", b"G", b"\r\n", ASKED[:-2]])
+async def test_who_sends_no_whole_head_is_closed(sent: bytes) -> None:
+    async with listening() as connect:
+        line = await connect()
+        line[1].write(sent)
+
+        assert await to_the_end(line) == b""
+
+
+async def test_who_sends_a_byte_now_and_then_gains_no_time() -> None:
+    async with listening() as connect:
+        line = await connect()
+        trickling = asyncio.create_task(trickle(line[1]))
+
+        assert await to_the_end(line) == b""
+        assert not trickling.done()
+        trickling.cancel()
+
+
+async def trickle(writer: asyncio.StreamWriter) -> None:
+    for byte in ASKED[:-2]:
+        writer.write(bytes([byte]))
+        await asyncio.sleep(PATIENCE_S / 4)
+
+
+async def test_who_has_asked_gets_the_answer_however_long_it_takes() -> None:
+    async with listening() as connect:
+        line = await connect()
+        line[1].write(ASKED * 2)  # the second one waits while the first is answered
+
+        assert (await to_the_end(line)).count(b"hello") == 2
+
+
+async def test_after_an_answer_the_next_head_has_its_time_too() -> None:
+    async with listening() as connect:
+        line = await connect()
+        line[1].write(ASKED)
+        await line[0].readuntil(b"hello")
+        line[1].write(b"G")  # from here on uvicorn alone would wait for ever
+
+        assert await to_the_end(line) == b""
+
+
+async def test_beyond_the_limit_visitors_are_told_so_and_far_beyond_it_they_are_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "_TOLD_MAX", 1)
+    async with listening(connections_max=2) as connect:
+        _, _, told, closed = [await connect() for _ in range(4)]
+        for line in (told, closed):
+            line[1].write(ASKED)
+
+        assert (await to_the_end(told)).startswith(b"HTTP/1.1 503 ")
+        with suppress(ConnectionResetError):
+            assert await to_the_end(closed) == b""
+
+
+@pytest.fixture
+def few_files() -> Iterator[int]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
+    yield min(hard, serving._FILES_MAX)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_limit_of_open_files_is_raised_to_what_the_machine_allows(few_files: int) -> None:
+    assert serving._raised_file_limit() == few_files
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == few_files
