@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import hiredis
 
 SILENCE_MAX_S = 10.0
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 16
 _NOTHING_YET = object()
 
 Address = str | tuple[str, int]

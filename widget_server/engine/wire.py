@@ -17,6 +17,8 @@ from widget_server.errors import Fault
 
 CONNECT_MAX_S = 1.0
 WAITING_MAX = 20_000
+LEAVING_MAX = 32
+"""So many calls do not wait for the end of a tick: Redis shall have something to do while we go on."""
 
 Word = str | bytes | int
 Reply = Any
@@ -56,7 +58,7 @@ class Wire(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
 
     def send(self, packed: bytes) -> asyncio.Future[Reply]:
-        """Leaves at the end of this tick, with all other calls of it, in their order."""
+        """Leaves at the end of this tick at the latest, with other calls of it, in their order."""
         answer: asyncio.Future[Reply] = self._loop.create_future()
         if not self.is_open or len(self._waiting) >= WAITING_MAX:
             answer.set_result(LOST)
@@ -65,6 +67,8 @@ class Wire(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._leaving.append(packed)
         self._waiting.append(answer)
+        if len(self._leaving) == LEAVING_MAX:
+            self._flush()
         return answer
 
     def send_all(self, *calls: Sequence[Word]) -> list[asyncio.Future[Reply]]:
@@ -100,6 +104,8 @@ class Wire(asyncio.Protocol):
         self._end()
 
     def _flush(self) -> None:
+        if not self._leaving:
+            return
         packed = b"".join(self._leaving)
         self._leaving.clear()
         if self.is_open and self._transport is not None:
