@@ -12,7 +12,13 @@ from starlette.routing import Route
 from tests.engine.box import site
 from widget_server.cli import _COMMANDS, _parser
 from widget_server.domain.holds import HoldState
-from widget_server.domain.policies import HOLDS_PER_VISITOR_MAX, LINES_MAX, RANGE_DAYS_MAX, SEATS_MAX
+from widget_server.domain.policies import (
+    HOLDS_PER_NETWORK_MAX,
+    HOLDS_PER_VISITOR_MAX,
+    LINES_MAX,
+    RANGE_DAYS_MAX,
+    SEATS_MAX,
+)
 from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN
 from widget_server.domain.slots import SlotState
 from widget_server.engine.reservations import LIMIT_LENGTHS
@@ -95,6 +101,7 @@ def test_limits_are_told_as_they_are() -> None:
         f"at most {RANGE_DAYS_MAX}.",
         f"Bodies may have up to {BODY_BYTES_MAX // 1024} KiB.",
         f"at most {HOLDS_PER_VISITOR_MAX} live holds a visitor",
+        f"at most {HOLDS_PER_NETWORK_MAX} live holds a network",
         f"At most {LINES_MAX} lines, and {SEATS_MAX} seats a line",
     ):
         assert told in API, told
