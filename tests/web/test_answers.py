@@ -197,4 +197,6 @@ async def test_a_body_that_never_arrives_is_refused_and_keeps_nobody_waiting(
 
     headers = {"authorization": f"Bearer {new_id()}"}
     async with asyncio.timeout(5):
-        refused(await house.client.post(f"/v1/sites/{SITE}/holds", content=endless(), headers=headers), 408, "too_slow")
+        answer = await house.client.post(f"/v1/sites/{SITE}/holds", content=endless(), headers=headers)
+    refused(answer, 408, "too_slow")
+    assert answer.headers["connection"] == "close"

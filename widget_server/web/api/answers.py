@@ -50,6 +50,8 @@ def refuse(refusal: Refusal) -> Response:
         headers["retry-after"] = str(refusal.retry_after_s)
     if refusal.status == 401:
         headers["www-authenticate"] = "Bearer"
+    if refusal.status == 408:
+        headers["connection"] = "close"  # what may still come is the rest of a body, and no request
     return JSONResponse(error(refusal.code, refusal.message, **refusal.details), refusal.status, headers)
 
 
