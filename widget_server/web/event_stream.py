@@ -6,12 +6,11 @@ See docs/decisions/0002-raw-asgi-for-the-feed.md.
 """
 
 import asyncio
-from typing import Protocol
+from collections.abc import Generator
+from typing import Any, Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-
-from widget_server.web.at_once import Rest
 
 EVENT_STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -83,7 +82,7 @@ class Pen:
         except Exception as problem:  # it belongs to this connection's task, not to whoever told the news
             self._break(problem)
             return True
-        self._rest = asyncio.ensure_future(self._write_rest(Rest(sending, waits_for)))
+        self._rest = asyncio.ensure_future(self._write_rest(_Rest(sending, waits_for)))
         return False
 
     def cut(self, problem: Exception | None = None) -> None:
@@ -100,7 +99,7 @@ class Pen:
         if self._problem is not None and not isinstance(self._problem, OSError):
             raise self._problem
 
-    async def _write_rest(self, rest: Rest) -> None:
+    async def _write_rest(self, rest: "_Rest") -> None:
         try:
             await rest
         except Exception as problem:  # as above
@@ -114,3 +113,20 @@ class Pen:
         if not self.is_broken:
             self.is_broken, self._problem = True, problem
             self._task.cancel()
+
+
+class _Rest:
+    """What remains of a `send` that was begun on the spot and has to wait."""
+
+    __slots__ = ("_sending", "_waits_for")
+
+    def __init__(self, sending: Generator[Any, None, None], waits_for: Any) -> None:
+        self._sending = sending
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, None, None]:
+        try:
+            yield self._waits_for
+            yield from self._sending
+        finally:
+            self._sending.close()

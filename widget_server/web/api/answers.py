@@ -1,5 +1,6 @@
 """The only place that turns request bodies into models, and models and refusals into JSON answers."""
 
+import asyncio
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -7,7 +8,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from widget_server.errors import InvalidRequest, Refusal, TooLarge, TooSlow
-from widget_server.web.at_once import within
 from widget_server.web.bodies import error
 
 BODY_BYTES_MAX = 16_384
@@ -56,19 +56,15 @@ def refuse(refusal: Refusal) -> Response:
 
 
 async def _body(request: Request) -> bytes:
-    """In time. Nearly always it has come with its head, so that there is nothing to wait for."""
+    body = bytearray()
     try:
-        return await within(ARRIVES_WITHIN_S, _whole(request))
+        async with asyncio.timeout(ARRIVES_WITHIN_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise TooLarge(f"A body may have up to {BODY_BYTES_MAX} bytes.")
     except ClientDisconnect as gone:
         raise InvalidRequest("The body was cut off.") from gone
     except TimeoutError as slow:
         raise too_slow() from slow
-
-
-async def _whole(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise TooLarge(f"A body may have up to {BODY_BYTES_MAX} bytes.")
     return bytes(body)
