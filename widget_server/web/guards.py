@@ -71,7 +71,7 @@ def _prefix(address: str) -> str:
         return "unknown"
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
         parsed = parsed.ipv4_mapped
-    if isinstance(parsed, IPv6Address):
-        return str(IPv6Network((int(parsed), _V6_PREFIX), strict=False))
-    # Cut by hand: building a network takes longer than all else here, and every hold asks.
-    return f"{str(parsed).rpartition('.')[0]}.0/{_V4_PREFIX}"
+    bits = _V4_PREFIX if parsed.version == 4 else _V6_PREFIX
+    # Shifted by hand: building a network for it takes longer than all else here, and every hold asks.
+    spare = parsed.max_prefixlen - bits
+    return f"{type(parsed)(int(parsed) >> spare << spare)}/{bits}"
