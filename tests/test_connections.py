@@ -1,12 +1,15 @@
 """A connection that asks for nothing is closed, and one that asks for something is not."""
 
 import asyncio
+import json
 import resource
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from widget_server import connections, serving
@@ -21,7 +24,13 @@ Connect = Callable[[], Awaitable[Line]]
 
 
 class Impatient(PunctualProtocol):
-    head_max_s = PATIENCE_S
+    arrives_within_s = PATIENCE_S
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the body it was sent, once all of it is there."""
+    body = await Request(scope, receive).body()
+    await Response(b"got " + body)(scope, receive, send)
 
 
 async def slow_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,8 +41,8 @@ async def slow_app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def listening(connections_max: int = 100) -> AsyncIterator[Connect]:
-    config = serving._config(slow_app, connections_max=connections_max)
+async def listening(app: ASGIApp = slow_app, *, connections_max: int = 100) -> AsyncIterator[Connect]:
+    config = serving._config(app, connections_max=connections_max)
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(lambda: Impatient(config, state, {}), "127.0.0.1", 0)
@@ -107,6 +116,54 @@ async def test_after_an_answer_the_next_head_has_its_time_too() -> None:
         line[1].write(ASKED)
         await line[0].readuntil(b"hello")
         line[1].write(b"G")  # from here on uvicorn alone would wait for ever
+
+        assert await to_the_end(line) == b""
+
+
+POSTED = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\n"
+
+
+async def test_who_sends_no_whole_body_is_told_so_and_closed() -> None:
+    async with listening(echo) as connect:
+        line = await connect()
+        line[1].write(POSTED + b"bo")
+
+        answer = await to_the_end(line)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"\r\nconnection: close\r\n" in answer
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "too_slow"
+
+
+async def test_a_body_that_comes_in_parts_is_taken() -> None:
+    async with listening(echo) as connect:
+        line = await connect()
+        for part in (POSTED, b"bo", b"dy"):
+            line[1].write(part)
+            await asyncio.sleep(PATIENCE_S / 8)
+
+        assert (await line[0].readuntil(b"got body")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_each_request_of_a_connection_has_its_own_time() -> None:
+    async with listening(echo) as connect:
+        line = await connect()
+        for _ in range(4):
+            line[1].write(POSTED + b"body")
+            await line[0].readuntil(b"got body")
+            await asyncio.sleep(PATIENCE_S / 2)
+
+        assert await to_the_end(line) == b""
+
+
+async def test_a_body_that_comes_after_its_answer_does_not_keep_the_connection_for_ever() -> None:
+    async def refuses_unread(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(b"no", 401)(scope, receive, send)
+
+    async with listening(refuses_unread) as connect:
+        line = await connect()
+        line[1].write(POSTED)
+        await line[0].readuntil(b"no")
+        line[1].write(b"body")
 
         assert await to_the_end(line) == b""
 

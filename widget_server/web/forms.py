@@ -1,15 +1,13 @@
 """The only place that reads forms: no longer than needed, and only those that our own pages have sent."""
 
-import asyncio
 import hmac
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 
-from widget_server.errors import CrossSite
+from widget_server.errors import CrossSite, InvalidRequest
 from widget_server.ids import keyed
-from widget_server.web.api.answers import ARRIVES_WITHIN_S, too_slow
 from widget_server.web.context import base_url
 
 FORM_BYTES_MAX = 32_768
@@ -37,14 +35,13 @@ class Form:
 
 
 async def read_form(request: Request) -> Form:
-    """Raises CrossSite for a form that did not come from one of our own pages, TooSlow."""
+    """Raises CrossSite for a form that did not come from one of our own pages, InvalidRequest for one cut off."""
     _must_be_our_own(request)
     try:
-        async with asyncio.timeout(ARRIVES_WITHIN_S):
-            async with request.form(max_files=0, max_fields=_FIELDS_MAX, max_part_size=FORM_BYTES_MAX) as sent:
-                texts = {name: value for name, value in sent.items() if isinstance(value, str)}
-    except (TimeoutError, ClientDisconnect) as problem:
-        raise too_slow() from problem
+        async with request.form(max_files=0, max_fields=_FIELDS_MAX, max_part_size=FORM_BYTES_MAX) as sent:
+            texts = {name: value for name, value in sent.items() if isinstance(value, str)}
+    except ClientDisconnect as gone:
+        raise InvalidRequest("The form was cut off.") from gone
     return Form({name: value.replace("\r\n", "\n") for name, value in texts.items()})
 
 

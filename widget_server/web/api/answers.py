@@ -1,21 +1,17 @@
 """The only place that turns request bodies into models, and models and refusals into JSON answers."""
 
-import asyncio
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from widget_server.errors import InvalidRequest, Refusal, TooLarge, TooSlow
+from widget_server.errors import InvalidRequest, Refusal, TooLarge
 from widget_server.web.bodies import error
 
 BODY_BYTES_MAX = 16_384
 _FIELDS_NAMED_MAX = 20
 _NEVER_STORED = {"cache-control": "no-store"}
-
-ARRIVES_WITHIN_S = 10.0
-"""Whoever sends a body more slowly than this only keeps a connection from others."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -40,10 +36,6 @@ def reply(body: BaseModel | bytes, status_code: int = 200) -> Response:
     return Response(content, status_code, _NEVER_STORED, "application/json")
 
 
-def too_slow() -> TooSlow:
-    return TooSlow("The rest of the request did not arrive. Please send it again.")
-
-
 def refuse(refusal: Refusal) -> Response:
     headers = dict(_NEVER_STORED)
     if refusal.retry_after_s is not None:
@@ -56,15 +48,13 @@ def refuse(refusal: Refusal) -> Response:
 
 
 async def _body(request: Request) -> bytes:
+    """Whoever sends it too slowly is cut off by connections.py, so there is no clock here."""
     body = bytearray()
     try:
-        async with asyncio.timeout(ARRIVES_WITHIN_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > BODY_BYTES_MAX:
-                    raise TooLarge(f"A body may have up to {BODY_BYTES_MAX} bytes.")
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                raise TooLarge(f"A body may have up to {BODY_BYTES_MAX} bytes.")
     except ClientDisconnect as gone:
         raise InvalidRequest("The body was cut off.") from gone
-    except TimeoutError as slow:
-        raise too_slow() from slow
     return bytes(body)
