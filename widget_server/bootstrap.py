@@ -18,6 +18,7 @@ from widget_server.domain.sites import DEFAULT_PARTITION
 from widget_server.engine.connection import connect
 from widget_server.engine.embedded import EmbeddedRedis, start_or_attach
 from widget_server.engine.feed import Feed
+from widget_server.engine.inspection import Inspection
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Fault
 from widget_server.live.hub import Hub
@@ -35,7 +36,7 @@ from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.sites import Sites
 from widget_server.web.app import create_app
 from widget_server.web.context import UseCases
-from widget_server.web.guards import trusted_networks
+from widget_server.web.guards import TrustedNetworks
 
 KEY_LENGTH_MIN = 32
 _REFUSED_ROW = re.compile(r"^DETAIL: .*\n?", re.MULTILINE)
@@ -85,6 +86,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     reconciliation = Reconciliation(
         catalog=catalog,
         engine=engine,
+        inspection=Inspection(connection),
         feed=feed,
         sites=sites,
         store=store,
@@ -135,7 +137,7 @@ def application(parts: Parts) -> Starlette:
     state: dict[str, Any] = {
         "use_cases": parts.use_cases,
         "base_url": parts.settings.base_url,
-        "trusted_proxies": trusted_networks(parts.settings.trusted_proxies),
+        "trusted_proxies": TrustedNetworks(parts.settings.trusted_proxies),
     }
 
     @asynccontextmanager

@@ -40,8 +40,7 @@ def hash_secret(secret: str) -> str:
 
 def keyed(key: bytes, purpose: str, text: str) -> str:
     """A keyed 128-bit digest, in the form of an id: for ids in logs, and secrets that must be the same on a retry."""
-    digest = hmac.new(key, f"{purpose}\0{text}".encode(), hashlib.sha256).digest()[:16]
-    return _base64url(digest)
+    return _base64url(hmac.digest(key, f"{purpose}\0{text}".encode(), "sha256")[:16])
 
 
 def _base64url(raw: bytes) -> str:

@@ -8,14 +8,14 @@ from structlog.testing import capture_logs
 from tests.house import URL, Guest, House, refused, slot
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX
 from widget_server.web import guards
-from widget_server.web.guards import network_of, trusted_networks
+from widget_server.web.guards import TrustedNetworks, network_of
 
 PROXY, OTHER_PROXY, ANNA, BEN = "10.0.0.1", "10.0.0.2", "203.0.113.7", "198.51.100.9"
 
 
 def network(peer: str, *forwarded: str, trusted: str = "10.0.0.0/8") -> str:
     headers = [(b"x-forwarded-for", line.encode()) for line in forwarded]
-    state = {"trusted_proxies": trusted_networks(trusted)}
+    state = {"trusted_proxies": TrustedNetworks(trusted)}
     return network_of(Request({"type": "http", "client": (peer, 1), "headers": headers, "state": state}))
 
 

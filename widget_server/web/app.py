@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -14,21 +13,20 @@ from starlette.routing import Match
 
 from widget_server.errors import Refusal
 from widget_server.web.admin import refused_page
-from widget_server.web.api.answers import refuse
+from widget_server.web.api.answers import fail, refuse
 from widget_server.web.bodies import error
 from widget_server.web.headers import EVERYWHERE, SecurityHeaders
 from widget_server.web.routes import all_routes
 from widget_server.web.short_way import ShortWay
 
-_log = structlog.get_logger()
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
 def create_app(lifespan: Callable[[Starlette], AbstractAsyncContextManager[dict[str, Any]]]) -> Starlette:
-    return Starlette(
+    return ShortWay(
         routes=all_routes(),
         lifespan=lifespan,
-        middleware=[Middleware(ShortWay), Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders)],
         exception_handlers={Refusal: _refused, HTTPException: _http_refused, Exception: _failed},
     )
 
@@ -46,10 +44,7 @@ async def _http_refused(request: Request, problem: Exception) -> Response:
 
 
 async def _failed(request: Request, problem: Exception) -> Response:
-    """A fault of ours. The log has the trace; the visitor only learns that trying again may help."""
-    _log.error("request_failed", method=request.method, route=_route_of(request), exc_info=problem)
-    body = error("failed", "Something went wrong on our side. Please try again.")
-    response = JSONResponse(body, 500, {"cache-control": "no-store"})
+    response = fail(request, problem)
     response.raw_headers.extend(EVERYWHERE)  # it passes no middleware any more
     return response
 
@@ -62,9 +57,3 @@ def _allowed(request: Request) -> str:
 
 def _is_page(request: Request) -> bool:
     return request.url.path.startswith(("/admin", "/w/", "/o/"))
-
-
-def _route_of(request: Request) -> str:
-    """The pattern of the route, not the path: ids stay out of logs."""
-    endpoint = request.scope.get("endpoint")
-    return getattr(endpoint, "__name__", "unknown")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 
 import structlog
 from starlette.requests import Request
@@ -12,11 +12,28 @@ from widget_server.errors import SignInNeeded
 from widget_server.ids import ID_PATTERN
 
 _log = structlog.get_logger()
-Network = IPv4Network | IPv6Network
 _BEARER = re.compile(rf"(?i:bearer) ({ID_PATTERN.removeprefix('^').removesuffix('$')})", re.ASCII)
 _PEERS_KEPT = 1_024
-_V4_PREFIX, _V6_PREFIX = 24, 56
-"""One household, school or office is about this much of an address."""
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_V4 = re.compile(rf"({_OCTET}\.{_OCTET}\.{_OCTET})\.{_OCTET}", re.ASCII)
+_V6_PREFIX = 56
+"""One household, school or office is about this much of an address; of the older kind, three of its four numbers."""
+
+
+class TrustedNetworks:
+    """Whose word counts about where a request is from."""
+
+    def __init__(self, setting: str) -> None:
+        """Raises ValueError for anything but networks and addresses with commas between."""
+        self._networks = [ip_network(part.strip(), strict=False) for part in setting.split(",") if part.strip()]
+        self.have = lru_cache(_PEERS_KEPT)(self._have)
+
+    def _have(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._networks)
 
 
 def bearer_secret(request: Request) -> str:
@@ -27,17 +44,16 @@ def bearer_secret(request: Request) -> str:
     return match[1]
 
 
-def trusted_networks(setting: str) -> tuple[Network, ...]:
-    return tuple(ip_network(part.strip(), strict=False) for part in setting.split(",") if part.strip())
-
-
 def network_of(request: Request) -> str:
     """The network prefix a request comes from, for budgets: not an address, so that no person is kept."""
     peer = request.client.host if request.client else ""
     forwarded = request.headers.getlist("x-forwarded-for")
-    if forwarded and not _is_in(peer, request.state.trusted_proxies):
+    if not forwarded:
+        return _prefix(peer)
+    trusted: TrustedNetworks = request.state.trusted_proxies
+    if not trusted.have(peer):
         _warn_once()
-    return _prefix(_client_address(peer, forwarded, request.state.trusted_proxies))
+    return _prefix(_client_address(peer, forwarded, trusted))
 
 
 @cache
@@ -46,32 +62,23 @@ def _warn_once() -> None:
     _log.warning("forwarded_header_not_believed", see="TENUTO_TRUSTED_PROXIES in docs/settings.md")
 
 
-def _client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, ...]) -> str:
+def _client_address(peer: str, forwarded: Sequence[str], trusted: TrustedNetworks) -> str:
     """The nearest address that is not a trusted proxy: what stands to its left could be anybody's invention."""
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]
     address = peer
-    while hops and _is_in(address, trusted):
+    while hops and trusted.have(address):
         address = hops.pop()
     return address
 
 
-@lru_cache(_PEERS_KEPT)
-def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks)
-
-
 def _prefix(address: str) -> str:
+    # Every hold asks, and nearly all of them like this: parsing an address takes longer than all else here.
+    if (v4 := _V4.fullmatch(address)) is not None:
+        return f"{v4[1]}.0/24"
     try:
         parsed = ip_address(address)
     except ValueError:
         return "unknown"
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    bits = _V4_PREFIX if parsed.version == 4 else _V6_PREFIX
-    # Shifted by hand: building a network for it takes longer than all else here, and every hold asks.
-    spare = parsed.max_prefixlen - bits
-    return f"{type(parsed)(int(parsed) >> spare << spare)}/{bits}"
+        return _prefix(str(parsed.ipv4_mapped))
+    return str(IPv6Network((int(parsed), _V6_PREFIX), strict=False))

@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+import structlog
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -13,6 +14,7 @@ BODY_BYTES_MAX = 16_384
 _FIELDS_NAMED_MAX = 20
 _NEVER_STORED = {"cache-control": "no-store"}
 
+_log = structlog.get_logger()
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -47,6 +49,13 @@ def refuse(refusal: Refusal) -> Response:
     return JSONResponse(error(refusal.code, refusal.message, **refusal.details), refusal.status, headers)
 
 
+def fail(request: Request, problem: Exception) -> Response:
+    """A fault of ours. The log has the trace; the visitor only learns that trying again may help."""
+    _log.error("request_failed", method=request.method, route=_route_of(request), exc_info=problem)
+    body = error("failed", "Something went wrong on our side. Please try again.")
+    return JSONResponse(body, 500, _NEVER_STORED)
+
+
 async def _body(request: Request) -> bytes:
     """Whoever sends it too slowly is cut off by connections.py, so there is no clock here."""
     body = bytearray()
@@ -58,3 +67,9 @@ async def _body(request: Request) -> bytes:
     except ClientDisconnect as gone:
         raise InvalidRequest("The body was cut off.") from gone
     return bytes(body)
+
+
+def _route_of(request: Request) -> str:
+    """The function of the route, not the path: ids stay out of logs."""
+    endpoint = request.scope.get("endpoint")
+    return getattr(endpoint, "__name__", "unknown")
