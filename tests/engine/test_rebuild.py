@@ -10,6 +10,7 @@ from tests.engine.servers import Valkey
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.events import SiteReset
 from widget_server.domain.holds import HoldState, Line
+from widget_server.engine.inspection import Inspection
 from widget_server.engine.wire import Address
 from widget_server.errors import Loading, StaleSchedule
 
@@ -112,7 +113,7 @@ async def test_all_slots_that_redis_counts_can_be_found_and_none_of_another_site
     await other.fill()
     await other.hold("ben")
 
-    found = [slot async for chunk in box.engine.touched(box.site) for slot in chunk]
+    found = [slot async for chunk in Inspection(box.connection).touched(box.site) for slot in chunk]
 
     assert set(found) == {YOGA, LATE_YOGA, MASSAGE}
 
@@ -123,8 +124,8 @@ async def test_the_epochs_of_many_sites_are_asked_in_one_go(box: Box) -> None:
     closed = replace(box.site, key="closed")
     await box.engine.rebuild(closed, 1, "somebody", TAKEOVER)
 
-    assert await box.engine.epochs([box.site, other, wiped, closed]) == [1, 3, None, None]
-    assert await box.engine.epochs([]) == []
+    assert await Inspection(box.connection).epochs([box.site, other, wiped, closed]) == [1, 3, None, None]
+    assert await Inspection(box.connection).epochs([]) == []
 
 
 async def test_the_gate_keeps_the_later_schedule(box: Box) -> None:

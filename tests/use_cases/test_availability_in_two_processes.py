@@ -20,6 +20,7 @@ from widget_server.domain.holds import Line
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine.connection import connect
 from widget_server.engine.feed import Feed
+from widget_server.engine.inspection import Inspection
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import SlotFull, StaleSchedule
 from widget_server.live.hub import Hub
@@ -42,7 +43,7 @@ LAST = FIRST + timedelta(days=2)
 class Process:
     """What one web process keeps, and what tests do through it."""
 
-    def __init__(self, database: Database, engine: Reservations, feed: Feed) -> None:
+    def __init__(self, database: Database, engine: Reservations, inspection: Inspection, feed: Feed) -> None:
         clock, self.engine = SystemClock(), engine
         sites, schedules = Sites(database), Schedules(database)
         self.catalog, self.hub = Catalog(sites, schedules), Hub(clock=clock)
@@ -50,6 +51,7 @@ class Process:
         self.reconciliation = Reconciliation(
             catalog=self.catalog,
             engine=engine,
+            inspection=inspection,
             feed=feed,
             sites=sites,
             store=Bookings(database),
@@ -125,7 +127,7 @@ async def pair(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Pair]:
         for _ in range(3):
             connection = await connect(valkey.url)
             at_the_end.push_async_callback(connection.close)
-            processes.append(Process(database, Reservations(connection), Feed(connection)))
+            processes.append(Process(database, Reservations(connection), Inspection(connection), Feed(connection)))
         await connection.read(("FLUSHALL",))
         await Sites(database).create(
             key="studio", name="Studio", zone="Europe/Berlin", currency="EUR", at=datetime.now(UTC)

@@ -18,6 +18,7 @@ from tests.store.studio import TALK
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import Line
 from widget_server.engine import keys
+from widget_server.engine.inspection import Inspection
 from widget_server.engine.reservations import SWEEP_MAX
 from widget_server.errors import Loading, NotFound
 from widget_server.store.outbox import Outbox
@@ -60,7 +61,7 @@ def reconciliation(house: House) -> Reconciliation:
 
 async def open_epoch(house: House) -> int | None:
     """In which Redis knows the site, if it does."""
-    (epoch,) = await house.engine.epochs([await house.site()])
+    (epoch,) = await Inspection(house.redis).epochs([await house.site()])
     return epoch
 
 

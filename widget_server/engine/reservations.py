@@ -1,6 +1,6 @@
 """The reservation engine: one method per script, and the reads. Redis decides what is held; nobody else does."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -25,8 +25,6 @@ LIMIT_LENGTHS = 3
 PINS_MAX = 3
 SWEEP_MAX = 64
 SLOTS_AT_ONCE = 100
-SITES_AT_ONCE = 1_000
-SCANNED_AT_ONCE = 1_000
 DAYS_MAX = 33
 READS_MAX = 3
 LOOKS_DUE_MS = 20
@@ -324,34 +322,6 @@ class Reservations:
         """Open the gate again; widgets are told to read everything anew. False if the rebuild is another's by now."""
         call = calls.open_gate(site, rebuilder=rebuilder, schedule_version=schedule_version)
         return await self._run(call) == ["OPENED"]
-
-    async def touched(self, site: Site) -> AsyncIterator[list[Slot]]:
-        """All slots of which this Redis counts seats, in chunks; some of them perhaps twice. Raises Unavailable.
-
-        It looks at each key that Redis has: a second or so for a million of them, during which others are served.
-        """
-        cursor, days = "0", keys.of_site(site.partition, site.key).days
-        while True:
-            scan = ("SCAN", cursor, "MATCH", days, "COUNT", SCANNED_AT_ONCE)
-            ((cursor, found),) = await self._connection.read(scan)
-            fields = await self._connection.read(*(("HKEYS", day) for day in found)) if found else []
-            for day, counted in zip(found, fields, strict=True):
-                yield [Slot.parse(slot_id) for slot_id in keys.slot_ids(day, counted)]
-            if cursor == "0":
-                return
-
-    async def epochs(self, sites: Sequence[Site]) -> list[int | None]:
-        """The epoch in which each of the sites is open in this Redis; None where it is not. Raises Unavailable."""
-        gates: list[Reply] = []
-        for at in range(0, len(sites), SITES_AT_ONCE):
-            chunk = [keys.of_site(site.partition, site.key).gate for site in sites[at : at + SITES_AT_ONCE]]
-            gates += await self._connection.read(*(("HMGET", gate, *kept.GATE_FIELDS) for gate in chunk))
-        return [int(epoch) if state == "OPEN" else None for epoch, state, _ in gates]
-
-    async def clock_offset(self, partition: str) -> timedelta:
-        """How far the partition's clock is from the one of Redis's machine. Raises Unavailable."""
-        (offset,) = await self._connection.read(("HGET", keys.of_partition(partition).clock, "offset"))
-        return timedelta(milliseconds=int(offset or 0))
 
     async def seats_of_days(self, site: Site, service: str, days: Sequence[date]) -> Reading:
         """The seats of all slots of a service that start on these days of UTC, at most 33. Raises Loading.

@@ -14,6 +14,7 @@ from widget_server.domain.orders import OutcomeState
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.feed import Feed, Lost, Unreadable
+from widget_server.engine.inspection import Inspection
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Loading, NotFound, Refusal, StaleEpoch, Unavailable
 from widget_server.ids import new_id
@@ -42,6 +43,7 @@ class Reconciliation:
         *,
         catalog: Catalog,
         engine: Reservations,
+        inspection: Inspection,
         feed: Feed,
         sites: Sites,
         store: Bookings,
@@ -50,6 +52,7 @@ class Reconciliation:
     ) -> None:
         self._catalog = catalog
         self._engine = engine
+        self._inspection = inspection
         self._feed = feed
         self._sites = sites
         self._store = store
@@ -159,12 +162,12 @@ class Reconciliation:
         async for booked in self._store.booked_of(site.id, since):
             in_sql.update(seats.slot for seats in booked)
             yield booked
-        async for slots in self._engine.touched(site):
+        async for slots in self._inspection.touched(site):
             yield [BookedSeats(slot, 0, 0) for slot in slots if slot not in in_sql and slot.starts_at >= since]
 
     async def _to_fill(self, sites: Sequence[Site]) -> list[Site]:
         """Those that this Redis does not know in their epoch, or whose epoch is doubted."""
-        epochs = zip(sites, await self._engine.epochs(sites), strict=True)
+        epochs = zip(sites, await self._inspection.epochs(sites), strict=True)
         return [site for site, epoch in epochs if epoch != site.epoch or epoch <= self._doubted.get(site.key, 0)]
 
     async def _site(self, site_key: str) -> Site:
@@ -247,7 +250,7 @@ class Reconciliation:
 
     async def _watch_clock(self, partition: str) -> None:
         """Where the clock of Redis's machine went back, deadlines are kept right, but somebody should look at it."""
-        offset = await self._engine.clock_offset(partition)
+        offset = await self._inspection.clock_offset(partition)
         if abs(offset) > CLOCK_STEP_MAX and offset != self._clock_offsets.get(partition):
             _log.warning("redis_clock_stepped", partition=partition, offset_s=offset.total_seconds())
         self._clock_offsets[partition] = offset
