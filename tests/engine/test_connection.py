@@ -14,7 +14,7 @@ from tests.engine.servers import Valkey
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState, Line
 from widget_server.engine import scripts
-from widget_server.engine.connection import Connection, connect
+from widget_server.engine.connection import connect
 from widget_server.engine.wire import Address, pack
 from widget_server.errors import Fault, Unavailable
 
@@ -182,7 +182,7 @@ async def test_a_password_and_a_database_of_the_url_are_used() -> None:
 
 
 @asynccontextmanager
-async def scripted(*answers: bytes) -> AsyncIterator[tuple[str, list[int]]]:
+async def scripted(*answers: bytes, to: bytes = b"GET") -> AsyncIterator[tuple[str, list[int]]]:
     """A server of a few lines: its URL, and how many connections it took. It answers each GET with the next answer."""
     taken, left = [0], list(answers)
     gone: list[asyncio.Event] = []
@@ -195,7 +195,7 @@ async def scripted(*answers: bytes) -> AsyncIterator[tuple[str, list[int]]]:
             while words := await reader.read(65536):
                 commands.feed(words)
                 while command := commands.gets():
-                    writer.write(left.pop(0) if command[0] == b"GET" else b"+OK\r\n")
+                    writer.write(left.pop(0) if command[0] == to else b"+OK\r\n")
         writer.transport.abort()
         end.set()
 
@@ -244,14 +244,13 @@ async def test_a_redis_that_evicts_is_told_in_one_sentence(valkey: Valkey) -> No
         await connection.close()
 
 
-class Old(Connection):
-    async def read(self, *commands: object) -> list[object]:
-        return ["# Server\r\nredis_version:6.2.14\r\n", "# Memory\r\nmaxmemory_policy:noeviction\r\n"]
-
-
 async def test_an_old_redis_is_told_in_one_sentence() -> None:
-    with pytest.raises(Fault, match=r"Redis 6\.2\.14 is too old"):
-        await Old(Address("redis://localhost")).check()
+    async with scripted(b"$22\r\nredis_version:6.2.14\r\n\r\n", b"$0\r\n\r\n", to=b"INFO") as (url, _):
+        connection = await connect(url)
+
+        with pytest.raises(Fault, match=r"Redis 6\.2\.14 is too old"):
+            await connection.check()
+        await connection.close()
 
 
 async def test_a_call_that_redis_does_not_know_is_a_fault_and_no_refusal(box: Box) -> None:

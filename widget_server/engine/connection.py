@@ -7,13 +7,19 @@ made again, for about a second. A group of calls is made again as a whole, in it
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Sequence
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import hiredis
 
+from widget_server.domain.sites import DEFAULT_PARTITION
+from widget_server.engine import hash_slots
 from widget_server.engine.calls import Call
+from widget_server.engine.cluster import Cluster, ClusterAddress
 from widget_server.engine.scripts import load_all
+from widget_server.engine.sentinel import SentinelAddress
+from widget_server.engine.server import Server, Servers, is_error
 from widget_server.engine.wire import Address, Reply, Wire, Word, pack
 from widget_server.errors import Fault, Unavailable
 
@@ -29,27 +35,49 @@ _NOT_NOW = (
 )
 """What Redis says of its own state rather than of our call."""
 
+_UNREACHED = "Seats cannot be reached; try again in a moment."
+
 log = logging.getLogger(__name__)
 
 
 async def connect(url: str) -> "Connection":
     """Raises Fault for a URL that cannot be one. Redis need not be there yet: until it is, calls raise Unavailable."""
-    return Connection(Address(url))
+    return Connection(address_of(url))
+
+
+def address_of(url: str) -> Address | SentinelAddress | ClusterAddress:
+    """What a URL of any form leads to. Raises Fault for anything that is no such URL."""
+    match url.partition("://")[0].partition("+")[2]:
+        case "sentinel":
+            return SentinelAddress(url)
+        case "cluster":
+            return ClusterAddress(url)
+        case _:
+            return Address(url)
 
 
 class Connection:
-    """All calls of a process share one connection; whoever waits for something has one of their own (`waiting`)."""
+    """All calls of a process share one connection a server; whoever waits has one of their own (`waiting`)."""
 
-    def __init__(self, address: Address, *, patience_s: float = PATIENCE_S) -> None:
-        self._address = address
+    def __init__(self, address: Address | SentinelAddress | ClusterAddress, *, patience_s: float = PATIENCE_S) -> None:
         self._patience_s = patience_s
-        self._wire: Wire | None = None
-        self._opening: asyncio.Task[Wire] | None = None
+        loads = [("SCRIPT", "LOAD", script.text) for script in load_all()]
+        self._is_cluster = isinstance(address, ClusterAddress)
+        self._servers: Servers
+        if isinstance(address, ClusterAddress):
+            self._servers = Cluster(address, *loads, silence_max_s=patience_s)
+        else:
+            self._servers = Server(address, *loads, silence_max_s=patience_s)
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """Over which new sites are to be spread."""
+        return hash_slots.spread_tags() if self._is_cluster else (DEFAULT_PARTITION,)
 
     async def run(self, call: Call) -> list[Reply]:
         """What the script returned. Raises Unavailable."""
-        wire = self._wire
-        if wire is not None and wire.is_open:
+        wire = self._servers.wire_for(call.keys[0])
+        if wire is not None:
             reply = await wire.send(call.by_sha())
             if reply.__class__ is list:
                 return reply
@@ -57,49 +85,58 @@ class Connection:
 
     async def run_all(self, calls: Sequence[Call]) -> list[list[Reply]]:
         """Several scripts in one pipeline, in their order. Raises Unavailable."""
-        packed, known = [call.by_sha() for call in calls], True
-        replies = await self._repeat(packed)
-        while known and any(_is_error(reply, "NOSCRIPT") for reply in replies):
+        words = [call.keys for call in calls]
+        replies = await self._exchange([call.by_sha() for call in calls], words)
+        if any(is_error(reply, "NOSCRIPT") for reply in replies):
             # One of them may have run before another that Redis did not know: all again, in their order.
-            packed, known = [call.by_text() for call in calls], False
-            replies = await self._repeat(packed)
+            replies = await self._exchange([call.by_text() for call in calls], words)
         return _all_good(replies)
 
     async def read(self, *commands: Sequence[Word]) -> list[Reply]:
-        """Plain commands in one pipeline, in their order; only what may be done twice. Raises Unavailable."""
-        return _all_good(await self._repeat([pack(*command) for command in commands]))
+        """Plain commands in one pipeline, in their order; only what may be done twice. Raises Unavailable.
+
+        In a Cluster, the first word with a partition in braces tells where each of them goes, and one without any goes
+        where its neighbours go. Of commands for several partitions, each server gets its own in their order.
+        """
+        return _all_good(await self._exchange([pack(*command) for command in commands], commands))
 
     @asynccontextmanager
-    async def waiting(self, *, silence_max_s: float) -> AsyncIterator[Wire]:
-        """A connection of one's own, for commands that wait. Raises Unavailable; a lost one is not replaced."""
+    async def waiting(self, key: str, *, silence_max_s: float) -> AsyncIterator[Wire]:
+        """A connection of one's own to where this key is, for commands that wait.
+
+        Raises Unavailable; a lost one is not replaced.
+        """
         try:
-            wire = await self._address.open(silence_max_s=silence_max_s)
+            wire = await self._servers.open_own(key, silence_max_s=silence_max_s)
         except (OSError, hiredis.ReplyError) as problem:
-            raise Unavailable("Seats cannot be reached; try again in a moment.") from problem
+            raise Unavailable(_UNREACHED) from problem
         try:
             yield wire
+        except (OSError, hiredis.ReplyError) as problem:
+            self._servers.hear(problem)
+            raise
         finally:
             wire.close()
 
     async def check(self) -> None:
         """Whether this Redis will do. Raises Unavailable when it is not there, Fault when it never will."""
-        server, memory = await self.read(("INFO", "server"), ("INFO", "memory"))
-        version = _field(server, "redis_version")
-        if tuple(int(part) for part in version.split(".")[:2]) < REDIS_MIN:
-            raise Fault(f"Redis {version} is too old: use Redis 7.0 or Valkey 8, or newer.")
-        policy = _field(memory, "maxmemory_policy")
-        if policy != "noeviction":
-            raise Fault(
-                f"Redis would throw seats away when it is full: set maxmemory-policy from {policy} to noeviction."
-            )
+        try:
+            told = await self._repeat(lambda: self._servers.ask_each(("INFO", "server"), ("INFO", "memory")))
+        except Unavailable as refusal:
+            if isinstance(refusal.__cause__, Exception) and (never := _never(refusal.__cause__)):
+                raise Fault(never) from refusal
+            raise
+        _all_good(told)
+        for server, memory in zip(told[::2], told[1::2], strict=True):
+            _will_do(server, memory, is_cluster=self._is_cluster)
 
     async def close(self) -> None:
-        if self._opening is not None:
-            self._opening.cancel()
-        if self._wire is not None:
-            self._wire.close()
+        await self._servers.close()
 
-    async def _repeat(self, packed: Sequence[bytes]) -> list[Reply]:
+    async def _exchange(self, packed: Sequence[bytes], words: Sequence[Sequence[Word]]) -> list[Reply]:
+        return await self._repeat(lambda: self._servers.exchange(packed, words))
+
+    async def _repeat(self, attempt: Callable[[], Awaitable[list[Reply]]]) -> list[Reply]:
         """The answers, errors of the calls themselves among them, once Redis gives any. Raises Unavailable."""
         trouble: Exception | None = None
         pause_s = PAUSE_FIRST_S
@@ -107,54 +144,40 @@ class Connection:
             async with asyncio.timeout(self._patience_s):
                 while True:
                     try:
-                        wire = await self._reach()
-                        replies = [await answer for answer in [wire.send(one) for one in packed]]
+                        replies = await attempt()
                     except (OSError, hiredis.ReplyError) as problem:
                         trouble = problem
                     else:
                         trouble = next((reply for reply in replies if _is_trouble(reply)), None)
                         if trouble is None:
                             return replies
-                        _leave_if_readonly(wire, trouble)
                     # Apart from one another, so that a Redis that comes back is not met by all at once.
                     await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311
                     pause_s = min(pause_s * 2, PAUSE_MAX_S)
         except TimeoutError:
-            log.warning("redis_unavailable: %s", trouble or "it does not answer")
-            raise Unavailable("Seats cannot be reached; try again in a moment.") from trouble
-
-    async def _reach(self) -> Wire:
-        """The open connection, or a new one; all who need it meanwhile wait for the same."""
-        if self._wire is not None and self._wire.is_open:
-            return self._wire
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._open())
-            self._opening.add_done_callback(self._opened)
-        return await asyncio.shield(self._opening)
-
-    async def _open(self) -> Wire:
-        loads = [("SCRIPT", "LOAD", script.text) for script in load_all()]
-        self._wire = await self._address.open(*loads, silence_max_s=self._patience_s)
-        return self._wire
-
-    def _opened(self, opening: asyncio.Task[Wire]) -> None:
-        self._opening = None
-        if not opening.cancelled():
-            opening.exception()  # Whoever asked may be gone; then nobody else would look at it.
-
-
-def _is_error(reply: Reply, *codes: str) -> bool:
-    return isinstance(reply, hiredis.ReplyError) and str(reply).split(" ", 1)[0] in codes
+            log.warning("redis_unavailable: %s", _told(trouble))
+            raise Unavailable(_UNREACHED) from trouble
 
 
 def _is_trouble(reply: Reply) -> bool:
-    return isinstance(reply, OSError) or _is_error(reply, *_NOT_NOW)
+    return isinstance(reply, OSError) or is_error(reply, *_NOT_NOW)
 
 
-def _leave_if_readonly(wire: Wire, trouble: Exception) -> None:
-    # It was the primary and is a replica by now: the address leads to the new primary.
-    if _is_error(trouble, "READONLY"):
-        wire.close()
+def _told(trouble: Exception | None) -> str:
+    return "it does not answer" if trouble is None else _never(trouble) or str(trouble) or type(trouble).__name__
+
+
+def _never(trouble: Exception) -> str | None:
+    """What is wrong, where no patience will help: somebody has to change a setting, here or there."""
+    if isinstance(trouble, ssl.SSLCertVerificationError):
+        return f"The certificate of Redis is not to be trusted ({trouble.verify_message})."
+    if isinstance(trouble, ssl.SSLError):
+        return "Redis does not speak TLS with us: look at rediss:// or redis:// in TENUTO_REDIS_URL."
+    if is_error(trouble, "WRONGPASS", "NOAUTH") or str(trouble).startswith("ERR AUTH"):
+        return "Redis refuses the password: look at user and password in TENUTO_REDIS_URL."
+    if isinstance(trouble, hiredis.ReplyError) and not is_error(trouble, *_NOT_NOW):
+        return f"Redis does not let us in: {str(trouble).rstrip('.')}."
+    return None
 
 
 def _all_good(replies: list[Reply]) -> list[Reply]:
@@ -162,6 +185,18 @@ def _all_good(replies: list[Reply]) -> list[Reply]:
         if isinstance(reply, Exception):
             raise Fault(f"Redis does not take our commands: {reply}") from reply
     return replies
+
+
+def _will_do(server: str, memory: str, *, is_cluster: bool) -> None:
+    version = _field(server, "redis_version")
+    if tuple(int(part) for part in version.split(".")[:2]) < REDIS_MIN:
+        raise Fault(f"Redis {version} is too old: use Redis 7.0 or Valkey 8, or newer.")
+    mode = _field(server, "redis_mode")
+    if mode in ("cluster", "sentinel") and not is_cluster:
+        raise Fault(f"This is no Redis on its own: begin TENUTO_REDIS_URL with redis+{mode}://.")
+    policy = _field(memory, "maxmemory_policy")
+    if policy != "noeviction":
+        raise Fault(f"Redis would throw seats away when it is full: set maxmemory-policy from {policy} to noeviction.")
 
 
 def _field(info: str, name: str) -> str:

@@ -62,15 +62,19 @@ class Feed:
 
         An empty list says that it listened and there was nothing new. While Redis is away nothing comes at all.
 
-        Lost comes in place of updates when the one read last is gone: trimmed away, or lost with an older Redis;
-        Unreadable in place of those read together with one that cannot be understood.
+        Lost comes in place of updates when the one read last is gone: trimmed away, or lost with an older Redis; and
+        when another server than before has the feed: what it never got, nobody can see in it.
+        Unreadable comes in place of those read together with one that cannot be understood.
         """
-        last_id = from_id
+        feed, last_id, peer = keys.of_partition(partition).feed, from_id, ""
         while True:
             try:
-                async with self._connection.waiting(silence_max_s=SILENCE_MAX_S) as wire:
-                    if last_id is None:
-                        last_id = _id_of(await wire.ask(*_last(partition)))
+                async with self._connection.waiting(feed, silence_max_s=SILENCE_MAX_S) as wire:
+                    if last_id is None or wire.peer != (peer or wire.peer):
+                        is_first, last_id = last_id is None, _id_of(await wire.ask(*_last(partition)))
+                        if not is_first:
+                            yield Lost(last_id)
+                    peer = wire.peer
                     while True:
                         news = await _read(wire, partition, last_id)
                         if isinstance(news, Lost):
@@ -86,13 +90,14 @@ class Feed:
 
         With None it waits for the first hold there is. Returns at once when either has passed already.
         """
+        feed = keys.of_partition(partition).feed
         try:
-            async with self._connection.waiting(silence_max_s=SILENCE_MAX_S) as wire:
+            async with self._connection.waiting(feed, silence_max_s=SILENCE_MAX_S) as wire:
                 while True:
                     last_id, left_ms = await _time_left(wire, partition, deadline)
                     if left_ms <= 0:
                         return
-                    left_s, feed = left_ms / 1000, keys.of_partition(partition).feed
+                    left_s = left_ms / 1000
                     news = wire.send(pack("XREAD", "COUNT", 1, "BLOCK", BLOCK_MS, "STREAMS", feed, last_id))
                     # The time is kept here: an idle Redis looks only ten times a second who has waited long enough.
                     await wait([news], timeout=left_s)

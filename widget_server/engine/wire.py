@@ -5,6 +5,7 @@ else. What is left to a library is redis-py's: reading URLs.
 """
 
 import asyncio
+import copy
 import ssl
 from collections import deque
 from collections.abc import Sequence
@@ -19,6 +20,11 @@ CONNECT_MAX_S = 1.0
 WAITING_MAX = 20_000
 LEAVING_MAX = 32
 """So many calls do not wait for the end of a tick: Redis shall have something to do while we go on."""
+
+PORT = 6379
+FORMS = ("redis://", "rediss://", "unix://", "redis+sentinel://", "redis+cluster://")
+OPTIONS = {"db", "username", "password", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
+_FIELDS = {"connection_class", "host", "port", "path"}
 
 Word = str | bytes | int
 Reply = Any
@@ -44,9 +50,10 @@ def good(reply: Reply) -> Reply:
 class Wire(asyncio.Protocol):
     """One connection. Answers come in the order of the calls; an error is one, too, and so is LOST (see `good`)."""
 
-    def __init__(self, silence_max_s: float) -> None:
-        """Once Redis has owed an answer for so long, the connection is given up."""
+    def __init__(self, silence_max_s: float, *, peer: str = "") -> None:
+        """Once Redis has owed an answer for so long, the connection is given up. `peer` says where it leads."""
         self.is_open = False
+        self.peer = peer
         self._silence_max_s = silence_max_s
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData=_NOTHING_YET)
@@ -131,24 +138,31 @@ class Wire(asyncio.Protocol):
 
 
 class Address:
-    """Where Redis is and how to get in: a redis://, rediss:// or unix:// URL with user, password and database.
+    """Where a Redis is and how to get in: a redis://, rediss:// or unix:// URL with user, password and database.
 
-    Of redis-py's options `ssl_ca_certs` is understood; certificates are always checked.
+    Of redis-py's options those in OPTIONS are understood; certificates are always checked.
     """
 
     def __init__(self, url: str) -> None:
         """Raises Fault for anything that is no such URL."""
-        try:
-            parts: dict[str, Any] = dict(parse_url(url))
-        except ValueError as problem:
-            raise Fault("TENUTO_REDIS_URL is no redis://, rediss:// or unix:// URL.") from problem
+        parts = _parts(url)
         self._path: str | None = parts.get("path")
         self._host: str = parts.get("host") or "localhost"
-        self._port: int = parts.get("port") or 6379
+        self._port: int = parts.get("port") or PORT
         self._db: int = parts.get("db") or 0
         self._login: list[Word] = [word for word in (parts.get("username"), parts.get("password")) if word]
-        self._tls = parts.get("connection_class") is SSLConnection
-        self._ca_certs: str | None = parts.get("ssl_ca_certs")
+        self._tls = _tls(parts) if parts.get("connection_class") is SSLConnection else None
+
+    @property
+    def name(self) -> str:
+        """Host and port, or the path of the socket; never the password."""
+        return self._path or f"{self._host}:{self._port}"
+
+    def at(self, host: str, port: int) -> "Address":
+        """Another server, with the same way in."""
+        other = copy.copy(self)
+        other._path, other._host, other._port = None, host, port
+        return other
 
     async def open(self, *first: Sequence[Word], silence_max_s: float) -> Wire:
         """A connection that is signed in and has made the `first` calls.
@@ -156,13 +170,12 @@ class Address:
         Raises OSError when Redis cannot be reached, hiredis.ReplyError when it lets nobody in yet.
         """
         loop = asyncio.get_running_loop()
-        wire = Wire(silence_max_s)
+        wire = Wire(silence_max_s, peer=self.name)
         async with asyncio.timeout(CONNECT_MAX_S):
             if self._path is not None:
                 await loop.create_unix_connection(lambda: wire, self._path)
             else:
-                tls = ssl.create_default_context(cafile=self._ca_certs) if self._tls else None
-                await loop.create_connection(lambda: wire, self._host, self._port, ssl=tls)
+                await loop.create_connection(lambda: wire, self._host, self._port, ssl=self._tls)
         try:
             for answer in wire.send_all(*self._greeting(), *first):
                 good(await answer)
@@ -171,6 +184,29 @@ class Address:
             raise
         return wire
 
+    async def close(self) -> None:
+        """Nothing is kept here."""
+
     def _greeting(self) -> list[tuple[Word, ...]]:
         login: list[tuple[Word, ...]] = [("AUTH", *self._login)] if self._login else []
-        return [*login, ("SELECT", self._db)]
+        return [*login, ("SELECT", self._db)] if self._db else login
+
+
+def _parts(url: str) -> dict[str, Any]:
+    try:
+        parts = dict(parse_url(url))
+    except ValueError as problem:
+        raise Fault(f"TENUTO_REDIS_URL makes no sense: use one of {', '.join(FORMS)}.") from problem
+    if unknown := parts.keys() - _FIELDS - OPTIONS:
+        raise Fault(f"TENUTO_REDIS_URL has an option that nobody knows: {min(unknown)}.")
+    return parts
+
+
+def _tls(parts: dict[str, Any]) -> ssl.SSLContext:
+    try:
+        tls = ssl.create_default_context(cafile=parts.get("ssl_ca_certs"))
+        if "ssl_certfile" in parts:
+            tls.load_cert_chain(parts["ssl_certfile"], parts.get("ssl_keyfile"))
+    except OSError as problem:
+        raise Fault("TENUTO_REDIS_URL names a certificate or a key that cannot be read.") from problem
+    return tls
