@@ -24,7 +24,7 @@
   ARGV[9]    network      hash
   ARGV[10]   visitor_max  live holds a visitor may have
   ARGV[11]   network_max  live holds a network may have
-  ARGV[12..] slot, seats, capacity, start in ms of each line
+  ARGV[12..] slot, seats, start in ms, capacity of each line
 
   Returns {code, ...}
     HELD deadline limit version now    seats are set aside, the feed has been told; or were, by this very call before
@@ -39,7 +39,9 @@
 ]]
 -- include: now_ms
 -- include: loaded_schedule
+-- include: lines_of
 -- include: lines_text
+-- include: is_spent
 -- include: read_seats
 -- include: find_room
 -- include: drop_line
@@ -56,17 +58,7 @@ local hold_id, secret = ARGV[4], ARGV[5]
 local length_ms, limit_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
 local visitor, network = ARGV[8], ARGV[9]
 local visitor_max, network_max = tonumber(ARGV[10]), tonumber(ARGV[11])
-local lines = {}
-for n = 1, (#KEYS - 7) / 2 do
-  lines[n] = {
-    day_key = KEYS[6 + 2 * n],
-    slot_key = KEYS[7 + 2 * n],
-    slot_id = ARGV[8 + 4 * n],
-    seats = tonumber(ARGV[9 + 4 * n]),
-    capacity = tonumber(ARGV[10 + 4 * n]),
-    starts_ms = tonumber(ARGV[11 + 4 * n]),
-  }
-end
+local lines = lines_of(KEYS, 8, ARGV, 12, 4)
 
 local gate_schedule = loaded_schedule(gate_key, epoch)
 if not gate_schedule then
@@ -74,8 +66,8 @@ if not gate_schedule then
 end
 local now = now_ms(clock_key)
 local text = lines_text(lines)
-local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'resolve_by')
-if hold[1] then
+if redis.call('EXISTS', keys.hold) == 1 then
+  local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'resolve_by')
   if hold[2] ~= secret or hold[3] ~= text then
     return { 'ID_CONFLICT' }
   end
@@ -91,16 +83,16 @@ end
 if schedule < gate_schedule then
   return { 'STALE_SCHEDULE', gate_schedule }
 end
-local alive = '(' .. string.format('%d', now)
 for n, line in ipairs(lines) do
   if line.starts_ms <= now then
     return { 'CLOSED', n }
   end
 end
-if redis.call('ZCOUNT', keys.visitor, alive, '+inf') >= visitor_max then
+local alive = string.format('(%d', now)
+if is_spent(keys.visitor, visitor_max, alive) then
   return { 'LIMIT', 'visitor' }
 end
-if redis.call('ZCOUNT', keys.network, alive, '+inf') >= network_max then
+if is_spent(keys.network, network_max, alive) then
   return { 'LIMIT', 'network' }
 end
 local left

@@ -25,5 +25,5 @@ end
 
 schedule = math.max(schedule, tonumber(gate[4]))
 redis.call('HSET', gate_key, 'state', 'OPEN', 'schedule', string.format('%d', schedule))
-redis.call('XADD', feed_key, 'MAXLEN', '~', 200000, '*', 'kind', 'reset', 'site', site, 'epoch', gate[3])
+redis.call('XADD', feed_key, 'MAXLEN', '~', '200000', '*', 'reset', string.format('%s %s', site, gate[3]))
 return { 'OPENED' }

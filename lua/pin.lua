@@ -21,7 +21,7 @@
   ARGV[6]    attempt    token: the same again gets the same answer
   ARGV[7]    window_ms  payment window
   ARGV[8]    pins_max   times that a hold may be pinned
-  ARGV[9..]  slot, seats, capacity, start in ms of each line, as they were read
+  ARGV[9..]  slot, seats, start in ms, capacity of each line, as they were read
 
   Returns {code, ...}
     PINNED fence resolve_by now    it waits for the payment, the feed has been told; or did, by this very attempt before
@@ -37,6 +37,7 @@
 ]]
 -- include: now_ms
 -- include: loaded_schedule
+-- include: lines_of
 -- include: lines_text
 -- include: read_seats
 -- include: find_room
@@ -51,17 +52,7 @@ local keys = { due = KEYS[3], hold = KEYS[5], visitor = KEYS[6], network = KEYS[
 local site, epoch, schedule = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local hold_id, secret, attempt = ARGV[4], ARGV[5], ARGV[6]
 local window_ms, pins_max = tonumber(ARGV[7]), tonumber(ARGV[8])
-local lines = {}
-for n = 1, (#KEYS - 7) / 2 do
-  lines[n] = {
-    day_key = KEYS[6 + 2 * n],
-    slot_key = KEYS[7 + 2 * n],
-    slot_id = ARGV[5 + 4 * n],
-    seats = tonumber(ARGV[6 + 4 * n]),
-    capacity = tonumber(ARGV[7 + 4 * n]),
-    starts_ms = tonumber(ARGV[8 + 4 * n]),
-  }
-end
+local lines = lines_of(KEYS, 8, ARGV, 9, 4)
 
 local gate_schedule = loaded_schedule(gate_key, epoch)
 if not gate_schedule then

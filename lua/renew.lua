@@ -30,6 +30,7 @@
 ]]
 -- include: now_ms
 -- include: loaded_schedule
+-- include: lines_of
 -- include: lines_text
 -- include: read_seats
 -- include: keep_line
@@ -41,16 +42,7 @@ local gate_key, clock_key, feed_key = KEYS[1], KEYS[2], KEYS[4]
 local keys = { due = KEYS[3], hold = KEYS[5], visitor = KEYS[6], network = KEYS[7] }
 local site, epoch, hold_id, secret = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local version_seen, wanted = tonumber(ARGV[5]), tonumber(ARGV[6])
-local lines = {}
-for n = 1, (#KEYS - 7) / 2 do
-  lines[n] = {
-    day_key = KEYS[6 + 2 * n],
-    slot_key = KEYS[7 + 2 * n],
-    slot_id = ARGV[4 + 3 * n],
-    seats = tonumber(ARGV[5 + 3 * n]),
-    starts_ms = tonumber(ARGV[6 + 3 * n]),
-  }
-end
+local lines = lines_of(KEYS, 8, ARGV, 7, 3)
 
 if not loaded_schedule(gate_key, epoch) then
   return { 'NOT_LOADED' }

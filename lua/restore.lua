@@ -36,7 +36,7 @@ end
 
 for _, line in ipairs(lines) do
   local seats = read_seats(line.day_key, line.slot_id)
-  seats.booked, seats.booked_version, seats.held = line.booked, line.booked_version, 0
+  seats.booked, seats.booked_version, seats.held, seats.frees_ms = line.booked, line.booked_version, 0, nil
   for _, member in ipairs(redis.call('ZRANGE', line.slot_key, 0, -1)) do
     seats.held = seats.held + tonumber(string.match(member, ':(%d+)$'))
   end

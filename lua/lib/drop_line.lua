@@ -2,5 +2,6 @@
 local function drop_line(line, seats, member)
   if redis.call('ZREM', line.slot_key, member) == 1 then
     seats.held = seats.held - tonumber(string.match(member, ':(%d+)$'))
+    seats.frees_ms = nil
   end
 end

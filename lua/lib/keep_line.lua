@@ -1,8 +1,12 @@
 --[[ Put a line into its slot, or move its deadline. Held rises only here, by membership: a line is counted once. ]]
 local function keep_line(line, seats, member, score)
-  if redis.call('ZADD', line.slot_key, 'NX', score, member) == 1 then
-    seats.held = seats.held + line.seats
-  else
+  if redis.call('ZADD', line.slot_key, 'NX', score, member) == 0 then
     redis.call('ZADD', line.slot_key, 'XX', score, member)
+    seats.frees_ms = nil
+    return
+  end
+  seats.held = seats.held + line.seats
+  if score ~= '+inf' and seats.frees_ms and (seats.frees_ms == '' or tonumber(score) < tonumber(seats.frees_ms)) then
+    seats.frees_ms = score
   end
 end

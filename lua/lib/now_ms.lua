@@ -4,7 +4,7 @@ local function now_ms(clock_key)
   local kept = redis.call('HMGET', clock_key, 'offset', 'seen')
   local offset, seen = tonumber(kept[1] or 0), tonumber(kept[2] or 0)
   local time = redis.call('TIME')
-  local machine = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local machine = time[1] * 1000 + math.floor(time[2] / 1000)
   if machine < seen then
     offset = offset + seen - machine
     redis.call('HSET', clock_key, 'offset', string.format('%d', offset), 'seen', string.format('%d', machine))

@@ -44,7 +44,7 @@ def test_a_header_names_what_the_script_reads_as_the_script_does(verb: str, arra
 
     assert names_given(header.body, array) == header.named[array]
     assert sorted(header.named[array]) == list(range(1, len(header.named[array]) + 1))
-    read_in_loop = re.search(rf"{array}\[(?!\d+\])", header.body) is not None
+    read_in_loop = re.search(rf"{array}(\[(?!\d+\])|, \d)", header.body) is not None
     assert read_in_loop == (array in header.repeated_from)
     if read_in_loop:
         assert header.repeated_from[array] == len(header.named[array]) + 1

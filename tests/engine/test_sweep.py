@@ -37,7 +37,7 @@ async def test_nothing_ends_before_its_deadline(box: Box) -> None:
 
 async def test_a_hold_ends_once_though_many_sweep(box: Box) -> None:
     for number in range(8):
-        await box.hold(f"visitor {number}", MASSAGE if number % 2 else YOGA)
+        await box.hold(f"visitor-{number}", MASSAGE if number % 2 else YOGA)
     await box.advance(HOLD_LENGTH)
 
     ended: list[int] = []
@@ -52,13 +52,13 @@ async def test_a_hold_ends_once_though_many_sweep(box: Box) -> None:
     assert sum(ended) == 8
     updates = await box.feed.tail("tenuto", 100)
     expired = [told.hold_id for told in updates if isinstance(told, SeatsMoved) and told.cause == "expire"]
-    assert sorted(filter(None, expired)) == [f"visitor {number}" for number in range(8)]
+    assert sorted(filter(None, expired)) == [f"visitor-{number}" for number in range(8)]
 
 
 async def test_many_due_holds_end_some_at_a_time(box: Box) -> None:
     box.capacity = 200
     for number in range(150):
-        await box.hold(f"visitor {number}")
+        await box.hold(f"visitor-{number}")
     await box.advance(HOLD_LENGTH)
 
     rounds = [await box.sweep() for _ in range(3)]

@@ -162,7 +162,7 @@ def _wanted(lines: Sequence[Line], offered: Sequence[OfferedSlot]) -> list[Word]
     args: list[Word] = []
     for line, offer in zip(lines, offered, strict=True):
         assert line.slot == offer.slot, "lines and offered slots are in the same order"
-        args += [line.slot.id, line.seats, offer.capacity, to_ms(line.slot.starts_at)]
+        args += [line.slot.id, line.seats, to_ms(line.slot.starts_at), offer.capacity]
     return args
 
 

@@ -159,24 +159,21 @@ def _understood(entry: Reply) -> Update | None:
 
 
 def _update(entry: Reply) -> Update:
-    feed_id, words = entry
-    told = dict(zip(words[::2], words[1::2], strict=True))
-    site_key, epoch = told["site"], int(told["epoch"])
-    match told["kind"]:
+    """One field each: what lua/lib/tell_seats.lua, tell_schedule.lua and lua/open.lua have written."""
+    feed_id, (kind, told) = entry
+    match kind:
         case "seats":
-            return SeatsMoved(
-                site_key=site_key,
-                feed_id=feed_id,
-                epoch=epoch,
-                cause=told["cause"],
-                hold_id=told["hold"] or None,
-                deadline=kept.instant(told["until_ms"]),
-                seats=tuple(_seats(part) for part in told["seats"].split(";") if part),
-            )
-        case "schedule" | "settled" as kind:
-            return ScheduleMoved(site_key, feed_id, epoch, int(told["version"]), settled=kind == "settled")
+            site_key, epoch, cause, hold_id, until_ms, slots = told.split(" ", 5)
+            seats = tuple([_seats(part) for part in slots.split(";") if part])
+            return SeatsMoved(site_key, feed_id, int(epoch), cause, hold_id or None, kept.instant(until_ms), seats)
+        case "schedule" | "settled":
+            site_key, epoch, version = told.split(" ")
+            return ScheduleMoved(site_key, feed_id, int(epoch), int(version), settled=kind == "settled")
+        case "reset":
+            site_key, epoch = told.split(" ")
+            return SiteReset(site_key, feed_id, int(epoch))
         case _:
-            return SiteReset(site_key, feed_id, epoch)
+            raise ValueError("of a kind that this version does not know")
 
 
 def _seats(part: str) -> tuple[str, Seats]:
