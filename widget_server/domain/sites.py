@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 HOLD_MINUTES_MIN, HOLD_MINUTES_MAX = 1, 60
 DEFAULT_PARTITION = "tenuto"
+"""Of all sites, unless Redis is a Cluster: there, sites are spread over more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Site:
     hold_minutes: int
     origins: tuple[str, ...]
     partition: str
+    """Which keys of Redis its seats share; chosen when the site is made, and never changed."""
     epoch: int
     """Which filling of Redis this site is in; every rebuild raises it."""
     schedule_version: int

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import case, update
+from sqlalchemy import case, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from widget_server.domain.sites import Site
+from widget_server.domain.sites import DEFAULT_PARTITION, Site
 from widget_server.errors import IdConflict, NotFound
 from widget_server.store.database import Database, insert
 from widget_server.store.tables import SiteRow, values
@@ -32,6 +32,12 @@ class Sites:
         async with self._db.snapshot() as session:
             return [to_site(row) for row in await session.exec(select(SiteRow).order_by(col(SiteRow.id)))]
 
+    async def partitions(self) -> dict[str, int]:
+        """Every partition that has sites, and how many."""
+        count = select(col(SiteRow.partition), func.count()).group_by(col(SiteRow.partition))
+        async with self._db.snapshot() as session:
+            return dict((await session.exec(count)).all())
+
     async def create(
         self,
         *,
@@ -46,7 +52,7 @@ class Sites:
         holds_on: bool = True,
         hold_minutes: int = 10,
         origins: Sequence[str] = (),
-        partition: str = "tenuto",
+        partition: str = DEFAULT_PARTITION,
     ) -> Site:
         """A new site in epoch 1 with an empty schedule of version 1. Raises IdConflict where the key is taken."""
         row = SiteRow(

@@ -1,6 +1,7 @@
 """Sites and those who run them: making a site, the first-run link, signing in and out, and the settings."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import available_timezones
@@ -11,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.clock import Clock
 from widget_server.domain.operators import Operator
 from widget_server.domain.schedule import Schedule
-from widget_server.domain.sites import Site
+from widget_server.domain.sites import DEFAULT_PARTITION, Site
 from widget_server.errors import InvalidRequest, NotFound, SignInNeeded, TooLate
 from widget_server.ids import hash_secret, is_key, new_id
 from widget_server.store.operators import Operators
@@ -56,12 +57,14 @@ class Sites:
         scheduling: Scheduling,
         clock: Clock,
         passwords: Passwords | None = None,
+        partitions: Sequence[str] = (DEFAULT_PARTITION,),
     ) -> None:
         self._sites = sites
         self._operators = operators
         self._schedules = schedules
         self._scheduling = scheduling
         self._clock = clock
+        self._partitions = partitions
         self._passwords = passwords or Passwords()
         self._tries = Tries(clock)
 
@@ -74,7 +77,13 @@ class Sites:
         if re.fullmatch("[A-Z]{3}", currency) is None:
             raise InvalidRequest("Use the three capital letters of a currency, such as EUR.", field="currency")
         return await self._sites.create(
-            key=key, name=name, zone=zone, currency=currency, locale=locale, at=self._clock.now()
+            key=key,
+            name=name,
+            zone=zone,
+            currency=currency,
+            locale=locale,
+            at=self._clock.now(),
+            partition=await self._least_used(),
         )
 
     async def first_run_token(self, site: Site) -> str:
@@ -186,6 +195,11 @@ class Sites:
 
         version = await self._scheduling.change(present, write)
         return replace(settled, schedule_version=version)
+
+    async def _least_used(self) -> str:
+        """The partition with the fewest sites. Two sites made at once may get the same: it is about the load only."""
+        used = await self._sites.partitions()
+        return min(self._partitions, key=lambda partition: used.get(partition, 0))
 
     async def _begin_session(self, operator: Operator) -> str:
         session, now = new_id(), self._clock.now()
