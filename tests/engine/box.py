@@ -11,9 +11,11 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Seats, Slot
 from widget_server.engine import kept
 from widget_server.engine.calls import Call
+from widget_server.engine.cluster import ClusterAddress
 from widget_server.engine.connection import Connection
 from widget_server.engine.feed import Feed
 from widget_server.engine.reservations import Pin, Reservations, Swept
+from widget_server.engine.sentinel import SentinelAddress
 from widget_server.engine.wire import Address, Reply
 
 HOLD_LENGTH = timedelta(minutes=10)
@@ -55,13 +57,14 @@ def site(key: str = "studio") -> Site:
 
 
 class Recorded(Connection):
-    """Remembers what was asked and answered."""
+    """Remembers what was asked and answered. Every script must get along with the keys of one partition."""
 
-    def __init__(self, address: Address, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, address: Address | SentinelAddress | ClusterAddress, *, patience_s: float = PATIENCE_S) -> None:
         super().__init__(address, patience_s=patience_s)
         self.answered: list[tuple[Call, list[Reply]]] = []
 
     async def run(self, call: Call) -> list[Reply]:
+        assert len({key.partition("}")[0] for key in call.keys}) == 1, "a Cluster takes no keys of several slots"
         answer = await super().run(call)
         self.answered.append((call, answer))
         return answer

@@ -191,9 +191,9 @@ def _will_do(server: str, memory: str, *, is_cluster: bool) -> None:
     version = _field(server, "redis_version")
     if tuple(int(part) for part in version.split(".")[:2]) < REDIS_MIN:
         raise Fault(f"Redis {version} is too old: use Redis 7.0 or Valkey 8, or newer.")
-    mode = _field(server, "redis_mode")
-    if mode in ("cluster", "sentinel") and not is_cluster:
-        raise Fault(f"This is no Redis on its own: begin TENUTO_REDIS_URL with redis+{mode}://.")
+    for mode in {_field(server, "redis_mode"), _field(server, "server_mode")} & {"cluster", "sentinel"}:
+        if not is_cluster:
+            raise Fault(f"This is no Redis on its own: begin TENUTO_REDIS_URL with redis+{mode}://.")
     policy = _field(memory, "maxmemory_policy")
     if policy != "noeviction":
         raise Fault(f"Redis would throw seats away when it is full: set maxmemory-policy from {policy} to noeviction.")

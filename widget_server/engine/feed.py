@@ -70,10 +70,11 @@ class Feed:
         while True:
             try:
                 async with self._connection.waiting(feed, silence_max_s=SILENCE_MAX_S) as wire:
-                    if last_id is None or wire.peer != (peer or wire.peer):
-                        is_first, last_id = last_id is None, _id_of(await wire.ask(*_last(partition)))
-                        if not is_first:
-                            yield Lost(last_id)
+                    if last_id is None:
+                        last_id = _id_of(await wire.ask(*_last(partition)))
+                    elif wire.peer != (peer or wire.peer):
+                        last_id = _id_of(await wire.ask(*_last(partition)))
+                        yield Lost(last_id)
                     peer = wire.peer
                     while True:
                         news = await _read(wire, partition, last_id)

@@ -6,13 +6,15 @@ else. What is left to a library is redis-py's: reading URLs.
 
 import asyncio
 import copy
+import re
 import ssl
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import hiredis
-from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection, parse_url
 
 from widget_server.errors import Fault
 
@@ -151,7 +153,7 @@ class Address:
         self._port: int = parts.get("port") or PORT
         self._db: int = parts.get("db") or 0
         self._login: list[Word] = [word for word in (parts.get("username"), parts.get("password")) if word]
-        self._tls = _tls(parts) if parts.get("connection_class") is SSLConnection else None
+        self._tls = _tls(parts) if parts["connection_class"] is SSLConnection else None
 
     @property
     def name(self) -> str:
@@ -194,9 +196,11 @@ class Address:
 
 def _parts(url: str) -> dict[str, Any]:
     try:
-        parts = dict(parse_url(url))
+        parts: dict[str, Any] = {"connection_class": Connection, **parse_url(url)}
     except ValueError as problem:
         raise Fault(f"TENUTO_REDIS_URL makes no sense: use one of {', '.join(FORMS)}.") from problem
+    if parts["connection_class"] is not UnixDomainSocketConnection and not re.fullmatch(r"/?\d*", urlsplit(url).path):
+        raise Fault("TENUTO_REDIS_URL makes no sense: a database of Redis has a number.")
     if unknown := parts.keys() - _FIELDS - OPTIONS:
         raise Fault(f"TENUTO_REDIS_URL has an option that nobody knows: {min(unknown)}.")
     return parts

@@ -1,0 +1,342 @@
+"""Three masters that share the slots: every call finds its server, also while slots move and servers go away."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.engine.box import LATE_YOGA, MASSAGE, YOGA, Box, Recorded, site
+from tests.engine.fleets import Sharded
+from tests.engine.servers import OnPort
+from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.events import SeatsMoved
+from widget_server.domain.holds import HoldState, Line
+from widget_server.engine.connection import Connection, address_of, connect
+from widget_server.engine.feed import Lost
+from widget_server.engine.hash_slots import spread_tags
+from widget_server.engine.inspection import Inspection
+from widget_server.engine.wire import Reply, Word
+from widget_server.errors import Fault, HoldEnded, NotFound, SlotFull, Unavailable
+
+pytestmark = pytest.mark.anyio
+
+FAILOVER_MAX_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Sharded]:
+    with TemporaryDirectory(prefix="tenuto-") as folder, Sharded(Path(folder)) as cluster:
+        yield cluster
+
+
+class Everywhere(Recorded):
+    """What tests ask about all keys, they ask every server."""
+
+    nodes: Sequence[OnPort]
+
+    async def read(self, *commands: Sequence[Word]) -> list[Reply]:
+        if commands[0][0] == "KEYS":
+            return [[key for node in self.nodes for key in node.ask(*map(str, commands[0]))]]
+        return await super().read(*commands)
+
+
+@pytest.fixture
+async def connection(cluster: Sharded) -> AsyncIterator[Everywhere]:
+    connection = Everywhere(address_of(cluster.url))
+    connection.nodes = cluster.masters
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def box(cluster: Sharded, connection: Everywhere) -> AsyncIterator[Box]:
+    """A site on a Cluster with nothing else in it. After each test its counts must be right."""
+    for master in cluster.masters:
+        master.ask("FLUSHALL")
+    box = Box(connection)
+    await box.fill()
+    yield box
+    await box.counts_are_right()
+
+
+def boxes_in(connection: Recorded, partitions: Sequence[str]) -> list[Box]:
+    return [
+        Box(connection, replace(site(f"site{number}"), partition=partition))
+        for number, partition in enumerate(partitions)
+    ]
+
+
+async def test_the_whole_life_of_holds(box: Box) -> None:
+    anna = await box.hold("anna", Line(YOGA, 2), MASSAGE)
+    await box.renew("anna", version=anna.version)
+    pin = await box.pin("anna")
+    await box.unpin("anna", fence=pin.fence)
+    again = await box.pin("anna", attempt="second")
+    told = [BookedSeats(YOGA, 2, 1), BookedSeats(MASSAGE, 1, 1)]
+    assert await box.commit("anna", *told, fence=again.fence) == "COMMITTED"
+    await box.hold("ben", LATE_YOGA)
+    await box.release("ben")
+    assert (await box.hold_and_pin("cleo", Line(YOGA, 1))).fence == 1
+    await box.hold("dora")
+    await box.advance(replace(box.site, hold_minutes=11).hold_length)
+    assert (await box.sweep()).ended == 1
+    with pytest.raises(HoldEnded):
+        await box.renew("dora", version=1)
+    assert await box.engine.raise_schedule(box.site, 2)
+    await box.engine.settle(box.site, 2)
+    await box.engine.set_booked(box.site, [BookedSeats(YOGA, 3, 2)])
+    seats = await box.seats()
+    assert (seats.booked, seats.held) == (3, 1)
+    box.site = replace(box.site, epoch=2)
+    await box.fill([BookedSeats(YOGA, 2, 3)])
+    assert (await box.seats()).booked == 2
+
+
+async def test_sites_are_spread_over_all_servers_and_asked_about_in_one_go(
+    cluster: Sharded, connection: Everywhere
+) -> None:
+    assert connection.partitions == spread_tags()
+    boxes = boxes_in(connection, connection.partitions)
+    for one in boxes[:63]:
+        await one.fill()
+    await asyncio.gather(*(one.hold("anna") for one in boxes[:63]))
+
+    assert await Inspection(connection).epochs([one.site for one in boxes]) == [1] * 63 + [None]
+    owners = Counter(cluster.owner(tag).port for tag in connection.partitions)
+    assert sorted(owners.values()) == [21, 21, 22]
+
+
+async def test_scripts_are_known_to_every_server_and_again_after_a_flush(
+    cluster: Sharded, connection: Everywhere, box: Box
+) -> None:
+    boxes = boxes_in(connection, connection.partitions[:6])
+    for one in boxes:
+        await one.fill()
+    for master in cluster.masters:
+        master.ask("SCRIPT", "FLUSH")
+
+    await asyncio.gather(*(one.hold(name) for one in boxes for name in ("anna", "ben")))
+
+    assert {(await one.seats()).held for one in boxes} == {2}
+
+
+async def test_a_slot_that_has_moved_is_looked_for_once(cluster: Sharded, connection: Everywhere, box: Box) -> None:
+    await box.hold("anna")
+    source = cluster.owner("tenuto")
+    to = next(node for node in cluster.masters if node is not source)
+    cluster.begin_to_move("tenuto", to)
+    while cluster.move_keys("tenuto", source, to, 100):
+        pass
+    cluster.end_move("tenuto", source, to)
+
+    assert (await box.find("anna")).state is HoldState.HELD
+    told = redirections(source)
+    for name in ("ben", "cleo", "dora"):
+        await box.hold(name)
+    assert redirections(source) == told > 0
+
+
+def redirections(node: OnPort) -> int:
+    return int(node.ask("INFO", "errorstats").get("errorstat_MOVED", {"count": 0})["count"])
+
+
+class Visitors:
+    """They hold, release and book seats of a slot that has few; what they were promised is noted."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self.held: set[str] = set()
+        self.released: set[str] = set()
+        self.outcomes: Counter[str] = Counter()
+
+    async def come(self, who: str) -> None:
+        for number in range(100_000):
+            name = f"{who}-{number}"
+            try:
+                await self._box.hold(name, LATE_YOGA)
+                self.held.add(name)
+                self.outcomes["held"] += 1
+                if number % 2:
+                    self.held.remove(name)
+                    self.released.add(name)
+                    await self._box.release(name)
+            except (Unavailable, SlotFull) as refusal:
+                self.outcomes[refusal.code] += 1
+            await asyncio.sleep(0.002)
+
+
+async def test_while_a_slot_moves_under_load_nobody_is_oversold_and_no_hold_is_lost(cluster: Sharded, box: Box) -> None:
+    hasty = Everywhere(address_of(cluster.url), patience_s=0.3)
+    visitors = Visitors(Box(hasty))
+    visitors._box.capacity = box.capacity = 200
+    news = box.feed.follow("tenuto", await box.feed.last_id("tenuto"))
+    assert await anext(news) == []
+    tasks = [asyncio.create_task(visitors.come(f"visitor{number}")) for number in range(8)]
+
+    for _ in range(4):
+        source = cluster.owner("tenuto")
+        to = cluster.masters[(cluster.masters.index(source) + 1) % 3]
+        await until_more(visitors, "held", "slot_full")
+        await asyncio.to_thread(cluster.begin_to_move, "tenuto", to)
+        while await asyncio.to_thread(cluster.move_keys, "tenuto", source, to, 20):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(cluster.end_move, "tenuto", source, to)
+    await until_more(visitors, "held", "slot_full")
+
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    await hasty.close()
+    assert {type(end) for end in ended} == {asyncio.CancelledError}, ended
+    assert visitors.outcomes["unavailable"] > 0, "a slot that moves lets nobody in for a moment"
+    for name in visitors.held:
+        assert (await box.find(name)).state is HoldState.HELD
+    assert len(visitors.held) <= (await box.seats(LATE_YOGA)).held <= 200
+    await box.hold("anna", MASSAGE)
+    await told_of(news, "anna")
+
+
+async def until_more(visitors: Visitors, *outcomes: str) -> None:
+    before = sum(visitors.outcomes[outcome] for outcome in outcomes)
+    async with asyncio.timeout(FAILOVER_MAX_S):
+        while sum(visitors.outcomes[outcome] for outcome in outcomes) < before + 20:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def told_of(news: AsyncIterator[object], name: str) -> None:
+    """The feed goes on, on whichever server: it tells of this hold in the end, or of having lost something."""
+    async with asyncio.timeout(FAILOVER_MAX_S):
+        async for batch in news:
+            if isinstance(batch, Lost):
+                return
+            assert isinstance(batch, list)
+            if any(isinstance(update, SeatsMoved) and update.hold_id == name for update in batch):
+                return
+
+
+async def test_a_half_moved_slot_is_read_where_its_keys_are(cluster: Sharded, box: Box) -> None:
+    """Reads of what has gone already are sent after it; scripts wait until all of it is in one place."""
+    await box.hold("anna")
+    source = cluster.owner("tenuto")
+    to = next(node for node in cluster.masters if node is not source)
+    cluster.begin_to_move("tenuto", to)
+    hasty = Box(Everywhere(address_of(cluster.url), patience_s=0.3))
+    try:
+        cluster.move_keys("tenuto", source, to, 3)
+
+        assert (await box.find("anna")).state is HoldState.HELD
+        assert (await box.seats()).held == 1
+        with pytest.raises(Unavailable):
+            await hasty.hold("ben")
+    finally:
+        while cluster.move_keys("tenuto", source, to, 100):
+            pass
+        cluster.end_move("tenuto", source, to)
+        await hasty.connection.close()
+    assert (await box.hold("ben")).state is HoldState.HELD
+
+
+async def test_when_a_master_dies_its_replica_takes_over() -> None:
+    with TemporaryDirectory(prefix="tenuto-") as folder, Sharded(Path(folder), replicas=1) as cluster:
+        connection = Recorded(address_of(cluster.url), patience_s=1.0)
+        mine = next(tag for tag in spread_tags() if cluster.owner(tag) is cluster.masters[0])
+        others = next(tag for tag in spread_tags() if cluster.owner(tag) is cluster.masters[1])
+        boxes = boxes_in(connection, [mine, others])
+        for box in boxes:
+            await box.fill()
+            await box.hold("anna")
+        cluster.masters[0].ask("WAIT", 1, 5000)
+        news = boxes[0].feed.follow(mine, await boxes[0].feed.last_id(mine))
+        assert await anext(news) == []
+
+        cluster.masters[0].kill()
+
+        with pytest.raises(Unavailable):
+            await boxes[0].hold("ben")
+        async with asyncio.timeout(FAILOVER_MAX_S):
+            while not await is_held(boxes[0], "ben"):
+                pass
+        assert (await boxes[0].find("anna")).state is HoldState.HELD
+        assert (await boxes[1].hold("ben")).state is HoldState.HELD
+        assert isinstance(await next_but_nothing(news), Lost), "what the replica never got, nobody can see in its feed"
+        await connection.close()
+
+
+async def is_held(box: Box, name: str) -> bool:
+    try:
+        await box.hold(name)
+    except Unavailable:
+        return False
+    return True
+
+
+async def next_but_nothing(news: AsyncIterator[object]) -> object:
+    async with asyncio.timeout(FAILOVER_MAX_S):
+        async for batch in news:
+            if batch:
+                return batch
+    raise AssertionError("a feed never ends")
+
+
+async def test_a_hold_that_nobody_has_is_not_found(box: Box) -> None:
+    with pytest.raises(NotFound):
+        await box.find("nobody")
+
+
+async def test_every_server_must_do(cluster: Sharded) -> None:
+    connection = await connect(cluster.url)
+    await connection.check()
+    cluster.masters[2].ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+
+    try:
+        with pytest.raises(Fault, match="noeviction"):
+            await connection.check()
+    finally:
+        cluster.masters[2].ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        await connection.close()
+
+
+async def test_one_server_that_is_known_is_enough(cluster: Sharded) -> None:
+    connection = await connect(f"redis+cluster://127.0.0.1:1,{cluster.masters[1].place}")
+
+    await connection.check()
+    await connection.close()
+
+
+async def test_a_cluster_and_a_redis_on_its_own_are_not_taken_for_each_other(cluster: Sharded) -> None:
+    alone = await connect(f"redis://{cluster.masters[0].place}")
+    with pytest.raises(Fault, match=r"begin TENUTO_REDIS_URL with redis\+cluster://"):
+        await alone.check()
+    await alone.close()
+
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        server = OnPort(Path(folder))
+        server.start()
+        connection = await connect(f"redis+cluster://{server.place}")
+        try:
+            with pytest.raises(Fault, match="cluster support disabled"):
+                await connection.check()
+        finally:
+            await connection.close()
+            server.kill()
+
+
+@pytest.mark.parametrize(
+    "url", ["redis+cluster://", "redis+cluster://127.0.0.1:1,", "redis+cluster://127.0.0.1:1/2", "redis+cluster://:x:y"]
+)
+async def test_a_url_that_is_none_is_told_in_one_sentence(url: str) -> None:
+    with pytest.raises(Fault, match=r"^TENUTO_REDIS_URL .*\.$"):
+        await connect(url)
+
+
+async def test_without_servers_calls_are_refused_in_about_a_second() -> None:
+    connection: Connection = await connect("redis+cluster://127.0.0.1:1,127.0.0.1:2")
+
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable):
+            await connection.read(("PING",))
+    await connection.close()

@@ -1,0 +1,220 @@
+"""A master that goes away: its Sentinels choose its replica, and we follow, whatever we thought before."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.engine.box import LATE_YOGA, Box, Recorded
+from tests.engine.fleets import NAME, Watched, until
+from tests.engine.servers import OnPort
+from widget_server.domain.holds import HoldState
+from widget_server.engine.connection import address_of, connect
+from widget_server.engine.feed import Lost
+from widget_server.errors import Fault, Unavailable
+
+pytestmark = pytest.mark.anyio
+
+FAILOVER_MAX_S = 20.0
+"""Much longer than it takes, but for a machine with nothing to spare."""
+
+
+@contextmanager
+def watched(*options: str) -> Iterator[Watched]:
+    with TemporaryDirectory(prefix="tenuto-") as folder, Watched(Path(folder), *options) as servers:
+        yield servers
+
+
+@asynccontextmanager
+async def boxed(url: str) -> AsyncIterator[Box]:
+    """As impatient as a server is."""
+    connection = Recorded(address_of(url), patience_s=1.0)
+    yield Box(connection)
+    await connection.close()
+
+
+class Visitors:
+    """Many who hold, one after another, and what became of them."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self.held: list[str] = []
+        self.refused = 0
+
+    async def come(self, who: str) -> None:
+        for number in range(100_000):
+            name = f"{who}-{number}"
+            try:
+                await self._box.hold(name, LATE_YOGA)
+            except Unavailable:
+                self.refused += 1
+            else:
+                self.held.append(name)
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def coming(box: Box, count: int = 5) -> AsyncIterator[Visitors]:
+    visitors = Visitors(box)
+    tasks = [asyncio.create_task(visitors.come(f"visitor{number}")) for number in range(count)]
+    yield visitors
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(end) for end in ended} == {asyncio.CancelledError}, ended
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_when_the_master_goes_holds_are_refused_for_seconds_and_then_go_on(how: str) -> None:
+    with watched() as servers:
+        async with boxed(servers.url) as box:
+            box.capacity = 100_000
+            await box.fill()
+            await box.hold("anna")
+            servers.one.ask("WAIT", 1, 5000)
+            news = box.feed.follow("tenuto", await box.feed.last_id("tenuto"))
+            assert await anext(news) == []
+
+            async with coming(box) as visitors:
+                servers.one.kill() if how == "killed" else servers.one.freeze()
+                refused_before = visitors.refused
+                await eventually(lambda: visitors.refused > refused_before)
+                before = len(visitors.held)
+                await eventually(lambda: len(visitors.held) > before + 20)
+
+            assert servers.master() is servers.other
+            assert (await box.find("anna")).state is HoldState.HELD
+            await box.counts_are_right()
+            async with asyncio.timeout(FAILOVER_MAX_S):
+                while not isinstance(await anext(news), Lost):
+                    pass
+            if how == "frozen":
+                await it_is_left_alone_when_it_comes_back(servers, box)
+
+
+async def it_is_left_alone_when_it_comes_back(servers: Watched, box: Box) -> None:
+    servers.one.thaw()
+    ben = await box.hold("ben")
+    assert servers.other.ask("EXISTS", "{tenuto}:studio:hold:ben")
+    assert (await box.find("ben")).expires_at == ben.expires_at
+
+
+async def test_a_master_that_still_answers_is_left_when_the_sentinels_have_left_it() -> None:
+    """As where only we can reach it any more: what it still takes would be lost."""
+    with watched() as servers:
+        connection = await connect(servers.url)
+        await connection.read(("SET", "{tenuto}:here", "before"))
+        until(lambda: bool(servers.other.ask("GET", "{tenuto}:here") == "before"))
+        # It looks like a master to us for as long as it wants to: it refuses nothing, and hangs up on nobody.
+        servers.one.ask("ACL", "SETUSER", "default", "-replicaof", "-slaveof", "-client|kill", "-config|rewrite")
+
+        servers.sentinels[0].ask("SENTINEL", "FAILOVER", NAME)
+        await eventually(lambda: servers.master() is servers.other)
+        await eventually(lambda: servers.other.ask("ROLE")[0] == "master")
+        assert servers.one.ask("ROLE")[0] == "master"
+
+        async def is_on_the_other() -> bool:
+            await connection.read(("SET", "{tenuto}:here", "after"))
+            return bool(servers.other.ask("GET", "{tenuto}:here") == "after")
+
+        async with asyncio.timeout(FAILOVER_MAX_S):
+            while not await is_on_the_other():  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        await connection.close()
+
+
+async def test_a_replica_is_not_taken_for_a_master_whatever_a_sentinel_says() -> None:
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        path = Path(folder)
+        master, replica = OnPort(path), OnPort(path)
+        settings = path / "sentinel.conf"
+        settings.write_text(f"sentinel monitor {NAME} 127.0.0.1 {replica.port} 1\n")
+        sentinel = OnPort(path, "--sentinel", settings=settings)
+        servers = (master, replica, sentinel)
+        try:
+            for server in servers:
+                server.start()
+            replica.ask("REPLICAOF", "127.0.0.1", master.port)
+            connection = await connect(f"redis+sentinel://{sentinel.place}/{NAME}")
+
+            with pytest.raises(Unavailable, match="Seats cannot be reached"):
+                await connection.read(("SET", "{tenuto}:here", "1"))
+            assert not replica.ask("EXISTS", "{tenuto}:here")
+
+            replica.ask("REPLICAOF", "NO", "ONE")
+            assert await connection.read(("SET", "{tenuto}:here", "1")) == ["OK"]
+            with pytest.raises(Fault, match="No such master with that name"):
+                await check(f"redis+sentinel://{sentinel.place}/another")
+        finally:
+            await connection.close()
+            for server in servers:
+                server.kill()
+
+
+async def test_passwords_of_sentinels_and_servers_are_their_own() -> None:
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        path = Path(folder)
+        master = OnPort(path, "--requirepass", "sesame")
+        settings = path / "sentinel.conf"
+        settings.write_text(
+            f"sentinel monitor {NAME} 127.0.0.1 {master.port} 1\nsentinel auth-pass {NAME} sesame\nrequirepass poppy\n"
+        )
+        sentinel = OnPort(path, "--sentinel", settings=settings)
+        try:
+            master.start()
+            sentinel.start()
+            place = f"{sentinel.place}/{NAME}"
+
+            await check(f"redis+sentinel://:sesame@{place}/2?sentinel_password=poppy")
+            for url in (
+                f"redis+sentinel://:sesame@{place}",
+                f"redis+sentinel://:guess@{place}?sentinel_password=poppy",
+            ):
+                with pytest.raises(Fault, match="Redis refuses the password"):
+                    await check(url)
+        finally:
+            master.kill()
+            sentinel.kill()
+
+
+async def check(url: str) -> None:
+    connection = await connect(url)
+    try:
+        await connection.check()
+    finally:
+        await connection.close()
+
+
+async def test_without_sentinels_calls_are_refused_in_about_a_second() -> None:
+    connection = await connect("redis+sentinel://127.0.0.1:1,127.0.0.1:2/seats")
+
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable):
+            await connection.read(("PING",))
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://",
+        "redis+sentinel://127.0.0.1:1",
+        "redis+sentinel:///seats",
+        "redis+sentinel://127.0.0.1:1,,127.0.0.1:2/seats",
+        "redis+sentinel://127.0.0.1:1/seats/first",
+        "redis+sentinel://127.0.0.1:port/seats",
+        "redis+sentinel://127.0.0.1:1/seats?sentinel_pasword=poppy",
+    ],
+)
+async def test_a_url_that_is_none_is_told_in_one_sentence(url: str) -> None:
+    with pytest.raises(Fault, match=r"^TENUTO_REDIS_URL .*\.$"):
+        await connect(url)
+
+
+async def eventually(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(FAILOVER_MAX_S):
+        while not is_so():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
