@@ -1,7 +1,7 @@
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,12 +9,15 @@ import hiredis
 import pytest
 
 from tests.engine.box import YOGA, Box, Recorded
+from tests.engine.certificates import Certificates, made_in
+from tests.engine.fleets import until
 from tests.engine.proxies import Proxy
-from tests.engine.servers import Valkey
+from tests.engine.servers import OnPort, Valkey, free_port
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState, Line
 from widget_server.engine import scripts
 from widget_server.engine.connection import connect
+from widget_server.engine.hash_slots import SLOTS
 from widget_server.engine.wire import Address, pack
 from widget_server.errors import Fault, Unavailable
 
@@ -157,7 +160,13 @@ async def test_scripts_are_loaded_before_the_first_call(redis_url: str, box: Box
     await other.close()
 
 
-@pytest.mark.parametrize("url", ["", "http://localhost", "localhost:6379"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "http://localhost", "localhost:6379", "redis://localhost:port", "redis://localhost/first"),
+        *("redis://localhost?retry=1", "rediss://localhost?ssl_ca_certs=/nowhere.pem", "redis+tls://localhost"),
+    ],
+)
 async def test_a_url_that_is_none_is_told_in_one_sentence(url: str) -> None:
     with pytest.raises(Fault, match="TENUTO_REDIS_URL"):
         await connect(url)
@@ -173,12 +182,112 @@ async def test_a_password_and_a_database_of_the_url_are_used() -> None:
             (info,) = await connection.read(("INFO", "keyspace"))
             assert "db3:keys=1" in info
             await connection.close()
-            guess = await connect(f"unix://:guess@{folder}/redis.sock")
-            with pytest.raises(Unavailable):
-                await guess.read(("PING",))
-            await guess.close()
         finally:
             server.stop()
+
+
+@pytest.mark.parametrize(
+    ("protection", "login"), [("--requirepass sesame", ":guess@"), ("--requirepass sesame", ""), ("", ":sesame@")]
+)
+async def test_a_refused_password_is_told_as_what_it_is(
+    protection: str, login: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        server = Valkey(Path(folder), *protection.split())
+        server.start()
+        connection = await connect(f"unix://{login}{folder}/redis.sock")
+        try:
+            with pytest.raises(Unavailable):
+                await connection.read(("GET", "where"))
+            with pytest.raises(Fault, match=r"^Redis refuses the password: .*TENUTO_REDIS_URL\.$"):
+                await connection.check()
+            assert "Redis refuses the password" in caplog.text
+            assert "guess" not in caplog.text
+        finally:
+            await connection.close()
+            server.stop()
+
+
+async def test_a_database_that_is_not_there_is_told_in_one_sentence(valkey: Valkey) -> None:
+    connection = await connect(f"{valkey.url}?db=999")
+
+    with pytest.raises(Fault, match=r"Redis does not let us in: ERR DB index is out of range\."):
+        await connection.check()
+    await connection.close()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return made_in(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def secret_redis(certificates: Certificates) -> Iterator[str]:
+    """Where Debian's Redis listens with TLS; the server of the wheel has none."""
+    port = free_port()
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        server = OnPort(Path(folder), *certificates.of_server, "--tls-port", str(port), server="redis-server")
+        server.start()
+        yield f"127.0.0.1:{port}"
+        server.kill()
+
+
+async def test_tls_with_an_authority_and_a_certificate_of_ones_own(
+    secret_redis: str, certificates: Certificates
+) -> None:
+    connection = await connect(f"rediss://{secret_redis}/2?{certificates.in_url}")
+
+    await connection.check()
+    assert await connection.read(("SET", "where", "here"), ("GET", "where")) == ["OK", "here"]
+    async with connection.waiting("where", silence_max_s=1) as wire:
+        assert await wire.ask("PING") == "PONG"
+    await connection.close()
+
+
+async def test_a_certificate_of_an_unknown_authority_is_not_trusted(secret_redis: str) -> None:
+    connection = await connect(f"rediss://{secret_redis}")
+
+    with pytest.raises(Unavailable):
+        await connection.read(("PING",))
+    with pytest.raises(Fault, match="The certificate of Redis is not to be trusted"):
+        await connection.check()
+    await connection.close()
+
+
+async def test_a_certificate_for_another_host_is_not_trusted(secret_redis: str, certificates: Certificates) -> None:
+    connection = await connect(f"rediss://{secret_redis.replace('127.0.0.1', 'localhost')}?{certificates.in_url}")
+
+    with pytest.raises(Fault, match="The certificate of Redis is not to be trusted"):
+        await connection.check()
+    await connection.close()
+
+
+async def test_tls_through_sentinels_and_in_a_cluster(certificates: Certificates) -> None:
+    ports = {name: free_port() for name in ("master", "sentinel", "cluster")}
+    with TemporaryDirectory(prefix="tenuto-") as folder, ExitStack() as at_the_end:
+
+        def start(name: str, *options: str, settings: Path | None = None) -> OnPort:
+            (Path(folder) / name).mkdir()
+            tls = (*certificates.of_server, "--tls-replication", "yes", "--tls-port", str(ports[name]))
+            server = OnPort(Path(folder) / name, *tls, *options, server="redis-server", settings=settings)
+            at_the_end.callback(server.kill)
+            server.start()
+            return server
+
+        settings = Path(folder) / "sentinel.conf"
+        settings.write_text(f"sentinel monitor seats 127.0.0.1 {ports['master']} 1\n")
+        start("master")
+        start("sentinel", "--sentinel", settings=settings)
+        of_cluster = ("--cluster-enabled", "yes", "--tls-cluster", "yes", "--cluster-port", str(free_port()))
+        cluster = start("cluster", *of_cluster)
+        cluster.ask("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
+        until(lambda: "cluster_state:ok" in cluster.ask("CLUSTER", "INFO"))
+
+        for url in (f"+sentinel://127.0.0.1:{ports['sentinel']}/seats", f"+cluster://127.0.0.1:{ports['cluster']}"):
+            connection = await connect(f"rediss{url}?{certificates.in_url}")
+            await connection.check()
+            assert await connection.read(("SET", "{tenuto}:where", "here")) == ["OK"]
+            await connection.close()
 
 
 @asynccontextmanager
