@@ -11,7 +11,7 @@
   KEYS[5]    hold     HASH  created here
   KEYS[6]    visitor  ZSET  live holds of the visitor -> deadline
   KEYS[7]    network  ZSET  live holds of the network -> deadline
-  KEYS[8..]  day, slot of each line
+  KEYS[8..]  day, slot of each line, then the diaries of the candidates of each need
 
   ARGV[1]    site         key
   ARGV[2]    epoch        the caller's
@@ -24,7 +24,10 @@
   ARGV[9]    network      hash
   ARGV[10]   visitor_max  live holds a visitor may have
   ARGV[11]   network_max  live holds a network may have
-  ARGV[12..] slot, seats, start in ms, capacity of each line
+  ARGV[12]   random       to choose between those who are equally fit to serve
+  ARGV[13]   instead_of   id of an order that is being moved, or empty: its own claims do not stand in the way
+  ARGV[14]   count        of lines
+  ARGV[15..] slot, seats, start in ms, capacity of each line, then the needs, as lib/needs_of.lua reads them
 
   Returns {code, ...}
     HELD deadline limit version now    seats are set aside, the feed has been told; or were, by this very call before
@@ -34,7 +37,7 @@
     STALE_SCHEDULE version             the gate's; the capacities are older; nothing changed
     CLOSED line                        number of a line whose start has passed; nothing changed
     LIMIT whose                        `visitor` or `network` has enough live holds; nothing changed
-    FULL line left                     number of a line without room, and the seats left; nothing changed
+    FULL line left                     number of a line without room or people, and the seats left; nothing changed
     NOT_LOADED                         this Redis does not know the site in this epoch; nothing changed
 ]]
 -- include: now_ms
@@ -46,6 +49,9 @@
 -- include: find_room
 -- include: drop_line
 -- include: keep_line
+-- include: needs_of
+-- include: claim_all
+-- include: keep_claims
 -- include: write_seats
 -- include: keep_hold
 -- include: tell_seats
@@ -58,7 +64,9 @@ local hold_id, secret = ARGV[4], ARGV[5]
 local length_ms, limit_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
 local visitor, network = ARGV[8], ARGV[9]
 local visitor_max, network_max = tonumber(ARGV[10]), tonumber(ARGV[11])
-local lines = lines_of(KEYS, 8, ARGV, 12, 4)
+local random, instead_of, count = tonumber(ARGV[12]), ARGV[13], tonumber(ARGV[14])
+local lines = lines_of(KEYS, 8, ARGV, 15, 4, count)
+local needs = needs_of(KEYS, 8 + 2 * count, ARGV, 15 + 4 * count)
 
 local gate_schedule = loaded_schedule(gate_key, epoch)
 if not gate_schedule then
@@ -103,6 +111,10 @@ for n, line in ipairs(lines) do
     return { 'FULL', n, left }
   end
 end
+local claims, claims_text, lack = claim_all(needs, lines, hold_id, now, { [instead_of] = true }, random)
+if not claims then
+  return { 'FULL', lack.line, lack.left }
+end
 
 local deadline, limit = now + length_ms, now + limit_ms
 local score = string.format('%d', deadline)
@@ -116,6 +128,10 @@ for n, line in ipairs(lines) do
 end
 redis.call('HSET', keys.hold, 'state', 'held', 'secret', secret, 'lines', text, 'deadline', score,
   'limit', string.format('%d', limit), 'version', '1', 'visitor', visitor, 'network', network)
+if claims[1] then
+  keep_claims(claims, score)
+  redis.call('HSET', keys.hold, 'claims', claims_text)
+end
 keep_hold(keys, site, hold_id, deadline, score)
 if schedule > gate_schedule then
   redis.call('HSET', gate_key, 'schedule', string.format('%d', schedule))

@@ -1,8 +1,9 @@
 --[[
   pin: confirmation or payment begins. The hold no longer expires by itself; it is to be resolved by some instant.
 
-  Of a hold that expired meanwhile exactly the missing lines are taken again, all or none. A line that is still there
-  keeps its seats whatever the capacity is by now, and may have begun: its visitor took it in time.
+  Of a hold that expired meanwhile exactly the missing lines are taken again, all or none, and whoever serves them is
+  looked for anew. A line that is still there keeps its seats whatever the capacity is by now, and may have begun: its
+  visitor took it in time.
 
   KEYS[1]    gate     HASH  epoch, schedule version, state
   KEYS[2]    clock    HASH  of the partition
@@ -11,7 +12,8 @@
   KEYS[5]    hold     HASH
   KEYS[6]    visitor  ZSET  live holds of the visitor; pinned ones never end in it
   KEYS[7]    network  ZSET  live holds of the network, likewise
-  KEYS[8..]  day, slot of each line, in the order of the lines
+  KEYS[8..]  day, slot of each line, in the order of the lines, then the diaries of its claims, then those of the
+             candidates of each need
 
   ARGV[1]    site       key
   ARGV[2]    epoch      the caller's
@@ -21,7 +23,12 @@
   ARGV[6]    attempt    token: the same again gets the same answer
   ARGV[7]    window_ms  payment window
   ARGV[8]    pins_max   times that a hold may be pinned
-  ARGV[9..]  slot, seats, start in ms, capacity of each line, as they were read
+  ARGV[9]    claims_text  of the hold, as it was read
+  ARGV[10]   diaries    number of those of its claims
+  ARGV[11]   random     to choose between those who are equally fit to serve
+  ARGV[12]   instead_of id of an order that is being moved, or empty: its own claims do not stand in the way
+  ARGV[13]   count      of lines
+  ARGV[14..] slot, seats, start in ms, capacity of each line, as they were read, then the needs
 
   Returns {code, ...}
     PINNED fence resolve_by now    it waits for the payment, the feed has been told; or did, by this very attempt before
@@ -32,7 +39,7 @@
     STALE_SCHEDULE version         the gate's; the capacities are older; nothing changed
     LIMIT                          it was pinned often enough; nothing changed
     CLOSED line                    number of a missing line whose start has passed; nothing changed
-    FULL line left                 number of a missing line without room, and the seats left; nothing changed
+    FULL line left                 number of a missing line without room or people, and the seats left; nothing changed
     NOT_LOADED                     this Redis does not know the site in this epoch; nothing changed
 ]]
 -- include: now_ms
@@ -43,6 +50,11 @@
 -- include: find_room
 -- include: drop_line
 -- include: keep_line
+-- include: claims_of
+-- include: needs_of
+-- include: claim_all
+-- include: keep_claims
+-- include: drop_claims
 -- include: write_seats
 -- include: keep_hold
 -- include: tell_seats
@@ -52,7 +64,11 @@ local keys = { due = KEYS[3], hold = KEYS[5], visitor = KEYS[6], network = KEYS[
 local site, epoch, schedule = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local hold_id, secret, attempt = ARGV[4], ARGV[5], ARGV[6]
 local window_ms, pins_max = tonumber(ARGV[7]), tonumber(ARGV[8])
-local lines = lines_of(KEYS, 8, ARGV, 9, 4)
+local claims_text, diaries, random, instead_of = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+local count = tonumber(ARGV[13])
+local lines = lines_of(KEYS, 8, ARGV, 14, 4, count)
+local claims = claims_of(KEYS, 8 + 2 * count, claims_text, hold_id)
+local needs = needs_of(KEYS, 8 + 2 * count + diaries, ARGV, 14 + 4 * count)
 
 local gate_schedule = loaded_schedule(gate_key, epoch)
 if not gate_schedule then
@@ -60,7 +76,7 @@ if not gate_schedule then
 end
 local now = now_ms(clock_key)
 local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'limit', 'version', 'attempt', 'fence',
-  'resolve_by', 'pins')
+  'resolve_by', 'pins', 'claims', 'deadline')
 local state = hold[1]
 if not state then
   return { 'ENDED' }
@@ -77,7 +93,7 @@ end
 if state ~= 'held' and state ~= 'expired' then
   return { 'ENDED' }
 end
-if hold[3] ~= lines_text(lines) then
+if hold[3] ~= lines_text(lines) or (hold[10] or '') ~= claims_text then
   return { 'MOVED' }
 end
 if schedule < gate_schedule then
@@ -106,8 +122,21 @@ for n, line in ipairs(lines) do
     end
   end
 end
+local found, lack = claims, nil
+if tonumber(hold[11]) <= now then
+  local ours = { [hold_id] = true, [instead_of] = true }
+  found, claims_text, lack = claim_all(needs, lines, hold_id, now, ours, random)
+  if not found then
+    return { 'FULL', lack.line, lack.left }
+  end
+end
 
 local fence = tonumber(hold[7] or 0) + 1
+if found ~= claims then
+  drop_claims(claims)
+  redis.call('HSET', keys.hold, 'claims', claims_text)
+end
+keep_claims(found, '+inf')
 local parts = {}
 for n, line in ipairs(lines) do
   for _, member in ipairs(line.dropped) do

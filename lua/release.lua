@@ -8,13 +8,14 @@
   KEYS[5]    hold     HASH  lines, state, deadline, hash of the secret
   KEYS[6]    visitor  ZSET  live holds of the visitor
   KEYS[7]    network  ZSET  live holds of the network
-  KEYS[8..]  day, slot of each line, in the order of the lines
+  KEYS[8..]  day, slot of each line, in the order of the lines, then the diaries of its claims
 
   ARGV[1]    site     key
   ARGV[2]    epoch    the caller's
   ARGV[3]    hold_id
   ARGV[4]    secret   hash; a hold is only given back by whoever took it
-  ARGV[5..]  slot, seats, start in ms of each line, as they were read
+  ARGV[5]    claims_text  of the hold, as it was read
+  ARGV[6..]  slot, seats, start in ms of each line, as they were read
 
   Returns {code}
     RELEASED      seats are free, the feed has been told; or were given back before
@@ -29,19 +30,22 @@
 -- include: lines_of
 -- include: lines_text
 -- include: give_back
+-- include: claims_of
+-- include: drop_claims
 -- include: end_hold
 -- include: tell_seats
 
 local gate_key, clock_key, feed_key = KEYS[1], KEYS[2], KEYS[4]
 local keys = { due = KEYS[3], hold = KEYS[5], visitor = KEYS[6], network = KEYS[7] }
-local site, epoch, hold_id, secret = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local lines = lines_of(KEYS, 8, ARGV, 5, 3)
+local site, epoch, hold_id, secret, claims_text = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local lines = lines_of(KEYS, 8, ARGV, 6, 3, (#ARGV - 5) / 3)
+local claims = claims_of(KEYS, 8 + 2 * #lines, claims_text, hold_id)
 
 if not loaded_schedule(gate_key, epoch) then
   return { 'NOT_LOADED' }
 end
 local now = now_ms(clock_key)
-local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline')
+local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline', 'claims')
 if not hold[1] then
   return { 'ENDED' }
 end
@@ -57,11 +61,12 @@ end
 if hold[1] ~= 'held' or tonumber(hold[4]) <= now then
   return { 'ENDED' }
 end
-if hold[3] ~= lines_text(lines) then
+if hold[3] ~= lines_text(lines) or (hold[5] or '') ~= claims_text then
   return { 'MOVED' }
 end
 
 local parts = give_back(lines, hold_id)
+drop_claims(claims)
 end_hold(keys, site, hold_id, 'released')
 tell_seats(feed_key, site, epoch, 'release', hold_id, '', parts)
 return { 'RELEASED' }

@@ -10,7 +10,7 @@
   KEYS[5]    hold     HASH
   KEYS[6]    visitor  ZSET  live holds of the visitor -> deadline
   KEYS[7]    network  ZSET  live holds of the network -> deadline
-  KEYS[8..]  day, slot of each line, in the order of the lines
+  KEYS[8..]  day, slot of each line, in the order of the lines, then the diaries of its claims
 
   ARGV[1]    site          key
   ARGV[2]    epoch         the caller's
@@ -18,7 +18,8 @@
   ARGV[4]    secret        hash; a hold is only renewed by whoever took it
   ARGV[5]    version_seen  of the hold, by its visitor
   ARGV[6]    wanted        deadline, in ms
-  ARGV[7..]  slot, seats, start in ms of each line, as they were read
+  ARGV[7]    claims_text   of the hold, as it was read
+  ARGV[8..]  slot, seats, start in ms of each line, as they were read
 
   Returns {code, ...}
     RENEWED deadline limit version now    the deadline has moved, the feed has been told; or did, by this very call before
@@ -35,20 +36,24 @@
 -- include: read_seats
 -- include: keep_line
 -- include: write_seats
+-- include: claims_of
+-- include: keep_claims
 -- include: keep_hold
 -- include: tell_seats
 
 local gate_key, clock_key, feed_key = KEYS[1], KEYS[2], KEYS[4]
 local keys = { due = KEYS[3], hold = KEYS[5], visitor = KEYS[6], network = KEYS[7] }
 local site, epoch, hold_id, secret = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local version_seen, wanted = tonumber(ARGV[5]), tonumber(ARGV[6])
-local lines = lines_of(KEYS, 8, ARGV, 7, 3)
+local version_seen, wanted, claims_text = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local lines = lines_of(KEYS, 8, ARGV, 8, 3, (#ARGV - 7) / 3)
+local claims = claims_of(KEYS, 8 + 2 * #lines, claims_text, hold_id)
 
 if not loaded_schedule(gate_key, epoch) then
   return { 'NOT_LOADED' }
 end
 local now = now_ms(clock_key)
-local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'renewed_from')
+local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'renewed_from',
+  'claims')
 if not hold[1] then
   return { 'ENDED' }
 end
@@ -65,7 +70,7 @@ end
 if version == version_seen + 1 and tonumber(hold[7] or 0) == version_seen then
   return { 'RENEWED', deadline, limit, version, now }
 end
-if version ~= version_seen or hold[3] ~= lines_text(lines) then
+if version ~= version_seen or hold[3] ~= lines_text(lines) or (hold[8] or '') ~= claims_text then
   return { 'MOVED' }
 end
 
@@ -78,6 +83,7 @@ for n, line in ipairs(lines) do
   keep_line(line, seats, string.format('%s:%d', hold_id, line.seats), score)
   parts[n] = write_seats(line, seats)
 end
+keep_claims(claims, score)
 redis.call('HSET', keys.hold, 'deadline', score, 'version', string.format('%d', version),
   'renewed_from', string.format('%d', version_seen))
 keep_hold(keys, site, hold_id, deadline, score)

@@ -7,10 +7,11 @@
   KEYS[1]    clock    HASH  of the partition
   KEYS[2]    due      ZSET  site/hold -> deadline, or resolve-by when pinned
   KEYS[3]    feed     STREAM
-  KEYS[4..]  gate, hold, visitor, network, and day, slot of each line, of each hold
+  KEYS[4..]  gate, hold, visitor, network, day, slot of each line, and the diaries of its claims, of each hold
 
   ARGV[1]    retry_ms  a pinned hold is named again after so long, and does not stand before the others until then
-  ARGV[2..]  site, hold_id, number of lines, and slot, seats, start in ms of each line, of each hold
+  ARGV[2..]  site, hold_id, claims, number of diaries, number of lines, and slot, seats, start in ms of each line, of
+             each hold
 
   Returns {now, ended, next_due, ...}
     now        in ms
@@ -19,7 +20,10 @@
     then       "site/hold" of each pinned hold past its resolve-by; it stays pinned
 ]]
 -- include: now_ms
+-- include: lines_of
 -- include: lines_text
+-- include: claims_of
+-- include: drop_claims
 -- include: give_back
 -- include: end_hold
 -- include: tell_seats
@@ -29,26 +33,20 @@ local retry_ms = tonumber(ARGV[1])
 local holds = {}
 local key, arg = 4, 2
 while ARGV[arg] do
-  local hold = { site = ARGV[arg], id = ARGV[arg + 1], ref = ARGV[arg] .. '/' .. ARGV[arg + 1], lines = {} }
+  local hold = { site = ARGV[arg], id = ARGV[arg + 1], ref = ARGV[arg] .. '/' .. ARGV[arg + 1] }
   hold.gate_key = KEYS[key]
   hold.keys = { due = due_key, hold = KEYS[key + 1], visitor = KEYS[key + 2], network = KEYS[key + 3] }
-  local count = tonumber(ARGV[arg + 2])
-  key, arg = key + 4, arg + 3
-  for n = 1, count do
-    hold.lines[n] = {
-      day_key = KEYS[key],
-      slot_key = KEYS[key + 1],
-      slot_id = ARGV[arg],
-      seats = tonumber(ARGV[arg + 1]),
-      starts_ms = tonumber(ARGV[arg + 2]),
-    }
-    key, arg = key + 2, arg + 3
-  end
+  hold.claims_text = ARGV[arg + 2]
+  local diaries, count = tonumber(ARGV[arg + 3]), tonumber(ARGV[arg + 4])
+  hold.lines = lines_of(KEYS, key + 4, ARGV, arg + 5, 3, count)
+  hold.claims = claims_of(KEYS, key + 4 + 2 * count, hold.claims_text, hold.id)
+  key, arg = key + 4 + 2 * count + diaries, arg + 5 + 3 * count
   holds[#holds + 1] = hold
 end
 
 local function end_due(hold)
   local parts = give_back(hold.lines, hold.id)
+  drop_claims(hold.claims)
   end_hold(hold.keys, hold.site, hold.id, 'expired')
   local epoch = redis.call('HGET', hold.gate_key, 'epoch') or '0'
   tell_seats(feed_key, hold.site, epoch, 'expire', hold.id, '', parts)
@@ -59,13 +57,13 @@ local ended, overdue = 0, {}
 for _, hold in ipairs(holds) do
   local score = redis.call('ZSCORE', due_key, hold.ref)
   if score and tonumber(score) <= now then
-    local read = redis.call('HMGET', hold.keys.hold, 'state', 'lines')
+    local read = redis.call('HMGET', hold.keys.hold, 'state', 'lines', 'claims')
     if read[1] == 'paying' then
       redis.call('ZADD', due_key, 'XX', string.format('%d', now + retry_ms), hold.ref)
       overdue[#overdue + 1] = hold.ref
     elseif read[1] ~= 'held' then
       redis.call('ZREM', due_key, hold.ref)
-    elseif read[2] == lines_text(hold.lines) then
+    elseif read[2] == lines_text(hold.lines) and (read[3] or '') == hold.claims_text then
       end_due(hold)
       ended = ended + 1
     end

@@ -1,9 +1,9 @@
---[[ The lines that keys and arguments name: day and slot, and slot, seats, start in ms and, where four, capacity. ]]
-local function lines_of(keys, first_key, args, first_arg, each)
+--[[ Lines that keys and arguments name: day and slot, and slot, seats, start in ms and, where four, capacity. ]]
+local function lines_of(keys, first_key, args, first_arg, each, count)
   local lines = {}
-  for key = first_key, #keys, 2 do
-    local arg = first_arg + (key - first_key) / 2 * each
-    lines[#lines + 1] = {
+  for n = 1, count do
+    local key, arg = first_key + 2 * (n - 1), first_arg + each * (n - 1)
+    lines[n] = {
       day_key = keys[key],
       slot_key = keys[key + 1],
       slot_id = args[arg],

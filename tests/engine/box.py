@@ -8,7 +8,7 @@ from widget_server.clock import from_ms
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.sites import Site
-from widget_server.domain.slots import OfferedSlot, Seats, Slot
+from widget_server.domain.slots import Need, OfferedSlot, Seats, Slot
 from widget_server.engine import kept
 from widget_server.engine.calls import Call
 from widget_server.engine.cluster import ClusterAddress
@@ -79,6 +79,10 @@ class Box:
         self.feed = Feed(connection)
         self.site = of_site or site()
         self.capacity = CAPACITY
+        self.needs: dict[Slot, tuple[Need, ...]] = {}
+
+    def offer(self, *slots: Slot) -> list[OfferedSlot]:
+        return [OfferedSlot(slot, self.capacity, self.needs.get(slot, ())) for slot in slots]
 
     async def fill(self, booked: Sequence[BookedSeats] = ()) -> None:
         assert await self.engine.rebuild(self.site, self.site.epoch, "first", timedelta(seconds=30)) is None
@@ -104,7 +108,7 @@ class Box:
         return await self.engine.hold(
             self.site,
             wanted,
-            [OfferedSlot(line.slot, self.capacity) for line in wanted],
+            self.offer(*(line.slot for line in wanted)),
             schedule_version=schedule_version,
             id=name,
             secret_hash=f"secret of {name}",
@@ -118,6 +122,18 @@ class Box:
     async def renew(self, name: str, *, version: int) -> Hold:
         return await self.engine.renew(self.site, name, f"secret of {name}", version=version, length=HOLD_LENGTH)
 
+    async def change(self, name: str, *lines: Line | Slot, version: int = 1, schedule_version: int = 1) -> Hold:
+        wanted = [line if isinstance(line, Line) else Line(line, 1) for line in lines]
+        return await self.engine.change(
+            self.site,
+            name,
+            f"secret of {name}",
+            wanted,
+            self.offer(*(line.slot for line in wanted)),
+            schedule_version=schedule_version,
+            version=version,
+        )
+
     async def release(self, name: str) -> None:
         await self.engine.release(self.site, name, f"secret of {name}")
 
@@ -126,17 +142,17 @@ class Box:
             self.site,
             name,
             f"secret of {name}",
-            lambda slot: OfferedSlot(slot, self.capacity),
+            lambda slot: self.offer(slot)[0],
             schedule_version=schedule_version,
             attempt=attempt,
             window=WINDOW,
         )
 
-    async def hold_and_pin(self, name: str, *lines: Line) -> Pin:
+    async def hold_and_pin(self, name: str, *lines: Line, instead_of: str = "") -> Pin:
         return await self.engine.hold_and_pin(
             self.site,
             lines,
-            [OfferedSlot(line.slot, self.capacity) for line in lines],
+            self.offer(*(line.slot for line in lines)),
             schedule_version=1,
             id=name,
             secret_hash=f"secret of {name}",
@@ -144,6 +160,7 @@ class Box:
             network="home",
             attempt="first",
             window=WINDOW,
+            instead_of=instead_of,
         )
 
     async def unpin(self, name: str, *, fence: int, release: bool = False, min_left_min: int = 2) -> None:

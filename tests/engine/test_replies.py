@@ -3,16 +3,16 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.engine.box import CAPACITY, HOLD_LENGTH, WINDOW, YOGA, Box
+from tests.engine.box import CAPACITY, HOLD_LENGTH, MASSAGE, WINDOW, YOGA, Box
 from tests.engine.headers import HEADERS
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import Line
-from widget_server.domain.slots import OfferedSlot
+from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine import calls
 from widget_server.engine.kept import KeptHold, nobody
 from widget_server.errors import Refusal, Stale
@@ -49,6 +49,18 @@ def rebuild(rebuilder: str = "second", epoch: int = 1) -> Step:
 
 def renew(version: int = 1) -> Step:
     return lambda box: box.renew("anna", version=version)
+
+
+def change(*lines: Line | Slot) -> Step:
+    return lambda box: box.change("anna", *lines)
+
+
+def change_unread(secret: str = ANNAS) -> Step:
+    return run(
+        lambda box: calls.change(
+            box.site, unread(box), secret, [TWO], [OfferedSlot(YOGA, CAPACITY)], schedule_version=1, version=1
+        )
+    )
 
 
 def run(call: Callable[[Box], calls.Call]) -> Step:
@@ -112,11 +124,9 @@ def pin_unread(secret: str = ANNAS) -> Step:
     return run(
         lambda box: calls.pin(
             box.site,
-            calls.keys_of(box.site, unread(box)),
-            unread(box).lines,
+            unread(box),
             [OfferedSlot(YOGA, CAPACITY)],
             schedule_version=1,
-            id="anna",
             secret_hash=secret,
             attempt="first",
             window=WINDOW,
@@ -146,6 +156,15 @@ SCENARIOS: dict[tuple[str, str], tuple[Step, ...]] = {
     ("renew", "PAYING"): (hold(), pin(), renew()),
     ("renew", "MOVED"): (hold("anna", TWO), renew_unread()),
     ("renew", "NOT_LOADED"): (hold(), wipe, renew_unread()),
+    ("change", "CHANGED"): (hold(), change(TWO)),
+    ("change", "ENDED"): (hold(), release, change(TWO)),
+    ("change", "NOT_YOURS"): (hold(), change_unread("a guess")),
+    ("change", "PAYING"): (hold(), pin(), change(TWO)),
+    ("change", "MOVED"): (hold(), renew(), change(TWO)),
+    ("change", "STALE_SCHEDULE"): (hold(), raise_schedule(), change(TWO)),
+    ("change", "CLOSED"): (wait(YOGA.starts_at - datetime.now(UTC)), hold("anna", Line(MASSAGE, 1)), change(YOGA)),
+    ("change", "FULL"): (hold(), hold("ben", Line(YOGA, CAPACITY - 1)), change(TWO)),
+    ("change", "NOT_LOADED"): (wipe, change_unread()),
     ("release", "RELEASED"): (hold(), release),
     ("release", "ENDED"): (hold(), wait(), release),
     ("release", "NOT_YOURS"): (hold(), release_unread("a guess")),

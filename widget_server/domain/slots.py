@@ -76,11 +76,28 @@ UNTOUCHED = Seats()
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """What a slot needs beside seats: some of these people, or rooms, or whatever cannot be in two places at once."""
+
+    candidates: tuple[str, ...]
+    """Their names, of letters, digits and `/_-` only: the engine does not know what they are."""
+    seats_each: int
+    """So many seats does one of them serve. For more seats, more of them are claimed."""
+    busy_from: datetime
+    busy_until: datetime
+    """Who is claimed is taken for so long, buffers included; whole milliseconds of UTC."""
+    day_from: datetime
+    day_until: datetime
+    """The site's day: whoever has the fewest claims that begin in it comes first."""
+
+
+@dataclass(frozen=True, slots=True)
 class OfferedSlot:
     """A slot that the schedule offers, with the capacity it has in that version of the schedule."""
 
     slot: Slot
     capacity: int
+    needs: tuple[Need, ...] = ()
 
     def left(self, seats: Seats) -> int:
         """Never below zero: capacity may have been lowered, or a confirming hold counted twice for a moment."""

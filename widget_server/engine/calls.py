@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from secrets import randbelow
 
 from widget_server.clock import to_ms
 from widget_server.domain.bookings import BookedSeats
@@ -10,9 +11,11 @@ from widget_server.domain.holds import Line
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine import keys
-from widget_server.engine.kept import KeptHold
+from widget_server.engine.kept import KeptHold, days_of
 from widget_server.engine.scripts import Script, load
 from widget_server.engine.wire import Word, pack
+
+_RANDOM_MAX = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +46,69 @@ def hold(
     network: str,
     visitor_max: int,
     network_max: int,
+    instead_of: str = "",
 ) -> Call:
     wanted = _wanted(lines, offered)
-    args: list[Word] = [site.key, site.epoch, schedule_version, id, secret_hash, _ms(site.hold_length), _ms(limit)]
-    args += [visitor, network, visitor_max, network_max, *wanted]
     # A slot writes its id anew each time it is asked, and this is the hot path: the arguments have it.
-    return Call(load("hold"), _of_hold(site, id, visitor, network, wanted[::4]), args)
+    hold_keys = _of_hold(site, id, visitor, network, wanted[::4])
+    args: list[Word] = [site.key, site.epoch, schedule_version, id, secret_hash, _ms(site.hold_length), _ms(limit)]
+    args += [visitor, network, visitor_max, network_max, _random(offered), instead_of, len(lines), *wanted]
+    _add_needs(site, offered, hold_keys, args)
+    return Call(load("hold"), hold_keys, args)
 
 
 def renew(site: Site, kept: KeptHold, secret_hash: str, *, version: int, deadline_ms: int) -> Call:
-    args = [site.key, site.epoch, kept.id, secret_hash, version, deadline_ms, *_read(kept.lines)]
+    args = [site.key, site.epoch, kept.id, secret_hash, version, deadline_ms, kept.claims_text, *_read(kept.lines)]
     return Call(load("renew"), keys_of(site, kept), args)
 
 
-def release(site: Site, kept: KeptHold, secret_hash: str) -> Call:
-    return Call(load("release"), keys_of(site, kept), [site.key, site.epoch, kept.id, secret_hash, *_read(kept.lines)])
-
-
-def pin(
+def change(
     site: Site,
-    hold_keys: Sequence[str],
+    kept: KeptHold,
+    secret_hash: str,
     lines: Sequence[Line],
     offered: Sequence[OfferedSlot],
     *,
     schedule_version: int,
-    id: str,
+    version: int,
+) -> Call:
+    of_site, wanted, diaries = keys.of_site(site.partition, site.key), _wanted(lines, offered), _diaries(site, kept)
+    changed_keys = [of_site.gate, of_site.partition.clock, of_site.partition.feed, of_site.hold(kept.id)]
+    changed_keys += _of_slots(site, (line.slot.id for line in kept.lines))
+    changed_keys += [*_of_slots(site, wanted[::4]), *diaries]
+    args: list[Word] = [site.key, site.epoch, schedule_version, kept.id, secret_hash, version, kept.claims_text]
+    args += [len(diaries), _random(offered), len(kept.lines), len(lines), *_read(kept.lines), *wanted]
+    _add_needs(site, offered, changed_keys, args)
+    return Call(load("change"), changed_keys, args)
+
+
+def release(site: Site, kept: KeptHold, secret_hash: str) -> Call:
+    args = [site.key, site.epoch, kept.id, secret_hash, kept.claims_text, *_read(kept.lines)]
+    return Call(load("release"), keys_of(site, kept), args)
+
+
+def pin(
+    site: Site,
+    kept: KeptHold,
+    offered: Sequence[OfferedSlot],
+    *,
+    schedule_version: int,
     secret_hash: str,
     attempt: str,
     window: timedelta,
     pins_max: int,
+    instead_of: str = "",
 ) -> Call:
-    args: list[Word] = [site.key, site.epoch, schedule_version, id, secret_hash, attempt, _ms(window), pins_max]
-    return Call(load("pin"), hold_keys, [*args, *_wanted(lines, offered)])
+    pinned_keys, diaries = keys_of(site, kept), len(_diaries(site, kept))
+    args: list[Word] = [site.key, site.epoch, schedule_version, kept.id, secret_hash, attempt, _ms(window), pins_max]
+    args += [kept.claims_text, diaries, _random(offered), instead_of, len(kept.lines), *_wanted(kept.lines, offered)]
+    _add_needs(site, offered, pinned_keys, args)
+    return Call(load("pin"), pinned_keys, args)
 
 
 def unpin(site: Site, kept: KeptHold, *, fence: int, release: bool, min_left: timedelta) -> Call:
     mode = "release" if release else "hold"
-    args = [site.key, site.epoch, kept.id, fence, mode, _ms(min_left), *_read(kept.lines)]
+    args = [site.key, site.epoch, kept.id, fence, mode, _ms(min_left), kept.claims_text, *_read(kept.lines)]
     return Call(load("unpin"), keys_of(site, kept), args)
 
 
@@ -111,7 +140,9 @@ def sweep(partition: str, kept: Sequence[KeptHold], *, retry: timedelta) -> Call
         swept_keys += [of_site.gate, of_site.hold(hold.id)]
         swept_keys += [of_site.visitor(hold.visitor), of_site.network(hold.network)]
         swept_keys += [key for line in hold.lines for key in of_site.seats(line.slot.id)]
-        args += [hold.site_key, hold.id, len(hold.lines), *_read(hold.lines)]
+        diaries = [of_site.diary(claim.claimed, day) for claim in hold.claims for day in claim.days]
+        swept_keys += diaries
+        args += [hold.site_key, hold.id, hold.claims_text, len(diaries), len(hold.lines), *_read(hold.lines)]
     return Call(load("sweep"), swept_keys, args)
 
 
@@ -142,8 +173,33 @@ def open_gate(site: Site, *, rebuilder: str, schedule_version: int) -> Call:
 
 
 def keys_of(site: Site, kept: KeptHold) -> list[str]:
-    """The keys of a hold and its lines, as most verbs on a hold want them."""
-    return _of_hold(site, kept.id, kept.visitor, kept.network, [line.slot.id for line in kept.lines])
+    """The keys of a hold, its lines and the diaries of its claims, as most verbs on a hold want them."""
+    of_lines = _of_hold(site, kept.id, kept.visitor, kept.network, [line.slot.id for line in kept.lines])
+    return [*of_lines, *_diaries(site, kept)]
+
+
+def _diaries(site: Site, kept: KeptHold) -> list[str]:
+    of_site = keys.of_site(site.partition, site.key)
+    return [of_site.diary(claim.claimed, day) for claim in kept.claims for day in claim.days]
+
+
+def _add_needs(site: Site, offered: Sequence[OfferedSlot], to_keys: list[str], to_args: list[Word]) -> None:
+    """What lib/needs_of.lua reads: each need with its candidates, and their diaries."""
+    of_site = keys.of_site(site.partition, site.key)
+    for number, offer in enumerate(offered, start=1):
+        for need in offer.needs:
+            busy = to_ms(need.busy_from), to_ms(need.busy_until)
+            counted = to_ms(need.day_from), to_ms(need.day_until)
+            stands_in = days_of(*busy)
+            days = [*stands_in, *(day for day in days_of(*counted) if day not in stands_in)]
+            to_keys += [of_site.diary(name, day) for name in need.candidates for day in days]
+            to_args += [number, need.seats_each, *busy, *counted, len(days), len(stands_in)]
+            to_args += [len(need.candidates), *need.candidates]
+
+
+def _random(offered: Sequence[OfferedSlot]) -> int:
+    """Chooses between those who are equally fit to serve; nothing, where nobody is to be chosen."""
+    return randbelow(_RANDOM_MAX) if any(offer.needs for offer in offered) else 0
 
 
 def _of_hold(site: Site, hold_id: str, visitor: str, network: str, slot_ids: Iterable[Word]) -> list[str]:

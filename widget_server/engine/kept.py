@@ -2,19 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from widget_server.clock import from_ms
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.slots import Seats, Slot
 from widget_server.engine.wire import Reply, Word
 
+_EPOCH, _DAY_MS = date(1970, 1, 1), 86_400_000
 CLOCK_FIELDS = ("offset", "seen")
 GATE_FIELDS = ("epoch", "state", "schedule")
 HOLD_FIELDS = (
     *("state", "secret", "lines", "deadline", "limit", "version"),
-    *("visitor", "network", "fence", "resolve_by"),
+    *("visitor", "network", "fence", "resolve_by", "claims"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who or what serves some seats of a slot, and how long that takes, buffers included."""
+
+    claimed: str
+    slot_id: str
+    from_ms: int
+    until_ms: int
+    seats: int
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The UTC days that it touches."""
+        return days_of(self.from_ms, self.until_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +49,11 @@ class KeptHold:
     visitor: str
     network: str
     fence: int
+    claims_text: str = ""
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return tuple(_claim(text) for text in self.claims_text.split())
 
     def as_of(self, now_ms: int) -> Hold:
         """A hold past its deadline has expired, whether it was swept yet or not."""
@@ -43,7 +65,7 @@ class KeptHold:
 
 def kept_hold(site_key: str, hold_id: str, fields: Sequence[Reply]) -> KeptHold | None:
     """From the values of HOLD_FIELDS; None where there is no such hold."""
-    state, secret, lines, deadline, limit, version, visitor, network, fence, resolve_by = fields
+    state, secret, lines, deadline, limit, version, visitor, network, fence, resolve_by, claims = fields
     if state is None:
         return None
     expires = resolve_by if state == HoldState.PAYING else deadline
@@ -59,12 +81,18 @@ def kept_hold(site_key: str, hold_id: str, fields: Sequence[Reply]) -> KeptHold 
         visitor=visitor,
         network=network,
         fence=int(fence or 0),
+        claims_text=claims or "",
     )
 
 
 def nobody(site_key: str, hold_id: str) -> KeptHold:
     """Stands for a hold that Redis does not know, where a script is to say so."""
     return KeptHold(site_key, hold_id, HoldState.EXPIRED, "", (), 0, 0, 0, "", "", 0)
+
+
+def just_held(site_key: str, hold_id: str, lines: Sequence[Line], visitor: str, network: str) -> KeptHold:
+    """A hold as it will stand once the call before has taken it; nobody serves it yet."""
+    return KeptHold(site_key, hold_id, HoldState.HELD, "", tuple(lines), 0, 0, 1, visitor, network, 0)
 
 
 def hold_of(
@@ -103,6 +131,17 @@ def clock_reads(clock_key: str) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
 def _counted(figures: str) -> Seats:
     held, booked, version, _, frees_ms = figures.split(":")
     return Seats(int(held), int(booked), int(version), instant(frees_ms))
+
+
+def days_of(from_ms: int, until_ms: int) -> tuple[date, ...]:
+    """The UTC days from one instant until, without it, another."""
+    first, last = from_ms // _DAY_MS, (until_ms - 1) // _DAY_MS
+    return tuple(_EPOCH + timedelta(days=day) for day in range(first, last + 1))
+
+
+def _claim(text: str) -> Claim:
+    claimed, slot_id, from_ms, until_ms, seats = text.split(":")
+    return Claim(claimed, slot_id, int(from_ms), int(until_ms), int(seats))
 
 
 def _lines(text: str) -> tuple[Line, ...]:

@@ -8,12 +8,15 @@ Site:
     {p}:<site>:gate                     HASH    epoch, schedule, raised_by, state OPEN|REBUILDING, rebuilder, until_ms
     {p}:<site>:day:<service>:<date>     HASH    "<hhmm>Z.<minutes>" -> "held:booked:version:booked_version:frees_ms"
     {p}:<site>:slot:<slot>              ZSET    "<hold>:<seats>" -> deadline, +inf when pinned: every live line
+    {p}:<site>:diary:<claimed>:<date>   ZSET    "<hold>:<slot>:<from>:<until>:<seats>" -> deadline, +inf when pinned or
+                                                booked: who or what is busy; a claim stands in each UTC day it touches
     {p}:<site>:hold:<hold>              HASH    state, secret, lines, deadline, limit, version, visitor, network,
-                                                renewed_from, and of its pins: attempt, fence, window, resolve_by,
-                                                pins, unpinned
+                                                claims, renewed_from, changed_from, and of its pins: attempt, fence,
+                                                window, resolve_by, pins, unpinned
     {p}:<site>:visitor:<hash>           ZSET    hold -> deadline, +inf when pinned: for budgets
     {p}:<site>:network:<hash>           ZSET    likewise
-All instants are milliseconds. Day hashes end a week after their day, ended holds after a day, all others when empty.
+All instants are milliseconds. Day hashes and diaries end a week after their day, ended holds
+after a day, all others when empty.
 """
 
 from collections.abc import Iterable
@@ -50,6 +53,9 @@ class SiteKeys:
         """The day hash that counts the seats of a slot, and the set of its lines."""
         service, _, start = slot_id.partition(".")
         return f"{self.prefix}day:{service}:{start[:8]}", f"{self.prefix}slot:{slot_id}"
+
+    def diary(self, claimed: str, day: date) -> str:
+        return f"{self.prefix}diary:{claimed}:{day:%Y%m%d}"
 
     def day(self, service: str, day: date) -> str:
         return f"{self.prefix}day:{service}:{day:%Y%m%d}"

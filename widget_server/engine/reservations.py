@@ -145,6 +145,32 @@ class Reservations:
             case answer:
                 raise refusal(answer, found.lines)
 
+    async def change(
+        self,
+        site: Site,
+        hold_id: str,
+        secret_hash: str,
+        lines: Sequence[Line],
+        offered: Sequence[OfferedSlot],
+        *,
+        schedule_version: int,
+        version: int,
+    ) -> Hold:
+        """New lines for a hold that is not being paid, all or none; its deadline and limit stay.
+
+        Calling this again with the same version and lines returns the same hold.
+        Raises SlotFull, SlotClosed, HoldEnded, NotYours, Paying, Changed, StaleSchedule, NotFound, Loading.
+        """
+        found, _ = await self._find_own(site, hold_id, secret_hash)
+        call = calls.change(
+            site, found, secret_hash, lines, offered, schedule_version=schedule_version, version=version
+        )
+        match await self._run(call):
+            case ["CHANGED", int(deadline), int(limit), int(version), int(now)]:
+                return kept.hold_of(hold_id, HoldState.HELD, lines, deadline, limit, version, now)
+            case answer:
+                raise refusal(answer, lines)
+
     async def release(self, site: Site, hold_id: str, secret_hash: str) -> None:
         """Give the seats back; again: nothing more happens.
 
@@ -166,6 +192,7 @@ class Reservations:
         schedule_version: int,
         attempt: str,
         window: timedelta,
+        instead_of: str = "",
     ) -> Pin:
         """The hold waits for its customer's payment. If it has expired, what is missing is taken again, all or none.
 
@@ -177,15 +204,14 @@ class Reservations:
         def call(found: KeptHold) -> Call:
             return calls.pin(
                 site,
-                calls.keys_of(site, found),
-                found.lines,
+                found,
                 _still_offered(found, offered),
                 schedule_version=schedule_version,
-                id=hold_id,
                 secret_hash=secret_hash,
                 attempt=attempt,
                 window=window,
                 pins_max=PINS_MAX,
+                instead_of=instead_of,
             )
 
         found, answer = await self._run_on_hold(site, hold_id, secret_hash, call)
@@ -206,8 +232,12 @@ class Reservations:
         window: timedelta,
         visitor_max: int = HOLDS_PER_VISITOR_MAX,
         network_max: int = HOLDS_PER_NETWORK_MAX,
+        instead_of: str = "",
     ) -> Pin:
-        """Where holds are off: `hold` and `pin` in one go, to be repeated like both. Raises what they raise."""
+        """Where holds are off, or to move an order: `hold` and `pin` in one go, to be repeated like both.
+
+        The claims of the order that is moved, `instead_of`, do not stand in the way. Raises what both raise.
+        """
         hold = calls.hold(
             site,
             lines,
@@ -220,24 +250,37 @@ class Reservations:
             network=network,
             visitor_max=visitor_max,
             network_max=network_max,
+            instead_of=instead_of,
         )
         pin = calls.pin(
             site,
-            hold.keys,
-            lines,
+            kept.just_held(site.key, id, lines, visitor, network),
             offered,
             schedule_version=schedule_version,
-            id=id,
             secret_hash=secret_hash,
             attempt=attempt,
             window=window,
             pins_max=PINS_MAX,
+            instead_of=instead_of,
         )
         held, pinned = await self._connection.run_all([hold, pin])
         # Of a hold that has expired meanwhile pin takes the seats again: then its answer is the one that counts.
         if held[0] not in ("HELD", "PAYING", "ENDED"):
             raise refusal(held, lines)
-        return _pinned(pinned, lines)
+        if pinned != ["MOVED"]:
+            return _pinned(pinned, lines)
+        # Whoever serves it was chosen by `hold`: `pin` has to be told.
+        offers = {offer.slot: offer for offer in offered}
+        return await self.pin(
+            site,
+            id,
+            secret_hash,
+            offers.get,
+            schedule_version=schedule_version,
+            attempt=attempt,
+            window=window,
+            instead_of=instead_of,
+        )
 
     async def unpin(
         self, site: Site, hold_id: str, *, fence: int, release: bool, min_left: timedelta = timedelta(0)
