@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,7 +17,7 @@ from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_CANCELLED, tell_engine
 from widget_server.store.outcomes import Outcome, OutcomeTaken, read_outcome, take_outcome
 from widget_server.store.sites import lock_site
-from widget_server.store.tables import BookingRow, MeetingRow, OrderRow
+from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, ReschedulingRow
 
 __all__ = ["Bookings", "Confirmation", "ConfirmationLine", "Outcome", "OutcomeTaken"]
 
@@ -75,10 +75,12 @@ class Bookings:
                 tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
             return list(await _booked_after(session, site_id, order_id))
 
-    async def booked_after(self, site_id: int, order_id: str) -> tuple[BookedSeats, ...]:
-        """What is booked by now of the slots of an order; nothing for an order that does not exist."""
+    async def booked_after(self, site_id: int, hold_id: str) -> tuple[BookedSeats, ...]:
+        """What is booked by now of all slots that concern a hold: those of the order that it became, or those between
+        which it moved the bookings of an earlier one. Nothing for a hold that became nothing.
+        """
         async with self._db.snapshot() as session:
-            return await _booked_after(session, site_id, order_id)
+            return await _booked_after(session, site_id, hold_id)
 
     async def booked_in(self, site_id: int, slots: Sequence[Slot]) -> list[BookedSeats]:
         """What is booked of these slots by now; those that nobody has booked yet are left out."""
@@ -122,15 +124,17 @@ async def _give_seats_back(session: AsyncSession, order: int | None, at: datetim
     return bool(freed)
 
 
-async def _booked_after(session: AsyncSession, site_id: int, order_id: str) -> tuple[BookedSeats, ...]:
+async def _booked_after(session: AsyncSession, site_id: int, hold_id: str) -> tuple[BookedSeats, ...]:
     of_order = (
-        select(MeetingRow)
-        .join(BookingRow, col(BookingRow.meeting_id) == col(MeetingRow.id))
+        select(BookingRow.meeting_id)
         .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
-        .where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
-        .order_by(col(MeetingRow.id))
+        .where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == hold_id)
     )
-    return tuple(_to_booked_seats(row) for row in await session.exec(of_order))
+    moved = (col(ReschedulingRow.site_id) == site_id, col(ReschedulingRow.hold_id) == hold_id)
+    left = select(ReschedulingRow.from_meeting_id).where(*moved)
+    taken = select(ReschedulingRow.to_meeting_id).where(*moved)
+    meetings = select(MeetingRow).where(col(MeetingRow.id).in_(union_all(of_order, left, taken)))
+    return tuple(_to_booked_seats(row) for row in await session.exec(meetings.order_by(col(MeetingRow.id))))
 
 
 def _to_booked_seats(row: MeetingRow) -> BookedSeats:

@@ -11,7 +11,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.store.database import Database
 from widget_server.store.tables import OutboxRow, SiteRow
 
-BOOKING_CONFIRMED, BOOKING_CANCELLED = "BookingConfirmed", "BookingCancelled"
+BOOKING_CONFIRMED, BOOKING_RESCHEDULED = "BookingConfirmed", "BookingRescheduled"
+BOOKING_CANCELLED = "BookingCancelled"
 ENGINE = "engine"
 _HEAD_START = timedelta(seconds=2)
 """Whoever books or cancels tells the engine at once; only if nothing comes of that does the worker."""
@@ -26,7 +27,7 @@ class UntoldEvent:
     name: str
     recipient: str
     order_id: str
-    """Which is the hold's id as well."""
+    """Which is the hold's id as well; of a reschedule, the id of the hold that took the new seats."""
     fence: int | None
     tries: int
     created_at: datetime

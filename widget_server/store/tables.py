@@ -214,6 +214,21 @@ class BookingRow(Table, table=True):
     cancelled_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class ReschedulingRow(Table, table=True):
+    """A booking that moved. Its new seats were taken by a hold of their own, whose outcome has that hold's id."""
+
+    __tablename__ = "rescheduling"
+    __table_args__ = (UniqueConstraint("site_id", "hold_id", "booking_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    hold_id: str = Field(max_length=ID_LENGTH)
+    booking_id: int = Field(foreign_key="booking.id")
+    from_meeting_id: int = Field(foreign_key="meeting.id")
+    to_meeting_id: int = Field(foreign_key="meeting.id")
+    created_at: datetime = Field(sa_type=Instant)
+
+
 class AttendeeRow(Table, table=True):
     """One a seat; the name may be empty."""
 

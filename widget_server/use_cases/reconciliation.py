@@ -19,7 +19,7 @@ from widget_server.engine.reservations import Reservations
 from widget_server.errors import Loading, NotFound, Refusal, StaleEpoch, Unavailable
 from widget_server.ids import new_id
 from widget_server.store.bookings import Bookings
-from widget_server.store.outbox import BOOKING_CONFIRMED, Outbox, UntoldEvent
+from widget_server.store.outbox import Outbox, UntoldEvent
 from widget_server.store.sites import Sites
 from widget_server.use_cases.catalog import Catalog
 
@@ -196,8 +196,7 @@ class Reconciliation:
         try:
             site = await self._site(event.site_key)
             booked = await self._store.booked_after(event.site_id, event.order_id)
-            if event.name == BOOKING_CONFIRMED:
-                assert event.fence is not None
+            if event.fence is not None:  # it is about a pinned hold, which is to end with it
                 await self._engine.commit(site, event.order_id, fence=event.fence, booked=booked)
             else:
                 await self._engine.set_booked(site, booked)
