@@ -54,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     link.add_argument("key", help="the site's")
     rebuild = commands.add_parser("rebuild", help="fill Redis from SQL, while serving")
     rebuild.add_argument("key", nargs="?", help="only this site")
+    simulate = commands.add_parser("simulate", help="the whole system under faults, in virtual time, by a seed")
+    simulate.add_argument("--seed", type=int, default=1, help="decides everything; the same seed runs the same")
+    simulate.add_argument("--steps", type=int, default=10_000, help="how many operations")
     return parser
 
 
@@ -144,6 +147,16 @@ def _rebuild(settings: Settings, options: argparse.Namespace) -> None:
     _run(settings, run)
 
 
+def _simulate(_settings: Settings, options: argparse.Namespace) -> None:
+    from widget_server.simulator.simulation import simulate
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    for line in simulate(options.seed, options.steps, say).lines():
+        say(line)
+
+
 async def _sign_in_link(parts: Parts, site: Site) -> str:
     token = await parts.use_cases.sites.first_run_token(site)
     return f"{parts.settings.base_url}/admin/setup#{token}"
@@ -186,4 +199,5 @@ _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], None]] = {
     "create-site": _create_site,
     "sign-in-link": _sign_in_link_again,
     "rebuild": _rebuild,
+    "simulate": _simulate,
 }

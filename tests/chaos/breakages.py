@@ -1,0 +1,196 @@
+"""What a careless change could break, as texts to be replaced in a copy of the product: a test of the simulator."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    name: str
+    file: str
+    before: str
+    after: str
+
+
+BREAKAGES = (
+    Breakage(
+        "room for one seat too many",
+        "lua/lib/find_room.lua",
+        "seats.held + seats.booked + line.seats - line.capacity",
+        "seats.held + seats.booked + line.seats - line.capacity - 1",
+    ),
+    Breakage(
+        "booked seats do not count",
+        "lua/lib/find_room.lua",
+        "seats.held + seats.booked + line.seats - line.capacity",
+        "seats.held + line.seats - line.capacity",
+    ),
+    Breakage(
+        "lines are dropped a minute early",
+        "lua/lib/find_room.lua",
+        "'-inf', string.format('%d', now)",
+        "'-inf', string.format('%d', now + 60000)",
+    ),
+    Breakage(
+        "the same call holds again",
+        "lua/hold.lua",
+        "if redis.call('EXISTS', keys.hold) == 1 then",
+        "if redis.call('EXISTS', keys.hold) == 2 then",
+    ),
+    Breakage(
+        "another body is taken for the same call",
+        "lua/hold.lua",
+        "if hold[2] ~= secret or hold[3] ~= text then",
+        "if hold[2] ~= secret then",
+    ),
+    Breakage(
+        "an older schedule is good enough",
+        "lua/hold.lua",
+        "if schedule < gate_schedule then",
+        "if false then",
+    ),
+    Breakage(
+        "budgets count nobody",
+        "lua/lib/is_spent.lua",
+        "redis.call('ZCARD', budget_key) >= most",
+        "redis.call('ZCARD', budget_key) < 0",
+    ),
+    Breakage(
+        "a line that is there already is counted again",
+        "lua/lib/keep_line.lua",
+        "'NX', score, member) == 0 then",
+        "'NX', score, member) == 2 then",
+    ),
+    Breakage(
+        "a line that has gone already is dropped again",
+        "lua/lib/drop_line.lua",
+        "if redis.call('ZREM', line.slot_key, member) == 1 then",
+        "if redis.call('ZREM', line.slot_key, member) >= 0 then",
+    ),
+    Breakage(
+        "anybody may look at a hold",
+        "widget_server/engine/reservations.py",
+        "if found.secret_hash != secret_hash:",
+        "if False:",
+    ),
+    Breakage(
+        "a hold that was given back is not told of",
+        "lua/release.lua",
+        "tell_seats(feed_key, site, epoch, 'release', hold_id, '', parts)",
+        "",
+    ),
+    Breakage(
+        "renewed for ever",
+        "lua/renew.lua",
+        "math.min(wanted, limit)",
+        "wanted",
+    ),
+    Breakage(
+        "the sweep ends pinned holds",
+        "lua/sweep.lua",
+        "if read[1] == 'paying' then",
+        "if read[1] == 'paying' then end_due(hold) elseif read[1] == 'nobody' then",
+    ),
+    Breakage(
+        "the sweep is a blink too early",
+        "lua/sweep.lua",
+        "tonumber(score) <= now then",
+        "tonumber(score) <= now + 20 then",
+    ),
+    Breakage(
+        "an expired hold is pinned without looking for room",
+        "lua/pin.lua",
+        "if not redis.call('ZSCORE', line.slot_key, line.member) then",
+        "if false then",
+    ),
+    Breakage(
+        "unpin does not compare the fence",
+        "lua/unpin.lua",
+        "or hold[2] ~= fence or",
+        "or",
+    ),
+    Breakage(
+        "an older count of booked seats wins",
+        "lua/lib/set_booked_of.lua",
+        "or line.booked_version <= seats.booked_version then",
+        "then",
+    ),
+    Breakage(
+        "the epoch is not compared by scripts",
+        "lua/lib/loaded_schedule.lua",
+        "if gate[1] == epoch and gate[2] == 'OPEN' then",
+        "if gate[2] == 'OPEN' then",
+    ),
+    Breakage(
+        "ended holds stay in the budgets",
+        "lua/lib/end_hold.lua",
+        "redis.call('ZREM', keys.visitor, hold_id)",
+        "",
+    ),
+    Breakage(
+        "the clock may go back",
+        "lua/lib/now_ms.lua",
+        "return machine + offset",
+        "return machine",
+    ),
+    Breakage(
+        "confirmed without a pin",
+        "widget_server/use_cases/bookings.py",
+        "            pin = await self._pin(listing, ref, wanted)\n",
+        "            found = await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)\n"
+        "            pin = Pin(1, found.expires_at, found.lines, found.now)\n",
+    ),
+    Breakage(
+        "an outcome that was written is written again",
+        "widget_server/store/outcomes.py",
+        "(col(OutcomeRow.fence) < fence)",
+        "(col(OutcomeRow.fence) <= fence)",
+    ),
+    Breakage(
+        "the outcome is decided by reading",
+        "widget_server/store/bookings.py",
+        "            if await take_outcome(session, site_id, hold_id, OutcomeState.ABANDONED, fence=fence):\n",
+        "            if True:\n",
+    ),
+    Breakage(
+        "a cancellation frees its seats again and again",
+        "widget_server/store/bookings.py",
+        "(col(BookingRow.order_id) == order, col(BookingRow.state) == BookingState.CONFIRMED)",
+        "(col(BookingRow.order_id) == order,)",
+    ),
+    Breakage(
+        "SQL is no wall",
+        "widget_server/store/confirmations.py",
+        "        .where(booked + line.seats <= col(MeetingRow.capacity), booked + line.seats <= offered.capacity)\n",
+        "",
+    ),
+    Breakage(
+        "a filling opens the gate and restores nothing",
+        "widget_server/use_cases/reconciliation.py",
+        "if not await self._engine.restore(site, rebuilder, chunk):",
+        "if False:",
+    ),
+    Breakage(
+        "an event that nobody took is done with",
+        "widget_server/use_cases/reconciliation.py",
+        "for event in events if await self._tell(event)]",
+        "for event in events]",
+    ),
+    Breakage(
+        "a gap in the feed is passed over in silence",
+        "widget_server/engine/feed.py",
+        "if not same and last_id != NOTHING:",
+        "if False:",
+    ),
+    Breakage(
+        "memory does not hear of seats",
+        "widget_server/use_cases/availability.py",
+        "seats.apply(update)",
+        "pass",
+    ),
+    Breakage(
+        "a widget that missed something is not told to read again",
+        "widget_server/live/board.py",
+        "position, reset = self._complete_since, wire.reset(self.epoch, id=self._id(self._complete_since))",
+        'position, reset = self._complete_since, b""',
+    ),
+)

@@ -1,0 +1,45 @@
+"""The simulator finds bugs: whatever is broken on purpose, it tells; and of the product as it is, it tells nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.breakages import BREAKAGES, Breakage
+from tests.chaos.simulating import ROOT, Simulated, simulate, simulate_all
+
+SEEDS, STEPS = range(1, 5), 3_000
+COPIED = ("widget_server", "lua")
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.name)
+def test_what_is_broken_on_purpose_is_found(breakage: Breakage, tmp_path: Path) -> None:
+    broken_product(breakage, tmp_path)
+
+    simulated = found_in(tmp_path)
+    assert simulated is not None, "nobody noticed"
+    assert simulated.broke is not None, simulated.printed
+    assert simulated.code == 1
+    assert f"see it again: tenuto simulate --seed {simulated.broke.seed} --steps {STEPS}" in simulated.printed
+    print(f"| {breakage.name} | {simulated.broke.after} | {simulated.broke.invariant} |")
+
+
+def test_the_same_seeds_find_nothing_in_the_product_as_it_is() -> None:
+    for simulated in simulate_all(SEEDS, STEPS):
+        assert simulated.code == 0, simulated.printed
+
+
+def broken_product(breakage: Breakage, folder: Path) -> None:
+    """A copy of the product with one text replaced."""
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    file = folder / breakage.file
+    text = file.read_text("utf-8")
+    assert text.count(breakage.before) == 1, "breakage does not apply any more"
+    file.write_text(text.replace(breakage.before, breakage.after), "utf-8")
+
+
+def found_in(folder: Path) -> Simulated | None:
+    """The first run in which something broke."""
+    runs = (simulate(seed, STEPS, root=folder) for seed in SEEDS)
+    return next((simulated for simulated in runs if simulated.code != 0), None)

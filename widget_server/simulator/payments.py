@@ -1,0 +1,122 @@
+"""What payments will do, until there are any: pins that last minutes, and webhooks that come late, twice or never."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from widget_server.clock import to_ms
+from widget_server.domain.orders import OutcomeState
+from widget_server.engine.reservations import Pin
+from widget_server.errors import Refusal, StaleEpoch, StaleSchedule
+from widget_server.simulator.ledger import Visitor
+from widget_server.simulator.operations import ask, operation
+from widget_server.simulator.people import wanted
+from widget_server.simulator.processes import Process
+from widget_server.simulator.world import World
+from widget_server.store.bookings import OutcomeTaken
+
+WINDOW = timedelta(minutes=5)
+MIN_LEFT = timedelta(minutes=2)
+WEBHOOKS_MAX = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    visitor: Visitor
+    pin: Pin
+    paid: bool
+
+
+@operation(weight=7)
+async def begin_to_pay(world: World) -> str:
+    visitor = world.ledger.one(world.redis.now_ms(), "held", "paying")
+    if visitor is None:
+        return "nobody holds"
+    process = world.web()
+    with visitor.asking():
+        answer = await ask(process, _pin(process, visitor, attempt=f"attempt {world.chance.randrange(3)}"))
+        if isinstance(answer, Pin):
+            visitor.state = "paying"
+            visitor.pins.append(answer)
+            _expect_webhooks(world, visitor, answer)
+        return f"{process.name}: {visitor} {_said(answer)}"
+
+
+def _expect_webhooks(world: World, visitor: Visitor, pin: Pin) -> None:
+    """One or two, or none; of the same payment they may even say different things in turn."""
+    for _ in range(world.chance.choice((0, 1, 1, 2))):
+        world.webhooks.append(Webhook(visitor, pin, paid=world.chance.random() < 0.6))
+
+
+@operation(weight=4)
+async def webhook(world: World) -> str:
+    """Any of those that are on their way; now and then it stays there, to come once more."""
+    if not world.webhooks:
+        return "none is on its way"
+    at = world.chance.randrange(len(world.webhooks))
+    news = world.webhooks[at]
+    if world.chance.random() < 0.8:
+        del world.webhooks[at]
+    process = world.web()
+    with news.visitor.asking():
+        act = _capture(process, news) if news.paid else _give_up(process, news)
+        answer = await ask(process, act)
+        return f"{process.name}: {news.visitor} {'paid' if news.paid else 'declined'} {news.pin.fence}: {_said(answer)}"
+
+
+async def _pin(process: Process, visitor: Visitor, *, attempt: str) -> Pin | Refusal:
+    listing = await process.catalog.find(visitor.site)
+    try:
+        return await process.engine.pin(
+            listing.site,
+            visitor.id,
+            visitor.ref.secret_hash,
+            listing.schedule.find,
+            schedule_version=listing.schedule.version,
+            attempt=attempt,
+            window=WINDOW,
+        )
+    except StaleSchedule:
+        process.catalog.forget(visitor.site)
+        raise Refusal("The schedule has changed.") from None
+
+
+async def _capture(process: Process, news: Webhook) -> str:
+    """Whoever writes the outcome first has decided; all others carry that on."""
+    listing = await process.catalog.find(news.visitor.site)
+    bookings, ref = process.bookings, news.visitor.ref
+    paid = bookings._confirmation(listing, ref, wanted(news.visitor), news.pin, "paid")
+    try:
+        await process.store.confirm(paid)
+    except OutcomeTaken as taken:
+        if taken.order is None:
+            return "refunded"
+    except (StaleEpoch, StaleSchedule):
+        process.catalog.forget(news.visitor.site)
+        return "tries again later"
+    except Refusal as refusal:
+        return await _undo(process, news, release=True) + f" after {refusal.code}"
+    await process.reconciliation.tell_booked(listing.site, ref.hold_id, news.pin.fence)
+    return "booked"
+
+
+async def _give_up(process: Process, news: Webhook) -> str:
+    return await _undo(process, news, release=False)
+
+
+async def _undo(process: Process, news: Webhook, *, release: bool) -> str:
+    site, hold_id, fence = (await process.catalog.find(news.visitor.site)).site, news.visitor.id, news.pin.fence
+    if await process.store.give_up(site.id, hold_id, fence) is OutcomeState.ABANDONED:
+        await process.engine.unpin(site, hold_id, fence=fence, release=release, min_left=MIN_LEFT)
+        news.visitor.state = "held"
+        return "given back"
+    await process.reconciliation.tell_booked(site, hold_id, fence)
+    return "was booked"
+
+
+def _said(answer: object) -> str:
+    match answer:
+        case Pin():
+            return f"pinned {answer.fence} for {to_ms(answer.resolve_by) - to_ms(answer.now)} ms"
+        case Refusal():
+            return type(answer).__name__
+    return str(answer)

@@ -1,0 +1,300 @@
+"""What visitors, customers and thieves do, and what they may rely on afterwards."""
+
+from widget_server.clock import to_ms
+from widget_server.domain.bookings import BookingState, Customer
+from widget_server.domain.holds import Hold, HoldState, Line
+from widget_server.domain.orders import Order
+from widget_server.errors import HoldEnded, HoldsOff, Refusal, SlotClosed, SlotFull, TooLate
+from widget_server.ids import hash_secret
+from widget_server.simulator.invariants import Invariant, must
+from widget_server.simulator.ledger import REMEMBERED_MS, Asking, Visitor
+from widget_server.simulator.operations import ask, operation
+from widget_server.simulator.world import SITES, World
+from widget_server.use_cases.bookings import Confirmed, HoldRef, OrderRef, Visit, WantedConfirmation
+
+VISITORS, NETWORKS = 8, 3
+_ANNA = Customer(name="Anna Berg", email="", zone="Europe/Berlin", locale="de")
+_OFFER_CHANGED = (SlotClosed, HoldsOff)
+"""What an operator has changed stands in everybody's way."""
+
+
+@operation(weight=30)
+async def hold(world: World) -> str:
+    visitor = _new_visitor(world)
+    return await _hold(world, visitor, visitor.lines) if visitor else "nothing is offered"
+
+
+@operation(weight=7)
+async def hold_again(world: World) -> str:
+    """The same call, as after a lost answer."""
+    visitor = world.ledger.one(world.redis.now_ms(), "asked", "held")
+    return await _hold(world, visitor, visitor.lines) if visitor else "nobody holds"
+
+
+@operation(weight=2)
+async def hold_something_else(world: World) -> str:
+    """The same id, another body."""
+    visitor = world.ledger.one(world.redis.now_ms(), "held")
+    if visitor is None:
+        return "nobody holds"
+    first, *others = visitor.lines
+    return await _hold(world, visitor, (Line(first.slot, first.seats % 2 + 1), *others))
+
+
+async def _hold(world: World, visitor: Visitor, lines: tuple[Line, ...]) -> str:
+    process = world.web()
+    with visitor.asking() as asking:
+        answer = await ask(process, process.bookings.hold(visitor.ref, lines, visitor.visit))
+        if isinstance(answer, Refusal):
+            _refused(world, visitor, asking, answer, lines)
+        else:
+            _held(world, visitor, asking, answer, lines)
+        return f"{process.name}: {visitor} {_said(answer)}"
+
+
+def _held(world: World, visitor: Visitor, asking: Asking, answer: Hold, lines: tuple[Line, ...]) -> None:
+    must(answer.lines == lines and answer.id == visitor.id, Invariant.SAME, f"{visitor} got {answer}")
+    if visitor.state == "held" and _binds(world, visitor, asking):
+        what = f"{visitor} got {answer}"
+        must(lines == visitor.lines, Invariant.SAME, what)
+        must((to_ms(answer.expires_at), answer.version) == (visitor.deadline_ms, visitor.version), Invariant.SAME, what)
+        must(to_ms(answer.now) < visitor.deadline_ms, Invariant.NOTHING_AFTER, what)
+    visitor.lines = lines
+    visitor.holds(answer, world.redis.losses)
+    asking.settle()
+
+
+def _refused(world: World, visitor: Visitor, asking: Asking, refusal: Refusal, lines: tuple[Line, ...]) -> None:
+    """Whoever holds gets the same answer again until the deadline, unless the operator has changed the offer."""
+    is_binding = visitor.state == "held" and _binds(world, visitor, asking) and lines == visitor.lines
+    if is_binding and not isinstance(refusal, _OFFER_CHANGED):
+        _must_have_ended(world, visitor, refusal)
+    if visitor.state == "asked" or isinstance(refusal, HoldEnded):
+        visitor.state = "over"
+
+
+@operation(weight=5)
+async def find_hold(world: World) -> str:
+    visitor = world.ledger.one(world.redis.now_ms(), "held")
+    if visitor is None:
+        return "nobody holds"
+    process = world.web()
+    with visitor.asking() as asking:
+        answer = await ask(process, process.bookings.find_hold(visitor.ref))
+        if _binds(world, visitor, asking):
+            must(isinstance(answer, Hold), Invariant.HELD, f"{visitor} cannot be found: {answer!r}")
+            assert isinstance(answer, Hold)
+            expected = HoldState.HELD if to_ms(answer.now) < visitor.deadline_ms else HoldState.EXPIRED
+            must(answer.state is expected, Invariant.HELD, f"{visitor} until {visitor.deadline_ms} is {answer}")
+            asking.settle()
+        return f"{process.name}: {visitor} {_said(answer)}"
+
+
+@operation(weight=7)
+async def renew(world: World) -> str:
+    now_ms = world.redis.now_ms()
+    is_late = world.chance.random() < 0.5
+    visitor = world.ledger.last_minute(now_ms) if is_late else world.ledger.one(now_ms, "held")
+    if visitor is None:
+        return "nobody holds"
+    process = world.web()
+    with visitor.asking() as asking:
+        answer = await ask(process, process.bookings.renew(visitor.ref, version=visitor.version))
+        if isinstance(answer, Hold):
+            if _binds(world, visitor, asking):
+                must(to_ms(answer.now) < visitor.deadline_ms, Invariant.NOTHING_AFTER, f"{visitor} got {answer}")
+                must(to_ms(answer.expires_at) >= visitor.deadline_ms, Invariant.DEADLINE, f"{visitor} got {answer}")
+            visitor.holds(answer, world.redis.losses)
+            asking.settle()
+        elif _binds(world, visitor, asking):
+            _must_have_ended(world, visitor, answer)
+        return f"{process.name}: {visitor} {_said(answer)}"
+
+
+@operation(weight=6)
+async def release(world: World) -> str:
+    visitor = world.ledger.one(world.redis.now_ms(), "held")
+    if visitor is None:
+        return "nobody holds"
+    process, began_ms = world.web(), world.redis.now_ms()
+    with visitor.asking() as asking:
+        answer = await ask(process, process.bookings.release(visitor.ref))
+        if _binds(world, visitor, asking):
+            if answer is None:
+                must(began_ms < visitor.deadline_ms, Invariant.NOTHING_AFTER, f"{visitor} was released at {began_ms}")
+            else:
+                _must_have_ended(world, visitor, answer)
+        visitor.state = "over"
+        return f"{process.name}: {visitor} {_said(answer)}"
+
+
+@operation(weight=3)
+async def steal(world: World) -> str:
+    """Somebody knows the id of a hold, but not its secret."""
+    visitor = world.ledger.one(world.redis.now_ms(), "held", "paying")
+    if visitor is None:
+        return "nobody holds"
+    process = world.web()
+    bookings, ref = process.bookings, HoldRef(visitor.site, visitor.id, hash_secret("a guess"))
+    tries = (
+        lambda: bookings.release(ref),
+        lambda: bookings.renew(ref, version=visitor.version),
+        lambda: bookings.find_hold(ref),
+        lambda: bookings.confirm(ref, wanted(visitor)),
+        lambda: bookings.hold(ref, visitor.lines, visitor.visit),
+    )
+    number = world.chance.randrange(len(tries))
+    sure, losses = visitor.is_sure, world.redis.losses
+    answer = await ask(process, tries[number]())
+    if sure and visitor.is_sure and losses == visitor.losses == world.redis.losses:
+        must(isinstance(answer, Refusal), Invariant.OWNER, f"{visitor} obeyed a thief: {answer!r}")
+    elif number == len(tries) - 1 and isinstance(answer, Hold):
+        visitor.state = "over"  # Redis had lost it, and the thief was the first to use the id again
+    return f"{process.name}: {visitor} try {number} {_said(answer)}"
+
+
+@operation(weight=9)
+async def confirm(world: World) -> str:
+    visitor = world.ledger.one(world.redis.now_ms(), "held")
+    return await _confirm(world, visitor) if visitor else "nobody holds"
+
+
+@operation(weight=4)
+async def book_at_once(world: World) -> str:
+    """Where holds are off, or nobody asked for one: hold and booking in one call."""
+    visitor = _new_visitor(world)
+    if visitor is None:
+        return "nothing is offered"
+    visitor.state = "over"
+    return await _confirm(world, visitor, lines=visitor.lines)
+
+
+@operation(weight=3)
+async def confirm_again(world: World) -> str:
+    visitor = world.ledger.customer()
+    return await _confirm(world, visitor) if visitor else "nobody has booked"
+
+
+@operation(weight=1)
+async def confirm_something_else(world: World) -> str:
+    visitor = world.ledger.customer()
+    if visitor is None:
+        return "nobody has booked"
+    process = world.web()
+    answer = await ask(process, process.bookings.confirm(visitor.ref, wanted(visitor, digest="another body")))
+    must(isinstance(answer, Refusal), Invariant.SAME, f"{visitor} became another booking: {answer!r}")
+    return f"{process.name}: {visitor} {_said(answer)}"
+
+
+async def _confirm(world: World, visitor: Visitor, lines: tuple[Line, ...] = ()) -> str:
+    process = world.web()
+    with visitor.asking() as asking:
+        answer = await ask(process, process.bookings.confirm(visitor.ref, wanted(visitor, lines)))
+        if isinstance(answer, Confirmed):
+            _confirmed(world, visitor, answer)
+        else:
+            must(visitor.order is None, Invariant.SAME, f"{visitor} was confirmed before, and now {answer!r}")
+            is_binding = visitor.state == "held" and not visitor.pins and _binds(world, visitor, asking)
+            if is_binding and not isinstance(answer, SlotFull | SlotClosed):
+                _must_have_ended(world, visitor, answer)
+            visitor.state = "over"
+        return f"{process.name}: {visitor} {_said(answer)}"
+
+
+def _confirmed(world: World, visitor: Visitor, answer: Confirmed) -> None:
+    got = sorted((booking.slot.id, booking.seats) for booking in answer.order.bookings)
+    must(got == sorted((line.slot.id, line.seats) for line in visitor.lines), Invariant.SAME, f"{visitor} got {got}")
+    if visitor.order is not None:
+        must(visitor.order == (answer.order.number, answer.secret), Invariant.SAME, f"{visitor} got another order")
+    world.ledger.confirmed(visitor, answer.order, answer.secret)
+    is_kept(world, visitor)
+
+
+@operation(weight=4)
+async def cancel(world: World) -> str:
+    visitor = world.ledger.customer()
+    if visitor is None:
+        return "nobody has booked"
+    process = world.web()
+    visitor.cancelling = True
+    answer = await ask(process, process.bookings.cancel(visitor.order_ref))
+    if isinstance(answer, Order):
+        must(_all_cancelled(answer), Invariant.KEPT, f"{visitor} is cancelled, and not: {answer}")
+        visitor.cancelled = True
+        is_kept(world, visitor)
+    else:
+        must(isinstance(answer, TooLate), Invariant.KEPT, f"{visitor} has no order: {answer!r}")
+    return f"{process.name}: {visitor} {_said(answer)}"
+
+
+@operation(weight=3)
+async def find_order(world: World) -> str:
+    visitor = world.ledger.customer()
+    if visitor is None:
+        return "nobody has booked"
+    process, stranger = world.web(), world.chance.random() < 0.3
+    ref = OrderRef(visitor.site, visitor.id, hash_secret("a guess")) if stranger else visitor.order_ref
+    answer = await ask(process, process.bookings.find_order(ref))
+    must(isinstance(answer, Order) is not stranger, Invariant.KEPT, f"{visitor}: {answer!r}, stranger: {stranger}")
+    return f"{process.name}: {visitor} {_said(answer)}"
+
+
+def is_kept(world: World, visitor: Visitor) -> None:
+    """SQL has all that a customer was told, and nothing was undone but by a cancellation."""
+    kept = world.books.lines_of(visitor.site, visitor.id)
+    must(
+        sorted((slot, seats) for slot, seats, _ in kept)
+        == sorted((line.slot.id, line.seats) for line in visitor.lines),
+        Invariant.KEPT,
+        f"{visitor} has {kept}",
+    )
+    states = {state for _, _, state in kept}
+    allowed = (
+        {"cancelled"} if visitor.cancelled else {"confirmed", "cancelled"} if visitor.cancelling else {"confirmed"}
+    )
+    must(len(states) == 1 and states <= allowed, Invariant.KEPT, f"{visitor} has {kept}")
+
+
+def _new_visitor(world: World) -> Visitor | None:
+    site = world.chance.choice(list(SITES))
+    lines = world.wanted_lines(site)
+    if not lines:
+        return None
+    visit = Visit(f"visitor {world.chance.randrange(VISITORS)}", f"network {world.chance.randrange(NETWORKS)}")
+    visitor = Visitor(world.new_id(), site, lines, world.new_id(), visit, deadline_ms=world.redis.now_ms())
+    world.ledger.visitors.append(visitor)
+    return visitor
+
+
+def wanted(visitor: Visitor, lines: tuple[Line, ...] = (), *, digest: str = "all that was sent") -> WantedConfirmation:
+    return WantedConfirmation(_ANNA, ((),) * len(visitor.lines), lines, visitor.visit, digest)
+
+
+def _binds(world: World, visitor: Visitor, asking: Asking) -> bool:
+    """Whether what the visitor was told last must still be so."""
+    is_forgotten = world.redis.now_ms() > visitor.deadline_ms + REMEMBERED_MS
+    return asking.is_binding(world.redis.losses) and not is_forgotten
+
+
+def _must_have_ended(world: World, visitor: Visitor, refusal: Refusal) -> None:
+    now_ms = world.redis.now_ms()
+    ended = isinstance(refusal, HoldEnded) and now_ms >= visitor.deadline_ms
+    must(ended, Invariant.HELD, f"{visitor} until {visitor.deadline_ms}, at {now_ms}: {refusal!r}")
+
+
+def _all_cancelled(order: Order) -> bool:
+    return all(booking.state is BookingState.CANCELLED for booking in order.bookings)
+
+
+def _said(answer: object) -> str:
+    """What counts of an answer, in a word or two."""
+    match answer:
+        case Refusal():
+            return f"{answer.code} {sorted(answer.details.items())}"
+        case Hold():
+            return f"{answer.state} v{answer.version} for {to_ms(answer.expires_at) - to_ms(answer.now)} ms"
+        case Confirmed():
+            return "confirmed"
+        case Order():
+            return f"order {[str(booking.state) for booking in answer.bookings]}"
+    return "done"

@@ -1,0 +1,114 @@
+"""The only place that lets the world come to rest, with all faults over, and then looks at everything."""
+
+from datetime import timedelta
+
+from widget_server.domain.slots import Slot
+from widget_server.simulator import whole
+from widget_server.simulator.invariants import Invariant, must
+from widget_server.simulator.people import is_kept
+from widget_server.simulator.processes import Process
+from widget_server.simulator.whole import Whole
+from widget_server.simulator.widgets import Shown, month_of
+from widget_server.simulator.workers import fill_all
+from widget_server.simulator.world import PARTITION, SERVICES, SITES, WEBS, WORKER, World
+
+ROUND_MS = 35_000
+"""Longer than anything that a crash may leave claimed by nobody."""
+ROUNDS_MAX = 30
+REMEMBERED = timedelta(days=1)
+
+
+async def come_to_rest(world: World) -> None:
+    world.faults.stop()
+    try:
+        for _ in range(ROUNDS_MAX):
+            await _work(world)
+            if _nothing_is_left(world):
+                break
+            world.clock.now_ms += ROUND_MS
+            world.redis.end_keys()
+        await _check(world)
+    finally:
+        world.faults.go_on()
+
+
+def check_all(world: World) -> Whole:
+    """What must hold at any moment."""
+    seen = whole.look(world.redis.line, PARTITION, world.redis.now_ms())
+    whole.check(seen)
+    miscounted = world.books.miscounted_meetings(_since(world))
+    must(not miscounted, Invariant.MEETING, f"{miscounted}")
+    return seen
+
+
+def check_orders(world: World) -> None:
+    """Whatever was ever confirmed to anybody; asked at the end, as it takes a while."""
+    for visitor in world.ledger.orders.values():
+        is_kept(world, visitor)
+
+
+async def _work(world: World) -> None:
+    """What a worker does by itself all the time."""
+    await fill_all(world)
+    worker = world.worker()
+    await worker.do(worker.reconciliation.sweep(PARTITION))
+    await worker.do(worker.reconciliation.deliver())
+    for name in (*WEBS, WORKER):
+        world.living(name)
+        await world.hear(name)
+
+
+def _nothing_is_left(world: World) -> bool:
+    seen = whole.look(world.redis.line, PARTITION, world.redis.now_ms())
+    overdue = [hold for hold in seen.holds.values() if hold.state in ("held", "paying") and hold.due_ms <= seen.now_ms]
+    return not overdue and world.books.untold() == 0 and not world.is_doubted
+
+
+async def _check(world: World) -> None:
+    seen = check_all(world)
+    whole.check_at_rest(seen)
+    must(world.books.untold() == 0, Invariant.REST_OUTBOX, f"{world.books.untold()} are not told")
+    wrong = world.books.orders_without_their_outcome()
+    must(not wrong, Invariant.ORDER, f"{wrong}")
+    for visitor in world.ledger.customers:
+        is_kept(world, visitor)
+    booked = world.books.booked_from(_since(world))
+    since = world.clock.now() - REMEMBERED
+    counted = {slot for slot, seats in seen.seats.items() if seats.booked and Slot.parse(slot[1]).starts_at >= since}
+    for slot in booked.keys() | counted:
+        in_redis, in_sql = whole.seats_of(seen, slot).booked, booked.get(slot, 0)
+        must(in_redis == in_sql, Invariant.REST_BOOKED, f"{slot}: Redis {in_redis}, SQL {in_sql}")
+    await _check_reading(world)
+    world.raise_what_broke()
+
+
+async def _check_reading(world: World) -> None:
+    fresh = world.newcomer()
+    for site in SITES:
+        for service in SERVICES:
+            read = await month_of(world, fresh, site, service.key)
+            for name in WEBS:
+                other = await month_of(world, world.living(name), site, service.key)
+                must(other["slots"] == read["slots"], Invariant.READ, f"{name}: {other}, fresh: {read}")
+    for widget in world.widgets:
+        if widget.is_cut_off:
+            await widget.connect(world.web())
+        widget.take_more()
+        if widget.must_read:
+            await widget.read(world.web())
+    for widget in world.widgets:
+        shown = await _fresh(world, fresh, widget.site, widget.service)
+        wrong = {slot: (widget.shown[slot], shown[slot]) for slot in shown.keys() & widget.shown.keys()}
+        wrong = {slot: pair for slot, pair in wrong.items() if pair[0] != pair[1]}
+        must(not wrong, Invariant.WATCHED, f"{widget.site} shown and fresh: {wrong}")
+    fresh.crash()
+
+
+async def _fresh(world: World, process: Process, site: str, service: str) -> dict[str, Shown]:
+    month = await month_of(world, process, site, service)
+    return {slot["id"]: (slot["held"], slot["booked"], slot["version"]) for slot in month["slots"]}
+
+
+def _since(world: World) -> str:
+    """As SQLite writes instants."""
+    return f"{world.clock.now() - REMEMBERED:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,170 @@
+"""The only place that runs a simulation: operations, often several at once, checks in between, and what came of it."""
+
+import asyncio
+import gc
+import logging
+import random
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from widget_server.errors import Fault, Unavailable
+from widget_server.simulator import fate, payments, people, widgets, workers
+from widget_server.simulator.invariants import Broken, Invariant
+from widget_server.simulator.operations import Mix, Operation
+from widget_server.simulator.processes import Crashed
+from widget_server.simulator.rest import check_all, check_orders, come_to_rest
+from widget_server.simulator.turns import VirtualLoop
+from widget_server.simulator.world import World, new_world
+
+KINDS = (fate, payments, people, widgets, workers)
+"""All modules with operations; importing them has listed these."""
+CHECK_EVERY, REST_EVERY = 200, 1_500
+AT_ONCE = (1, 1, 1, 1, 1, 2, 2, 3, 5)
+SAY_EVERY_S = 5.0
+YOUNG_OBJECTS = 50_000
+_UNFORESEEN = ("worker_failed", "feed_not_followed")
+"""What the product logs when it survives something that should not have happened."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    seed: int
+    steps: int
+    done: Counter[str]
+    faults: Counter[str]
+    checks: int
+    """How many scripts were watched."""
+    orders: int
+    virtual_days: float
+    lasted_s: float
+    digest: str
+    """Of the trace: the same seed has the same."""
+
+    def lines(self) -> list[str]:
+        return [
+            f"seed {self.seed}: {self.steps} operations in {self.virtual_days:.1f} virtual days, nothing broke",
+            f"{self.orders} orders, {self.checks} scripts watched, {len(Invariant)} invariants; trace {self.digest}",
+            f"{self.steps / self.lasted_s:.0f} operations a second",
+            "operations: " + _counted(self.done),
+            "faults: " + (_counted(self.faults) or "none"),
+        ]
+
+
+def simulate(seed: int, steps: int, say: Say) -> Report:
+    """Raises Fault if something broke, after it has said what, where, and how to see it again."""
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+    random.seed(seed)  # for the jitter of the product's own pauses
+    logging.disable(logging.ERROR)
+    with new_world(seed) as world:
+        structlog.configure(processors=[_Log(world)])
+        run = _Run(world, seed, steps, say)
+        with asyncio.Runner(loop_factory=lambda: VirtualLoop(world.clock, world.turns)) as runner:
+            return runner.run(run.all())
+
+
+class _Run:
+    def __init__(self, world: World, seed: int, steps: int, say: Say) -> None:
+        self._world = world
+        self._seed = seed
+        self._steps = steps
+        self._say = say
+        self._mix = Mix(world.chance)
+        self._done = 0
+        self._began_s = self._said_s = time.monotonic()
+        self._began_ms = world.clock.now_ms
+
+    async def all(self) -> Report:
+        try:
+            await self._world.begin()
+            while self._done < self._steps:
+                await self._some()
+                self._maybe_say()
+            await come_to_rest(self._world)
+            check_orders(self._world)
+        except Broken as broken:
+            self._say_what_broke(broken)
+            raise Fault(f"An invariant broke: {broken.invariant}.") from broken
+        return self._report()
+
+    async def _some(self) -> None:
+        """One operation, or a few at once."""
+        world, before = self._world, self._done
+        chosen = self._mix.choose(min(world.chance.choice(AT_ONCE), self._steps - self._done))
+        await asyncio.gather(*(self._one(operation) for operation in chosen))
+        self._done += len(chosen)
+        world.raise_what_broke()
+        if before // CHECK_EVERY != self._done // CHECK_EVERY:
+            check_all(world)
+        if before // REST_EVERY != self._done // REST_EVERY:
+            await come_to_rest(world)
+            world.note("everything came to rest")
+
+    async def _one(self, operation: Operation) -> None:
+        world = self._world
+        try:
+            answer = await operation.act(world)
+        except (Crashed, Unavailable) as problem:
+            answer = f"{type(problem).__name__}: {problem}"
+        except Broken as broken:
+            answer = str(broken)
+            world.witness.broken = world.witness.broken or broken
+        except Exception:
+            answer = "failed"
+            world.witness.broken = world.witness.broken or Broken(Invariant.FORESEEN, traceback.format_exc())
+        world.done[operation.name] += 1
+        world.note(f"{operation.name}: {answer}")
+
+    def _maybe_say(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._said_s >= SAY_EVERY_S:
+            self._said_s = now_s
+            rate = self._done / (now_s - self._began_s)
+            most = _counted(Counter(dict(self._world.done.most_common(6))))
+            self._say(f"{self._done} of {self._steps} operations, {rate:.0f} a second: {most} ...")
+
+    def _report(self) -> Report:
+        world = self._world
+        return Report(
+            seed=self._seed,
+            steps=self._done,
+            done=world.done,
+            faults=world.faults.counted,
+            checks=world.witness.checks,
+            orders=len(world.ledger.orders),
+            virtual_days=(world.clock.now_ms - self._began_ms) / 86_400_000,
+            lasted_s=time.monotonic() - self._began_s,
+            digest=world.digest,
+        )
+
+    def _say_what_broke(self, broken: Broken) -> None:
+        for line in self._world.trace:
+            self._say(line)
+        self._say(f"broken after {self._done} operations of seed {self._seed}: {broken.invariant}")
+        self._say(f"  {broken.what}")
+        self._say(f"see it again: tenuto simulate --seed {self._seed} --steps {self._steps}")
+
+
+class _Log:
+    """Takes what the product logs; most of it is expected when so much goes wrong."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if event["event"] in _UNFORESEEN:
+            broken = Broken(Invariant.FORESEEN, f"{event['event']}: {traceback.format_exc()}")
+            self._world.witness.broken = self._world.witness.broken or broken
+        raise structlog.DropEvent
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items(), key=lambda item: -item[1]))

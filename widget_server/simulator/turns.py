@@ -1,0 +1,111 @@
+"""The only place that decides who goes on, and the only clock: at each call to Redis or SQL the seed chooses.
+
+The event loop below never waits. Whenever nobody can go on by themselves, one of those whose call is on its way gets
+its answer; where there are none, time jumps to the next timer.
+"""
+
+import asyncio
+import selectors
+from datetime import datetime
+from random import Random
+from typing import Protocol
+
+from widget_server.clock import from_ms
+
+CALL_MS_MAX = 3
+
+
+class Waiting(Protocol):
+    """A call that is on its way."""
+
+    def go_on(self) -> None: ...
+
+
+class Listener(Waiting, Protocol):
+    """Somebody who waits for news, and does not keep the others waiting."""
+
+    def has_news(self) -> bool: ...
+
+
+class VirtualClock:
+    """The present instant for all use cases, and for the event loop."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.now_ms = self._began_ms = now_ms
+
+    def now(self) -> datetime:
+        return from_ms(self.now_ms)
+
+    @property
+    def loop_s(self) -> float:
+        return (self.now_ms - self._began_ms) / 1000
+
+
+class Turns:
+    def __init__(self, chance: Random, clock: VirtualClock) -> None:
+        self.listeners: list[Listener] = []
+        self._chance = chance
+        self._clock = clock
+        self._waiting: list[Waiting] = []
+
+    def wait(self, waiting: Waiting) -> None:
+        self._waiting.append(waiting)
+
+    def hurry(self, listener: Listener) -> None:
+        """Let a listener have its news now."""
+        if listener in self.listeners:
+            listener.go_on()
+
+    async def turn(self) -> None:
+        """Wait until the seed has chosen whoever calls this."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Sleeper(future))
+        await future
+
+    def next(self) -> bool:
+        """Let one go on; False if nobody waits."""
+        for listener in self.listeners:
+            if listener.has_news() and self._chance.random() < 0.5:
+                listener.go_on()
+                return True
+        if not self._waiting:
+            return False
+        chosen = self._waiting.pop(self._chance.randrange(len(self._waiting)) if len(self._waiting) > 1 else 0)
+        self._clock.now_ms += self._chance.randrange(CALL_MS_MAX)
+        chosen.go_on()
+        return True
+
+
+class _Sleeper:
+    __slots__ = ("_future",)
+
+    def __init__(self, future: asyncio.Future[None]) -> None:
+        self._future = future
+
+    def go_on(self) -> None:
+        if not self._future.done():
+            self._future.set_result(None)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self, clock: VirtualClock, turns: Turns) -> None:
+        super().__init__(_NobodyElse(clock, turns))
+        self._clock = clock
+
+    def time(self) -> float:
+        return self._clock.loop_s
+
+
+class _NobodyElse(selectors.DefaultSelector):
+    """Asked by the loop to wait for the world outside. There is none."""
+
+    def __init__(self, clock: VirtualClock, turns: Turns) -> None:
+        super().__init__()
+        self._clock = clock
+        self._turns = turns
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if (timeout is None or timeout > 0) and not self._turns.next():
+            assert timeout is not None, "everybody waits, and for nobody"
+            self._clock.now_ms += max(1, round(timeout * 1000))
+        return []

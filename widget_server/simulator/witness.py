@@ -1,0 +1,259 @@
+"""The only place that watches every script: what it touched, just before and just after."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from math import inf
+
+from widget_server.clock import from_ms
+from widget_server.domain.events import SeatsMoved
+from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISITOR_MAX
+from widget_server.domain.slots import UNTOUCHED, Seats
+from widget_server.engine import kept, keys
+from widget_server.engine.feed import _understood
+from widget_server.engine.scripts import load
+from widget_server.engine.wire import Reply, good, pack
+from widget_server.simulator.books import Books
+from widget_server.simulator.invariants import Broken, Invariant, must
+from widget_server.simulator.server import Line
+
+_HOLD_FIELDS = ("state", "fence", "deadline", "limit", "window")
+_BUDGETS = {":visitor:": HOLDS_PER_VISITOR_MAX, ":network:": HOLDS_PER_NETWORK_MAX}
+_ENDED = ("released", "confirmed")
+
+
+@dataclass(frozen=True, slots=True)
+class HoldKey:
+    site: str
+    id: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotKey:
+    site: str
+    id: str
+    key: str
+    day_key: str
+    prefix: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldThen:
+    state: str | None
+    fence: int
+    deadline_ms: int
+    latest_ms: int
+    """Its limit, and one payment window where it was ever pinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotThen:
+    seats: Seats
+    lines: dict[str, float]
+    """Hold and seats of each line, as "<hold>:<seats>", and its deadline in ms; infinite where pinned."""
+
+    def held(self) -> int:
+        return sum(int(line.rpartition(":")[2]) for line in self.lines)
+
+    def frees_at(self) -> datetime | None:
+        deadlines = [score for score in self.lines.values() if score != inf]
+        return from_ms(int(min(deadlines))) if deadlines else None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a script touched, as it stood at one moment."""
+
+    holds: dict[HoldKey, HoldThen]
+    slots: dict[SlotKey, SlotThen]
+
+
+class Witness:
+    def __init__(self, books: Books, line: Line) -> None:
+        self.broken: Broken | None = None
+        """The first that was seen to break."""
+        self.seen: list[str] = []
+        """Script and answer of each run since somebody last looked."""
+        self.checks = 0
+        self.now_ms = 0
+        """The partition's clock, as the last script saw it."""
+        self.doubted: dict[str, int] = {}
+        """Site -> its epoch when Redis went back in time: until a later one, what it counts is outdated."""
+        self.schedules: dict[str, int] = {}
+        """Site -> the newest version of its schedule that an operator was told to be in force."""
+        self._books = books
+        self._line = line
+
+    def looks(self, script_keys: Sequence[str]) -> list[bytes]:
+        """The commands that read what a script with these keys may touch."""
+        looks = [pack("HMGET", hold.key, *_HOLD_FIELDS) for hold in _holds(script_keys)]
+        for slot in _slots(script_keys):
+            looks += [pack("HGET", slot.day_key, slot.field), pack("ZRANGE", slot.key, 0, -1, "WITHSCORES")]
+        return looks
+
+    def see(
+        self,
+        script: str,
+        script_keys: Sequence[str],
+        args: Sequence[str],
+        reply: Reply,
+        before: Sequence[Reply],
+        after: Sequence[Reply],
+        told: Reply,
+        now_ms: int,
+    ) -> None:
+        self.now_ms = now_ms
+        self.seen.append(f"{script} {_code(reply)}")
+        then, now = _moment(script_keys, before), _moment(script_keys, after)
+        try:
+            self._compare(script, script_keys, args, then, now)
+            if script != "restore":
+                _told(then, now, told)
+        except Broken as broken:
+            self.broken = self.broken or broken
+
+    def _compare(self, script: str, script_keys: Sequence[str], args: Sequence[str], then: Moment, now: Moment) -> None:
+        self.checks += 1
+        for hold, hold_now in now.holds.items():
+            if then.holds[hold] != hold_now:
+                self._hold_moved(hold, then.holds[hold], hold_now)
+        ours = {hold.id for hold in now.holds}
+        for slot, slot_now in now.slots.items():
+            if then.slots[slot] != slot_now:
+                self._slot_moved(script, slot, then.slots[slot], slot_now, ours)
+        if any(now.slots[slot].lines.keys() - then.slots[slot].lines.keys() for slot in now.slots):
+            self._schedule_is_in_force(script, args, next(iter(now.slots)).site)
+            if script == "hold":
+                self._budgets_allow(script_keys)
+
+    def _hold_moved(self, hold: HoldKey, then: HoldThen, now: HoldThen) -> None:
+        what = f"{hold.site}/{hold.id} was {then}, is {now}, at {self.now_ms}"
+        if then.state == "paying" and now.state != "paying":
+            self._pin_ended(hold, then, now, what)
+        if then.state in _ENDED:
+            must(now.state == then.state, Invariant.ONCE, what)
+        if then.state == "expired":
+            must(now.state in ("expired", "paying"), Invariant.ONCE, what)
+        if then.state == "held":
+            must(now.state is not None, Invariant.DEADLINE, what)
+            must(now.state != "expired" or then.deadline_ms <= self.now_ms, Invariant.DEADLINE, what)
+            must(now.state != "held" or now.deadline_ms >= then.deadline_ms, Invariant.DEADLINE, what)
+        if now.state == "held":
+            must(now.deadline_ms <= now.latest_ms, Invariant.LIMIT, what)
+
+    def _pin_ended(self, hold: HoldKey, then: HoldThen, now: HoldThen, what: str) -> None:
+        decided = self._books.decided(hold.site, hold.id)
+        wanted = "confirmed" if now.state == "confirmed" else "abandoned"
+        must(now.state in ("held", "released", "confirmed"), Invariant.PIN, what)
+        must(decided and decided.state == wanted and decided.fence >= then.fence, Invariant.PIN, f"{what}, {decided}")
+
+    def _slot_moved(self, script: str, slot: SlotKey, then: SlotThen, now: SlotThen, ours: set[str]) -> None:
+        what = f"{slot.site}/{slot.id} was {then}, is {now}, at {self.now_ms}"
+        must(now.held() == now.seats.held, Invariant.COUNT, what)
+        must(now.frees_at() == now.seats.frees_at, Invariant.FREES, what)
+        must(now.seats.version > then.seats.version or now.seats == then.seats, Invariant.RISING, what)
+        for line in then.lines.keys() - now.lines.keys():
+            if _hold_of(line) not in ours:
+                must(then.lines[line] <= self.now_ms, Invariant.DEADLINE, f"{line} of {what}")
+        if now.lines.keys() - then.lines.keys():
+            self._has_room(slot, now, what)
+
+    def _has_room(self, slot: SlotKey, now: SlotThen, what: str) -> None:
+        """Redis counts what it knows; beyond that, what SQL has booked and Redis may not have heard of counts, too."""
+        capacity, _ = self._books.offer(slot.site, slot.id.partition(".")[0])
+        must(now.seats.taken <= capacity, Invariant.ROOM, f"of {capacity}: {what}")
+        if self._books.epoch(slot.site) > self.doubted.get(slot.site, 0):
+            booked = self._books.booked(slot.site, slot.id)
+            held = sum(int(line.rpartition(":")[2]) for line in now.lines if not self._is_booked(slot.site, line))
+            must(booked + held <= capacity, Invariant.ROOM, f"of {capacity}, SQL has booked {booked}: {what}")
+
+    def _budgets_allow(self, script_keys: Sequence[str]) -> None:
+        for key in script_keys:
+            most = next((most for kind, most in _BUDGETS.items() if kind in key), None)
+            if most is not None:
+                live = good(self._line.ask("ZCOUNT", key, f"({self.now_ms}", "+inf"))
+                must(live <= most, Invariant.BUDGET, f"{key} has {live}")
+
+    def _is_booked(self, site: str, line: str) -> bool:
+        decided = self._books.decided(site, _hold_of(line))
+        return decided is not None and decided.state == "confirmed"
+
+    def _schedule_is_in_force(self, script: str, args: Sequence[str], site: str) -> None:
+        at = _argument(script, "schedule")
+        if at is not None and self._books.epoch(site) > self.doubted.get(site, 0):
+            given, in_force = int(args[at]), self.schedules.get(site, 0)
+            must(given >= in_force, Invariant.SCHEDULE, f"{site}: {script} on {given}, {in_force} is in force")
+
+
+def _told(then: Moment, now: Moment, told: Reply) -> None:
+    """The last word of the feed on each slot that moved is what the slot counts."""
+    moved = {slot: now.slots[slot].seats for slot in now.slots if then.slots[slot].seats != now.slots[slot].seats}
+    if not moved:
+        return
+    updates = [update for entry in told if isinstance(update := _understood(entry), SeatsMoved)]
+    last = {(update.site_key, slot_id): seats for update in updates for slot_id, seats in update.seats}
+    for slot, seats in moved.items():
+        heard = last.get((slot.site, slot.id))
+        must(heard == seats, Invariant.TOLD, f"{slot.site}/{slot.id} is {seats}, the feed says {heard}")
+
+
+def _moment(script_keys: Sequence[str], replies: Sequence[Reply]) -> Moment:
+    answers = iter(replies)
+    holds = {hold: _hold_then(next(answers)) for hold in _holds(script_keys)}
+    return Moment(holds, {slot: _slot_then(slot, answers) for slot in _slots(script_keys)})
+
+
+def _hold_then(fields: Reply) -> HoldThen:
+    state, fence, deadline, limit, window = fields
+    return HoldThen(state, int(fence or 0), int(deadline or 0), int(limit or 0) + int(window or 0))
+
+
+def _slot_then(slot: SlotKey, answers: Iterator[Reply]) -> SlotThen:
+    figures, lines = next(answers), next(answers)
+    ((_, seats),) = kept.seats_of_day(slot.prefix, (slot.field, figures)) if figures else ((slot.id, UNTOUCHED),)
+    return SlotThen(seats, {line: float(score) for line, score in zip(lines[::2], lines[1::2], strict=True)})
+
+
+def _holds(script_keys: Iterable[str]) -> list[HoldKey]:
+    return [found for key in script_keys if (found := hold_key(key)) is not None]
+
+
+def _slots(script_keys: Iterable[str]) -> list[SlotKey]:
+    return [found for key in script_keys if (found := slot_key(key)) is not None]
+
+
+@cache
+def _argument(script: str, name: str) -> int | None:
+    """Where the header of a script has this argument, counted from 0."""
+    found = re.search(rf"ARGV\[(\d+)\]\s+{name}\s", load(script).text)
+    return int(found[1]) - 1 if found else None
+
+
+def hold_key(key: str) -> HoldKey | None:
+    of_site, found, hold_id = key.partition(":hold:")
+    return HoldKey(of_site.partition(":")[2], hold_id, key) if found else None
+
+
+def slot_key(key: str) -> SlotKey | None:
+    of_site, found, slot_id = key.partition(":slot:")
+    if not found:
+        return None
+    partition, _, site = of_site.partition(":")
+    day_key, _ = keys.of_site(partition.strip("{}"), site).seats(slot_id)
+    start, _, field = slot_id.partition("T")
+    return SlotKey(site, slot_id, key, day_key, f"{start}T", field)
+
+
+def _hold_of(line: str) -> str:
+    return line.rpartition(":")[0]
+
+
+def _code(reply: Reply) -> str:
+    """The word of an answer; other figures are instants and would only make it longer."""
+    if isinstance(reply, Exception):
+        return str(reply).split(" ", 1)[0]
+    return str(reply[0]) if reply and isinstance(reply[0], str) else f"ended {reply[1]}"

@@ -1,0 +1,214 @@
+"""The only place that holds the simulated world together: one Redis, one SQL, some processes, and people's memory."""
+
+import asyncio
+import hashlib
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.clock import to_ms
+from widget_server.domain.holds import Line
+from widget_server.domain.money import Money
+from widget_server.domain.schedule import Opening, Place, Schedule, Service, ServiceKind
+from widget_server.domain.sites import DEFAULT_PARTITION, Site
+from widget_server.domain.slots import Slot
+from widget_server.ids import _base64url
+from widget_server.simulator import server
+from widget_server.simulator.books import Books
+from widget_server.simulator.database import SimulatedDatabase, new_file
+from widget_server.simulator.faults import Faults
+from widget_server.simulator.ledger import Ledger
+from widget_server.simulator.processes import Process, Surroundings
+from widget_server.simulator.redis import Redis, SimulatedWire
+from widget_server.simulator.server import Line as RedisLine
+from widget_server.simulator.turns import Turns, VirtualClock
+from widget_server.simulator.witness import Witness
+from widget_server.store.schedule import Schedules, Write, put_openings, put_service
+from widget_server.store.sites import Sites
+
+if TYPE_CHECKING:
+    from widget_server.simulator.payments import Webhook
+    from widget_server.simulator.widgets import Widget
+
+PARTITION = DEFAULT_PARTITION
+BEGINS_AT = datetime(2030, 3, 25, 6, tzinfo=UTC)
+"""A few days before clocks change in Berlin."""
+WEBS, WORKER = ("web A", "web B"), "worker"
+SITES = {"studio": 10, "gym": 2, "hall": 1}
+"""Their hold lengths, in minutes."""
+DAYS_WANTED = 3
+TRACE_MAX = 30
+HEARD_AFTER_MAX = 200
+
+_FREE = Money(0, "EUR")
+
+
+def _service(key: str, kind: ServiceKind, *, length_min: int, capacity: int) -> Service:
+    return Service(
+        key=key,
+        name=key.title(),
+        kind=kind,
+        place=Place.IN_PERSON,
+        description="",
+        length_min=length_min,
+        capacity=capacity,
+        seats_per_booking_max=4,
+        price=_FREE,
+        access="",
+    )
+
+
+SERVICES = (
+    _service("yoga", ServiceKind.CLASS, length_min=60, capacity=4),
+    _service("talk", ServiceKind.CONSULTATION, length_min=30, capacity=2),
+)
+HOURS = {"yoga": (time(9), time(12)), "talk": (time(11), time(12, 30))}
+
+
+class World:
+    def __init__(self, seed: int, line: RedisLine, sql: AsyncEngine, books: Books) -> None:
+        self.chance = Random(seed)  # noqa: S311
+        self.clock = VirtualClock(to_ms(BEGINS_AT))
+        self.turns = Turns(self.chance, self.clock)
+        self.faults = Faults(self.chance, self.clock)
+        self.books = books
+        self.witness = Witness(books, line)
+        self.redis = Redis(line, self.clock, self.faults, self.witness, PARTITION)
+        self.ledger = Ledger(self.chance)
+        self.sites: dict[str, Site] = {}
+        self.plans: dict[str, Schedule] = {}
+        """What each site offers, as SQL says."""
+        self.processes: dict[str, Process] = {}
+        self.widgets: list[Widget] = []
+        self.webhooks: list[Webhook] = []
+        """On their way from whoever takes payments."""
+        self.done: Counter[str] = Counter()
+        self.trace: deque[str] = deque(maxlen=TRACE_MAX)
+        self._digest = hashlib.blake2b(digest_size=12)
+        self._around = Surroundings(self.clock, self.turns, self.faults, self.redis, sql, self.chance, PARTITION)
+        self._onlooker = SimulatedDatabase(sql, before=_at_once, after=_at_once)
+
+    async def begin(self) -> None:
+        for key, minutes in SITES.items():
+            site = await Sites(self._onlooker).create(
+                key=key, name=key, zone="Europe/Berlin", currency="EUR", hold_minutes=minutes, at=self.clock.now()
+            )
+            await Schedules(self._onlooker).change(site.id, from_version=1, to_version=2, write=self._first_plan(site))
+            await self.look_at_plan(key)
+        for name in (*WEBS, WORKER):
+            self.start(name)
+
+    def start(self, name: str) -> Process:
+        process = self.processes[name] = Process(name, self._around, is_worker=name == WORKER)
+        return process
+
+    def web(self) -> Process:
+        """One of the web processes; whoever looks after them starts a dead one again."""
+        return self.living(self.chance.choice(WEBS))
+
+    def worker(self) -> Process:
+        return self.living(WORKER)
+
+    def living(self, name: str) -> Process:
+        process = self.processes[name]
+        if not process.is_alive:
+            return self.start(name)
+        process.look_after()
+        return process
+
+    def newcomer(self) -> Process:
+        """A process that has only just begun, and knows nothing from before."""
+        return Process("newcomer", self._around, is_worker=False)
+
+    async def hear(self, name: str) -> bool:
+        """Let a process hear all that the feed has told; whether it has, unless Redis is away or it dies of it."""
+        for _ in range(HEARD_AFTER_MAX):
+            process = self.living(name)
+            wires = [one for one in self.turns.listeners if isinstance(one, SimulatedWire) and one.is_of(process)]
+            if any(wire.has_heard for wire in wires):
+                return True
+            for wire in wires:
+                self.turns.hurry(wire)
+            await asyncio.sleep(0.01)
+        return False
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether a Redis that went back in time has not been counted anew yet."""
+        return any(self.books.epoch(site) <= epoch for site, epoch in self.witness.doubted.items())
+
+    async def look_at_plan(self, site_key: str) -> None:
+        """Read past all processes what SQL says of a site."""
+        site = await Sites(self._onlooker).by_key(site_key)
+        assert site is not None
+        self.sites[site_key], self.plans[site_key] = await Schedules(self._onlooker).load_with_site(site.id)
+
+    def new_id(self) -> str:
+        return _base64url(self.chance.randbytes(16))
+
+    def wanted_slots(self, site_key: str, count: int) -> list[Slot]:
+        """Some slots of the next days, the first ones more often: everybody wants the same."""
+        today = self.clock.now().date()
+        plan, service = self.plans[site_key], self.chance.choice(SERVICES).key
+        offered = plan.slots_between(service, today, today + timedelta(days=DAYS_WANTED))
+        coming = [offer.slot for offer in offered if offer.slot.starts_at > self.clock.now()]
+        chosen = {int(len(coming) * self.chance.random() ** 2) for _ in range(count)} if coming else set()
+        return [coming[at] for at in sorted(chosen)]
+
+    def wanted_lines(self, site_key: str) -> tuple[Line, ...]:
+        count = self.chance.choice((1, 1, 1, 2, 3))
+        return tuple(Line(slot, self.chance.choice((1, 1, 2))) for slot in self.wanted_slots(site_key, count))
+
+    def note(self, text: str) -> None:
+        """Part of the trace, and of what must be the same when the same seed runs again."""
+        line = f"{self.clock.now_ms - to_ms(BEGINS_AT):>10} ms  {text}"
+        if self.witness.seen:
+            line += f"  [{', '.join(self.witness.seen)}]"
+            self.witness.seen.clear()
+        self.trace.append(line)
+        self._digest.update(line.encode())
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+    def raise_what_broke(self) -> None:
+        if self.witness.broken is not None:
+            raise self.witness.broken
+
+    def _first_plan(self, site: Site) -> Write:
+        async def write(session: AsyncSession) -> None:
+            for service in SERVICES:
+                await put_service(session, site.id, service, at=self.clock.now())
+                await put_openings(session, site.id, service.key, openings(service.key))
+
+        return write
+
+
+def openings(service: str, *, without: Sequence[int] = ()) -> list[Opening]:
+    """Each day of the week its hours, but for some weekdays."""
+    starts, ends = HOURS[service]
+    return [Opening(service, starts, ends, weekday=weekday) for weekday in range(7) if weekday not in without]
+
+
+@contextmanager
+def new_world(seed: int) -> Iterator[World]:
+    with TemporaryDirectory(prefix="tenuto-") as folder, server.started() as line:
+        path = Path(folder) / "simulated.sqlite3"
+        sql, books = new_file(path), Books(path)
+        try:
+            yield World(seed, line, sql, books)
+        finally:
+            books.close()
+
+
+async def _at_once(_kind: str) -> None:
+    """The onlooker is no part of the world: nothing happens to it."""
