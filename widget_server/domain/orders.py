@@ -5,7 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from widget_server.domain.bookings import Booking, Customer
+from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
+from widget_server.domain.slots import OfferedSlot, Slot
 
 
 class OrderState(StrEnum):
@@ -38,3 +40,16 @@ class Order:
     bookings: tuple[Booking, ...]
     total: Money
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One booking of an order is to leave its slot for another one, with as many seats."""
+
+    leaves: Slot
+    offered: OfferedSlot
+    seats: int
+
+    @property
+    def line(self) -> Line:
+        return Line(self.offered.slot, self.seats)

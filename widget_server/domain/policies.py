@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from widget_server.domain.bookings import BookingState
+from widget_server.domain.bookings import Booking, BookingState
 from widget_server.domain.holds import Line
-from widget_server.domain.orders import Order
+from widget_server.domain.orders import Move, Order
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import YEAR_MAX, YEAR_MIN, OfferedSlot
 from widget_server.errors import InvalidRequest, NotFound, PaymentsNotSetUp, SlotClosed, TooLate, TooManySeats
@@ -47,6 +47,34 @@ def may_cancel(order: Order, now: datetime) -> None:
     begun = [b for b in order.bookings if b.state is BookingState.CONFIRMED and b.slot.starts_at <= now]
     if begun:
         raise TooLate("This booking has begun and can no longer be cancelled.")
+
+
+def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now: datetime) -> list[Move]:
+    """Which bookings of the order move where. `lines` are all that the order is to have, in the order of its bookings.
+
+    Raises TooLate once a booking has begun or was cancelled; InvalidRequest unless every line keeps its service and
+    seats, and at least one changes its slot; PaymentsNotSetUp for what was paid; and what `may_hold` raises.
+    """
+    if any(booking.state is not BookingState.CONFIRMED for booking in order.bookings):
+        raise TooLate("This booking was cancelled and can no longer be moved.")
+    if any(booking.slot.starts_at <= now for booking in order.bookings):
+        raise TooLate("This booking has begun and can no longer be moved.")
+    if not order.total.is_free:
+        raise PaymentsNotSetUp("A booking that was paid cannot be moved yet.")
+    moving = _moving(order, lines)
+    offered = may_hold(schedule, [line for _, line in moving])
+    return [Move(booking.slot, slot, line.seats) for (booking, line), slot in zip(moving, offered, strict=True)]
+
+
+def _moving(order: Order, lines: Sequence[Line]) -> list[tuple[Booking, Line]]:
+    if [(b.slot.service, b.seats) for b in order.bookings] != [(line.slot.service, line.seats) for line in lines]:
+        raise InvalidRequest("Name all lines of the order: each keeps its service and its seats.")
+    moving = [(booking, line) for booking, line in zip(order.bookings, lines, strict=True) if booking.slot != line.slot]
+    if not moving:
+        raise InvalidRequest("This is the time that is booked already.")
+    if {line.slot for _, line in moving} & {booking.slot for booking in order.bookings}:
+        raise InvalidRequest("A line cannot move to the time of another line of the same order.")
+    return moving
 
 
 def may_read_range(first: date, last: date) -> None:

@@ -11,6 +11,7 @@ from widget_server.domain.bookings import BookedSeats, BookingState
 from widget_server.domain.orders import Order, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
+from widget_server.store import meetings
 from widget_server.store.confirmations import Confirmation, ConfirmationLine, write_confirmation
 from widget_server.store.database import Database
 from widget_server.store.orders import read_order
@@ -101,11 +102,11 @@ class Bookings:
             .order_by(col(MeetingRow.id))
         )
         async with self._db.snapshot() as session:
-            meetings = (await session.exec(to_come)).all()
-        for start in range(0, len(meetings), _CHUNK):
+            found = (await session.exec(to_come)).all()
+        for start in range(0, len(found), _CHUNK):
             yield [
                 BookedSeats(Slot.parse(slot), booked, version)
-                for slot, booked, version in meetings[start : start + _CHUNK]
+                for slot, booked, version in found[start : start + _CHUNK]
             ]
 
 
@@ -115,11 +116,7 @@ async def _give_seats_back(session: AsyncSession, order: int | None, at: datetim
     bookings = select(BookingRow.meeting_id, BookingRow.seats).where(*confirmed).order_by(col(BookingRow.meeting_id))
     freed = (await session.exec(bookings)).all()
     for meeting_id, seats in freed:
-        await session.exec(
-            update(MeetingRow)
-            .where(col(MeetingRow.id) == meeting_id)
-            .values(booked=col(MeetingRow.booked) - seats, version=col(MeetingRow.version) + 1)
-        )
+        await meetings.give_seats_back(session, meeting_id, seats)
     await session.exec(update(BookingRow).where(*confirmed).values(state=BookingState.CANCELLED, cancelled_at=at))
     return bool(freed)
 
@@ -133,8 +130,8 @@ async def _booked_after(session: AsyncSession, site_id: int, hold_id: str) -> tu
     moved = (col(ReschedulingRow.site_id) == site_id, col(ReschedulingRow.hold_id) == hold_id)
     left = select(ReschedulingRow.from_meeting_id).where(*moved)
     taken = select(ReschedulingRow.to_meeting_id).where(*moved)
-    meetings = select(MeetingRow).where(col(MeetingRow.id).in_(union_all(of_order, left, taken)))
-    return tuple(_to_booked_seats(row) for row in await session.exec(meetings.order_by(col(MeetingRow.id))))
+    of_hold = select(MeetingRow).where(col(MeetingRow.id).in_(union_all(of_order, left, taken)))
+    return tuple(_to_booked_seats(row) for row in await session.exec(of_hold.order_by(col(MeetingRow.id))))
 
 
 def _to_booked_seats(row: MeetingRow) -> BookedSeats:

@@ -4,22 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import update
-from sqlmodel import col, select
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState, Customer
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState, OutcomeState
 from widget_server.domain.slots import OfferedSlot
-from widget_server.errors import SlotFull, StaleEpoch, StaleSchedule
 from widget_server.ids import new_order_number
+from widget_server.store import meetings
 from widget_server.store.database import insert
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_CONFIRMED, tell_engine
-from widget_server.store.outcomes import OutcomeTaken, read_outcome, take_outcome
-from widget_server.store.sites import lock_site
-from widget_server.store.tables import AttendeeRow, BookingRow, MeetingRow, OrderRow, values
+from widget_server.store.outcomes import decide
+from widget_server.store.sites import lock_site_as_of
+from widget_server.store.tables import AttendeeRow, BookingRow, OrderRow, values
 
 _NUMBER_TRIES_MAX = 5
 
@@ -65,8 +64,9 @@ class Confirmation:
 
 async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Order:
     """Locks in the order that all transactions keep: outcome, site, meetings by id."""
-    await _take_outcome(session, wanted)
-    await _compare(session, wanted)
+    site_id, state = wanted.site_id, OutcomeState.CONFIRMED
+    await decide(session, site_id, wanted.hold_id, state, fence=wanted.fence, digest=wanted.digest)
+    await lock_site_as_of(session, site_id, epoch=wanted.epoch, schedule_version=wanted.schedule_version)
     meeting_ids = await _take_seats(session, wanted)
     await _write_order(session, wanted, meeting_ids)
     tell_engine(session, BOOKING_CONFIRMED, wanted.site_id, wanted.hold_id, fence=wanted.fence, at=wanted.at)
@@ -75,54 +75,13 @@ async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Ord
     return found[0]
 
 
-async def _take_outcome(session: AsyncSession, wanted: Confirmation) -> None:
-    site_id, hold_id, fence = wanted.site_id, wanted.hold_id, wanted.fence
-    if await take_outcome(session, site_id, hold_id, OutcomeState.CONFIRMED, fence=fence, digest=wanted.digest):
-        return
-    winner = await read_outcome(session, site_id, hold_id)
-    assert winner is not None
-    raise OutcomeTaken(winner.state, winner.order, winner.digest)
-
-
-async def _compare(session: AsyncSession, wanted: Confirmation) -> None:
-    epoch, schedule_version = await lock_site(session, wanted.site_id)
-    if epoch != wanted.epoch:
-        raise StaleEpoch(f"the site is in epoch {epoch}, not {wanted.epoch}")
-    if schedule_version != wanted.schedule_version:
-        raise StaleSchedule(f"the schedule is in version {schedule_version}, not {wanted.schedule_version}")
-
-
 async def _take_seats(session: AsyncSession, wanted: Confirmation) -> dict[str, int]:
-    """The id of each slot's meeting. Everybody inserts by slot and updates by id, so nobody waits in a circle."""
+    """The id of each slot's meeting."""
     lines = {line.offered.slot.id: line for line in wanted.lines}
-    missing = [values(_new_meeting(wanted.site_id, lines[slot].offered)) for slot in sorted(lines)]
-    await session.exec(
-        insert(session, MeetingRow).values(missing).on_conflict_do_nothing(index_elements=["site_id", "slot"])
-    )
-    of_lines = (
-        select(MeetingRow.slot, MeetingRow.id)
-        .where(col(MeetingRow.site_id) == wanted.site_id, col(MeetingRow.slot).in_(lines))
-        .order_by(col(MeetingRow.id))
-    )
-    meeting_ids = {slot: meeting_id for slot, meeting_id in await session.exec(of_lines) if meeting_id is not None}
+    meeting_ids = await meetings.find_or_make(session, wanted.site_id, [line.offered for line in wanted.lines])
     for slot, meeting_id in meeting_ids.items():
-        await _take_seats_of(session, meeting_id, lines[slot])
+        await meetings.take_seats(session, meeting_id, lines[slot].offered, lines[slot].seats)
     return meeting_ids
-
-
-async def _take_seats_of(session: AsyncSession, meeting_id: int, line: ConfirmationLine) -> None:
-    """Below both capacities: a meeting may keep a larger one than the schedule has by now, if it was that full."""
-    booked, offered = col(MeetingRow.booked), line.offered
-    taken = await session.exec(
-        update(MeetingRow)
-        .where(col(MeetingRow.id) == meeting_id)
-        .where(booked + line.seats <= col(MeetingRow.capacity), booked + line.seats <= offered.capacity)
-        .values(booked=booked + line.seats, version=col(MeetingRow.version) + 1)
-    )
-    if taken.rowcount == 0:
-        now_booked = (await session.exec(select(MeetingRow.booked).where(col(MeetingRow.id) == meeting_id))).one()
-        left = max(0, offered.capacity - now_booked)
-        raise SlotFull("There are not enough seats left.", slot=offered.slot.id, left=left)
 
 
 async def _write_order(session: AsyncSession, wanted: Confirmation, meeting_ids: dict[str, int]) -> None:
@@ -174,19 +133,6 @@ def _new_order(wanted: Confirmation) -> OrderRow:
         total_minor=wanted.total.amount_minor,
         currency=wanted.total.currency,
         created_at=wanted.at,
-    )
-
-
-def _new_meeting(site_id: int, offered: OfferedSlot) -> MeetingRow:
-    slot = offered.slot
-    return MeetingRow(
-        site_id=site_id,
-        slot=slot.id,
-        service=slot.service,
-        starts_at=slot.starts_at,
-        capacity=offered.capacity,
-        booked=0,
-        version=0,
     )
 
 

@@ -29,6 +29,17 @@ class OutcomeTaken(Exception):
         self.digest = digest
 
 
+async def decide(
+    session: AsyncSession, site_id: int, hold_id: str, state: OutcomeState, *, fence: int, digest: str
+) -> None:
+    """As `take_outcome`. Raises OutcomeTaken where somebody else was first."""
+    if await take_outcome(session, site_id, hold_id, state, fence=fence, digest=digest):
+        return
+    winner = await read_outcome(session, site_id, hold_id)
+    assert winner is not None
+    raise OutcomeTaken(winner.state, winner.order, winner.digest)
+
+
 async def take_outcome(
     session: AsyncSession, site_id: int, hold_id: str, state: OutcomeState, *, fence: int, digest: str | None = None
 ) -> bool:

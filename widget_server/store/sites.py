@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
-from widget_server.errors import IdConflict, NotFound
+from widget_server.errors import IdConflict, NotFound, StaleEpoch, StaleSchedule
 from widget_server.store.database import Database, insert
 from widget_server.store.tables import SiteRow, values
 
@@ -92,6 +92,15 @@ class Sites:
         if now_in is None:
             raise NotFound("There is no such site.")
         return now_in
+
+
+async def lock_site_as_of(session: AsyncSession, site_id: int, *, epoch: int, schedule_version: int) -> None:
+    """As `lock_site`. Raises StaleEpoch and StaleSchedule where the site was filled anew or changed since."""
+    epoch_now, version_now = await lock_site(session, site_id)
+    if epoch_now != epoch:
+        raise StaleEpoch(f"the site is in epoch {epoch_now}, not {epoch}")
+    if version_now != schedule_version:
+        raise StaleSchedule(f"the schedule is in version {version_now}, not {schedule_version}")
 
 
 async def lock_site(session: AsyncSession, site_id: int) -> tuple[int, int]:

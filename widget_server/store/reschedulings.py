@@ -1,0 +1,142 @@
+"""The only place where bookings move: new seats are taken and old ones given back in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.bookings import BookingState
+from widget_server.domain.orders import Move, Order, OutcomeState
+from widget_server.domain.slots import Slot
+from widget_server.errors import Changed, NotFound, TooLate
+from widget_server.store import meetings
+from widget_server.store.database import Database
+from widget_server.store.orders import read_order
+from widget_server.store.outbox import BOOKING_RESCHEDULED, tell_engine
+from widget_server.store.outcomes import decide
+from widget_server.store.sites import lock_site_as_of
+from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, ReschedulingRow
+
+
+@dataclass(frozen=True, slots=True)
+class Rescheduling:
+    """All that one moving transaction needs, and what it was worked out from: epoch, schedule, slots of the order."""
+
+    site_id: int
+    epoch: int
+    schedule_version: int
+    order_id: str
+    seen: tuple[Slot, ...]
+    """Where the order's bookings were, in their order."""
+    hold_id: str
+    """Under which the new seats are pinned."""
+    fence: int
+    moves: tuple[Move, ...]
+    digest: str
+    at: datetime
+
+    def __post_init__(self) -> None:
+        assert self.moves
+        leaves, takes = {move.leaves for move in self.moves}, {move.offered.slot for move in self.moves}
+        assert len(leaves) == len(takes) == len(self.moves), "each slot once"
+        assert leaves <= set(self.seen), "what moves was seen"
+        assert not takes & set(self.seen), "an order has each slot once"
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A booking as it stands while its order is locked."""
+
+    id: int
+    meeting_id: int
+    slot: Slot
+    seats: int
+    state: BookingState
+
+
+class Reschedulings:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def write(self, wanted: Rescheduling) -> Order:
+        """Move all or none: outcome, new seats, old seats, bookings and the event to tell, in one transaction.
+
+        As confirming, it is the last wall, and its outcome is that of the hold. The order stays what it is otherwise.
+        Raises OutcomeTaken for a second call, or where the hold was given up; SlotFull; Changed and TooLate where the
+        bookings have been moved or cancelled meanwhile; StaleEpoch and StaleSchedule; NotFound; Unavailable, after
+        which only the same call again tells.
+        """
+        async with self._db.transaction() as session:
+            return await _write(session, wanted)
+
+
+async def _write(session: AsyncSession, wanted: Rescheduling) -> Order:
+    """Locks in the order that all transactions keep: outcome, site, order, meetings by id."""
+    state, fence = OutcomeState.CONFIRMED, wanted.fence
+    await decide(session, wanted.site_id, wanted.hold_id, state, fence=fence, digest=wanted.digest)
+    await lock_site_as_of(session, wanted.site_id, epoch=wanted.epoch, schedule_version=wanted.schedule_version)
+    standing = await _lock_bookings(session, wanted)
+    must_stand_as_seen(standing, wanted)
+    await _move(session, wanted, {booking.slot: booking for booking in standing})
+    tell_engine(session, BOOKING_RESCHEDULED, wanted.site_id, wanted.hold_id, fence=fence, at=wanted.at)
+    found = await read_order(session, wanted.site_id, wanted.order_id)
+    assert found is not None
+    return found[0]
+
+
+async def _lock_bookings(session: AsyncSession, wanted: Rescheduling) -> list[_Standing]:
+    """Of the order, in their order. Whoever else wants to move or cancel them waits."""
+    of_id = select(OrderRow.id).where(col(OrderRow.site_id) == wanted.site_id, col(OrderRow.hold_id) == wanted.order_id)
+    order = (await session.exec(of_id.with_for_update())).one_or_none()
+    if order is None:
+        raise NotFound("There is no such order.")
+    of_order = (
+        select(BookingRow, MeetingRow.slot)
+        .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
+        .where(col(BookingRow.order_id) == order)
+        .order_by(col(BookingRow.id))
+    )
+    return [_standing(row, slot) for row, slot in await session.exec(of_order)]
+
+
+def _standing(row: BookingRow, slot: str) -> _Standing:
+    assert row.id is not None
+    return _Standing(row.id, row.meeting_id, Slot.parse(slot), row.seats, BookingState(row.state))
+
+
+def must_stand_as_seen(standing: Sequence[_Standing], wanted: Rescheduling) -> None:
+    """What was worked out for other bookings than these must not happen to them."""
+    if any(booking.state is not BookingState.CONFIRMED for booking in standing):
+        raise TooLate("This booking was cancelled and can no longer be moved.")
+    if tuple(booking.slot for booking in standing) != wanted.seen:
+        raise Changed("This booking was moved meanwhile: read it again.")
+
+
+async def _move(session: AsyncSession, wanted: Rescheduling, standing: dict[Slot, _Standing]) -> None:
+    made = await meetings.find_or_make(session, wanted.site_id, [move.offered for move in wanted.moves])
+    takes = {made[move.offered.slot.id]: move for move in wanted.moves}
+    gives = {standing[move.leaves].meeting_id: standing[move.leaves].seats for move in wanted.moves}
+    for meeting_id in sorted([*takes, *gives]):
+        if meeting_id in takes:
+            await meetings.take_seats(session, meeting_id, takes[meeting_id].offered, takes[meeting_id].seats)
+        else:
+            await meetings.give_seats_back(session, meeting_id, gives[meeting_id])
+    for meeting_id, move in takes.items():
+        await _repoint(session, wanted, standing[move.leaves], meeting_id)
+
+
+async def _repoint(session: AsyncSession, wanted: Rescheduling, booking: _Standing, meeting_id: int) -> None:
+    await session.exec(update(BookingRow).where(col(BookingRow.id) == booking.id).values(meeting_id=meeting_id))
+    session.add(
+        ReschedulingRow(
+            site_id=wanted.site_id,
+            hold_id=wanted.hold_id,
+            booking_id=booking.id,
+            from_meeting_id=booking.meeting_id,
+            to_meeting_id=meeting_id,
+            created_at=wanted.at,
+        )
+    )
