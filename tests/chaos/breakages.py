@@ -159,8 +159,8 @@ BREAKAGES = (
     ),
     Breakage(
         "SQL is no wall",
-        "widget_server/store/confirmations.py",
-        "        .where(booked + line.seats <= col(MeetingRow.capacity), booked + line.seats <= offered.capacity)\n",
+        "widget_server/store/meetings.py",
+        "        .where(booked + seats <= col(MeetingRow.capacity), booked + seats <= offered.capacity)\n",
         "",
     ),
     Breakage(
