@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -140,9 +140,11 @@ async def test_a_replica_is_not_taken_for_a_master_whatever_a_sentinel_says() ->
             replica.ask("REPLICAOF", "127.0.0.1", master.port)
             connection = await connect(f"redis+sentinel://{sentinel.place}/{NAME}")
 
-            with pytest.raises(Unavailable, match="Seats cannot be reached"):
-                await connection.read(("SET", "{tenuto}:here", "1"))
-            assert not replica.ask("EXISTS", "{tenuto}:here")
+            with pytest.raises(Unavailable):
+                await connection.read(("GET", "{tenuto}:here"))
+            with pytest.raises(Unavailable):
+                async with connection.waiting("{tenuto}:here", silence_max_s=1):
+                    pass
 
             replica.ask("REPLICAOF", "NO", "ONE")
             assert await connection.read(("SET", "{tenuto}:here", "1")) == ["OK"]
@@ -152,6 +154,37 @@ async def test_a_replica_is_not_taken_for_a_master_whatever_a_sentinel_says() ->
             await connection.close()
             for server in servers:
                 server.kill()
+
+
+async def test_the_sentinel_that_knows_of_the_newest_failover_is_believed() -> None:
+    with TemporaryDirectory(prefix="tenuto-") as folder, ExitStack() as at_the_end:
+        path = Path(folder)
+        old, new = OnPort(path), OnPort(path)
+        behind, ahead = (
+            OnPort(path, "--sentinel", settings=monitoring(path, server, failovers))
+            for server, failovers in ((old, 1), (new, 7))
+        )
+        for server in (old, new, behind, ahead):
+            at_the_end.callback(server.kill)
+            server.start()
+        connection = await connect(f"redis+sentinel://{behind.place},{ahead.place}/{NAME}")
+
+        assert await connection.read(("SET", "{tenuto}:here", "1")) == ["OK"]
+        assert new.ask("EXISTS", "{tenuto}:here")
+        ahead.kill()
+        new.kill()
+        with pytest.raises(Unavailable):
+            await connection.read(("SET", "{tenuto}:here", "1"))
+        assert not old.ask("EXISTS", "{tenuto}:here"), "nor is one that is behind believed when it speaks alone"
+        await connection.close()
+
+
+def monitoring(folder: Path, master: OnPort, failovers: int) -> Path:
+    settings = folder / f"sentinel{failovers}.conf"
+    settings.write_text(
+        f"sentinel monitor {NAME} 127.0.0.1 {master.port} 1\nsentinel config-epoch {NAME} {failovers}\n"
+    )
+    return settings
 
 
 async def test_passwords_of_sentinels_and_servers_are_their_own() -> None:

@@ -46,7 +46,6 @@ class Redirection(NamedTuple):
     """Where a server says that a slot is: moved there for good, or to be asked for just this once."""
 
     is_moved: bool
-    slot: int
     name: str
     """Of the server."""
 
@@ -88,9 +87,12 @@ class Cluster:
     async def ask_each(self, *commands: Sequence[Word]) -> list[Reply]:
         await self._know()
         replies: list[Reply] = []
-        for name in sorted(set(self._owners) - {""}):
-            wire = await self._node(name).reach()
-            replies += [await answer for answer in wire.send_all(*commands)]
+        try:
+            for name in sorted(set(self._owners) - {""}):
+                replies += await self._node(name).ask_each(*commands)
+        except OSError:
+            self._is_doubted = True
+            raise
         return replies
 
     async def open_own(self, key: str, *, silence_max_s: float) -> Wire:
@@ -120,10 +122,7 @@ class Cluster:
             if redirection is None:
                 break
             node, first = self._node(redirection.name), () if redirection.is_moved else (_ASKING,)
-            if redirection.is_moved:
-                self._owners[redirection.slot] = redirection.name
-                self._by_tag.clear()
-                self._is_doubted = True  # Where one slot has moved, others may have.
+            self._is_doubted |= redirection.is_moved
         return reply
 
     async def _node_of(self, tag: str) -> Server:
@@ -195,9 +194,9 @@ class Cluster:
 def _redirection(reply: Reply, peer: str) -> Redirection | None:
     if not is_error(reply, "MOVED", "ASK"):
         return None
-    word, slot, place = str(reply).split(" ")[:3]
+    word, _slot, place = str(reply).split(" ")[:3]
     host, _, port = place.rpartition(":")
-    return Redirection(word == "MOVED", int(slot), _name(host, int(port), peer))
+    return Redirection(word == "MOVED", _name(host, int(port), peer))
 
 
 def _name(host: str | None, port: int, peer: str) -> str:
