@@ -1,0 +1,138 @@
+"""The books complain of what is wrong: each test doctors one figure of books that agree."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.books import Booking, Books, Held, KeptLine, Meeting
+from tests.chaos.ledger import Denial, Grant, Leap, Ledger, Loss, Visit
+from tests.chaos.town import CAPACITY
+from widget_server.domain.holds import HoldState
+
+TALK, YOGA = "talk.20261123T0800Z.30", "yoga.20261123T0800Z.60"
+
+
+def ledger() -> Ledger:
+    """Anna has booked two seats of yoga, ben holds a talk."""
+    anna = Visit("anna", ((YOGA, 2),), grant=Grant(0.0, 0.1, 120.0), let_go_s=1.0, confirmation_sent=True)
+    anna.booked_s, anna.numbers, anna.secrets = 2.0, {"ABCD-2345"}, {"secret"}
+    ben = Visit("ben", ((TALK, 1),), grant=Grant(3.0, 3.1, 120.0))
+    return Ledger({"anna": anna, "ben": ben})
+
+
+def books() -> Books:
+    seats = {YOGA: (0, 2, 5), TALK: (1, 0, 1)}
+    return Books(
+        read_s=10.0,
+        epoch_in_sql=2,
+        gate=(2, "OPEN"),
+        meetings={YOGA: Meeting(2, 12)},
+        bookings=[Booking("anna", YOGA, 2, "confirmed")],
+        numbers={"anna": "ABCD-2345"},
+        outcomes={"anna": "confirmed"},
+        untold=0,
+        seats=seats,
+        lines={TALK: [KeptLine("ben", 1)]},
+        holds={"anna": Held(HoldState.CONFIRMED, ((YOGA, 2),)), "ben": Held(HoldState.HELD, ((TALK, 1),))},
+        due=frozenset({"ben"}),
+        shown={"web0": seats, "a watcher": seats},
+    )
+
+
+def test_books_that_agree_give_no_reason_to_complain() -> None:
+    assert books().complaints(ledger()) == []
+    assert books().unfinished() == []
+    assert ledger().complaints(CAPACITY) == []
+
+
+DOCTORED: dict[str, Callable[[Books], Books]] = {
+    "a meeting that counts another's seat": lambda b: replace(b, meetings={YOGA: Meeting(3, 12)}),
+    "more seats sold than there are": lambda b: replace(b, meetings={YOGA: Meeting(2, 1)}),
+    "an order without an outcome": lambda b: replace(b, outcomes={}),
+    "an order that was given up": lambda b: replace(b, outcomes={"anna": "abandoned"}),
+    "an outcome without its order": lambda b: replace(b, outcomes=dict(b.outcomes) | {"carl": "confirmed"}),
+    "an order with another number": lambda b: replace(b, numbers={"anna": "WXYZ-6789"}),
+    "an order of somebody who never confirmed": lambda b: replace(
+        b, numbers=dict(b.numbers) | {"ben": "B"}, outcomes=dict(b.outcomes) | {"ben": "confirmed"}
+    ),
+    "a booking with fewer seats": lambda b: replace(
+        b, bookings=[Booking("anna", YOGA, 1, "confirmed")], meetings={YOGA: Meeting(1, 12)}
+    ),
+    "a booking that somebody cancelled": lambda b: replace(b, bookings=[Booking("anna", YOGA, 2, "cancelled")]),
+    "no booking at all": lambda b: replace(b, bookings=[], numbers={}, outcomes={}, meetings={}),
+    "a Redis that knows of no booking": lambda b: replace(b, seats={**b.seats, YOGA: (0, 0, 5)}),
+    "a Redis that counts a hold twice": lambda b: replace(b, seats={**b.seats, TALK: (2, 0, 1)}),
+    "a Redis in another epoch": lambda b: replace(b, gate=(1, "OPEN")),
+    "a gate that stayed closed": lambda b: replace(b, gate=(2, "REBUILDING")),
+    "a line without its hold": lambda b: replace(b, holds={}),
+    "a hold without its line": lambda b: replace(b, lines={}, seats={**b.seats, TALK: (0, 0, 1)}),
+    "a hold that ended before its time": lambda b: replace(
+        b, lines={}, seats={**b.seats, TALK: (0, 0, 2)}, holds={}, due=frozenset(), shown={}
+    ),
+    "a hold that is never due": lambda b: replace(b, due=frozenset()),
+    "a due hold that is none": lambda b: replace(b, due=frozenset({"ben", "carl"})),
+    "an orphaned pin": lambda b: replace(b, holds={**b.holds, "ben": Held(HoldState.PAYING, ((TALK, 1),), True)}),
+    "a widget with an older picture": lambda b: replace(b, shown={"a watcher": {**b.seats, YOGA: (2, 0, 4)}}),
+}
+
+
+@pytest.mark.parametrize("doctored", DOCTORED)
+def test_the_books_complain_of(doctored: str) -> None:
+    assert DOCTORED[doctored](books()).complaints(ledger())
+
+
+def test_a_pin_and_an_event_are_unfinished_business() -> None:
+    pinned = Held(HoldState.PAYING, ((TALK, 1),))
+
+    assert len(replace(books(), holds={"ben": pinned}, untold=1).unfinished()) == 2
+
+
+def test_a_seat_that_was_promised_twice_is_found() -> None:
+    told = ledger()
+    told.visits["carl"] = Visit("carl", ((TALK, 1),), grant=Grant(50.0, 50.1, 120.0))
+
+    assert told.complaints(CAPACITY)[0].startswith("oversold: 2 seats of talk")
+
+
+def test_a_seat_is_promised_again_once_its_hold_may_have_ended() -> None:
+    told = ledger()
+    told.visits["carl"] = Visit("carl", ((TALK, 1),), grant=Grant(50.0, 50.1, 120.0))
+
+    assert told.complaints(CAPACITY)
+    told.leaps.append(Leap(49.0, 90.0, 49.5))
+    assert told.complaints(CAPACITY) == [], "120 seconds have passed at once"
+
+
+def test_a_seat_is_promised_again_once_redis_forgot_its_hold() -> None:
+    told = ledger()
+    told.visits["carl"] = Visit("carl", ((TALK, 1),), grant=Grant(50.0, 50.1, 120.0))
+
+    told.losses.append(Loss(40.0, 45.0))
+    assert told.complaints(CAPACITY) == []
+    told.visits["dora"] = Visit("dora", ((TALK, 1),), grant=Grant(51.0, 51.1, 120.0))
+    assert told.complaints(CAPACITY), "what was granted after that counts again"
+
+
+def test_a_hold_that_is_denied_too_early_is_found() -> None:
+    told = ledger()
+    told.visits["ben"].denials.append(Denial(20.0, 20.1, "hold_ended"))
+
+    assert told.complaints(CAPACITY)[0].startswith("ended early: ben")
+    told.leaps.append(Leap(19.0, 110.0, 19.1))
+    assert told.complaints(CAPACITY) == []
+
+
+def test_two_orders_of_one_hold_are_found() -> None:
+    told = ledger()
+    told.visits["anna"].numbers.add("WXYZ-6789")
+
+    assert told.complaints(CAPACITY)
+
+
+def test_whoever_was_refused_and_is_booked_all_the_same_is_found() -> None:
+    told = ledger()
+    told.visits["anna"].numbers.clear()
+    told.visits["anna"].refused = "hold_ended"
+
+    assert books().complaints(told)

@@ -1,0 +1,282 @@
+"""A town: SQL, a Valkey, some `tenuto serve` and `tenuto worker`, and on each way between them a line with faults."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from tests.chaos.lines import Line
+from tests.chaos.patience import STEP_S, until
+from tests.chaos.processes import (
+    Postgres,
+    Process,
+    Supervised,
+    Valkey,
+    new_cluster,
+    postgres_process,
+    url_of,
+    wait_for_postgres,
+)
+from tests.domain.schedules import daily
+from tests.house import SITE
+from tests.store.studio import TALK, YOGA
+from tests.test_cli import free_port
+from widget_server.bootstrap import assembled
+from widget_server.domain.schedule import Service
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
+from widget_server.engine import keys
+from widget_server.engine.connection import Connection, connect
+from widget_server.settings import Settings
+from widget_server.store import migrations
+from widget_server.store.database import Database
+from widget_server.store.schedule import put_openings, put_service, put_settings
+from widget_server.store.sites import Sites
+
+ROOT = Path(__file__).parents[2]
+SERVICES = (YOGA, replace(YOGA, key="choir", name="Choir", capacity=5, seats_per_booking_max=3), TALK)
+CAPACITY = {service.key: service.capacity for service in SERVICES}
+FIRST_DAY = datetime.now(UTC).date() + timedelta(days=2)
+DAYS = 8
+HOLD_MINUTES = 2
+PARTITION = "tenuto"
+_ANSWER_MAX_S = 60.0
+_FAST = signal.SIGINT
+KEY = "a town needs a key of at least thirty-two characters"
+
+
+@dataclass(frozen=True)
+class Templates:
+    """What every town is copied from, so that none has to make its tables anew."""
+
+    sqlite: Path
+    postgres: Path
+
+
+@contextmanager
+def templates() -> Iterator[Templates]:
+    with _short_folder() as folder:
+        cluster, sqlite = folder / "cluster", folder / "migrated.sqlite3"
+        cluster.mkdir()
+        cluster.chmod(0o755)
+        new_cluster(cluster)
+        _migrate_postgres(cluster)
+        migrations.upgrade(make_url(f"sqlite:///{sqlite}"))
+        yield Templates(sqlite, cluster)
+
+
+def _migrate_postgres(cluster: Path) -> None:
+    server = postgres_process(cluster)
+    server.start()
+    try:
+        wait_for_postgres(server, url_of(cluster))
+        admin = create_engine(url_of(cluster).replace("/tenuto?", "/postgres?"), isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text("CREATE DATABASE tenuto"))
+        admin.dispose()
+        migrations.upgrade(make_url(url_of(cluster)))
+    finally:
+        server.end(_FAST)
+
+
+@dataclass
+class Member:
+    """A web process or a worker, with its own lines, so that each can have faults of its own."""
+
+    supervised: Supervised
+    redis: Line
+    sql: Line | None
+    port: int = 0
+
+    @property
+    def process(self) -> Process:
+        return self.supervised.process
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def lines(self) -> list[Line]:
+        return [line for line in (self.redis, self.sql) if line is not None]
+
+
+@dataclass
+class Town:
+    folder: Path
+    valkey: Valkey
+    postgres: Postgres | None
+    sql_url: str
+    tree: Path = ROOT
+    webs: list[Member] = field(default_factory=list)
+    workers: list[Member] = field(default_factory=list)
+
+    @property
+    def members(self) -> list[Member]:
+        return [*self.webs, *self.workers]
+
+    @cached_property
+    def slots(self) -> list[Slot]:
+        """All that can be booked, the first days first."""
+        return [slot for day in range(DAYS) for service in SERVICES for slot in _slots_of(service, day)]
+
+    @asynccontextmanager
+    async def redis(self) -> AsyncIterator[Connection]:
+        """A line of our own, past all faults but those of Valkey itself."""
+        connection = await connect(self.valkey.url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def leap(self, by: timedelta) -> None:
+        """So much time passes for all deadlines at once."""
+        async with self.redis() as redis:
+            clock = keys.of_partition(PARTITION).clock
+            await redis.read(("HINCRBY", clock, "offset", by // timedelta(milliseconds=1)))
+
+    async def site(self) -> Site:
+        """As it is in SQL now."""
+        database = Database(self.sql_url, self.folder)
+        try:
+            found = await Sites(database).by_key(SITE)
+            assert found is not None
+            return found
+        finally:
+            await database.close()
+
+    async def gate(self) -> tuple[int, str]:
+        """Epoch and state, as Redis has them; no epoch where it has none."""
+        async with self.redis() as redis:
+            (gate,) = await redis.read(("HMGET", keys.of_site(PARTITION, SITE).gate, "epoch", "state"))
+        return int(gate[0] or 0), gate[1] or ""
+
+    async def filled(self, after: int) -> int:
+        """The epoch in which Redis has the site, once that is later than this one."""
+        while True:
+            epoch, state = await self.gate()
+            if epoch > after and state == "OPEN":
+                return epoch
+            await asyncio.sleep(STEP_S)
+
+    async def until_all_are_up(self) -> None:
+        """Each has got as far as saying so since it was last started."""
+
+        async def all_said() -> bool:
+            ready = [("Serving on", web) for web in self.webs] + [("Working", worker) for worker in self.workers]
+            return all(word in member.process.said_since_start() for word, member in ready)
+
+        await until(all_said, patience_s=_ANSWER_MAX_S)
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TENUTO_")}
+        return {
+            **kept,
+            "PYTHONPATH": str(self.tree),
+            "TENUTO_DATA_DIR": str(self.folder),
+            "TENUTO_SECRET_KEY": KEY,
+            "TENUTO_HOST": "127.0.0.1",
+            "TENUTO_TRUSTED_PROXIES": "127.0.0.0/8",
+            "TENUTO_REDIS_URL": self.valkey.url,
+            "TENUTO_DATABASE_URL": self.sql_url,
+        }
+
+
+@asynccontextmanager
+async def town(
+    made_from: Templates, *, postgres: bool, webs: int = 2, workers: int = 2, clock: bool = False, tree: Path = ROOT
+) -> AsyncIterator[Town]:
+    """A whole town at work, with a studio in it. At its end all its processes have ended."""
+    async with AsyncExitStack() as at_the_end:
+        folder = at_the_end.enter_context(_short_folder())
+        new = await _with_servers(folder, made_from, at_the_end, postgres=postgres, clock=clock, tree=tree)
+        await _found_a_studio(new)
+        for number in range(webs):
+            port = free_port()
+            new.webs.append(await _member(new, f"web{number}", ("serve", "--port", str(port)), at_the_end, port))
+        for number in range(workers):
+            new.workers.append(await _member(new, f"worker{number}", ("worker",), at_the_end))
+        await new.until_all_are_up()
+        yield new
+
+
+async def _with_servers(
+    folder: Path, made_from: Templates, at_the_end: AsyncExitStack, *, postgres: bool, clock: bool, tree: Path
+) -> Town:
+    valkey = Valkey(folder / "valkey", clock=clock)
+    at_the_end.callback(valkey.process.kill)
+    await valkey.start()
+    if not postgres:
+        shutil.copy(made_from.sqlite, folder / "tenuto.sqlite3")
+        return Town(folder, valkey, None, f"sqlite+aiosqlite:///{folder / 'tenuto.sqlite3'}", tree)
+    server = Postgres(folder / "sql", made_from.postgres)
+    at_the_end.callback(server.stop_at_once)
+    await server.start()
+    return Town(folder, valkey, server, server.url, tree)
+
+
+async def _found_a_studio(new: Town) -> None:
+    settings = Settings(data_dir=new.folder, redis_url=new.valkey.url, database_url=new.sql_url)
+    async with assembled(settings, new.valkey.url) as parts:
+        await parts.use_cases.sites.create(key=SITE, name="The studio", zone="UTC", currency="EUR")
+        await parts.use_cases.reconciliation.ensure_loaded(SITE)
+        site = await new.site()
+
+        async def write(session: AsyncSession) -> None:
+            await put_settings(session, replace(site, hold_minutes=HOLD_MINUTES))
+            for service in SERVICES:
+                await put_service(session, site.id, service, at=datetime.now(UTC))
+                await put_openings(session, site.id, service.key, daily(service.key, time(8), time(12)))
+
+        await parts.use_cases.scheduling.change(site, write)
+
+
+async def _member(new: Town, name: str, command: tuple[str, ...], at_the_end: AsyncExitStack, port: int = 0) -> Member:
+    env, folder = new.environment(), new.folder / name
+    folder.mkdir()
+    redis = Line(folder / "redis.sock", new.valkey.socket)
+    env["TENUTO_REDIS_URL"] = f"unix://{redis.own}"
+    sql = None
+    if new.postgres is not None:
+        sql = Line(folder / new.postgres.socket.name, new.postgres.socket)
+        env["TENUTO_DATABASE_URL"] = url_of(folder)
+    process = Process(name, [sys.executable, "-m", "widget_server", *command], new.folder, env=env)
+    member = Member(Supervised(process), redis, sql, port)
+    for line in member.lines():
+        await at_the_end.enter_async_context(line.open())
+    keeping = asyncio.create_task(member.supervised.keep())
+    at_the_end.push_async_callback(_end, keeping)
+    return member
+
+
+async def _end(keeping: asyncio.Task[None]) -> None:
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+def _slots_of(service: Service, day: int) -> Iterator[Slot]:
+    length = timedelta(minutes=service.length_min)
+    first = datetime.combine(FIRST_DAY + timedelta(days=day), time(8), UTC)
+    for number in range(timedelta(hours=4) // length):
+        yield Slot(service.key, first + number * length, first + (number + 1) * length)
+
+
+@contextmanager
+def _short_folder() -> Iterator[Path]:
+    """Paths of sockets must be short, and pytest's own folders are not."""
+    folder = Path(tempfile.mkdtemp(prefix="tenuto-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
