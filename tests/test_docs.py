@@ -21,7 +21,11 @@ from widget_server.domain.policies import (
 )
 from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN
 from widget_server.domain.slots import SlotState
+from widget_server.engine.cluster import ClusterAddress
+from widget_server.engine.connection import address_of
 from widget_server.engine.reservations import LIMIT_LENGTHS
+from widget_server.engine.sentinel import SentinelAddress
+from widget_server.engine.wire import FORMS, OPTIONS, Address
 from widget_server.errors import Refusal
 from widget_server.live import wire
 from widget_server.settings import Settings
@@ -145,6 +149,18 @@ def test_defaults_are_told_as_they_are() -> None:
             assert f"Default `{field.default}`" in section or f"Default {field.default}." in section, name
 
 
+def test_every_form_of_the_address_of_redis_is_described_and_understood() -> None:
+    section = SETTINGS.split("### TENUTO_REDIS_URL\n")[1].split("\n#")[0]
+    urls = [form for form, _ in rows(f"## x\n{section}", "x")]
+
+    assert [url.partition("://")[0] + "://" for url in urls] == list(FORMS)
+    assert [type(address_of(url)) for url in urls] == [Address, Address, Address, SentinelAddress, ClusterAddress]
+    assert set(re.findall(r"`((?:ssl|sentinel)_\w+)`", section)) == {
+        *(option for option in OPTIONS if option.startswith("ssl_")),
+        *("sentinel_username", "sentinel_password"),
+    }
+
+
 def test_every_field_of_the_settings_page_has_its_heading() -> None:
     section = SETTINGS.split("## For one site: the settings page")[1]
     titles = {
@@ -189,7 +205,10 @@ def test_the_readme_is_short() -> None:
     assert README.count("\n") < 150
 
 
-@pytest.mark.parametrize("name", ["README", "ARCHITECTURE", "docs/api", "docs/settings", "docs/embedding", "CHANGELOG"])
+@pytest.mark.parametrize(
+    "name",
+    ["README", "ARCHITECTURE", "docs/api", "docs/settings", "docs/embedding", "docs/operations-redis", "CHANGELOG"],
+)
 def test_links_and_pictures_are_there(name: str) -> None:
     document = ROOT / f"{name}.md"
     for target in re.findall(r"\]\(([^)#]+)", document.read_text("utf-8")):

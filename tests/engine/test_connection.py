@@ -1,4 +1,5 @@
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -203,6 +204,30 @@ async def test_a_refused_password_is_told_as_what_it_is(
                 await connection.check()
             assert "Redis refuses the password" in caplog.text
             assert "guess" not in caplog.text
+        finally:
+            await connection.close()
+            server.stop()
+
+
+async def test_the_permissions_that_the_documents_name_are_enough() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "operations-redis.md").read_text("utf-8")
+    named = re.search(r"^user tenuto (.*)$", text, re.MULTILINE)
+    assert named is not None
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        server = Valkey(Path(folder), "--user", "tenuto", *named[1].split(), "--user", "default", "off")
+        server.start()
+        connection = Recorded(Address(f"unix://tenuto:password@{folder}/redis.sock"))
+        try:
+            await connection.check()
+            box = Box(connection)
+            await box.fill()
+            await box.hold("anna")
+            await box.pin("anna")
+            await box.commit("anna", BookedSeats(YOGA, 1, 1), fence=1)
+            await box.sweep()
+            assert (await box.seats()).booked == 1
+            with pytest.raises(Fault, match="NOPERM"):
+                await connection.read(("FLUSHALL",))
         finally:
             await connection.close()
             server.stop()

@@ -190,7 +190,8 @@ class Address:
         """Nothing is kept here."""
 
     def _greeting(self) -> list[tuple[Word, ...]]:
-        login: list[tuple[Word, ...]] = [("AUTH", *self._login)] if self._login else []
+        # Where a login is missing, Redis shall say so before it meets a script, which is too long for a stranger.
+        login: list[tuple[Word, ...]] = [("AUTH", *self._login) if self._login else ("PING",)]
         return [*login, ("SELECT", self._db)] if self._db else login
 
 
