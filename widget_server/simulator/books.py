@@ -22,6 +22,9 @@ class Books:
     def epoch(self, site: str) -> int:
         return int(self._sql.execute("SELECT epoch FROM site WHERE key = ?", (site,)).fetchone()[0])
 
+    def epochs(self) -> dict[str, int]:
+        return dict(self._sql.execute("SELECT key, epoch FROM site").fetchall())
+
     def decided(self, site: str, hold_id: str) -> Decided | None:
         found = self._sql.execute(
             "SELECT outcome.state, fence FROM outcome JOIN site ON site.id = site_id WHERE key = ? AND hold_id = ?",

@@ -1,7 +1,7 @@
 """What happens to the machines: time passes or goes back, Redis forgets, processes end."""
 
 from widget_server.simulator.operations import operation
-from widget_server.simulator.world import SITES, WEBS, WORKER, World
+from widget_server.simulator.world import WEBS, WORKER, World
 
 _JUMPS_MS = (50, 1_000, 1_000, 5_000, 20_000, 60_000, 120_000, 600_000)
 _DAY_MS = 86_400_000
@@ -66,8 +66,6 @@ async def a_replica_takes_over(world: World) -> str:
 
 
 def _go_back(world: World, *, is_another: bool) -> str:
-    for site in SITES:
-        world.witness.doubted[site] = world.books.epoch(site)
     world.redis.go_back(is_another=is_another)
     return "to the last copy"
 

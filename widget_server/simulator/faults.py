@@ -6,7 +6,7 @@ from random import Random
 
 from widget_server.simulator.turns import VirtualClock
 
-RATES = (0.0005, 0.002, 0.005, 0.012)
+RATES = (0.001, 0.004, 0.008, 0.015)
 """Of all calls to Redis and SQL, in different runs."""
 REDIS_AWAY_MS = (100, 700, 1_500)
 SQL_AWAY_MS = (10, 50, 300)
@@ -20,14 +20,17 @@ class Fault(StrEnum):
     SCRIPTS_FLUSHED = "script cache flushed"
     NOT_NOW = "Redis loading"
     REDIS_AWAY = "Redis away for a while"
+    EMPTIED = "Redis emptied in the middle"
+    TAKEN_OVER = "replica takes over in the middle"
     SQL_REFUSES = "SQL refuses"
     SQL_UNKNOWN = "commit done, answer lost"
     SQL_AWAY = "SQL away for a while"
 
 
 _AT_REDIS = (
-    *(Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.REQUEST_LOST, Fault.REPLY_LOST, Fault.REPLY_LOST),
-    *(Fault.SCRIPTS_FLUSHED, Fault.NOT_NOW, Fault.REDIS_AWAY),
+    *(Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.REQUEST_LOST, Fault.REPLY_LOST, Fault.REPLY_LOST) * 4,
+    *(Fault.SCRIPTS_FLUSHED, Fault.NOT_NOW, Fault.REDIS_AWAY) * 3,
+    *(Fault.EMPTIED, Fault.TAKEN_OVER),
 )
 _BEFORE_SQL = (Fault.CRASH_BEFORE, Fault.SQL_REFUSES, Fault.SQL_AWAY)
 _AFTER_SQL = (Fault.CRASH_AFTER, Fault.SQL_UNKNOWN)

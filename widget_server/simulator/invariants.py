@@ -11,6 +11,8 @@ class Invariant(StrEnum):
     DEADLINE = "nothing ends before its deadline"
     ONCE = "a hold ends once"
     PIN = "a pinned hold ends by its outcome only"
+    OUTCOME = "what was given up is not confirmed afterwards"
+    EPOCH = "what is told bears the epoch that the site is in"
     TOLD = "every change is told by the feed"
     RISING = "versions never go backwards"
     LIMIT = "no hold outlives its limit"

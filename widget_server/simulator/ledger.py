@@ -38,6 +38,8 @@ class Visitor:
     losses: int = 0
     """What Redis had lost by then: whatever it loses later, this hold may be among it."""
     pins: list[Pin] = field(default_factory=list)
+    given_up: int = 0
+    """The fence of the latest pin that was given up for good."""
     order: tuple[str, str] | None = None
     """Its number and its secret."""
     cancelling: bool = False
@@ -117,6 +119,10 @@ class Ledger:
         recent_ms = now_ms - REMEMBERED_MS
         found = [one for one in self.visitors if one.state in states and one.deadline_ms >= recent_ms]
         return found[-1 - int(len(found) * self._chance.random() ** 2)] if found else None
+
+    def declined(self) -> Visitor | None:
+        """Somebody whose payment failed, and who may try again."""
+        return next((one for one in reversed(self.visitors) if one.state == "held" and one.pins), None)
 
     def last_minute(self, now_ms: int) -> Visitor | None:
         """Whose hold ends first."""

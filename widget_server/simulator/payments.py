@@ -7,6 +7,7 @@ from widget_server.clock import to_ms
 from widget_server.domain.orders import OutcomeState
 from widget_server.engine.reservations import Pin
 from widget_server.errors import Refusal, StaleEpoch, StaleSchedule
+from widget_server.simulator.invariants import Invariant, must
 from widget_server.simulator.ledger import Visitor
 from widget_server.simulator.operations import ask, operation
 from widget_server.simulator.people import wanted
@@ -28,7 +29,8 @@ class Webhook:
 
 @operation(weight=7)
 async def begin_to_pay(world: World) -> str:
-    visitor = world.ledger.one(world.redis.now_ms(), "held", "paying")
+    tries_again = world.ledger.declined() if world.chance.random() < 0.5 else None
+    visitor = tries_again or world.ledger.one(world.redis.now_ms(), "held", "paying")
     if visitor is None:
         return "nobody holds"
     process = world.web()
@@ -54,7 +56,7 @@ async def webhook(world: World) -> str:
         return "none is on its way"
     at = world.chance.randrange(len(world.webhooks))
     news = world.webhooks[at]
-    if world.chance.random() < 0.8:
+    if world.chance.random() < 0.6:
         del world.webhooks[at]
     process = world.web()
     with news.visitor.asking():
@@ -95,6 +97,8 @@ async def _capture(process: Process, news: Webhook) -> str:
         return "tries again later"
     except Refusal as refusal:
         return await _undo(process, news, release=True) + f" after {refusal.code}"
+    else:
+        must(news.pin.fence > news.visitor.given_up, Invariant.OUTCOME, f"{news.visitor} was given up before")
     await process.reconciliation.tell_booked(listing.site, ref.hold_id, news.pin.fence)
     return "booked"
 
@@ -106,6 +110,7 @@ async def _give_up(process: Process, news: Webhook) -> str:
 async def _undo(process: Process, news: Webhook, *, release: bool) -> str:
     site, hold_id, fence = (await process.catalog.find(news.visitor.site)).site, news.visitor.id, news.pin.fence
     if await process.store.give_up(site.id, hold_id, fence) is OutcomeState.ABANDONED:
+        news.visitor.given_up = max(fence, news.visitor.given_up)
         await process.engine.unpin(site, hold_id, fence=fence, release=release, min_left=MIN_LEFT)
         news.visitor.state = "held"
         return "given back"

@@ -191,6 +191,9 @@ async def _confirm(world: World, visitor: Visitor, lines: tuple[Line, ...] = ())
     with visitor.asking() as asking:
         answer = await ask(process, process.bookings.confirm(visitor.ref, wanted(visitor, lines)))
         if isinstance(answer, Confirmed):
+            if visitor.state == "held" and _binds(world, visitor, asking):
+                state = world.redis.state_of(visitor.site, visitor.id)
+                must(state in ("paying", "confirmed"), Invariant.PIN, f"{visitor} is booked, and in Redis {state}")
             _confirmed(world, visitor, answer)
         else:
             must(visitor.order is None, Invariant.SAME, f"{visitor} was confirmed before, and now {answer!r}")

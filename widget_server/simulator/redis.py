@@ -21,6 +21,8 @@ LISTENS_AGAIN_MS = 1_000
 _LAG_MS = (0, 0, 20, 200, 900)
 """How long after a change a process hears of it."""
 
+_ENDS_CONNECTIONS = (Fault.REQUEST_LOST, Fault.REDIS_AWAY, Fault.EMPTIED, Fault.TAKEN_OVER)
+
 _COPY_ALL = f"""
 for _, key in ipairs(redis.call('KEYS', '*')) do
   redis.call('COPY', key, key, 'DB', {SNAPSHOT_DB}, 'REPLACE')
@@ -62,6 +64,7 @@ class Redis:
         self._faults = faults
         self._witness = witness
         self._scripts = scripts.by_sha()
+        self._name = partition
         self._partition = keys.of_partition(partition)
         self._clock_then: Reply = (None, None)
         """The clock's fields as the last script left them."""
@@ -73,6 +76,11 @@ class Redis:
     def now_ms(self) -> int:
         """The partition's clock."""
         return kept.now_ms(self._clock_then, self._time())
+
+    def state_of(self, site: str, hold_id: str) -> str | None:
+        """Of a hold, as it is kept."""
+        state: str | None = self.line.ask("HGET", keys.of_site(self._name, site).hold(hold_id), "state")
+        return state
 
     def next_due_ms(self) -> int | None:
         """When the first hold ends, or is to be resolved."""
@@ -107,6 +115,7 @@ class Redis:
 
     def go_back(self, *, is_another: bool) -> None:
         """As if it had lost the end of its file; or as if a replica had taken over that had not heard of it."""
+        self._witness.doubt_all()
         self.losses += 1
         self.starts += 1
         self.servers += is_another
@@ -145,7 +154,7 @@ class Redis:
         count = int(words[2])
         script_keys, args = words[3 : 3 + count], words[3 + count :]
         self.changes += 1
-        stamp, looks = self.changes, self._witness.looks(script_keys)
+        stamp, looks = self.changes, self._witness.looks(script_keys, self.now_ms())
         send.append(pack("HSET", scripts.STATE_KEY, "now_ms", self.machine_ms, "stamp", stamp))
         send += looks
         send.append(pack(words[0], script.sha if words[0] == "EVALSHA" else script.text, count, *script_keys, *args))
@@ -274,23 +283,32 @@ class SimulatedWire(Wire):
 
     def _exchange(self, fault: Fault | None) -> None:
         way = self._way
-        match fault:
-            case Fault.CRASH_BEFORE:
-                way.process.crash()
-            case Fault.REQUEST_LOST | Fault.REDIS_AWAY:
-                self.close()
-            case Fault.NOT_NOW:
-                self._answer([hiredis.ReplyError("LOADING Redis is loading the dataset in memory")] * len(self._queue))
-            case Fault.CRASH_AFTER:
-                way.redis.execute(self._some())
-                way.process.crash()
-            case Fault.REPLY_LOST:
-                way.redis.execute(self._some())
-                self.close()
-            case _:
-                if fault is Fault.SCRIPTS_FLUSHED:
-                    way.redis.flush_scripts()
-                self._answer(way.redis.execute(self._some()))
+        if fault in _ENDS_CONNECTIONS:
+            self._lose(fault)
+            return
+        if fault is Fault.NOT_NOW:
+            self._answer([hiredis.ReplyError("LOADING Redis is loading the dataset in memory")] * len(self._queue))
+            return
+        if fault is Fault.SCRIPTS_FLUSHED:
+            way.redis.flush_scripts()
+        if fault is Fault.CRASH_BEFORE:
+            way.process.crash()
+            return
+        replies = way.redis.execute(self._some())
+        if fault is Fault.CRASH_AFTER:
+            way.process.crash()
+        elif fault is Fault.REPLY_LOST:
+            self.close()
+        else:
+            self._answer(replies)
+
+    def _lose(self, fault: Fault | None) -> None:
+        """What was sent does not arrive."""
+        if fault is Fault.EMPTIED:
+            self._way.redis.forget_all()
+        elif fault is Fault.TAKEN_OVER:
+            self._way.redis.go_back(is_another=True)
+        self.close()
 
     def _some(self) -> list[Asked]:
         """Mostly all that is on its way, as the server would take it; now and then somebody else comes in between."""

@@ -14,13 +14,11 @@ from widget_server.domain.slots import UNTOUCHED, Seats
 from widget_server.engine import kept, keys
 from widget_server.engine.feed import _understood
 from widget_server.engine.scripts import load
-from widget_server.engine.wire import Reply, good, pack
+from widget_server.engine.wire import Reply, pack
 from widget_server.simulator.books import Books
 from widget_server.simulator.invariants import Broken, Invariant, must
-from widget_server.simulator.server import Line
 
 _HOLD_FIELDS = ("state", "fence", "deadline", "limit", "window")
-_BUDGETS = {":visitor:": HOLDS_PER_VISITOR_MAX, ":network:": HOLDS_PER_NETWORK_MAX}
 _ENDED = ("released", "confirmed")
 
 
@@ -55,6 +53,7 @@ class SlotThen:
     seats: Seats
     lines: dict[str, float]
     """Hold and seats of each line, as "<hold>:<seats>", and its deadline in ms; infinite where pinned."""
+    booked_version: int
 
     def held(self) -> int:
         return sum(int(line.rpartition(":")[2]) for line in self.lines)
@@ -70,10 +69,14 @@ class Moment:
 
     holds: dict[HoldKey, HoldThen]
     slots: dict[SlotKey, SlotThen]
+    budgets: dict[str, int]
+    """How many live holds count in each."""
+    epochs: dict[str, str | None]
+    """Of the gate of each site."""
 
 
 class Witness:
-    def __init__(self, books: Books, line: Line) -> None:
+    def __init__(self, books: Books) -> None:
         self.broken: Broken | None = None
         """The first that was seen to break."""
         self.seen: list[str] = []
@@ -86,14 +89,18 @@ class Witness:
         self.schedules: dict[str, int] = {}
         """Site -> the newest version of its schedule that an operator was told to be in force."""
         self._books = books
-        self._line = line
 
-    def looks(self, script_keys: Sequence[str]) -> list[bytes]:
+    def doubt_all(self) -> None:
+        """Redis has gone back in time: until a site is in a later epoch, its counts are of the past."""
+        self.doubted.update(self._books.epochs())
+
+    def looks(self, script_keys: Sequence[str], now_ms: int) -> list[bytes]:
         """The commands that read what a script with these keys may touch."""
         looks = [pack("HMGET", hold.key, *_HOLD_FIELDS) for hold in _holds(script_keys)]
         for slot in _slots(script_keys):
             looks += [pack("HGET", slot.day_key, slot.field), pack("ZRANGE", slot.key, 0, -1, "WITHSCORES")]
-        return looks
+        looks += [pack("ZCOUNT", key, f"({now_ms}", "+inf") for key in _budgets(script_keys)]
+        return looks + [pack("HGET", key, "epoch") for key in _gates(script_keys).values()]
 
     def see(
         self,
@@ -110,13 +117,13 @@ class Witness:
         self.seen.append(f"{script} {_code(reply)}")
         then, now = _moment(script_keys, before), _moment(script_keys, after)
         try:
-            self._compare(script, script_keys, args, then, now)
+            self._compare(script, args, then, now)
             if script != "restore":
                 _told(then, now, told)
         except Broken as broken:
             self.broken = self.broken or broken
 
-    def _compare(self, script: str, script_keys: Sequence[str], args: Sequence[str], then: Moment, now: Moment) -> None:
+    def _compare(self, script: str, args: Sequence[str], then: Moment, now: Moment) -> None:
         self.checks += 1
         for hold, hold_now in now.holds.items():
             if then.holds[hold] != hold_now:
@@ -128,7 +135,8 @@ class Witness:
         if any(now.slots[slot].lines.keys() - then.slots[slot].lines.keys() for slot in now.slots):
             self._schedule_is_in_force(script, args, next(iter(now.slots)).site)
             if script == "hold":
-                self._budgets_allow(script_keys)
+                for key, live in now.budgets.items():
+                    must(live <= _most(key), Invariant.BUDGET, f"{key} has {live}")
 
     def _hold_moved(self, hold: HoldKey, then: HoldThen, now: HoldThen) -> None:
         what = f"{hold.site}/{hold.id} was {then}, is {now}, at {self.now_ms}"
@@ -156,6 +164,7 @@ class Witness:
         must(now.held() == now.seats.held, Invariant.COUNT, what)
         must(now.frees_at() == now.seats.frees_at, Invariant.FREES, what)
         must(now.seats.version > then.seats.version or now.seats == then.seats, Invariant.RISING, what)
+        must(now.booked_version >= then.booked_version or script == "restore", Invariant.RISING, what)
         for line in then.lines.keys() - now.lines.keys():
             if _hold_of(line) not in ours:
                 must(then.lines[line] <= self.now_ms, Invariant.DEADLINE, f"{line} of {what}")
@@ -171,13 +180,6 @@ class Witness:
             held = sum(int(line.rpartition(":")[2]) for line in now.lines if not self._is_booked(slot.site, line))
             must(booked + held <= capacity, Invariant.ROOM, f"of {capacity}, SQL has booked {booked}: {what}")
 
-    def _budgets_allow(self, script_keys: Sequence[str]) -> None:
-        for key in script_keys:
-            most = next((most for kind, most in _BUDGETS.items() if kind in key), None)
-            if most is not None:
-                live = good(self._line.ask("ZCOUNT", key, f"({self.now_ms}", "+inf"))
-                must(live <= most, Invariant.BUDGET, f"{key} has {live}")
-
     def _is_booked(self, site: str, line: str) -> bool:
         decided = self._books.decided(site, _hold_of(line))
         return decided is not None and decided.state == "confirmed"
@@ -190,12 +192,15 @@ class Witness:
 
 
 def _told(then: Moment, now: Moment, told: Reply) -> None:
-    """The last word of the feed on each slot that moved is what the slot counts."""
+    """The last word of the feed on each slot that moved is what the slot counts, in the epoch of its site."""
+    updates = [update for update in map(_understood, told) if update is not None]
+    for update in updates:
+        must(str(update.epoch) == now.epochs[update.site_key], Invariant.EPOCH, f"{update}, {now.epochs}")
     moved = {slot: now.slots[slot].seats for slot in now.slots if then.slots[slot].seats != now.slots[slot].seats}
     if not moved:
         return
-    updates = [update for entry in told if isinstance(update := _understood(entry), SeatsMoved)]
-    last = {(update.site_key, slot_id): seats for update in updates for slot_id, seats in update.seats}
+    moves = [update for update in updates if isinstance(update, SeatsMoved)]
+    last = {(update.site_key, slot_id): seats for update in moves for slot_id, seats in update.seats}
     for slot, seats in moved.items():
         heard = last.get((slot.site, slot.id))
         must(heard == seats, Invariant.TOLD, f"{slot.site}/{slot.id} is {seats}, the feed says {heard}")
@@ -204,7 +209,9 @@ def _told(then: Moment, now: Moment, told: Reply) -> None:
 def _moment(script_keys: Sequence[str], replies: Sequence[Reply]) -> Moment:
     answers = iter(replies)
     holds = {hold: _hold_then(next(answers)) for hold in _holds(script_keys)}
-    return Moment(holds, {slot: _slot_then(slot, answers) for slot in _slots(script_keys)})
+    slots = {slot: _slot_then(slot, answers) for slot in _slots(script_keys)}
+    budgets = {key: next(answers) for key in _budgets(script_keys)}
+    return Moment(holds, slots, budgets, {site: next(answers) for site in _gates(script_keys)})
 
 
 def _hold_then(fields: Reply) -> HoldThen:
@@ -215,7 +222,8 @@ def _hold_then(fields: Reply) -> HoldThen:
 def _slot_then(slot: SlotKey, answers: Iterator[Reply]) -> SlotThen:
     figures, lines = next(answers), next(answers)
     ((_, seats),) = kept.seats_of_day(slot.prefix, (slot.field, figures)) if figures else ((slot.id, UNTOUCHED),)
-    return SlotThen(seats, {line: float(score) for line, score in zip(lines[::2], lines[1::2], strict=True)})
+    deadlines = {line: float(score) for line, score in zip(lines[::2], lines[1::2], strict=True)}
+    return SlotThen(seats, deadlines, int(figures.split(":")[3]) if figures else 0)
 
 
 def _holds(script_keys: Iterable[str]) -> list[HoldKey]:
@@ -224,6 +232,19 @@ def _holds(script_keys: Iterable[str]) -> list[HoldKey]:
 
 def _slots(script_keys: Iterable[str]) -> list[SlotKey]:
     return [found for key in script_keys if (found := slot_key(key)) is not None]
+
+
+def _budgets(script_keys: Iterable[str]) -> list[str]:
+    return [key for key in script_keys if ":visitor:" in key or ":network:" in key]
+
+
+def _gates(script_keys: Iterable[str]) -> dict[str, str]:
+    """By site."""
+    return {key.split(":")[1]: key for key in script_keys if key.endswith(":gate")}
+
+
+def _most(budget: str) -> int:
+    return HOLDS_PER_VISITOR_MAX if ":visitor:" in budget else HOLDS_PER_NETWORK_MAX
 
 
 @cache

@@ -80,7 +80,7 @@ class World:
         self.turns = Turns(self.chance, self.clock)
         self.faults = Faults(self.chance, self.clock)
         self.books = books
-        self.witness = Witness(books, line)
+        self.witness = Witness(books)
         self.redis = Redis(line, self.clock, self.faults, self.witness, PARTITION)
         self.ledger = Ledger(self.chance)
         self.sites: dict[str, Site] = {}
