@@ -57,6 +57,15 @@ test("seats never go back to an older version", async () => {
   assert.equal(availability.slot(YOGA).booked, 5);
 });
 
+test("news of an epoch that has ended is older than any answer of the next", async () => {
+  const availability = await knowing(answer({ epoch: 8, slots: [slot({ booked: 3, version: 3 })] }));
+
+  assert.deepEqual(availability.apply([update({ booked: 9, version: 40 })], 6), []);
+  assert.equal(availability.slot(YOGA).booked, 3);
+  availability.apply([update({ booked: 4, version: 4 })], 8);
+  assert.equal(availability.slot(YOGA).booked, 4);
+});
+
 test("news that overtakes the answer it belongs to is not lost", async () => {
   const availability = new Availability(async () => {
     availability.apply([update({ held: 2, version: 4 })]);

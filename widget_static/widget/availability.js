@@ -93,10 +93,13 @@ export class Availability {
 
   /**
    * News of the feed, with absolute figures: the newest version of a slot counts, in whatever order they come.
+   * Of an epoch that has ended they count no more: we may have read from a process that is ahead of the feed's.
    * @param {SeatsUpdate[]} updates
+   * @param {number} [epoch]
    * @returns {Slot[]} the slots that changed, as they are now
    */
-  apply(updates) {
+  apply(updates, epoch = this.#epoch) {
+    if (epoch < this.#epoch) return [];
     return updates.map((update) => this.#applyOne(update.slot, seatsOf(update))).filter((slot) => slot !== null);
   }
 

@@ -21,7 +21,7 @@ const HIDDEN_MAX_MS = 60_000;
 
 /**
  * @typedef {object} Listener
- * @property {(event: string, data: any) => void} onEvent  hello, seats, schedule, reset
+ * @property {(event: string, data: any, epoch: number) => void} onEvent  hello, seats, schedule, reset; of which epoch
  * @property {() => void} onPoll  ask for everything that is shown
  * @property {(isLive: boolean) => void} onLine  whether news comes in by itself
  */
@@ -134,7 +134,7 @@ export class Feed {
       for (const { kind, id, text } of parser.read(decoder.decode(value, { stream: true }))) {
         this.#lastId = id || this.#lastId;
         this.#retryMs = parser.retryMs ?? this.#retryMs;
-        this.#listener.onEvent(kind, JSON.parse(text));
+        this.#listener.onEvent(kind, JSON.parse(text), Number.parseInt(id, 10));
         yield kind;
       }
     }

@@ -39,9 +39,9 @@ async function start() {
   const feed = new Feed(
     api.feedUrl,
     {
-      onEvent: (kind, data) => {
+      onEvent: (kind, data, epoch) => {
         if (kind === "hello") clock.learn(data.server_now);
-        else if (kind === "seats") visit?.seatsMoved(data.slots);
+        else if (kind === "seats") visit?.seatsMoved(data.slots, epoch);
         else if (kind === "schedule") void visit?.scheduleMoved();
         else if (kind === "reset") void visit?.wasReset(data.epoch);
       },

@@ -348,9 +348,12 @@ export class Visit {
     return this.#availability.slot(id);
   }
 
-  /** @param {import("./availability.js").SeatsUpdate[]} updates */
-  seatsMoved(updates) {
-    const changed = this.#availability.apply(updates);
+  /**
+   * @param {import("./availability.js").SeatsUpdate[]} updates
+   * @param {number} epoch
+   */
+  seatsMoved(updates, epoch) {
+    const changed = this.#availability.apply(updates, epoch);
     if (changed.some(({ id }) => id === this.#keeper.leaving?.lines[0].slot)) this.#keeper.leaving = null;
     if (changed.length) this.#tick();
     const own = this.#choice?.slot.id;
