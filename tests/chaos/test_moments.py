@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.chaos.books import Books, read_books
 from tests.chaos.ledger import Ledger
 from tests.chaos.lines import Line, Trap
 from tests.chaos.patience import PATIENCE_S, STEP_S, until
-from tests.chaos.town import PARTITION, Member, Templates, Town, town
+from tests.chaos.town import PARTITION, Member, Templates, Town, broken, town
 from tests.house import SITE
 from tests.test_cli import free_port
 from widget_server.domain.holds import HoldState
@@ -134,6 +135,12 @@ class Scene:
 
 @pytest.fixture
 async def scene(place: Town) -> AsyncIterator[Scene]:
+    async with set_in(place) as scene:
+        yield scene
+
+
+@asynccontextmanager
+async def set_in(place: Town) -> AsyncIterator[Scene]:
     """Each with a slot of its own, and web processes that have just begun or are well."""
     slot = next(slot.id for slot in place.slots if slot.service == "talk" and slot.id not in _USED)
     _USED.add(slot)
@@ -270,6 +277,25 @@ async def test_stopped_past_its_resolve_by_it_finds_on_waking_that_others_have_d
     assert answer.status_code == 410, answer.text
     books = await scene.until_settled(booked=1)
     assert books.numbers.keys() & {scene.anna.id, scene.ben.id} == {scene.ben.id}
+
+
+async def test_where_outcomes_are_not_compared_a_stopped_process_books_what_was_given_up(
+    made_from: Templates, tmp_path: Path
+) -> None:
+    """The control: the test above can fail."""
+    tree = broken(tmp_path / "broken", "widget_server/store/outcomes.py", "(col(OutcomeRow.fence) < fence)", "True")
+    async with town(made_from, postgres=True, tree=tree) as place, set_in(place) as scene:
+        line, trap = moments_before_the_record(scene)["after the pin"]
+        async with scene.trapped(line, trap) as confirming:
+            scene.web.process.stop()
+            await scene.town.leap(PAST)
+            await scene.until(lambda books: books.outcomes.get(scene.anna.id) == "abandoned")
+            trap.pass_on()
+            scene.web.process.go_on()
+            answer = await confirming
+
+    assert answer is not None
+    assert answer.status_code == 201, answer.text
 
 
 async def test_a_worker_killed_between_giving_up_and_giving_back_is_followed_by_another(scene: Scene) -> None:

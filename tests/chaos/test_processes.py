@@ -3,13 +3,12 @@
 Longer by hand: `python -m tests.chaos --minutes 30 --seed 1`. See docs/reliability.md.
 """
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.runs import MENUS, run
-from tests.chaos.town import ROOT, Templates
+from tests.chaos.town import Templates, broken
 
 pytestmark = pytest.mark.anyio
 
@@ -29,14 +28,8 @@ async def test_whatever_fails_the_books_agree_soon_after(menu: str, made_from: T
 
 async def test_the_books_complain_of_a_hold_script_that_counts_no_seats(made_from: Templates, tmp_path: Path) -> None:
     """The control: without the one guard that all else stands on, visitors are granted seats that do not exist."""
-    broken = tmp_path / "broken"
-    for part in ("widget_server", "lua", "widget_static"):
-        shutil.copytree(ROOT / part, broken / part, ignore=shutil.ignore_patterns("__pycache__"))
-    find_room = broken / "lua" / "lib" / "find_room.lua"
-    whole = find_room.read_text()
-    find_room.write_text(whole.replace("if lacking <= 0 then", "if true then", 1))
-    assert find_room.read_text() != whole
+    tree = broken(tmp_path / "broken", "lua/lib/find_room.lua", "if lacking <= 0 then", "if true then")
 
-    report = await run("lines", SEED, made_from, seconds=5.0, tree=broken, faults=False)
+    report = await run("lines", SEED, made_from, seconds=5.0, tree=tree, faults=False)
 
     assert [complaint for complaint in report.complaints if complaint.startswith("oversold: ")]

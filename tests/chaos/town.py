@@ -64,6 +64,16 @@ class Templates:
     postgres: Path
 
 
+def broken(folder: Path, file: str, before: str, after: str) -> Path:
+    """A copy of the product with one text replaced, to see that somebody complains."""
+    for part in ("widget_server", "lua", "widget_static"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    whole = (folder / file).read_text("utf-8")
+    assert before in whole, "there is no such text any more"
+    (folder / file).write_text(whole.replace(before, after, 1), "utf-8")
+    return folder
+
+
 @contextmanager
 def templates() -> Iterator[Templates]:
     with _short_folder() as folder:
