@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from time import monotonic, sleep
 from urllib.parse import unquote
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -35,7 +34,6 @@ from widget_server.store.schedule import put_openings, put_service, put_settings
 
 SITE, SERVICE = "studio", "desk"
 DAYS, SLOTS = 31, 1_488
-FILLING_MAX_S = 10.0
 HOLD_MINUTES = 60
 """Longer than the run: no hold ends but those that shall."""
 
@@ -111,21 +109,9 @@ class Studio:
 
     @contextmanager
     def working(self) -> Iterator["Studio"]:
-        """With a worker, which fills Redis anew at its start: the studio as it is after that."""
+        """With a worker; Redis and SQL agree, so it fills nothing anew."""
         with self._running("worker", "Working"):
-            yield self._filled_after(self.site.epoch)
-
-    def _filled_after(self, epoch: int) -> "Studio":
-        line = self.line()
-        give_up_at_s = monotonic() + FILLING_MAX_S
-        gate = keys.of_site(self.site.partition, SITE).gate
-        while True:
-            epoch_now, state = line.ask("HMGET", gate, "epoch", "state")
-            if state == "OPEN" and int(epoch_now) > epoch:
-                line.close()
-                return replace(self, site=replace(self.site, epoch=int(epoch_now)))
-            trust(monotonic() < give_up_at_s, "The worker did not fill Redis.")
-            sleep(0.05)
+            yield self
 
     @contextmanager
     def _running(self, command: str, says: str) -> Iterator[subprocess.Popen[str]]:

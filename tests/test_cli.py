@@ -1,6 +1,7 @@
 """The command: what is wrong is said in one sentence, and whatever ends it leaves nothing behind."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 import hiredis
 import httpx2
 import pytest
+from redis import Redis
 
 from tests.engine.servers import Valkey
 from tests.engine.test_embedded import alive, eventually
@@ -227,12 +229,47 @@ def test_the_tables_are_made_once_and_sites_only_with_good_keys(tenuto: Tenuto, 
     assert "site key" in tenuto.refuses("create-site", "Stu dio", **elsewhere)
     assert "time zone" in tenuto.refuses("create-site", "other", "--zone", "Europe/Nowhere", **elsewhere)
     assert "currency" in tenuto.refuses("create-site", "other", "--currency", "euros", **elsewhere)
-    assert "studio: 0 slots written anew." in tenuto("rebuild", **elsewhere)[1]
+    assert "0 slots written anew, 0 looked at and 0 mended." in tenuto("rebuild", **elsewhere)[1]
     Path("tenuto-data/tenuto.sqlite3").rename("newer")
     tenuto("migrate")
     tenuto("create-site", "studio", **elsewhere)
-    assert "studio: 0 slots written anew." in tenuto("rebuild", "studio", **elsewhere)[1], "from an older backup"
+    assert "0 slots written anew" in tenuto("rebuild", "studio", **elsewhere)[1], "from an older backup"
     assert "no such site" in tenuto.refuses("rebuild", "stduio", **elsewhere)
+
+
+def test_an_audit_tells_by_its_exit_code_whether_something_is_wrong(tenuto: Tenuto, empty_valkey: Valkey) -> None:
+    there = {"TENUTO_REDIS_URL": empty_valkey.url}
+    tenuto("migrate")
+    tenuto("create-site", "studio", **there)
+    tenuto("rebuild", **there)
+
+    assert tenuto("audit", **there) == (
+        0,
+        "Clean: 0 slots, holds and meetings looked at, and Redis and SQL agree.\n",
+        "",
+    )
+    assert json.loads(tenuto("audit", "--json", **there)[1]) == {"clean": True, "looked_at": 0, "findings": []}
+
+    with Redis.from_url(empty_valkey.url) as redis:
+        redis.flushall()
+    code, told, _ = tenuto("audit", "--json", **there)
+    (finding,) = json.loads(told)["findings"]
+    assert (code, finding.pop("mended_by")) == (1, "the next visitor, a running worker, or tenuto rebuild")
+    assert finding == {
+        "site": "studio",
+        "kind": "gate",
+        "where": "gate",
+        "redis": "closed, or not there",
+        "sql": "epoch 2",
+    }
+    code, told, _ = tenuto("audit", "studio", **there)
+    assert code == 1
+    assert told.startswith("studio  gate  gate\n    Redis: closed, or not there\n    SQL: epoch 2\n    mended by: ")
+
+    code, told, said = tenuto("audit", TENUTO_REDIS_URL=f"redis://127.0.0.1:{free_port()}")
+    assert (code, told) == (2, "")
+    assert "redis at 127.0.0.1" in said
+    assert tenuto("audit", "stduio", **there)[0] == 2
 
 
 def test_what_it_can_do_is_told_and_anything_else_refused(tenuto: Tenuto) -> None:

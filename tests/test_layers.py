@@ -16,7 +16,7 @@ LAYERS = {
     ADAPTERS: ("engine", "live", "notify", "payments", "store"),
     USE_CASES: ("use_cases",),
     WEB: ("web",),
-    TOP: ("__main__", "bootstrap", "cli", "connections", "demo", "serving", "simulator"),
+    TOP: ("__main__", "bootstrap", "cli", "connections", "demo", "reporting", "serving", "simulator"),
 }
 LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
 
@@ -27,7 +27,12 @@ ONLY_KNOWN_TO = {
     "alembic": ("store",),
     "redis": ("engine",),
     "sqlalchemy": ("store", "simulator"),
-    "sqlmodel": ("store", "use_cases", "demo", "simulator"),  # a use case hands a session on, it sends nothing through it
+    "sqlmodel": (
+        "store",
+        "use_cases",
+        "demo",
+        "simulator",
+    ),  # a use case hands a session on, it sends nothing through it
     "starlette": ("web", *LAYERS[TOP]),
     "stripe": ("payments",),
     "uvicorn": LAYERS[TOP],

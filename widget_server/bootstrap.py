@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, MutableMapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from widget_server.engine.connection import connect
 from widget_server.engine.embedded import EmbeddedRedis, start_or_attach
 from widget_server.engine.feed import Feed
 from widget_server.engine.inspection import Inspection
+from widget_server.engine.mending import Mending
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Fault, Unavailable
 from widget_server.live.hub import Hub
 from widget_server.settings import Settings
+from widget_server.store import audit, operators, outbox, schedule
 from widget_server.store import bookings as stored_bookings
-from widget_server.store import operators, outbox, schedule
 from widget_server.store import sites as stored_sites
 from widget_server.store.database import Database
 from widget_server.use_cases.availability import Availability
@@ -101,11 +103,14 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         catalog=catalog,
         engine=engine,
         inspection=Inspection(connection),
+        mending=Mending(connection),
         feed=feed,
         sites=sites,
         store=store,
         outbox=outbox.Outbox(database),
+        audits=audit.Audits(database),
         clock=clock,
+        round_length=timedelta(seconds=settings.audit_round_s),
     )
     availability = Availability(
         catalog=catalog,

@@ -14,8 +14,14 @@ from widget_server.bootstrap import Parts, application, assembled, log_plainly, 
 from widget_server.domain.sites import Site
 from widget_server.engine.embedded import EmbeddedRedis
 from widget_server.errors import Fault, Refusal
+from widget_server.reporting import Progress, as_json, as_lines
 from widget_server.serving import listening, serve, work
 from widget_server.settings import Settings
+from widget_server.use_cases.findings import Finding
+from widget_server.use_cases.rebuilding import Rebuilt
+
+FOUND_SOMETHING, COULD_NOT_LOOK = 1, 2
+"""Exit codes of `tenuto audit`, besides 0: all is as it should be."""
 
 Run = Callable[[Parts, EmbeddedRedis | None], Awaitable[None]]
 
@@ -27,13 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     log_plainly()
     try:
-        _COMMANDS[options.command](_settings(options), options)
+        return _COMMANDS[options.command](_settings(options), options) or 0
     except KeyboardInterrupt:
         return 0
     except (Fault, Refusal) as problem:
         print(f"tenuto: {problem}", file=sys.stderr)
-        return 1
-    return 0
+        return COULD_NOT_LOOK if options.command == "audit" else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,7 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--currency", default="EUR")
     link = commands.add_parser("sign-in-link", help="a new first sign-in link, also for a forgotten password")
     link.add_argument("key", help="the site's")
-    rebuild = commands.add_parser("rebuild", help="fill Redis from SQL, while serving")
+    audit = commands.add_parser("audit", help="compare Redis with SQL, while serving, and change nothing")
+    audit.add_argument("key", nargs="?", help="only this site")
+    audit.add_argument("--json", action="store_true", help="for machines")
+    rebuild = commands.add_parser("rebuild", help="let Redis count what SQL says, while serving")
     rebuild.add_argument("key", nargs="?", help="only this site")
     simulate = commands.add_parser("simulate", help="the whole system under faults, in virtual time, by a seed")
     simulate.add_argument("--seed", type=int, default=1, help="decides everything; the same seed runs the same")
@@ -138,13 +146,39 @@ def _sign_in_link_again(settings: Settings, options: argparse.Namespace) -> None
     _run(settings, run)
 
 
-def _rebuild(settings: Settings, options: argparse.Namespace) -> None:
+def _audit(settings: Settings, options: argparse.Namespace) -> int:
+    found: list[Finding] = []
+    progress = Progress("looked at")
+
     async def run(parts: Parts, _redis: EmbeddedRedis | None) -> None:
-        for key in [options.key] if options.key else [site.key for site in await parts.sites.all()]:
-            count = await parts.use_cases.reconciliation.fill(key)
-            print(f"{key}: {count} slots written anew.", flush=True)
+        auditing, sites = parts.use_cases.reconciliation.auditing, await _sites(parts, options.key)
+        found.extend(await auditing.found(sites, step=lambda look: progress.add(look.size)))
 
     _run(settings, run)
+    progress.end()
+    print((as_json if options.json else as_lines)(found, progress.count))
+    return FOUND_SOMETHING if found else 0
+
+
+def _rebuild(settings: Settings, options: argparse.Namespace) -> None:
+    progress = Progress("slots")
+
+    async def run(parts: Parts, _redis: EmbeddedRedis | None) -> None:
+        total = Rebuilt()
+        async for step in parts.use_cases.reconciliation.rebuilding.rebuild(await _sites(parts, options.key)):
+            total += step
+            progress.add(step.filled + step.looked_at)
+        progress.end()
+        print(f"{total.filled:,} slots written anew, {total.looked_at:,} looked at and {total.mended:,} mended.")
+
+    _run(settings, run)
+
+
+async def _sites(parts: Parts, key: str | None) -> list[Site]:
+    sites = [site for site in await parts.sites.all() if key in (None, site.key)]
+    if key is not None and not sites:
+        raise Fault("There is no such site.")
+    return sites
 
 
 def _simulate(_settings: Settings, options: argparse.Namespace) -> None:
@@ -191,13 +225,14 @@ def _run(settings: Settings, run: Run, *, migrating: bool = False) -> None:
         serving.run(connected(redis_url, redis))
 
 
-_COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], None]] = {
+_COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], int | None]] = {
     "serve": _serve,
     "worker": _worker,
     "demo": _demo,
     "migrate": _migrate,
     "create-site": _create_site,
     "sign-in-link": _sign_in_link_again,
+    "audit": _audit,
     "rebuild": _rebuild,
     "simulate": _simulate,
 }

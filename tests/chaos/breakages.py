@@ -165,15 +165,15 @@ BREAKAGES = (
     ),
     Breakage(
         "a filling opens the gate and restores nothing",
-        "widget_server/use_cases/reconciliation.py",
+        "widget_server/use_cases/rebuilding.py",
         "if not await self._engine.restore(site, rebuilder, chunk):",
         "if False:",
     ),
     Breakage(
         "an event that nobody took is done with",
-        "widget_server/use_cases/reconciliation.py",
-        "for event in events if await self._tell(event)]",
-        "for event in events]",
+        "widget_server/use_cases/delivery.py",
+        "if event.id not in told and await self._tell(event)]",
+        "if event.id not in told]",
     ),
     Breakage(
         "a gap in the feed is passed over in silence",

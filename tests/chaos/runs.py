@@ -23,7 +23,7 @@ from tests.chaos.visitors import Street, Visitor
 from tests.chaos.watchers import Watcher
 from widget_server.cli import _COMMANDS
 from widget_server.errors import Fault, Refusal
-from widget_server.use_cases.reconciliation import TAKEOVER_AFTER
+from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
 
 VISITORS = 24
 WATCHERS = 6

@@ -113,9 +113,11 @@ async def test_all_slots_that_redis_counts_can_be_found_and_none_of_another_site
     await other.fill()
     await other.hold("ben")
 
-    found = [slot async for chunk in Inspection(box.connection).touched(box.site) for slot in chunk]
+    inspection = Inspection(box.connection)
+    days = await inspection.days("tenuto")
 
-    assert set(found) == {YOGA, LATE_YOGA, MASSAGE}
+    assert set(await inspection.slots_of_days(box.site, days["studio"])) == {YOGA, LATE_YOGA, MASSAGE}
+    assert set(await inspection.slots_of_days(other.site, days["studio-two"])) == {YOGA}
 
 
 async def test_the_epochs_of_many_sites_are_asked_in_one_go(box: Box) -> None:

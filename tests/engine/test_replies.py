@@ -13,7 +13,7 @@ from tests.engine.headers import HEADERS
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import Line
 from widget_server.domain.slots import OfferedSlot, Slot
-from widget_server.engine import calls
+from widget_server.engine import calls, mending
 from widget_server.engine.kept import KeptHold, nobody
 from widget_server.errors import Refusal, Stale
 
@@ -139,6 +139,22 @@ async def until_it_nearly_begins(box: Box) -> None:
     await box.advance(YOGA.starts_at - await box.now() - timedelta(minutes=1))
 
 
+def mend_slot(*doubted: tuple[str, int]) -> Step:
+    return run(lambda box: mending.mend_slot(box.site, mending.SlotMending(YOGA, 0, 0, 0, doubted)))
+
+
+def mend_hold() -> Step:
+    return run(lambda box: mending.mend_hold(box.site, mending.HoldMending("anna", "anna", "anna")))
+
+
+async def lose_lines(box: Box) -> None:
+    await box.connection.read(("DEL", f"{{tenuto}}:studio:slot:{YOGA.id}"))
+
+
+async def lose_due(box: Box) -> None:
+    await box.connection.read(("DEL", "{tenuto}:due"))
+
+
 TWO = Line(YOGA, 2)
 SCENARIOS: dict[tuple[str, str], tuple[Step, ...]] = {
     ("hold", "HELD"): (hold(),),
@@ -200,6 +216,10 @@ SCENARIOS: dict[tuple[str, str], tuple[Step, ...]] = {
     ("rebuild", "BUSY"): (rebuild(), rebuild("third")),
     ("restore", "RESTORED"): (rebuild(), restore),
     ("restore", "NOT_YOURS"): (rebuild("third"), restore),
+    ("mend_slot", "RIGHT"): (hold(), lose_lines, mend_slot(("anna", 1))),
+    ("mend_slot", "NOT_LOADED"): (wipe, mend_slot()),
+    ("mend_hold", "RIGHT"): (hold(), lose_due, mend_hold()),
+    ("mend_hold", "NOT_LOADED"): (wipe, mend_hold()),
     ("open", "OPENED"): (rebuild(), open_gate),
     ("open", "NOT_YOURS"): (rebuild("third"), open_gate),
 }
@@ -220,7 +240,7 @@ async def test_the_same_call_gets_the_same_answer_and_changes_nothing(box: Box, 
     again = await box.connection.run(call)
 
     assert (call.script.name, answer[0]) == (verb, word)
-    assert without_now(HEADERS[verb].words[word], again) == without_now(HEADERS[verb].words[word], answer)
+    assert lasting(HEADERS[verb].words[word], again) == lasting(HEADERS[verb].words[word], answer)
     assert verb == "settle" or await box.feed.last_id("tenuto") == told
 
 
@@ -232,5 +252,7 @@ async def test_a_pin_whose_lines_are_others_is_not_undone(box: Box) -> None:
     assert (await box.seats()).held == 2
 
 
-def without_now(names: list[str], answer: list[Any]) -> list[Any]:
-    return [part for name, part in zip(["code", *names], answer, strict=True) if name != "now"]
+def lasting(names: list[str], answer: list[Any]) -> list[Any]:
+    """Without the moment, and whether anything had to be mended: the second time there is nothing left to mend."""
+    passing = {"now", "mended"}
+    return [part for name, part in zip(["code", *names], answer, strict=True) if name not in passing]

@@ -18,12 +18,14 @@ from tests.live.test_hub import Paper
 from widget_server.clock import SystemClock
 from widget_server.domain.holds import Line
 from widget_server.domain.slots import OfferedSlot
-from widget_server.engine.connection import connect
+from widget_server.engine.connection import Connection, connect
 from widget_server.engine.feed import Feed
 from widget_server.engine.inspection import Inspection
+from widget_server.engine.mending import Mending
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import SlotFull, StaleSchedule
 from widget_server.live.hub import Hub
+from widget_server.store.audit import Audits
 from widget_server.store.bookings import Bookings
 from widget_server.store.database import Database
 from widget_server.store.outbox import Outbox
@@ -43,24 +45,26 @@ LAST = FIRST + timedelta(days=2)
 class Process:
     """What one web process keeps, and what tests do through it."""
 
-    def __init__(self, database: Database, engine: Reservations, inspection: Inspection, feed: Feed) -> None:
-        clock, self.engine = SystemClock(), engine
+    def __init__(self, database: Database, connection: Connection) -> None:
+        clock, self.engine, feed = SystemClock(), Reservations(connection), Feed(connection)
         sites, schedules = Sites(database), Schedules(database)
         self.catalog, self.hub = Catalog(sites, schedules), Hub(clock=clock)
-        self.scheduling = Scheduling(gate=engine, sites=sites, schedules=schedules)
+        self.scheduling = Scheduling(gate=self.engine, sites=sites, schedules=schedules)
         self.reconciliation = Reconciliation(
             catalog=self.catalog,
-            engine=engine,
-            inspection=inspection,
+            engine=self.engine,
+            inspection=Inspection(connection),
+            mending=Mending(connection),
             feed=feed,
             sites=sites,
             store=Bookings(database),
             outbox=Outbox(database),
+            audits=Audits(database),
             clock=clock,
         )
         self.availability = Availability(
             catalog=self.catalog,
-            engine=engine,
+            engine=self.engine,
             feed=feed,
             hub=self.hub,
             scheduling=self.scheduling,
@@ -127,7 +131,7 @@ async def pair(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Pair]:
         for _ in range(3):
             connection = await connect(valkey.url)
             at_the_end.push_async_callback(connection.close)
-            processes.append(Process(database, Reservations(connection), Inspection(connection), Feed(connection)))
+            processes.append(Process(database, connection))
         await connection.read(("FLUSHALL",))
         await Sites(database).create(
             key="studio", name="Studio", zone="Europe/Berlin", currency="EUR", at=datetime.now(UTC)

@@ -21,13 +21,15 @@ from widget_server.engine import keys
 from widget_server.engine.inspection import Inspection
 from widget_server.engine.reservations import SWEEP_MAX
 from widget_server.errors import Loading, NotFound
+from widget_server.store.audit import Audits
 from widget_server.store.outbox import Outbox
 from widget_server.store.sites import Sites
-from widget_server.use_cases.reconciliation import TAKEOVER_AFTER, Reconciliation
+from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
+from widget_server.use_cases.reconciliation import Reconciliation
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
 A_SECOND = timedelta(seconds=1)
 
 
@@ -40,15 +42,15 @@ async def another(house: House, sqlite_template: Path, tmp_path: Path) -> AsyncI
 
 @asynccontextmanager
 async def working(house: House) -> AsyncIterator[None]:
-    """While a worker runs that has counted everything once, as it does when it starts."""
-    epoch = (await house.site()).epoch
+    """While a worker runs that has looked at everything once, as it does when it starts."""
+    before = await Audits(house.parts.database).last_rounds()
 
-    async def has_counted() -> bool:
-        return await open_epoch(house) == (await house.site()).epoch > epoch
+    async def has_looked() -> bool:
+        return await Audits(house.parts.database).last_rounds() != before
 
     worker = asyncio.create_task(reconciliation(house).run("tenuto"))
     try:
-        await eventually(has_counted)
+        await eventually(has_looked)
         yield
     finally:
         worker.cancel()
@@ -157,7 +159,7 @@ class Raced(Sites):
 async def test_whoever_fills_is_in_the_epoch_that_sql_has_in_the_end(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciliation(house), "_sites", Raced(house.parts.database))
+    monkeypatch.setattr(reconciliation(house).rebuilding, "_sites", Raced(house.parts.database))
     await reconciliation(house).fill(SITE)
 
     reading = await house.engine.seats_of_days(await house.site(), "yoga", [])

@@ -1,36 +1,194 @@
-"""The only place that looks at all Redis keeps of a partition. It reads, in small steps, while others are served."""
+"""The only place that looks at all Redis keeps of a partition. It reads, in small steps, while others are served.
 
-from collections.abc import AsyncIterator, Sequence
+What one script writes together may be read here in several steps. So what was read counts only if the version beside it
+was the same before and after; else it is read again, and left out where it never stands still.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
+from typing import NamedTuple
 
+from widget_server.domain.holds import HoldState
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine import kept, keys
 from widget_server.engine.connection import Connection
-from widget_server.engine.wire import Reply
+from widget_server.engine.kept import KeptHold
+from widget_server.engine.wire import Reply, Word
 
 SITES_AT_ONCE = 1_000
-SCANNED_AT_ONCE = 1_000
+SCANNED_AT_ONCE = 500
+DUE_AT_ONCE = 500
+READS_MAX = 3
+LIVE = (HoldState.HELD, HoldState.PAYING)
+
+
+class FoundKey(NamedTuple):
+    """A key of a site: `gate` has no name, a `day` the name `<service>:<date>`, the others that of what they are of."""
+
+    site_key: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountedSlot:
+    """How Redis counts a slot, and the lines that it has of it."""
+
+    slot: Slot
+    figures: str
+    """As they stand there; empty where there are none."""
+    held: int
+    booked: int
+    booked_version: int
+    frees_ms: int | None
+    lines: tuple[tuple[str, int, float], ...]
+    """Hold id, seats, and deadline in ms or infinity."""
+
+    @property
+    def is_readable(self) -> bool:
+        return not self.figures or _figures(self.figures) is not None
+
+    @property
+    def seats_of_lines(self) -> int:
+        return sum(seats for _, seats, _ in self.lines)
+
+    @property
+    def first_deadline_ms(self) -> int | None:
+        return min((int(deadline) for *_, deadline in self.lines if deadline != inf), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class NotedHold:
+    """A hold, and the scores under which it stands wherever a live one does; None where it does not."""
+
+    hold: KeptHold
+    lines: tuple[float | None, ...]
+    due: float | None
+    visitor: float | None
+    network: float | None
+
+    @property
+    def score(self) -> float:
+        """Of its lines, and in the budgets."""
+        return inf if self.hold.state is HoldState.PAYING else self.hold.expires_ms
 
 
 class Inspection:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def touched(self, site: Site) -> AsyncIterator[list[Slot]]:
-        """All slots of which this Redis counts seats, in chunks; some of them perhaps twice. Raises Unavailable.
+    async def keys(self, partition: str) -> AsyncIterator[list[FoundKey]]:
+        """All keys of all sites, in one pass and in chunks; some perhaps twice, some chunks empty. Raises Unavailable.
 
-        It looks at each key that Redis has: a second or so for a million of them, during which others are served.
+        What is there all the time is found. It takes a second or so for a million keys, during which others are served.
         """
-        cursor, days = "0", keys.of_site(site.partition, site.key).days
+        cursor, prefix = "0", keys.of_site(partition, "").prefix.removesuffix(":")
         while True:
-            scan = ("SCAN", cursor, "MATCH", days, "COUNT", SCANNED_AT_ONCE)
-            ((cursor, found),) = await self._connection.read(scan)
-            fields = await self._connection.read(*(("HKEYS", day) for day in found)) if found else []
-            for day, counted in zip(found, fields, strict=True):
-                yield [Slot.parse(slot_id) for slot_id in keys.slot_ids(day, counted)]
+            scan = ("SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", SCANNED_AT_ONCE)
+            ((cursor, names),) = await self._connection.read(scan)
+            yield [found for name in names if (found := _found(name.removeprefix(prefix))) is not None]
             if cursor == "0":
                 return
+
+    async def days(self, partition: str) -> dict[str, list[str]]:
+        """Site key -> the days of services of which this Redis counts seats, by name. Raises Unavailable."""
+        days: defaultdict[str, set[str]] = defaultdict(set)
+        async for chunk in self.keys(partition):
+            for found in chunk:
+                if found.kind == "day":
+                    days[found.site_key].add(found.name)
+        return {site_key: sorted(names) for site_key, names in days.items()}
+
+    async def slots_of_days(self, site: Site, days: Sequence[str]) -> list[Slot]:
+        """All slots of these days that Redis counts. Raises Unavailable."""
+        prefix = keys.of_site(site.partition, site.key).prefix
+        names = [f"{prefix}day:{day}" for day in days]
+        fields = await self._connection.read(*(("HKEYS", name) for name in names)) if names else []
+        ids = [slot for name, counted in zip(names, fields, strict=True) for slot in keys.slot_ids(name, counted)]
+        return parsed(ids)
+
+    async def counted(self, site: Site, slots: Sequence[Slot]) -> dict[Slot, CountedSlot]:
+        """How Redis counts these slots; those that never stood still are left out. Raises Unavailable."""
+        of_site = keys.of_site(site.partition, site.key)
+        found: dict[Slot, CountedSlot] = {}
+        for _ in range(READS_MAX):
+            missing = [slot for slot in slots if slot not in found]
+            reads: list[Sequence[Word]] = []
+            for slot in missing:
+                day, lines = of_site.seats(slot.id)
+                field = ("HGET", day, slot.id.partition("T")[2])
+                reads += [field, ("ZRANGE", lines, 0, -1, "WITHSCORES"), field]
+            answers = await self._connection.read(*reads) if reads else []
+            for slot, before, lines, after in zip(missing, answers[::3], answers[1::3], answers[2::3], strict=True):
+                if before == after:
+                    found[slot] = _counted(slot, before or "", lines)
+        return found
+
+    async def booked(self, site: Site, slots: Sequence[Slot]) -> list[tuple[int, int]]:
+        """The booked seats of each of these slots, and the store's version of them. Raises Unavailable."""
+        return [(one.booked, one.booked_version) for one in await self._figures(site, slots)]
+
+    async def uncounted(self, site: Site, slot_ids: Sequence[str]) -> list[Slot]:
+        """Those of these slots, which have lines, of which no seats are counted. Raises Unavailable."""
+        slots = parsed(slot_ids)
+        return [one.slot for one in await self._figures(site, slots) if not one.figures]
+
+    async def holds(self, site: Site, hold_ids: Sequence[str]) -> dict[str, KeptHold | None]:
+        """Raises Unavailable."""
+        of_site = keys.of_site(site.partition, site.key)
+        reads = [("HMGET", of_site.hold(hold_id), *kept.HOLD_FIELDS) for hold_id in hold_ids]
+        answers = await self._connection.read(*reads) if reads else []
+        return {
+            hold_id: kept.kept_hold(site.key, hold_id, fields)
+            for hold_id, fields in zip(hold_ids, answers, strict=True)
+        }
+
+    async def noted(self, site: Site, hold_ids: Sequence[str]) -> list[NotedHold]:
+        """Those of these holds that live, and where they stand; left out what moves. Raises Unavailable."""
+        of_site = keys.of_site(site.partition, site.key)
+        holds = [
+            hold for hold in (await self.holds(site, hold_ids)).values() if hold is not None and hold.state in LIVE
+        ]
+        reads: list[Sequence[Word]] = []
+        for hold in holds:
+            reads += [("ZSCORE", of_site.seats(line.slot.id)[1], f"{hold.id}:{line.seats}") for line in hold.lines]
+            reads += [("ZSCORE", of_site.partition.due, keys.due_member(site.key, hold.id))]
+            reads += [("ZSCORE", of_site.visitor(hold.visitor), hold.id)]
+            reads += [("ZSCORE", of_site.network(hold.network), hold.id)]
+            reads += [("HGET", of_site.hold(hold.id), "version")]
+        answers = iter(await self._connection.read(*reads) if reads else [])
+        noted = []
+        for hold in holds:
+            scores = [_score(next(answers)) for _ in range(len(hold.lines) + 3)]
+            if next(answers) == str(hold.version):
+                noted.append(NotedHold(hold, tuple(scores[:-3]), *scores[-3:]))
+        return noted
+
+    async def budgets(self, site: Site, names: Sequence[tuple[str, str]]) -> list[list[str]]:
+        """The hold ids in each of these sets, by kind (visitor or network) and name. Raises Unavailable."""
+        prefix = keys.of_site(site.partition, site.key).prefix
+        reads = [("ZRANGE", f"{prefix}{kind}:{name}", 0, -1) for kind, name in names]
+        return await self._connection.read(*reads) if reads else []
+
+    async def due(self, partition: str) -> AsyncIterator[list[tuple[str, str]]]:
+        """Site key and hold id of all that is due some time, in chunks; some perhaps twice. Raises Unavailable."""
+        cursor, due = "0", keys.of_partition(partition).due
+        while True:
+            ((cursor, found),) = await self._connection.read(("ZSCAN", due, cursor, "COUNT", DUE_AT_ONCE))
+            yield [(site_key, hold_id) for site_key, _, hold_id in (member.partition("/") for member in found[::2])]
+            if cursor == "0":
+                return
+
+    async def still_due(self, site: Site, hold_ids: Sequence[str]) -> list[str]:
+        """Those of these holds that are due some time. Raises Unavailable."""
+        due = keys.of_site(site.partition, site.key).partition.due
+        reads = [("ZSCORE", due, keys.due_member(site.key, hold_id)) for hold_id in hold_ids]
+        scores = await self._connection.read(*reads) if reads else []
+        return [hold_id for hold_id, score in zip(hold_ids, scores, strict=True) if score is not None]
 
     async def epochs(self, sites: Sequence[Site]) -> list[int | None]:
         """The epoch in which each of the sites is open in this Redis; None where it is not. Raises Unavailable."""
@@ -40,7 +198,63 @@ class Inspection:
             gates += await self._connection.read(*(("HMGET", gate, *kept.GATE_FIELDS) for gate in chunk))
         return [int(epoch) if state == "OPEN" else None for epoch, state, _ in gates]
 
+    async def now_ms(self, partition: str) -> int:
+        """The partition's clock. Raises Unavailable."""
+        return kept.now_ms(*await self._connection.read(*kept.clock_reads(keys.of_partition(partition).clock)))
+
     async def clock_offset(self, partition: str) -> timedelta:
         """How far the partition's clock is from the one of Redis's machine. Raises Unavailable."""
         (offset,) = await self._connection.read(("HGET", keys.of_partition(partition).clock, "offset"))
         return timedelta(milliseconds=int(offset or 0))
+
+    async def _figures(self, site: Site, slots: Sequence[Slot]) -> list[CountedSlot]:
+        """Without their lines."""
+        of_site = keys.of_site(site.partition, site.key)
+        reads = [("HGET", of_site.seats(slot.id)[0], slot.id.partition("T")[2]) for slot in slots]
+        answers = await self._connection.read(*reads) if reads else []
+        return [_counted(slot, figures or "", ()) for slot, figures in zip(slots, answers, strict=True)]
+
+
+def parsed(slot_ids: Iterable[str]) -> list[Slot]:
+    """The slots of these ids, without those that are none: nobody could hold or book them."""
+    slots = []
+    for slot_id in slot_ids:
+        try:
+            slots.append(Slot.parse(slot_id))
+        except ValueError:
+            continue
+    return slots
+
+
+def _found(rest: str) -> FoundKey | None:
+    """From a key without its partition: `<site>:<kind>:<name>`. None for a key of the partition itself."""
+    site_key, _, of_site = rest.partition(":")
+    kind, _, name = of_site.partition(":")
+    return FoundKey(site_key, kind, name) if kind else None
+
+
+def _counted(slot: Slot, figures: str, lines: Sequence[str]) -> CountedSlot:
+    held, booked, _, booked_version, frees_ms = _figures(figures) or (0, 0, 0, 0, None)
+    pairs = ((member.rpartition(":"), score) for member, score in zip(lines[::2], lines[1::2], strict=True))
+    return CountedSlot(
+        slot=slot,
+        figures=figures,
+        held=held,
+        booked=booked,
+        booked_version=booked_version,
+        frees_ms=frees_ms,
+        lines=tuple((hold_id, int(seats), float(score)) for (hold_id, _, seats), score in pairs),
+    )
+
+
+def _figures(text: str) -> tuple[int, int, int, int, int | None] | None:
+    """`held:booked:version:booked_version:frees_ms`; None for anything else."""
+    parts = text.split(":")
+    if len(parts) != 5 or not all(part.isdecimal() for part in parts[:4]) or not (parts[4] or "0").isdecimal():
+        return None
+    held, booked, version, booked_version = map(int, parts[:4])
+    return held, booked, version, booked_version, int(parts[4]) if parts[4] else None
+
+
+def _score(answer: Reply) -> float | None:
+    return None if answer is None else float(answer)

@@ -86,7 +86,7 @@ async def _capture(process: Process, news: Webhook) -> str:
     """Whoever writes the outcome first has decided; all others carry that on."""
     listing = await process.catalog.find(news.visitor.site)
     bookings, ref = process.bookings, news.visitor.ref
-    paid = bookings._confirmation(listing, ref, wanted(news.visitor), news.pin, "paid")
+    paid = bookings._confirmation(listing, ref, wanted(news.visitor), news.pin, "paid", bookings.now())
     try:
         await process.store.confirm(paid)
     except OutcomeTaken as taken:

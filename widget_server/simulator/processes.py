@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from widget_server.engine.connection import Connection
 from widget_server.engine.feed import Feed
 from widget_server.engine.inspection import Inspection
+from widget_server.engine.mending import Mending
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Unavailable
 from widget_server.live.hub import Hub
@@ -18,8 +19,8 @@ from widget_server.simulator.database import SimulatedDatabase
 from widget_server.simulator.faults import Fault, Faults
 from widget_server.simulator.redis import Redis, SimulatedAddress
 from widget_server.simulator.turns import Turns, VirtualClock
+from widget_server.store import audit, outbox, schedule
 from widget_server.store import bookings as stored_bookings
-from widget_server.store import outbox, schedule
 from widget_server.store import sites as stored_sites
 from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.bookings import Bookings
@@ -99,10 +100,12 @@ class Process:
             catalog=self.catalog,
             engine=self.engine,
             inspection=Inspection(connection),
+            mending=Mending(connection),
             feed=feed,
             sites=self.sites,
             store=self.store,
             outbox=outbox.Outbox(database),
+            audits=audit.Audits(database),
             clock=clock,
         )
         self.availability = Availability(

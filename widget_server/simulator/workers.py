@@ -34,7 +34,7 @@ async def fill(world: World) -> str:
 
 async def fill_all(world: World) -> None:
     reconciliation = world.worker().reconciliation
-    await reconciliation._fill_all(await reconciliation._sites_of(PARTITION))
+    await reconciliation.rebuilding.fill_all(await reconciliation._sites_of(PARTITION))
 
 
 @operation(weight=0.05)

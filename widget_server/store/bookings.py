@@ -16,7 +16,14 @@ from widget_server.store.confirmations import Confirmation, ConfirmationLine, wr
 from widget_server.store.database import Database
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_CANCELLED, tell_engine
-from widget_server.store.outcomes import Outcome, OutcomeTaken, read_outcome, take_outcome
+from widget_server.store.outcomes import (
+    GIVEN_UP_KEPT,
+    Outcome,
+    OutcomeTaken,
+    prune_outcomes,
+    read_outcome,
+    take_outcome,
+)
 from widget_server.store.sites import lock_site
 from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, ReschedulingRow
 
@@ -50,6 +57,11 @@ class Bookings:
             outcome = await read_outcome(session, site_id, hold_id)
             assert outcome is not None
             return outcome.state
+
+    async def prune(self, site_id: int, at: datetime) -> int:
+        """Forget pins that were given up more than a week ago, a bounded number, and return how many."""
+        async with self._db.transaction() as session:
+            return await prune_outcomes(session, site_id, at - GIVEN_UP_KEPT)
 
     async def outcome(self, site_id: int, hold_id: str) -> Outcome | None:
         """What became of a hold, with its order if it became one; None while nobody has decided."""

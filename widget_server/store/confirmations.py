@@ -48,6 +48,7 @@ class Confirmation:
     order_number: str
     order_secret_hash: str
     at: datetime
+    """When it began, before the hold was pinned."""
 
     def __post_init__(self) -> None:
         assert self.lines
@@ -66,7 +67,9 @@ async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Ord
     """Locks in the order that all transactions keep: outcome, site, meetings by id."""
     site_id, state = wanted.site_id, OutcomeState.CONFIRMED
     await decide(session, site_id, wanted.hold_id, state, fence=wanted.fence, digest=wanted.digest)
-    await lock_site_as_of(session, site_id, epoch=wanted.epoch, schedule_version=wanted.schedule_version)
+    await lock_site_as_of(
+        session, site_id, epoch=wanted.epoch, schedule_version=wanted.schedule_version, began_at=wanted.at
+    )
     meeting_ids = await _take_seats(session, wanted)
     await _write_order(session, wanted, meeting_ids)
     tell_engine(session, BOOKING_CONFIRMED, wanted.site_id, wanted.hold_id, fence=wanted.fence, at=wanted.at)

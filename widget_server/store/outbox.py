@@ -1,15 +1,18 @@
 """The only place that keeps events until whom they concern has been told."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete, func, union, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import Select
 
+from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.slots import Slot
 from widget_server.store.database import Database
-from widget_server.store.tables import OutboxRow, SiteRow
+from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, OutboxRow, ReschedulingRow, SiteRow
 
 BOOKING_CONFIRMED, BOOKING_RESCHEDULED = "BookingConfirmed", "BookingRescheduled"
 BOOKING_CANCELLED = "BookingCancelled"
@@ -37,13 +40,38 @@ class Outbox:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    async def ripe(self, limit: int, *, at: datetime) -> list[UntoldEvent]:
+        """Up to `limit` events, the longest due first, without claiming any: others may get the same."""
+        async with self._db.snapshot() as session:
+            return [_to_event(row, site_key) for row, site_key in await session.exec(_longest_due(limit, at))]
+
+    async def seats_of(self, ids: Sequence[int]) -> dict[int, list[BookedSeats]]:
+        """Event -> what is booked by now of the slots of its order, and of those between which it moved bookings."""
+        of_orders = (
+            select(col(OutboxRow.id), col(BookingRow.meeting_id))
+            .join(OrderRow, _same_order)
+            .join(BookingRow, col(BookingRow.order_id) == col(OrderRow.id))
+            .where(col(OutboxRow.id).in_(ids))
+        )
+        moved = (
+            select(col(OutboxRow.id), meeting_id).join(ReschedulingRow, _same_move).where(col(OutboxRow.id).in_(ids))
+            for meeting_id in (col(ReschedulingRow.from_meeting_id), col(ReschedulingRow.to_meeting_id))
+        )
+        concerned = union(of_orders, *moved).subquery("concerned")
+        event_id, meeting_id = concerned.c
+        rows = select(event_id, MeetingRow).join(MeetingRow, col(MeetingRow.id) == meeting_id)
+        seats: dict[int, list[BookedSeats]] = {event_id: [] for event_id in ids}
+        async with self._db.snapshot() as session:
+            for event, meeting in await session.exec(rows):
+                seats[event].append(BookedSeats(Slot.parse(meeting.slot), meeting.booked, meeting.version))
+        return seats
+
     async def due(self, limit: int, *, at: datetime, claim: timedelta = timedelta(seconds=30)) -> list[UntoldEvent]:
         """Claim up to `limit` events, the longest due first. Nobody else gets them until `claim` has passed."""
         if not await self._any_due(at):
             return []
         async with self._db.transaction() as session:
-            longest_due = select(OutboxRow, SiteRow.key).join(SiteRow).where(col(OutboxRow.due_at) <= at)
-            longest_due = longest_due.order_by(col(OutboxRow.due_at), col(OutboxRow.id)).limit(limit)
+            longest_due = _longest_due(limit, at)
             claimed = (await session.exec(longest_due.with_for_update(of=OutboxRow, skip_locked=True))).all()
             ids = [row.id for row, _ in claimed]
             await session.exec(update(OutboxRow).where(col(OutboxRow.id).in_(ids)).values(due_at=at + claim))
@@ -101,6 +129,17 @@ def tell_engine(
             due_at=at + _HEAD_START,
         )
     )
+
+
+_same_move = (col(ReschedulingRow.site_id) == col(OutboxRow.site_id)) & (
+    col(ReschedulingRow.hold_id) == col(OutboxRow.hold_id)
+)
+_same_order = (col(OrderRow.site_id) == col(OutboxRow.site_id)) & (col(OrderRow.hold_id) == col(OutboxRow.hold_id))
+
+
+def _longest_due(limit: int, at: datetime) -> Select[OutboxRow, str]:
+    due = select(OutboxRow, SiteRow.key).join(SiteRow).where(col(OutboxRow.due_at) <= at)
+    return due.order_by(col(OutboxRow.due_at), col(OutboxRow.id)).limit(limit)
 
 
 def _to_event(row: OutboxRow, site_key: str) -> UntoldEvent:

@@ -1,14 +1,21 @@
 """The only place that writes what became of a pinned hold: one row, and whoever writes it first has decided."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from widget_server.clock import SystemClock
 from widget_server.domain.orders import Order, OutcomeState
 from widget_server.store.database import insert
 from widget_server.store.orders import read_order
-from widget_server.store.tables import OutcomeRow, values
+from widget_server.store.tables import OutcomeRow, SiteRow, values
+
+GIVEN_UP_KEPT = timedelta(days=7)
+"""Far longer than any hold may live. Whoever began to confirm before that is refused: see `prune_outcomes`."""
+PRUNED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +54,12 @@ async def take_outcome(
 
     Giving up a pin decides about that pin only. If the same hold is pinned again, the higher fence is decided anew.
     """
-    row = OutcomeRow(site_id=site_id, hold_id=hold_id, state=state, fence=fence, digest=digest)
+    at = SystemClock().now()
+    row = OutcomeRow(site_id=site_id, hold_id=hold_id, state=state, fence=fence, digest=digest, decided_at=at)
     new = insert(session, OutcomeRow).values(values(row))
     taken = new.on_conflict_do_update(
         index_elements=["site_id", "hold_id"],
-        set_={"state": state, "fence": fence, "digest": digest},
+        set_={"state": state, "fence": fence, "digest": digest, "decided_at": at},
         where=(col(OutcomeRow.state) == OutcomeState.ABANDONED) & (col(OutcomeRow.fence) < fence),
     )
     return (await session.exec(taken.returning(col(OutcomeRow.id)))).first() is not None
@@ -64,3 +72,22 @@ async def read_outcome(session: AsyncSession, site_id: int, hold_id: str) -> Out
         return None
     order = await read_order(session, site_id, hold_id)
     return Outcome(OutcomeState(row.state), row.fence, row.digest, order and order[0])
+
+
+async def prune_outcomes(session: AsyncSession, site_id: int, before: datetime) -> int:
+    """Forget pins of a site that were given up before then, and return how many; at most `PRUNED_AT_ONCE`.
+
+    The site notes it in the same transaction. So nobody who began to confirm before that, and was stopped on the way,
+    can still become an order because nothing says any more that the hold was given up.
+    """
+    given_up = (
+        col(OutcomeRow.site_id) == site_id,
+        col(OutcomeRow.state) == OutcomeState.ABANDONED,
+        col(OutcomeRow.decided_at) < before,
+    )
+    oldest = select(OutcomeRow.id).where(*given_up).order_by(col(OutcomeRow.decided_at)).limit(PRUNED_AT_ONCE)
+    ids = (await session.exec(oldest)).all()
+    if not ids:
+        return 0
+    await session.exec(update(SiteRow).where(col(SiteRow.id) == site_id).values(outcomes_since=before))
+    return (await session.exec(delete(OutcomeRow).where(col(OutcomeRow.id).in_(ids), *given_up))).rowcount

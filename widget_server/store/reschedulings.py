@@ -37,6 +37,7 @@ class Rescheduling:
     moves: tuple[Move, ...]
     digest: str
     at: datetime
+    """When it began, before the hold was pinned."""
 
     def __post_init__(self) -> None:
         assert self.moves
@@ -77,7 +78,9 @@ async def _write(session: AsyncSession, wanted: Rescheduling) -> Order:
     """Locks in the order that all transactions keep: outcome, site, order, meetings by id."""
     state, fence = OutcomeState.CONFIRMED, wanted.fence
     await decide(session, wanted.site_id, wanted.hold_id, state, fence=fence, digest=wanted.digest)
-    await lock_site_as_of(session, wanted.site_id, epoch=wanted.epoch, schedule_version=wanted.schedule_version)
+    await lock_site_as_of(
+        session, wanted.site_id, epoch=wanted.epoch, schedule_version=wanted.schedule_version, began_at=wanted.at
+    )
     standing = await _lock_bookings(session, wanted)
     must_stand_as_seen(standing, wanted)
     await _move(session, wanted, {booking.slot: booking for booking in standing})

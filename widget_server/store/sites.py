@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import case, func, update
@@ -9,7 +10,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
-from widget_server.errors import IdConflict, NotFound, StaleEpoch, StaleSchedule
+from widget_server.errors import HoldEnded, IdConflict, NotFound, StaleEpoch, StaleSchedule
 from widget_server.store.database import Database, insert
 from widget_server.store.tables import SiteRow, values
 
@@ -94,22 +95,36 @@ class Sites:
         return now_in
 
 
-async def lock_site_as_of(session: AsyncSession, site_id: int, *, epoch: int, schedule_version: int) -> None:
-    """As `lock_site`. Raises StaleEpoch and StaleSchedule where the site was filled anew or changed since."""
-    epoch_now, version_now = await lock_site(session, site_id)
-    if epoch_now != epoch:
-        raise StaleEpoch(f"the site is in epoch {epoch_now}, not {epoch}")
-    if version_now != schedule_version:
-        raise StaleSchedule(f"the schedule is in version {version_now}, not {schedule_version}")
+async def lock_site_as_of(
+    session: AsyncSession, site_id: int, *, epoch: int, schedule_version: int, began_at: datetime
+) -> None:
+    """As `lock_site`. Raises StaleEpoch and StaleSchedule where the site was filled anew or changed since.
+
+    Raises HoldEnded for what began so long ago that it may have been given up, and forgotten.
+    """
+    site = await lock_site(session, site_id)
+    if site.epoch != epoch:
+        raise StaleEpoch(f"the site is in epoch {site.epoch}, not {epoch}")
+    if site.schedule_version != schedule_version:
+        raise StaleSchedule(f"the schedule is in version {site.schedule_version}, not {schedule_version}")
+    if site.outcomes_since is not None and began_at < site.outcomes_since:
+        raise HoldEnded("This took too long: choose your seats again.")
 
 
-async def lock_site(session: AsyncSession, site_id: int) -> tuple[int, int]:
-    """Epoch and schedule version, which stay as they are until we are done; others may lock them likewise meanwhile."""
-    of_id = select(SiteRow.epoch, SiteRow.schedule_version).where(col(SiteRow.id) == site_id)
-    versions = (await session.exec(of_id.with_for_update(read=True))).one_or_none()
-    if versions is None:
+class LockedSite(NamedTuple):
+    epoch: int
+    schedule_version: int
+    outcomes_since: datetime | None
+    """Pins given up before then may be forgotten."""
+
+
+async def lock_site(session: AsyncSession, site_id: int) -> LockedSite:
+    """What stays as it is until we are done; others may lock it likewise meanwhile. Raises NotFound."""
+    of_id = select(SiteRow.epoch, SiteRow.schedule_version, SiteRow.outcomes_since).where(col(SiteRow.id) == site_id)
+    found = (await session.exec(of_id.with_for_update(read=True))).one_or_none()
+    if found is None:
         raise NotFound("There is no such site.")
-    return versions
+    return LockedSite(*found)
 
 
 def to_site(row: SiteRow) -> Site:

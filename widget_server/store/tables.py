@@ -70,6 +70,8 @@ class SiteRow(Table, table=True):
     partition: str = Field(max_length=64)
     epoch: int = 1
     schedule_version: int = 1
+    outcomes_since: datetime | None = Field(default=None, sa_type=Instant)
+    """Pins given up before then may be forgotten, so no confirmation that began earlier is taken."""
     setup_hash: str | None = Field(default=None, max_length=HASH_LENGTH, unique=True)
     """Of the secret in a first-run link, until somebody has become an operator with it."""
     setup_until: datetime | None = Field(default=None, sa_type=Instant)
@@ -169,6 +171,8 @@ class OutcomeRow(Table, table=True):
     fence: int
     digest: str | None = Field(default=None, max_length=64)
     """Of all that was sent to confirm, so that the same again gets the same answer and anything else is refused."""
+    decided_at: datetime = Field(sa_type=Instant, index=True)
+    """Given up so long ago that nobody can come back to it, it is not kept any longer."""
 
 
 class OrderRow(Table, table=True):
@@ -258,6 +262,21 @@ class OutboxRow(Table, table=True):
     tries: int = 0
     why: str | None = Field(default=None, max_length=500)
     """What went wrong the last time."""
+
+
+class AuditRoundRow(Table, table=True):
+    """The last round of a worker's audit through a partition."""
+
+    __tablename__ = "audit_round"
+
+    id: int | None = Field(default=None, primary_key=True)
+    partition: str = Field(max_length=64, unique=True)
+    began_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime = Field(sa_type=Instant)
+    looked_at: int
+    found: int
+    mended: int
+    mended_ever: int
 
 
 def values(row: Table) -> dict[str, Any]:

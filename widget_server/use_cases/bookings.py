@@ -179,7 +179,7 @@ class Bookings:
         return await self._own_order(site.id, ref)
 
     async def _confirm(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Confirmed:
-        digest = hash_secret(f"{ref.secret_hash}\0{wanted.digest}")
+        digest, began_at = hash_secret(f"{ref.secret_hash}\0{wanted.digest}"), self._clock.now()
         try:
             pin = await self._pin(listing, ref, wanted)
         except (NotYours, Unavailable):
@@ -188,7 +188,7 @@ class Bookings:
             # It may have become a booking before, whatever stands in its way by now.
             return self._answer(ref, await self._earlier_order(listing.site, ref, digest, refusal))
         try:
-            order = await self._store.confirm(self._confirmation(listing, ref, wanted, pin, digest))
+            order = await self._store.confirm(self._confirmation(listing, ref, wanted, pin, digest, began_at))
         except OutcomeTaken as taken:
             order = _same_order(taken.order, taken.digest, digest)
         except Unavailable:
@@ -233,7 +233,7 @@ class Bookings:
         )
 
     def _confirmation(
-        self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation, pin: Pin, digest: str
+        self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation, pin: Pin, digest: str, began_at: datetime
     ) -> Confirmation:
         """Raises as `may_hold` does: what the operator has taken away or priced meanwhile is not booked any more."""
         names = dict(enumerate(wanted.attendees))
@@ -259,7 +259,7 @@ class Bookings:
             digest=digest,
             order_number=new_order_number(),
             order_secret_hash=hash_secret(self._order_secret(ref)),
-            at=self._clock.now(),
+            at=began_at,
         )
 
     async def _earlier_order(self, site: Site, ref: HoldRef, digest: str, refusal: Refusal) -> Order:

@@ -1,0 +1,195 @@
+"""An audit finds what is wrong, changes nothing, and takes nothing for wrong that is only under way."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, text, update
+
+from tests.house import SITE, Guest, House, slot
+from tests.use_cases import broken
+from tests.use_cases.broken import BROKEN, Break
+from widget_server.domain.bookings import BookedSeats
+from widget_server.store.tables import OrderRow, OutboxRow
+from widget_server.use_cases.auditing import Auditing
+from widget_server.use_cases.findings import Finding, Kind
+from widget_server.use_cases.rebuilding import TAKEOVER_AFTER, Rebuilt
+
+pytestmark = pytest.mark.anyio
+
+A_MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def _no_long_wait(house: House) -> None:
+    auditing(house).look_again_after_s = 0.2
+
+
+@pytest.fixture
+async def anna(house: House) -> Guest:
+    """She holds two seats where ben has booked one."""
+    anna, ben = house.guest(), house.guest()
+    await ben.hold()
+    await ben.confirm("Ben Oak")
+    await anna.hold((slot(), 2))
+    return anna
+
+
+def auditing(house: House) -> Auditing:
+    return house.parts.use_cases.reconciliation.auditing
+
+
+async def found(house: House) -> list[Finding]:
+    return await auditing(house).found(await house.parts.sites.all())
+
+
+async def rebuilt(house: House) -> Rebuilt:
+    total = Rebuilt()
+    async for step in house.parts.use_cases.reconciliation.rebuilding.rebuild(await house.parts.sites.all()):
+        total += step
+    return total
+
+
+async def dump(house: House) -> dict[str, str]:
+    (names,) = await house.redis.read(("KEYS", "*"))
+    contents = await house.redis.read(*(("DUMP", name) for name in sorted(names)))
+    return dict(zip(sorted(names), map(str, contents), strict=True))
+
+
+async def test_where_nothing_is_wrong_nothing_is_found(house: House, anna: Guest) -> None:
+    pinned = house.guest()
+    await pinned.hold((slot(number=1), 1), (slot(day=3), 2))
+    await house.pin(pinned)
+    gone = house.guest()
+    await gone.hold()
+    await gone.release()
+
+    assert await found(house) == []
+
+
+@pytest.mark.parametrize("break_it", BROKEN, ids=lambda break_it: break_it.__name__)
+async def test_what_is_broken_is_found_and_mended_by_a_rebuild_while_serving(
+    house: House, anna: Guest, break_it: Break
+) -> None:
+    epoch = (await house.site()).epoch
+    await break_it(house, anna)
+
+    assert {one.kind for one in await found(house)} == BROKEN[break_it]
+    assert (await rebuilt(house)).mended > 0
+    assert await found(house) == []
+    seats = await house.seats()
+    assert (seats.booked, seats.held) == (1, 2)
+    assert (await anna.look()).json()["hold"]["state"] in ("held", "paying"), "no hold ends"
+    assert (await house.site()).epoch == epoch, "and nobody has to read everything again"
+    assert (await rebuilt(house)).mended == 0
+
+
+async def test_an_audit_changes_nothing(house: House, anna: Guest) -> None:
+    await broken.booked_forgotten(house, anna)
+    await broken.line_of_nobody(house, anna)
+    await broken.budget_lost(house, anna)
+    before = await dump(house)
+
+    assert await found(house)
+    assert await dump(house) == before
+
+
+async def test_a_booking_under_way_is_no_finding(house: House, anna: Guest) -> None:
+    """SQL has it, and Redis is told before the second look."""
+    await broken.booked_forgotten(house, anna)
+    auditing(house).look_again_after_s = 0.5
+
+    async def tell() -> None:
+        await asyncio.sleep(0.2)
+        site = await house.site()
+        await house.engine.set_booked(site, await house.store.booked_in(site.id, [slot()]))
+
+    findings, _ = await asyncio.gather(found(house), tell())
+    assert findings == []
+
+
+async def test_under_load_nothing_is_found(house: House) -> None:
+    """The control is every other test here: what is wrong all the time is found."""
+    stop = asyncio.Event()
+
+    async def come_and_go(number: int) -> None:
+        while not stop.is_set():
+            guest = house.guest()
+            await guest.hold((slot(number=number % 3), 1))
+            await (guest.confirm() if number % 2 else guest.release())
+            if number % 2:
+                await guest.cancel()
+
+    people = [asyncio.create_task(come_and_go(number)) for number in range(6)]
+    try:
+        for _ in range(5):
+            assert await found(house) == []
+    finally:
+        stop.set()
+        await asyncio.gather(*people)
+
+
+async def test_a_site_that_redis_does_not_know_is_found_and_filled(house: House, anna: Guest) -> None:
+    await house.flush()
+
+    assert {one.kind for one in await found(house)} == {Kind.GATE, Kind.BOOKED}
+    assert await rebuilt(house) == Rebuilt(filled=1)
+    assert await found(house) == []
+
+
+async def test_a_site_that_is_being_filled_is_told(house: House) -> None:
+    site = await house.site()
+    await house.engine.rebuild(site, site.epoch + 1, "somebody", TAKEOVER_AFTER)
+
+    (finding,) = await found(house)
+    assert (finding.kind, finding.redis, finding.sql) == (Kind.GATE, "closed, or not there", f"epoch {site.epoch}")
+
+
+async def test_a_pin_that_nobody_resolves_is_found(house: House, anna: Guest) -> None:
+    await house.pin(anna, window=A_MINUTE)
+    assert await found(house) == []
+    await house.advance(A_MINUTE * 2)
+
+    (finding,) = await found(house)
+    assert (finding.kind, finding.sql) == (Kind.PIN, "not decided")
+
+
+async def test_what_sql_says_against_itself_is_found(house: House, anna: Guest) -> None:
+    async with house.parts.database.transaction() as session:
+        await session.exec(text("UPDATE meeting SET booked = booked + 1, version = version + 1"))  # type: ignore[call-overload]
+        await session.exec(text("PRAGMA defer_foreign_keys = ON"))  # type: ignore[call-overload]
+        await session.exec(text("DELETE FROM attendee"))  # type: ignore[call-overload]
+        await session.exec(text("DELETE FROM booking"))  # type: ignore[call-overload]
+        await session.exec(delete(OrderRow))
+    await rebuilt(house)
+
+    kinds = {one.kind: one for one in await found(house)}
+    assert set(kinds) == {Kind.MEETING, Kind.OUTCOME}
+    assert kinds[Kind.MEETING].sql == "2 booked of 12, and bookings of 0"
+
+
+async def test_what_waits_in_the_outbox_for_long_is_found(house: House, anna: Guest) -> None:
+    async with house.parts.database.transaction() as session:
+        await session.exec(update(OutboxRow).values(created_at=house.parts.use_cases.bookings.now() - A_MINUTE * 2))
+
+    (finding,) = await found(house)
+    assert finding.kind is Kind.OUTBOX
+    assert finding.sql.startswith("1 not told to Redis, the oldest since ")
+
+
+async def test_only_the_sites_that_are_asked_for_are_looked_at(house: House, anna: Guest) -> None:
+    await house.found("other")
+    await broken.booked_forgotten(house, anna)
+
+    assert await auditing(house).found([await house.site("other")]) == []
+    assert {one.site_key for one in await found(house)} == {SITE}
+
+
+async def test_a_later_booking_is_newer_than_what_was_mended_down(house: House, anna: Guest) -> None:
+    """As after an older SQL was put back: what Redis was told by the later one counts no more."""
+    await house.engine.set_booked(await house.site(), [BookedSeats(slot(), 5, 9)])
+    await rebuilt(house)
+
+    assert (await anna.confirm()).status_code == 201
+    assert (await house.seats()).booked == 3
+    assert await found(house) == []

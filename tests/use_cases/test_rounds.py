@@ -1,0 +1,210 @@
+"""The worker looks at everything all the time, and mends what it finds, once and within seconds."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from tests.engine.servers import Valkey
+from tests.house import Guest, House, opened, slot
+from tests.use_cases import broken
+from tests.use_cases.broken import Break
+from widget_server.clock import SystemClock
+from widget_server.engine.inspection import Inspection
+from widget_server.store.audit import Audits, Tally
+from widget_server.store.sites import Sites
+from widget_server.use_cases import rounds
+from widget_server.use_cases.auditing import Auditing
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE_S = 20.0
+WITHIN_S = 10.0
+"""However slow the machine is; it takes about three seconds."""
+
+Logs = Sequence[MutableMapping[str, Any]]
+
+
+@pytest.fixture
+async def houses(empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[tuple[House, House]]:
+    """Two processes on the same Redis and SQL, whose workers look at everything once a second."""
+    async with AsyncExitStack() as at_the_end:
+        house, another = [
+            await at_the_end.enter_async_context(opened(empty_valkey.url, sqlite_template, tmp_path, audit_round_s=1))
+            for _ in range(2)
+        ]
+        yield house, another
+
+
+@pytest.fixture
+async def anna(houses: tuple[House, House]) -> Guest:
+    """She holds two seats where ben has booked one."""
+    anna, ben = houses[0].guest(), houses[0].guest()
+    await ben.hold()
+    await ben.confirm("Ben Oak")
+    await anna.hold((slot(), 2))
+    return anna
+
+
+@asynccontextmanager
+async def working(*houses: House) -> AsyncIterator[None]:
+    """While each of them runs a worker, of which at least one has looked at everything once."""
+    before = await last_rounds(houses[0])
+    workers = [asyncio.create_task(house.parts.use_cases.reconciliation.run("tenuto")) for house in houses]
+    try:
+        await eventually(lambda: differs(houses[0], before))
+        yield
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.wait(workers)
+
+
+async def last_rounds(house: House) -> list[Tally]:
+    return await Audits(house.parts.database).last_rounds()
+
+
+async def differs(house: House, before: list[Tally]) -> bool:
+    return await last_rounds(house) != before
+
+
+async def eventually(is_so: Callable[[], Awaitable[bool]], *, within_s: float = PATIENCE_S) -> None:
+    async with asyncio.timeout(within_s):
+        while True:
+            if await is_so():
+                return
+            await asyncio.sleep(0.05)
+
+
+def counted(logs: Logs, event: str) -> int:
+    return sum(log["event"] == event for log in logs)
+
+
+async def is_clean(house: House) -> bool:
+    """By an audit of our own, which has less patience."""
+    connected = house.parts.database
+    impatient = Auditing(
+        inspection=Inspection(house.redis),
+        audits=Audits(connected),
+        sites=Sites(connected),
+        clock=SystemClock(),
+        look_again_after=timedelta(seconds=0.1),
+    )
+    return not await impatient.found(await house.parts.sites.all())
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [broken.booked_of_the_same_version, broken.line_of_nobody, broken.budget_of_nobody, broken.due_lost],
+    ids=lambda break_it: break_it.__name__,
+)
+async def test_what_is_broken_by_hand_is_mended_within_seconds_by_one_of_two_workers_and_told_once(
+    houses: tuple[House, House], anna: Guest, break_it: Break
+) -> None:
+    house, another = houses
+    epoch = (await house.site()).epoch
+    with capture_logs() as logs:
+        async with working(house, another):
+            await break_it(house, anna)
+            await eventually(lambda: is_clean(house), within_s=WITHIN_S)
+            rounds_then = await last_rounds(house)
+            await eventually(lambda: differs(house, rounds_then))
+
+    kinds = [log["kind"] for log in logs if log["event"] == "audit_mended"]
+    assert len(kinds) == len(set(kinds)) > 0
+    assert counted(logs, "worker_failed") == counted(logs, "worker_waits") == 0
+    assert (await house.site()).epoch == epoch
+    seats = await house.seats()
+    assert (seats.booked, seats.held) == (1, 2)
+    assert sum(tally.mended_ever for tally in await last_rounds(house)) >= 1
+
+
+async def test_what_nobody_can_mend_is_told_once(houses: tuple[House, House], anna: Guest) -> None:
+    house, _ = houses
+    with capture_logs() as logs:
+        async with working(house):
+            async with house.parts.database.transaction() as session:
+                await session.exec(text("UPDATE booking SET seats = 9"))  # type: ignore[call-overload]
+            await eventually(lambda: has_logged(logs, "audit_found"))
+            for _ in range(2):
+                before = await last_rounds(house)
+                await eventually(lambda: differs(house, before))  # noqa: B023
+
+    assert counted(logs, "audit_found") == 1
+
+
+async def has_logged(logs: Logs, event: str) -> bool:
+    return counted(logs, event) > 0
+
+
+async def test_a_worker_that_starts_fills_only_sites_that_lost_a_booking(
+    houses: tuple[House, House], anna: Guest
+) -> None:
+    house, _ = houses
+    other = await house.found("other")
+    epoch = (await house.site()).epoch
+    assert await house.deliver() == 1, "Redis has been told"
+    await house.rewind(slot())
+
+    async with working(house):
+        assert (await house.seats()).booked == 1
+    assert (await house.site()).epoch == epoch + 1
+    assert (await house.site("other")).epoch == other.epoch
+
+
+async def test_a_worker_that_starts_beside_a_sound_redis_resets_nobody(
+    houses: tuple[House, House], anna: Guest
+) -> None:
+    house, _ = houses
+    last_id = await last_of_feed(house)
+
+    async with working(house):
+        assert await last_of_feed(house) == last_id
+
+
+async def last_of_feed(house: House) -> str:
+    (last,) = await house.redis.read(("XREVRANGE", "{tenuto}:feed", "+", "-", "COUNT", 1))
+    return str(last[0][0])
+
+
+async def test_many_sites_cost_a_worker_that_starts_no_scan_each(
+    houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, another = houses
+    for number in range(8):
+        await house.parts.use_cases.sites.create(key=f"site-{number}", name="S", zone="UTC", currency="EUR")
+    await house.flush()
+    scans = 0
+    keys = Inspection.keys
+
+    def counting(self: Inspection, partition: str) -> Any:
+        nonlocal scans
+        scans += 1
+        return keys(self, partition)
+
+    monkeypatch.setattr(Inspection, "keys", counting)
+    await another.parts.use_cases.reconciliation.rebuilding.fill_all(await another.parts.sites.all())
+
+    assert scans == 1
+    epochs = await Inspection(house.redis).epochs(await house.parts.sites.all())
+    assert epochs == [site.epoch for site in await house.parts.sites.all()]
+
+
+async def test_a_round_takes_its_time(houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it is no load: its steps are spread, and there is one round in its length."""
+    monkeypatch.setattr(rounds, "PAUSE_MIN_S", 0.01)
+    house, _ = houses
+    async with working(house):
+        began = await last_rounds(house)
+        await eventually(lambda: differs(house, began))
+        first = (await last_rounds(house))[0]
+        await eventually(lambda: differs(house, [first]))
+        second = (await last_rounds(house))[0]
+
+    assert (second.began_at - first.began_at).total_seconds() >= 1

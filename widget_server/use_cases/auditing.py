@@ -1,0 +1,241 @@
+"""Comparing Redis with SQL: what each of them keeps is looked at once, in small steps, and nothing is changed.
+
+What changes while it is looked at may look wrong for a moment. So everything suspicious is looked at a second time, and
+only what is still wrong then is a finding.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from widget_server.clock import Clock, from_ms, iso
+from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.holds import HoldState
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
+from widget_server.engine.inspection import FoundKey, Inspection
+from widget_server.store.audit import Audits, CountedMeeting
+from widget_server.store.sites import Sites
+from widget_server.use_cases import findings
+from widget_server.use_cases.findings import Finding, Kind
+
+SLOTS_AT_ONCE = 100
+SUSPICIONS_MAX = 10_000
+"""More of them are not looked at again in this round; what is wrong stays wrong until the next."""
+LOOK_AGAIN_AFTER = timedelta(seconds=2.5)
+"""As long as whoever books or cancels has before the worker tells Redis in their place, and a moment."""
+RESOLVED_WITHIN = timedelta(seconds=30)
+UNTOLD_MAX = timedelta(minutes=1)
+_DAYS_AT_ONCE = 50
+
+_One = TypeVar("_One")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One step: how much was looked at, and what seemed wrong."""
+
+    slots: int = 0
+    holds: int = 0
+    meetings: int = 0
+    suspicions: tuple[Finding, ...] = ()
+
+    @property
+    def size(self) -> int:
+        return self.slots + self.holds + self.meetings
+
+
+class Auditing:
+    def __init__(
+        self,
+        *,
+        inspection: Inspection,
+        audits: Audits,
+        sites: Sites,
+        clock: Clock,
+        look_again_after: timedelta = LOOK_AGAIN_AFTER,
+    ) -> None:
+        self._inspection = inspection
+        self._audits = audits
+        self._sites = sites
+        self._clock = clock
+        self.look_again_after_s = look_again_after.total_seconds()
+
+    async def found(
+        self, sites: Sequence[Site], *, thoroughly: bool = True, step: Callable[[Look], None] = lambda _: None
+    ) -> list[Finding]:
+        """Look at everything, and after a moment once more at what was suspicious. Raises Unavailable."""
+        suspicions: list[Finding] = []
+        async for look in self.look(sites, thoroughly=thoroughly):
+            suspicions += look.suspicions[: SUSPICIONS_MAX - len(suspicions)]
+            step(look)
+        if not suspicions:
+            return []
+        await asyncio.sleep(self.look_again_after_s)
+        return await self.again(suspicions)
+
+    async def look(self, sites: Sequence[Site], *, thoroughly: bool = True) -> AsyncIterator[Look]:
+        """Once at everything that Redis and SQL keep of these sites, in steps of a few milliseconds.
+
+        Unless `thoroughly`, records of what is over are left out. Raises Unavailable.
+        """
+        for partition in sorted({site.partition for site in sites}):
+            of_partition = {site.key: site for site in sites if site.partition == partition}
+            yield Look(suspicions=tuple(await self._gates(list(of_partition.values()))))
+            async for look in self._look_at_redis(partition, of_partition):
+                yield look
+        for site in sites:
+            async for look in self._look_at_sql(site, thoroughly=thoroughly):
+                yield look
+
+    async def again(self, suspicions: Iterable[Finding]) -> list[Finding]:
+        """What of this is still wrong, some time later. Raises Unavailable."""
+        first = {suspicion.place: suspicion for suspicion in suspicions}
+        by_site: defaultdict[str, list[Finding]] = defaultdict(list)
+        for suspicion in first.values():
+            by_site[suspicion.site_key].append(suspicion)
+        sites = {site.key: site for site in await self._sites.all()}  # by now perhaps in another epoch
+        still = [
+            found
+            for site_key, of_site in by_site.items()
+            if site_key in sites
+            for found in await self._again(sites[site_key], of_site)
+        ]
+        return [found for found in still if found.place in first and first[found.place].is_still(found)]
+
+    async def _again(self, site: Site, suspicions: Sequence[Finding]) -> list[Finding]:
+        def slots_of(*kinds: Kind) -> list[Slot]:
+            return list(dict.fromkeys(slot for one in suspicions if one.kind in kinds for slot in one.slots))
+
+        holds = list(dict.fromkeys(one.hold_id for one in suspicions if one.hold_id is not None))
+        sets = list(dict.fromkeys(of for one in suspicions if one.kind is Kind.BUDGET for of in findings.sets_of(one)))
+        looks: list[Coroutine[Any, Any, list[Finding]]] = [
+            self._gates([site]),
+            *(self._slots(site, slots) for slots in _chunks(slots_of(Kind.BOOKED, Kind.HELD, Kind.LINE))),
+            *(self._holds(site, chunk) for chunk in _chunks(holds)),
+            *(self._still_due(site, chunk) for chunk in _chunks(holds)),
+            *(self._budgets(site, chunk) for chunk in _chunks(sets)),
+            *(self._meetings(site, slots) for slots in _chunks(slots_of(Kind.MEETING))),
+            self._outbox(site),
+        ]
+        found = [finding for look in looks for finding in await look]
+        return found + [one for one in suspicions if one.kind is Kind.OUTCOME]  # which nobody takes back
+
+    async def _look_at_redis(self, partition: str, sites: dict[str, Site]) -> AsyncIterator[Look]:
+        async for keys in self._inspection.keys(partition):
+            by_site: defaultdict[str, list[FoundKey]] = defaultdict(list)
+            for key in keys:
+                by_site[key.site_key].append(key)
+            yield Look()
+            for site_key in sorted(by_site.keys() & sites.keys()):
+                async for look in self._look_at_keys(sites[site_key], by_site[site_key]):
+                    yield look
+        async for refs in self._inspection.due(partition):
+            for site_key in sorted({site_key for site_key, _ in refs} & sites.keys()):
+                holds = [hold_id for key, hold_id in refs if key == site_key]
+                yield Look(suspicions=tuple(await self._due(sites[site_key], holds)))
+
+    async def _look_at_keys(self, site: Site, keys: Sequence[FoundKey]) -> AsyncIterator[Look]:
+        named: defaultdict[str, list[str]] = defaultdict(list)
+        for key in keys:
+            named[key.kind].append(key.name)
+        for days in _chunks(named["day"], _DAYS_AT_ONCE):
+            async for look in self._look_at_slots(site, await self._inspection.slots_of_days(site, days)):
+                yield look
+        async for look in self._look_at_slots(site, await self._inspection.uncounted(site, named["slot"])):
+            yield look
+        for holds in _chunks(named["hold"]):
+            yield Look(holds=len(holds), suspicions=tuple(await self._holds(site, holds)))
+        for sets in _chunks([(kind, name) for kind in ("visitor", "network") for name in named[kind]]):
+            yield Look(suspicions=tuple(await self._budgets(site, sets)))
+
+    async def _look_at_slots(self, site: Site, slots: Sequence[Slot]) -> AsyncIterator[Look]:
+        for chunk in _chunks(slots):
+            yield Look(slots=len(chunk), suspicions=tuple(await self._slots(site, chunk)))
+
+    async def _look_at_sql(self, site: Site, *, thoroughly: bool) -> AsyncIterator[Look]:
+        async for meetings in self._audits.meetings(site.id, self._clock.now()):
+            unsound = findings.unsound(site.key, meetings)
+            differing = [
+                finding
+                for slots in _chunks(await self._differing(site, meetings))
+                for finding in await self._slots(site, slots)
+            ]
+            yield Look(meetings=len(meetings), suspicions=(*unsound, *differing))
+        yield Look(suspicions=tuple(await self._outbox(site)))
+        if thoroughly:
+            async for holds in self._audits.without_order(site.id):
+                yield Look(suspicions=tuple(findings.without_order(site.key, hold_id) for hold_id in holds))
+
+    async def _gates(self, sites: Sequence[Site]) -> list[Finding]:
+        epochs = zip(sites, await self._inspection.epochs(sites), strict=True)
+        return [findings.gate(site.key, epoch, site.epoch) for site, epoch in epochs if epoch != site.epoch]
+
+    async def _differing(self, site: Site, meetings: Sequence[CountedMeeting]) -> list[Slot]:
+        """Slots of which SQL and Redis do not count the same; most do, and need no closer look."""
+        known = await self._inspection.booked(site, [meeting.seats.slot for meeting in meetings])
+        of_sql = [(meeting.seats.booked, meeting.seats.version) for meeting in meetings]
+        return [
+            meeting.seats.slot
+            for meeting, in_redis, in_sql in zip(meetings, known, of_sql, strict=True)
+            if in_redis != in_sql
+        ]
+
+    async def _slots(self, site: Site, slots: Sequence[Slot]) -> list[Finding]:
+        """Redis is read first: SQL, read later, then has each version that Redis may have been told."""
+        counted = await self._inspection.counted(site, slots)
+        in_sql = {meeting.seats.slot: meeting.seats for meeting in await self._audits.meetings_of(site.id, slots)}
+        ids = dict.fromkeys(hold_id for one in counted.values() for hold_id, *_ in one.lines)
+        holds = await self._inspection.holds(site, list(ids))
+        now = self._clock.now()
+        found: list[Finding] = []
+        for slot, one in counted.items():
+            if slot.starts_at > now:
+                found += findings.booked(site.key, one, in_sql.get(slot, BookedSeats(slot, 0, 0)))
+            found += [*findings.held(site.key, one), *findings.lines(site.key, one, holds)]
+        return found
+
+    async def _holds(self, site: Site, hold_ids: Sequence[str]) -> list[Finding]:
+        noted = await self._inspection.noted(site, hold_ids)
+        found = [finding for one in noted for finding in findings.noted(site.key, one)]
+        pinned = [one.hold for one in noted if one.hold.state is HoldState.PAYING]
+        if not pinned:
+            return found
+        now = from_ms(await self._inspection.now_ms(site.partition))
+        overdue = [hold.id for hold in pinned if from_ms(hold.expires_ms) + RESOLVED_WITHIN < now]
+        decided = await self._audits.decided(site.id, overdue)
+        return found + [findings.pin(site.key, hold_id, is_decided=hold_id in decided) for hold_id in overdue]
+
+    async def _budgets(self, site: Site, sets: Sequence[tuple[str, str]]) -> list[Finding]:
+        """`sets`: visitor or network, and its hash."""
+        members = await self._inspection.budgets(site, sets)
+        holds = await self._inspection.holds(site, list(dict.fromkeys(one for ids in members for one in ids)))
+        return [
+            findings.stray(site.key, kind, name, hold_id)
+            for (kind, name), ids in zip(sets, members, strict=True)
+            for hold_id in ids
+            if not findings.counts(holds[hold_id], kind, name)
+        ]
+
+    async def _due(self, site: Site, hold_ids: Sequence[str]) -> list[Finding]:
+        holds = await self._inspection.holds(site, hold_ids)
+        return [finding for hold_id, hold in holds.items() for finding in findings.due(site.key, hold_id, hold)]
+
+    async def _still_due(self, site: Site, hold_ids: Sequence[str]) -> list[Finding]:
+        return await self._due(site, await self._inspection.still_due(site, hold_ids))
+
+    async def _meetings(self, site: Site, slots: Sequence[Slot]) -> list[Finding]:
+        return findings.unsound(site.key, await self._audits.meetings_of(site.id, slots))
+
+    async def _outbox(self, site: Site) -> list[Finding]:
+        backlog = await self._audits.backlog(site.id)
+        if backlog.oldest_at is None or self._clock.now() - backlog.oldest_at < UNTOLD_MAX:
+            return []
+        return [findings.untold(site.key, backlog.waiting, since=iso(backlog.oldest_at))]
+
+
+def _chunks(whole: Sequence[_One], size: int = SLOTS_AT_ONCE) -> Iterator[Sequence[_One]]:
+    return (whole[at : at + size] for at in range(0, len(whole), size))

@@ -1,0 +1,140 @@
+"""Telling Redis what SQL has decided: at once by whoever books or cancels, and by the worker what they could not."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+
+from widget_server.clock import Clock
+from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.holds import HoldState
+from widget_server.domain.orders import OutcomeState
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
+from widget_server.engine.inspection import Inspection
+from widget_server.engine.kept import KeptHold
+from widget_server.engine.reservations import Reservations
+from widget_server.errors import NotFound, Refusal, StaleEpoch, Unavailable
+from widget_server.store.bookings import Bookings
+from widget_server.store.outbox import Outbox, UntoldEvent
+from widget_server.store.sites import Sites
+from widget_server.use_cases.catalog import Catalog
+
+OUTBOX_BATCH = 100
+_BACK_OFF_MAX = timedelta(minutes=5)
+
+_log = structlog.get_logger()
+
+
+class Delivery:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        engine: Reservations,
+        inspection: Inspection,
+        sites: Sites,
+        store: Bookings,
+        outbox: Outbox,
+        clock: Clock,
+    ) -> None:
+        self._catalog = catalog
+        self._engine = engine
+        self._inspection = inspection
+        self._sites = sites
+        self._store = store
+        self._outbox = outbox
+        self._clock = clock
+
+    async def tell_booked(self, site: Site, order_id: str, fence: int) -> None:
+        """Tell the engine that a hold has become a booking; where that fails, its event in the outbox remains."""
+        with suppress(Unavailable):
+            booked = await self._store.booked_after(site.id, order_id)
+            await self._engine.commit(site, order_id, fence=fence, booked=booked)
+
+    async def tell_freed(self, site: Site, freed: Sequence[BookedSeats]) -> None:
+        """Tell the engine of seats that a cancellation freed; likewise."""
+        with suppress(Unavailable):
+            await self._engine.set_booked(site, freed)
+
+    async def tell_truth(self, site: Site, slots: Sequence[Slot]) -> None:
+        """SQL has refused seats that Redis believed free: tell Redis what is booked of these slots."""
+        _log.warning("wall_held", site=site.key, slots=[slot.id for slot in slots])
+        with suppress(Unavailable):
+            await self._engine.set_booked(site, await self._store.booked_in(site.id, slots))
+
+    async def deliver(self) -> int:
+        """Tell the engine what it has not been told yet, and return how many events that were."""
+        ripe = await self._outbox.ripe(OUTBOX_BATCH, at=self._clock.now())
+        told = await self._told_already(ripe)
+        if len(told) < len(ripe):
+            events = await self._outbox.due(OUTBOX_BATCH, at=self._clock.now())
+            told += [event.id for event in events if event.id not in told and await self._tell(event)]
+        if told:
+            await self._outbox.done(told)
+        return len(ripe)
+
+    async def resolve(self, site_key: str, hold_id: str) -> None:
+        """A pin that nobody ended in time: whatever SQL says became of it, or nothing, which is then final."""
+        try:
+            site = (await self._catalog.find(site_key)).site
+            pin = await self._engine.pinned(site, hold_id)
+            if pin is None:
+                return
+            if await self._store.give_up(site.id, hold_id, pin.fence) is OutcomeState.ABANDONED:
+                await self._engine.unpin(site, hold_id, fence=pin.fence, release=True)
+            else:
+                await self.tell_booked(site, hold_id, pin.fence)
+        except (NotFound, Unavailable, StaleEpoch) as problem:
+            # The sweep names it again in a few seconds.
+            self._catalog.forget(site_key)
+            _log.warning("not_resolved_yet", site=site_key, reason=str(problem))
+
+    async def _told_already(self, events: Sequence[UntoldEvent]) -> list[int]:
+        """Those of which whoever booked or cancelled has told: nearly all of them.
+
+        To see that takes one look at SQL and one at Redis for all. So nobody who books pays for a second write, and
+        what is left to be told is what went wrong.
+        """
+        in_sql = await self._outbox.seats_of([event.id for event in events]) if events else {}
+        told: list[int] = []
+        for site_key in dict.fromkeys(event.site_key for event in events):
+            site = await self._sites.by_key(site_key)
+            if site is not None and await self._inspection.epochs([site]) == [site.epoch]:
+                of_site = [event for event in events if event.site_key == site_key]
+                told += await self._told_of(site, of_site, in_sql)
+        return told
+
+    async def _told_of(
+        self, site: Site, events: Sequence[UntoldEvent], in_sql: Mapping[int, Sequence[BookedSeats]]
+    ) -> list[int]:
+        slots = list(dict.fromkeys(seats.slot for event in events for seats in in_sql[event.id]))
+        known = dict(zip(slots, await self._inspection.booked(site, slots), strict=True))
+        holds = await self._inspection.holds(site, [event.order_id for event in events])
+        return [
+            event.id
+            for event in events
+            if not _is_pinned(holds[event.order_id], event.fence)
+            and all(known[seats.slot] == (seats.booked, seats.version) for seats in in_sql[event.id])
+        ]
+
+    async def _tell(self, event: UntoldEvent) -> bool:
+        try:
+            site = await self._sites.by_key(event.site_key)
+            if site is None:
+                raise NotFound("There is no such site.")
+            booked = await self._store.booked_after(event.site_id, event.order_id)
+            if event.fence is not None:  # it is about a pinned hold, which is to end with it
+                await self._engine.commit(site, event.order_id, fence=event.fence, booked=booked)
+            else:
+                await self._engine.set_booked(site, booked)
+        except Refusal as refusal:
+            later = min(timedelta(seconds=2**event.tries), _BACK_OFF_MAX)
+            await self._outbox.failed(event.id, refusal.message, self._clock.now() + later)
+            return False
+        return True
+
+
+def _is_pinned(hold: KeptHold | None, fence: int | None) -> bool:
+    return fence is not None and hold is not None and hold.state is HoldState.PAYING and hold.fence == fence
