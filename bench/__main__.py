@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import expiry, fan_out, holds, machine, month
+from bench import burst, confirming, contended, expiry, fan_out, holds, machine, memory, month
 from bench.studio import opened
 from bench.table import Section, Worthless, markdown
 
@@ -40,11 +40,18 @@ def _measured(folder: Path) -> tuple[list[Section], str]:
         line.close()
         sections = [
             _told("holds", lambda: holds.measured(ours, reference)),
+            _told("contention", lambda: contended.measured(reference)),
+            _told("confirmation", lambda: confirming.measured(ours)),
             _told("month", lambda: month.measured(ours)),
             _told("fan-out", lambda: fan_out.measured(ours)),
             _told("expiry", lambda: expiry.measured(ours)),
         ]
-        return sections, machine.redis_of(server)
+    # What these count is all that there is, so they have a Valkey to themselves.
+    with opened(folder / "memory") as fresh:
+        sections.append(_told("memory", lambda: memory.measured(fresh)))
+    with opened(folder / "burst") as fresh:
+        sections.append(_told("burst", lambda: burst.measured(fresh)))
+    return sections, machine.redis_of(server)
 
 
 def _told(name: str, measure: Callable[[], Section]) -> Section:

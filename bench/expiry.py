@@ -15,7 +15,8 @@ from widget_server.engine import keys
 from widget_server.engine.calls import Call
 from widget_server.engine.wire import Address
 
-LIVE, ENDING_A_ROUND = 10_000, 600
+LIVE, ENDING_A_ROUND = 100_000, 600
+_SENT_AT_ONCE = 1_000
 _FIRST_MS, _SPREAD_MS = 1_000, 3_000
 _LENGTH, _LIMIT = 5, 6
 """Where they stand among the arguments of hold.lua."""
@@ -23,7 +24,7 @@ _AFTERWARDS_S = 0.5
 
 
 def measured(studio: Studio) -> Section:
-    _hold(studio, studio.hold_calls(LIVE))
+    hold_all(studio, studio.hold_calls(LIVE))
     live = _live(studio)
     late_ms: list[list[float]] = []
     bare_ms: list[list[float]] = []
@@ -43,6 +44,7 @@ def measured(studio: Studio) -> Section:
                 f"{median(bare_p99):.0f} ms, {bare}",
                 median(p99),
                 unit="ms",
+                must=Bound(25),
                 aim=Bound(5),
             ),
             Row("the same, p50", f"{median(p50):.0f} ms", f"{median(bare_p50):.0f} ms, {bare}", median(p50), unit="ms"),
@@ -54,10 +56,10 @@ def measured(studio: Studio) -> Section:
 def _ended(studio: Studio) -> list[float]:
     """How late each of some holds was ended, in ms, all of them once and none before its time."""
     line = studio.line()
-    began_at = _last_of_feed(studio, line)
-    deadlines = _hold(studio, [_ending_soon(call) for call in studio.hold_calls(ENDING_A_ROUND)])
+    began_at = last_of_feed(studio, line)
+    deadlines = hold_all(studio, [_ending_soon(call) for call in studio.hold_calls(ENDING_A_ROUND)])
     time.sleep((_FIRST_MS + _SPREAD_MS) / 1000 + _AFTERWARDS_S)
-    told = _ends_told(studio, line, after=began_at)
+    told = ends_told(studio, line, after=began_at)
     line.close()
     trust(
         Counter(hold_id for hold_id, _ in told) == Counter(deadlines.keys()),
@@ -74,31 +76,34 @@ def _ending_soon(call: Call) -> Call:
     return replace(call, args=args)
 
 
-def _hold(studio: Studio, calls: Sequence[Call]) -> dict[str, int]:
+def hold_all(studio: Studio, calls: Sequence[Call]) -> dict[str, int]:
     """The deadlines of these holds, in ms on the clock of Redis."""
     deadlines: dict[str, int] = {}
     line = studio.line()
-    for call in calls:
-        line.send(call.by_sha())
-    for call in calls:
-        code, *figures = line.answer()
-        trust(code == "HELD", f"A hold was answered {code}.")
-        deadlines[str(call.args[3])] = figures[0]
+    for at in range(0, len(calls), _SENT_AT_ONCE):
+        some = calls[at : at + _SENT_AT_ONCE]
+        for call in some:
+            line.send(call.by_sha())
+        for call in some:
+            code, *figures = line.answer()
+            trust(code == "HELD", f"A hold was answered {code}.")
+            deadlines[str(call.args[3])] = figures[0]
     line.close()
     return deadlines
 
 
-def _ends_told(studio: Studio, line: RedisLine, *, after: str) -> list[tuple[str, int]]:
+def ends_told(studio: Studio, line: RedisLine, *, after: str) -> list[tuple[str, int]]:
     """Which holds the feed says have expired, and the moment of each entry in ms."""
     told = []
-    for feed_id, words in line.ask("XRANGE", _feed(studio), f"({after}", "+"):
-        fields = dict(zip(words[::2], words[1::2], strict=True))
-        if fields.get("cause") == "expire":
-            told.append((fields["hold"], int(feed_id.partition("-")[0])))
+    for feed_id, (kind, text) in line.ask("XRANGE", _feed(studio), f"({after}", "+"):
+        if kind == "seats":
+            _, _, cause, hold_id, _ = text.split(" ", 4)
+            if cause == "expire":
+                told.append((hold_id, int(feed_id.partition("-")[0])))
     return told
 
 
-def _last_of_feed(studio: Studio, line: RedisLine) -> str:
+def last_of_feed(studio: Studio, line: RedisLine) -> str:
     feed_id: str = line.ask("XREVRANGE", _feed(studio), "+", "-", "COUNT", 1)[0][0]
     return feed_id
 

@@ -51,7 +51,7 @@ end
 if not loaded_schedule(gate_key, epoch) then
   return { 'NOT_LOADED' }
 end
-local hold = redis.call('HMGET', keys.hold, 'state', 'fence')
+local hold = redis.call('HMGET', keys.hold, 'state', 'fence', 'version')
 local state, ours = hold[1], hold[2] == fence
 local code = 'ENDED'
 if (state == 'paying' or state == 'confirmed') and ours then
@@ -74,7 +74,7 @@ for _, line in ipairs(lines) do
   end
 end
 if ends then
-  end_hold(keys, site, hold_id, 'confirmed')
+  end_hold(keys, site, hold_id, 'confirmed', hold[3] + 1)
 end
 if #parts > 0 then
   tell_seats(feed_key, site, epoch, 'commit', hold_id, '', parts)

@@ -45,7 +45,7 @@ if not loaded_schedule(gate_key, epoch) then
   return { 'NOT_LOADED' }
 end
 local now = now_ms(clock_key)
-local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline', 'claims')
+local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline', 'claims', 'version')
 if not hold[1] then
   return { 'ENDED' }
 end
@@ -67,6 +67,6 @@ end
 
 local parts = give_back(lines, hold_id)
 drop_claims(claims)
-end_hold(keys, site, hold_id, 'released')
+end_hold(keys, site, hold_id, 'released', hold[6] + 1)
 tell_seats(feed_key, site, epoch, 'release', hold_id, '', parts)
 return { 'RELEASED' }

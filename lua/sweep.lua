@@ -44,12 +44,13 @@ while ARGV[arg] do
   holds[#holds + 1] = hold
 end
 
-local function end_due(hold)
+local epochs = {}
+local function end_due(hold, version)
   local parts = give_back(hold.lines, hold.id)
   drop_claims(hold.claims)
-  end_hold(hold.keys, hold.site, hold.id, 'expired')
-  local epoch = redis.call('HGET', hold.gate_key, 'epoch') or '0'
-  tell_seats(feed_key, hold.site, epoch, 'expire', hold.id, '', parts)
+  end_hold(hold.keys, hold.site, hold.id, 'expired', version + 1)
+  epochs[hold.site] = epochs[hold.site] or redis.call('HGET', hold.gate_key, 'epoch') or '0'
+  tell_seats(feed_key, hold.site, epochs[hold.site], 'expire', hold.id, '', parts)
 end
 
 local now = now_ms(clock_key)
@@ -57,14 +58,14 @@ local ended, overdue = 0, {}
 for _, hold in ipairs(holds) do
   local score = redis.call('ZSCORE', due_key, hold.ref)
   if score and tonumber(score) <= now then
-    local read = redis.call('HMGET', hold.keys.hold, 'state', 'lines', 'claims')
+    local read = redis.call('HMGET', hold.keys.hold, 'state', 'lines', 'claims', 'version')
     if read[1] == 'paying' then
       redis.call('ZADD', due_key, 'XX', string.format('%d', now + retry_ms), hold.ref)
       overdue[#overdue + 1] = hold.ref
     elseif read[1] ~= 'held' then
       redis.call('ZREM', due_key, hold.ref)
     elseif read[2] == lines_text(hold.lines) and (read[3] or '') == hold.claims_text then
-      end_due(hold)
+      end_due(hold, read[4])
       ended = ended + 1
     end
   end

@@ -68,7 +68,7 @@ deadline = math.min(math.max(deadline, now + min_left_ms), limit + tonumber(hold
 if mode == 'release' or deadline <= now then
   local freed = give_back(lines, hold_id)
   drop_claims(claims)
-  end_hold(keys, site, hold_id, 'released')
+  end_hold(keys, site, hold_id, 'released', version + 1)
   tell_seats(feed_key, site, epoch, 'release', hold_id, '', freed)
   return { 'RELEASED' }
 end

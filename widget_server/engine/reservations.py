@@ -1,5 +1,6 @@
 """The reservation engine: one method per script, and the reads. Redis decides what is held; nobody else does."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -23,7 +24,8 @@ from widget_server.ids import new_id
 LIMIT_LENGTHS = 3
 """A hold can be renewed up to three times its length in all."""
 PINS_MAX = 3
-SWEEP_MAX = 64
+SWEEP_MAX, SWEPT_AT_ONCE = 128, 32
+"""So many holds are read at once, and so few ended by one script, so that others need not wait long behind it."""
 SLOTS_AT_ONCE = 100
 DAYS_MAX = 33
 READS_MAX = 3
@@ -318,14 +320,21 @@ class Reservations:
                 raise refusal(answer, [])
 
     async def sweep(self, partition: str, *, retry: timedelta) -> Swept:
-        """End at most 64 holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
+        """End at most 128 holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
 
         Where `next_due` is not after `now`, there is more: call again.
         """
         due = await self._looking_due(partition)
-        now, ended, next_due, *refs = await self._run(calls.sweep(partition, due, retry=retry))
-        to_resolve = tuple((site_key, hold_id) for site_key, _, hold_id in (ref.partition("/") for ref in refs))
-        return Swept(from_ms(now), ended, kept.instant(next_due), to_resolve)
+        rounds = []
+        for at in range(0, max(1, len(due)), SWEPT_AT_ONCE):
+            call = calls.sweep(partition, due[at : at + SWEPT_AT_ONCE], retry=retry)
+            rounds.append(asyncio.ensure_future(self._run(call)))
+            await asyncio.sleep(0)  # Redis begins with it while the next one is being made
+        answers = await asyncio.gather(*rounds)
+        now, _, next_due, *_ = answers[-1]
+        refs = [ref.partition("/") for answer in answers for ref in answer[3:]]
+        to_resolve = tuple((site_key, hold_id) for site_key, _, hold_id in refs)
+        return Swept(from_ms(now), sum(answer[1] for answer in answers), kept.instant(next_due), to_resolve)
 
     async def raise_schedule(self, site: Site, to: int) -> bool:
         """From here on no hold on an older schedule is granted. False if another change was faster. Raises Loading."""
