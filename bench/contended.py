@@ -71,7 +71,7 @@ def _locked(programs: Path, folder: Path) -> float:
 
 @contextmanager
 def _postgres() -> Iterator[tuple[Path, Path]]:
-    """The folders of its programs and of a server of our own, with everything as it comes: commits wait for the disk."""
+    """The folders of its programs and of a server of our own, set up as it comes: commits wait for the disk."""
     packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     found = packaged[-1] if packaged else shutil.which("initdb")
     trust(found is not None, "PostgreSQL is not installed: it is what holds are compared with.")
@@ -104,13 +104,13 @@ def _prepare(programs: Path, folder: Path) -> None:
     (folder / "hold.sql").write_text(_HOLD)
     command = [str(programs / "psql"), "-h", str(folder), "-U", "postgres", "-q", "-v", "ON_ERROR_STOP=1", "postgres"]
     give_up_at_s = time.monotonic() + _START_S
-    while subprocess.run([*command, "-c", "SELECT 1"], capture_output=True).returncode != 0:
+    while subprocess.run([*command, "-c", "SELECT 1"], check=False, capture_output=True).returncode != 0:
         trust(time.monotonic() < give_up_at_s, "PostgreSQL did not start.")
         time.sleep(0.1)
     subprocess.run(command, input=_TABLES, text=True, check=True, capture_output=True)
 
 
-_MEANING = f"""**Contention.** {CLIENTS} connections that all want the same slot, as when tickets go on sale. Ours is the \
-bare script, over Valkey as `tenuto` runs it. The reference is `pgbench` with as many clients and a transaction of four \
-statements: lock the slot's row and read what is left, count the seat, write the hold, commit; PostgreSQL as it comes, \
-so that each commit waits for the disk, which Valkey does once a second."""
+_MEANING = f"""**Contention.** {CLIENTS} connections that all want the same slot, as when tickets go on sale. Ours is \
+the bare script, over Valkey as `tenuto` runs it. The reference is `pgbench` with as many clients and a transaction of \
+four statements: lock the slot's row and read what is left, count the seat, write the hold, commit. PostgreSQL is as it \
+comes, so that each commit waits for the disk, which Valkey does once a second."""
