@@ -112,5 +112,5 @@ def _prepare(programs: Path, folder: Path) -> None:
 
 _MEANING = f"""**Contention.** {CLIENTS} connections that all want the same slot, as when tickets go on sale. Ours is \
 the bare script, over Valkey as `tenuto` runs it. The reference is `pgbench` with as many clients and a transaction of \
-four statements: lock the slot's row and read what is left, count the seat, write the hold, commit. PostgreSQL is as it \
-comes, so that each commit waits for the disk, which Valkey does once a second."""
+four statements: lock the slot's row and read what is left, count the seat, write the hold, commit. PostgreSQL is set \
+up as it comes, so that each commit waits for the disk, which Valkey does once a second."""
