@@ -66,7 +66,9 @@ async def serve(app: ASGIApp, sockets: list[socket.socket], hub: Hub, redis: Emb
     # requests are under way, a request would take a third longer.
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS)
-    server = _Server(_config(app, connections_max=_raised_file_limit() - _FILES_OF_OUR_OWN))
+    connections_max = _raised_file_limit() - _FILES_OF_OUR_OWN
+    hub.fit_into(connections_max)
+    server = _Server(_config(app, connections_max=connections_max))
     serving = asyncio.create_task(server.serve(sockets=sockets))
 
     async def stop_serving() -> None:

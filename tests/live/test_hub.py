@@ -206,6 +206,39 @@ async def test_readers_are_shown_that_we_are_there_a_few_at_a_time() -> None:
     hub.goodbye()
 
 
+async def test_a_connection_that_fails_keeps_nobody_else_from_being_shown_that_we_are_there() -> None:
+    hub = Hub(clock=StoppedClock(), beat_every_s=0.03)
+    papers = [watch(hub)[1] for _ in range(30)]  # two in each group
+    for broken in papers[:15]:
+        broken.trouble = RuntimeError("nobody thought of this")
+
+    await asyncio.sleep(0.3)
+
+    assert all(paper.was_cut and isinstance(paper.problem, RuntimeError) for paper in papers[:15])
+    assert all(len(paper.chunks) > 2 and not paper.was_cut for paper in papers[15:])
+    hub.goodbye()
+
+
+async def test_a_connection_that_fails_at_goodbye_keeps_nobody_else_from_it(hub: Hub) -> None:
+    papers = [watch(hub)[1] for _ in range(20)]
+    for broken in papers[:10]:
+        broken.trouble = RuntimeError("nobody thought of this")
+
+    hub.goodbye()
+
+    assert all(paper.was_cut for paper in papers[:10])
+    assert all(paper.has_ended for paper in papers[10:])
+
+
+async def test_a_process_takes_no_more_readers_than_it_may_have_files(hub: Hub) -> None:
+    hub.fit_into(16)
+    for number in range(14):
+        subscribe(hub, network=str(number))
+
+    with pytest.raises(Unavailable, match="Too many live connections are open; try"):
+        subscribe(hub, network="late")
+
+
 async def test_goodbye_ends_every_stream_and_lets_nobody_in(hub: Hub) -> None:
     papers = [watch(hub)[1] for _ in range(20)]
     late = subscribe(hub)

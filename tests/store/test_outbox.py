@@ -5,7 +5,8 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from tests.store.studio import NOW, confirmation, found, line, slot
+from tests.store.studio import NOW, TALK, confirmation, found, line, slot
+from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.sites import Site
 from widget_server.store.bookings import Bookings
 from widget_server.store.database import Database
@@ -96,3 +97,21 @@ async def test_what_failed_is_tried_again_later(db: Database, site: Site) -> Non
     assert await Outbox(db).due(10, at=SOON + timedelta(seconds=59)) == []
     (again,) = await Outbox(db).due(10, at=SOON + timedelta(minutes=1))
     assert (again.id, again.tries) == (event.id, 1)
+
+
+async def test_events_can_be_looked_at_without_claiming_them(db: Database, site: Site) -> None:
+    yoga, talk = slot(), slot(TALK, hour=11)
+    order = await Bookings(db).confirm(confirmation(site, [line(yoga, 2), line(talk)]))
+    await Bookings(db).confirm(confirmation(site, [line(yoga)]))
+
+    first, second = await Outbox(db).ripe(10, at=SOON)
+
+    assert [first, second] == await Outbox(db).ripe(10, at=SOON) == await Outbox(db).due(10, at=SOON)
+    assert await Outbox(db).ripe(10, at=SOON) == []
+    assert first.order_id == order.id
+    seats = await Outbox(db).seats_of([first.id, second.id])
+    assert sorted(seats[first.id], key=lambda one: one.slot) == [
+        BookedSeats(talk.slot, 1, 1),
+        BookedSeats(yoga.slot, 3, 2),
+    ]
+    assert seats[second.id] == [BookedSeats(yoga.slot, 3, 2)]

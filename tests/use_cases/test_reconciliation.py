@@ -19,7 +19,7 @@ from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import Line
 from widget_server.engine import keys
 from widget_server.engine.inspection import Inspection
-from widget_server.engine.reservations import SWEEP_MAX
+from widget_server.engine.reservations import SWEEP_MAX, Reservations
 from widget_server.errors import Loading, NotFound
 from widget_server.store.audit import Audits
 from widget_server.store.outbox import Outbox
@@ -287,6 +287,43 @@ async def test_two_workers_do_no_harm(house: House, another: House) -> None:
         await asyncio.gather(*(guest.confirm() for guest in guests[3:]))
         await until(house, booked=3, held=0)
     assert await house.booked_in_sql() == 3
+
+
+async def test_what_was_told_at_once_is_not_told_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna, ben = house.guest(), house.guest()
+    for guest in (anna, ben):
+        await guest.hold()
+        await guest.confirm()
+    await ben.cancel()
+    told: list[str] = []
+
+    async def tell(*_: Any, **__: Any) -> None:
+        told.append("again")
+
+    for verb in ("commit", "set_booked"):
+        monkeypatch.setattr(Reservations, verb, tell)
+
+    assert await house.deliver() == 3
+    assert told == []
+    assert await Outbox(house.parts.database).waiting() == 0
+
+
+@pytest.mark.parametrize("is_pinned", [True, False], ids=["a pin left", "seats not told"])
+async def test_what_was_not_told_is_told(house: House, is_pinned: bool) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    if is_pinned:  # the booked seats are told, but not that the hold has become them
+        await house.redis.read(("HSET", keys.of_site("tenuto", SITE).hold(anna.id), "state", "paying"))
+        _, lines = keys.of_site("tenuto", SITE).seats(slot().id)
+        await house.redis.read(("ZADD", lines, "+inf", f"{anna.id}:2"))
+    else:
+        await house.rewind(slot())
+
+    assert await house.deliver() == 1
+    assert (await house.seats()).booked == 2
+    assert (await anna.look()).json()["hold"]["state"] == "confirmed"
+    assert await Outbox(house.parts.database).waiting() == 0
 
 
 async def test_what_cannot_be_told_is_told_later_and_later(house: House) -> None:

@@ -7,6 +7,8 @@ told what is newest once it can take more; one that stays busy for too long is c
 import asyncio
 import secrets
 from collections import Counter, OrderedDict
+from collections.abc import Callable
+from functools import partial
 
 from widget_server.clock import Clock
 from widget_server.domain.events import Update
@@ -27,6 +29,8 @@ BUSY_MAX_S = 30.0
 RETRY_MS_MIN, RETRY_MS_MAX = 1_000, 6_000
 """The readers of a server that has gone come back spread over this time."""
 
+_KEPT_FOR_REQUESTS = 8
+"""One in so many connections is none of a reader."""
 _GROUPS = 15
 """Readers are spread over so many groups, and one group at a time is shown that we are there."""
 
@@ -57,6 +61,11 @@ class Hub:
     @property
     def readers(self) -> int:
         return self._networks.total()
+
+    def fit_into(self, connections_max: int) -> None:
+        """Take no more readers than this process may have connections, with room left for requests."""
+        self._readers_max = min(self._readers_max, connections_max - connections_max // _KEPT_FOR_REQUESTS)
+        self._readers_per_network_max = min(self._readers_per_network_max, max(1, self._readers_max // 4))
 
     def follow_from(self, partition: str, feed_id: str) -> None:
         """Every update of this partition after `feed_id` will be published; of what came before, some may be lost.
@@ -96,8 +105,8 @@ class Hub:
         if self._timer is not None:
             self._timer.cancel()
         for group in self._groups:
-            for reader in group:
-                reader.goodbye()
+            for reader in tuple(group):
+                _alone(reader, reader.goodbye)
 
     def greeting(self) -> bytes:
         retry_ms = RETRY_MS_MIN + secrets.randbelow(RETRY_MS_MAX - RETRY_MS_MIN)
@@ -144,4 +153,12 @@ class Hub:
         self._ticks += 1
         chunk = wire.BEAT if rounds % HELLO_EVERY_BEATS else wire.hello(self._clock.now())
         for reader in tuple(self._groups[group]):
-            reader.beat(chunk, cut_if_busy_since_s=loop.time() - self._busy_max_s)
+            _alone(reader, partial(reader.beat, chunk, cut_if_busy_since_s=loop.time() - self._busy_max_s))
+
+
+def _alone(reader: Reader, act: Callable[[], None]) -> None:
+    """What goes wrong belongs to this reader's connection; the others are served all the same."""
+    try:
+        act()
+    except Exception as problem:
+        reader.cut(problem)
