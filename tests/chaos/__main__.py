@@ -5,10 +5,13 @@ import asyncio
 import sys
 from collections import Counter
 from itertools import count
+from pathlib import Path
 from time import monotonic
 
 from tests.chaos.runs import MENUS, QUIET_S, Report, run
 from tests.chaos.town import templates
+
+_COMPLAINT_LENGTH_MAX = 2000
 
 
 def main() -> int:
@@ -30,15 +33,22 @@ async def _runs(options: argparse.Namespace) -> list[Report]:
         for number in count():
             menu = options.menu or list(MENUS)[number % len(MENUS)]
             report = await run(menu, options.seed + number, made_from, seconds=options.seconds)
-            print(report, flush=True)
-            for unfinished in report.unfinished:
-                print(f"  waited: {unfinished}", flush=True)
-            for complaint in report.complaints:
-                print(f"  !! {complaint[:1000]}", flush=True)
+            _tell(report)
             reports.append(report)
             if monotonic() > until_s:
                 break
     return reports
+
+
+def _tell(report: Report) -> None:
+    """At once; and where there are complaints, what all processes said goes into files here."""
+    print(report, flush=True)
+    for unfinished in report.unfinished:
+        print(f"  waited: {unfinished}", flush=True)
+    for complaint in report.complaints:
+        print(f"  !! {complaint[:_COMPLAINT_LENGTH_MAX]}", flush=True)
+    for name, log in report.logs.items():
+        Path(f"chaos-{report.seed}-{name}.log").write_text(log)
 
 
 def _table(reports: list[Report]) -> str:

@@ -76,8 +76,11 @@ class Visit:
     secrets: set[str] = field(default_factory=set)
     refused: str | None = None
     """The last word about the confirmation, where that was a no."""
+    refused_s: float = FOR_EVER
     cancellation_sent_s: float = FOR_EVER
     cancelled: bool = False
+    story: list[str] = field(default_factory=list)
+    """Every call and its answer, for whoever has to find out what went wrong."""
 
 
 @dataclass
@@ -121,6 +124,10 @@ class Ledger:
                     yield Span(slot, seats, from_s, held_until_s, visit.id)
                 if visit.booked_s < visit.cancellation_sent_s:
                     yield Span(slot, seats, visit.booked_s, visit.cancellation_sent_s, visit.id)
+
+    def forgot_between(self, from_s: float, until_s: float) -> bool:
+        """Whether Redis knew less than it should, at some moment of these."""
+        return any(loss.from_s <= until_s and from_s <= loss.until_s for loss in self.losses)
 
     def complaints(self, capacity: Mapping[str, int]) -> list[str]:
         """What was promised and cannot be true. `capacity` is that of each service."""

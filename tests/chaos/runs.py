@@ -107,6 +107,8 @@ class Report:
     """What somebody was killed over, and had to wait for a time limit of ours."""
     refilled_s: list[float] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    logs: dict[str, str] = field(default_factory=dict)
+    """Of all processes, where there are complaints."""
 
     def __str__(self) -> str:
         made = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
@@ -134,6 +136,8 @@ async def run(
             report.complaints += watcher.surprises
             report.resets += watcher.resets
         report.complaints += await _last_words(at_work)
+        if report.complaints:
+            report.logs = {member.process.name: member.process.said() for member in at_work.members}
         report.faults, report.refilled_s = saboteur.done, saboteur.refilled_s
         report.visits, report.answers = len(ledger.visits), ledger.answers
         report.bookings = sum(1 for visit in ledger.visits.values() if visit.numbers)

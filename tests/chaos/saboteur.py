@@ -21,7 +21,7 @@ CLOCK_STEPS_S = (-40, -5, 0, 0, 5, 40)
 _EVERYTHING_ENDS = timedelta(minutes=HOLD_MINUTES, seconds=5)
 _JUST_PAST = CONFIRMING_WINDOW + timedelta(seconds=5)
 
-Act = Callable[["Saboteur"], Awaitable[None]]
+Act = Callable[["Saboteur"], Awaitable[bool | None]]
 
 
 class Saboteur:
@@ -64,8 +64,9 @@ class Saboteur:
             await self._town.postgres.start()
 
     async def _do(self, name: str) -> None:
-        self.done[name] += 1
-        await FAULTS[name](self)
+        """Counted where it was done: nobody may have come by a trap."""
+        if await FAULTS[name](self) is not False:
+            self.done[name] += 1
 
     # Killed
 
@@ -85,19 +86,19 @@ class Saboteur:
         for worker in self._town.workers:
             worker.process.kill()
 
-    async def kill_web_before_commit(self) -> None:
-        await self._kill_at(Trap(b"INSERT INTO outcome", b"COMMIT", after=False), sql=True)
+    async def kill_web_before_commit(self) -> bool:
+        return await self._kill_at(Trap(b"INSERT INTO outcome", b"COMMIT", after=False), sql=True)
 
-    async def kill_web_after_commit(self) -> None:
+    async def kill_web_after_commit(self) -> bool:
         """Between an SQL commit and its answer."""
-        await self._kill_at(Trap(b"INSERT INTO outcome", b"COMMIT", after=True), sql=True)
+        return await self._kill_at(Trap(b"INSERT INTO outcome", b"COMMIT", after=True), sql=True)
 
-    async def kill_web_after_pin(self) -> None:
-        await self._kill_at(Trap(load("pin").sha.encode(), after=True), sql=False)
+    async def kill_web_after_pin(self) -> bool:
+        return await self._kill_at(Trap(load("pin").sha.encode(), after=True), sql=False)
 
-    async def kill_web_before_telling(self) -> None:
+    async def kill_web_before_telling(self) -> bool:
         """SQL has it booked; Redis has not been told."""
-        await self._kill_at(Trap(load("commit").sha.encode(), after=False), sql=False)
+        return await self._kill_at(Trap(load("commit").sha.encode(), after=False), sql=False)
 
     # Stopped
 
@@ -113,16 +114,18 @@ class Saboteur:
             await asyncio.sleep(self._chance.uniform(0.2, STOP_MAX_S))
             self._town.valkey.process.go_on()
 
-    async def stop_web_past_resolve_by(self) -> None:
+    async def stop_web_past_resolve_by(self) -> bool:
         """It has pinned a hold, sleeps past the moment at which somebody decides in its place, and goes on."""
         web = self._web()
         trap = Trap(load("pin").sha.encode(), after=True)
-        if await self._catch(web.redis, trap):
+        caught = await self._catch(web.redis, trap)
+        if caught:
             web.process.stop()
             trap.pass_on()
             await self._leap(_JUST_PAST)
             await asyncio.sleep(self._chance.uniform(0.3, STOP_MAX_S))
             web.process.go_on()
+        return caught
 
     # Lines
 
@@ -155,12 +158,13 @@ class Saboteur:
         for line in self._sql_lines():
             line.replies_to_lose = self._chance.randrange(1, 4)
 
-    async def lose_commit_answer(self) -> None:
+    async def lose_commit_answer(self) -> bool:
         web = self._web()
         assert web.sql is not None
         trap = Trap(b"INSERT INTO outcome", b"COMMIT", after=True)
-        if await self._catch(web.sql, trap):
-            trap.drop()
+        caught = await self._catch(web.sql, trap)
+        trap.drop()
+        return caught
 
     async def hang_up_sql(self) -> None:
         await asyncio.gather(*(line.hang_up() for line in self._sql_lines()))
@@ -198,18 +202,19 @@ class Saboteur:
             await self._start_valkey()
             self._watch(loss, epoch, forgot=forgot)
 
-    async def put_older_file_back(self) -> None:
+    async def put_older_file_back(self) -> bool:
         """The first time it only makes the copy."""
         async with self._valkey_is_mine:
             if self._older is None:
                 self._older = self._town.valkey.copy()
-                return
+                return False
             loss, epoch = await self._begin_loss()
             self._town.valkey.process.kill()
             forgot = self._town.valkey.put_back(self._older)
             self._older = None
             await self._start_valkey()
             self._watch(loss, epoch, forgot=forgot)
+            return True
 
     # Time
 
@@ -244,13 +249,15 @@ class Saboteur:
         await asyncio.sleep(self._chance.uniform(0.2, STOP_MAX_S))
         member.process.go_on()
 
-    async def _kill_at(self, trap: Trap, *, sql: bool) -> None:
+    async def _kill_at(self, trap: Trap, *, sql: bool) -> bool:
         web = self._web()
         line = web.sql if sql else web.redis
         assert line is not None
-        if await self._catch(line, trap):
+        caught = await self._catch(line, trap)
+        if caught:
             web.process.kill()
             trap.drop()
+        return caught
 
     async def _catch(self, line: Line, trap: Trap) -> bool:
         """Whether anybody came by in time."""

@@ -133,6 +133,6 @@ def test_two_orders_of_one_hold_are_found() -> None:
 def test_whoever_was_refused_and_is_booked_all_the_same_is_found() -> None:
     told = ledger()
     told.visits["anna"].numbers.clear()
-    told.visits["anna"].refused = "hold_ended"
+    told.visits["anna"].refused, told.visits["anna"].refused_s = "hold_ended", 5.0
 
     assert books().complaints(told)

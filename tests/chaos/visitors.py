@@ -168,7 +168,7 @@ class Visitor:
                     self._denied(sent_s, told, excused_after_s=CONFIRMING_WINDOW.total_seconds())
                 if self._visit.numbers:
                     self._surprise(f"{self._visit.id} was booked, and then refused: {answer.text}")
-                self._visit.refused = code_of(answer)
+                self._visit.refused, self._visit.refused_s = code_of(answer), self._now()
                 return False
             await self._pause()
         return bool(self._visit.numbers)
@@ -232,7 +232,14 @@ class Visitor:
         return tuple(wanted.items())
 
     async def _ask(self, method: str, path: str, body: Any = None, **how: Any) -> Answer | None:
+        visit, sent_s = self._visit, self._now()
         answer = await self._street.ask(self._chance, method, path, body, **{"secret": self._secret, **how})
+        told = (
+            f"{answer.status_code} {code_of(answer)} from {answer.request.url.port}"
+            if answer is not None
+            else "nothing"
+        )
+        visit.story.append(f"{sent_s:.3f} {method} {_kind(path)}, {self._now():.3f} {told}")
         if answer is not None and answer.status_code == 500:
             self._surprise(f"{self._visit.id}: {method} {path} failed: {answer.text[:200]}")
         return answer
@@ -242,6 +249,10 @@ class Visitor:
 
     def _new_id(self) -> str:
         return base64.urlsafe_b64encode(self._chance.randbytes(16)).decode().rstrip("=")
+
+
+def _told(answer: Answer | None) -> str:
+    return "nothing" if answer is None else f"{answer.status_code} {code_of(answer)} from {answer.request.url.port}"
 
 
 def code_of(answer: Answer) -> str:
