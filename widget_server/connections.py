@@ -1,11 +1,14 @@
-"""The only place that ends connections that ask for nothing: each of them would take a file from those who do."""
+"""The only place that decides about connections: who asks for nothing is closed, who asks for a feed is let stay."""
 
 from asyncio import Transport
+from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from widget_server.errors import TooSlow
+from widget_server.live.connection import FeedConnection, Reader
 from widget_server.web.api.answers import refuse
+from widget_server.web.event_stream import TAKE_OVER
 from widget_server.web.headers import EVERYWHERE
 
 ARRIVES_WITHIN_S = 10.0
@@ -18,6 +21,9 @@ class PunctualProtocol(HttpToolsProtocol):
 
     One timer a connection serves all its requests, in place of uvicorn's: to set one for each would cost a tenth of
     the time that a hold takes. So it looks again where it finds that a request came meanwhile.
+
+    A feed takes its connection over as soon as its head is sent: what uvicorn keeps for a request under way would be
+    most of the memory that an open widget costs.
     """
 
     arrives_within_s = ARRIVES_WITHIN_S
@@ -30,10 +36,12 @@ class PunctualProtocol(HttpToolsProtocol):
             transport.close()
         self._waits_since_s = self.loop.time()
         self._look_again_in(self.arrives_within_s)
+        self._extensions: dict[str, Any] = {TAKE_OVER: self._take_over}
 
     def on_message_begin(self) -> None:
         self._waits_since_s = self.loop.time()
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions
 
     def on_message_complete(self) -> None:
         self._waits_since_s = self.loop.time() if self.cycle.response_complete else None
@@ -52,10 +60,32 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        super()._unset_keepalive_if_required()
+        self._let_go()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle  # `self.cycle` is the one that was read last, and may wait behind it
+        super()._start_asgi_task(cycle, app)
 
     def _unset_keepalive_if_required(self) -> None:
         """uvicorn calls this for every byte; our timer is stopped only with the connection."""
+
+    def _take_over(self, reader: Reader) -> bool:
+        """Called by the request under way, once its head is sent."""
+        if self.transport.is_closing():
+            return False
+        self.flow.resume_reading()  # or nobody would notice that the client goes
+        self._running.response_complete = True  # nothing is left to do for uvicorn
+        self.connections.discard(self)
+        self._let_go()
+        FeedConnection(self.transport, reader, is_full=self.flow.write_paused, counted_in=self.connections).begin()
+        return True
+
+    def _let_go(self) -> None:
+        """Of all that would keep this in memory after its connection has gone."""
+        super()._unset_keepalive_if_required()
+        self._extensions.clear()
+        self.pipeline.clear()
+        self.parser = None  # type: ignore[assignment]  # as uvicorn does
 
     def _look_again_in(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self._look)

@@ -8,12 +8,16 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import uvicorn
 from starlette.types import ASGIApp
 
+from widget_server.connections import PunctualProtocol
+
 
 class Server(uvicorn.Server):
     """Says goodbye before it stops, and leaves the signals of the test run alone."""
 
     def __init__(self, app: ASGIApp, goodbye: Callable[[], None]) -> None:
-        super().__init__(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
+        super().__init__(
+            uvicorn.Config(app, http=PunctualProtocol, log_level="error", access_log=False, lifespan="off")
+        )
         self._goodbye = goodbye
 
     @contextmanager

@@ -88,6 +88,7 @@ class Reader:
         missed = board.since(board.position_of(self._last_event_id)) if self._last_event_id else b""
         self._pen, self._position = pen, board.head
         self._channel.readers.add(self)
+        self._last_event_id = None
         self._write(self._house.greeting() + missed)
         self._house.opened(self)
 
