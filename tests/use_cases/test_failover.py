@@ -69,6 +69,9 @@ async def test_what_a_failover_forgot_is_not_sold_twice(servers: Watched, house:
     await ben.hold((YOGA, 6))
     await ben.confirm("Ben Oak")
     servers.one.kill()
+    refusal = await cleo.hold((YOGA, 6))
+    refused(refusal, 503, "unavailable")
+    assert refusal.headers["retry-after"] == "2"
     await eventually(lambda: is_served(house))
     assert (await house.seats(YOGA)).booked == 6, "Redis believes that Ben's seats are free"
 
