@@ -185,6 +185,10 @@ class Guest:
     async def renew(self, version: Any = 1, **changes: Any) -> Answer:
         return await self.send("PATCH", f"/holds/{self.id}", {"version": version, "renew": True, **changes})
 
+    async def change(self, *lines: tuple[Slot, int] | Slot, version: Any = 1, **changes: Any) -> Answer:
+        wanted = self.wanted_hold(*lines)["lines"]
+        return await self.send("PATCH", f"/holds/{self.id}", {"version": version, "lines": wanted, **changes})
+
     async def release(self) -> Answer:
         return await self.send("DELETE", f"/holds/{self.id}")
 
@@ -204,6 +208,11 @@ class Guest:
 
     async def cancel(self) -> Answer:
         return await self.send("POST", f"/orders/{self.id}/cancellation", secret=self.order_secret)
+
+    async def reschedule(self, *lines: tuple[Slot, int] | Slot, id: str | None = None, **changes: Any) -> Answer:
+        """Under a new id, unless told otherwise."""
+        body = {"id": id or new_id(), "lines": self.wanted_hold(*lines)["lines"], **changes}
+        return await self.send("POST", f"/orders/{self.id}/reschedule", body, secret=self.order_secret)
 
     def wanted_hold(self, *lines: tuple[Slot, int] | Slot) -> dict[str, Any]:
         pairs = [line if isinstance(line, tuple) else (line, 1) for line in lines or (slot(),)]

@@ -119,6 +119,7 @@ EXAMPLES: list[tuple[str, list[type[BaseModel]]]] = [
     ("GET /v1/sites/{site}/services/{service}/availability", [bodies.AvailabilityAnswer]),
     ("POST /v1/sites/{site}/holds", [bodies.NewHold, bodies.HoldAnswer]),
     ("POST /v1/sites/{site}/holds/{id}/confirmation", [bodies.NewConfirmation, bodies.ConfirmationAnswer]),
+    ("POST /v1/sites/{site}/orders/{id}/reschedule", [bodies.NewReschedule]),
 ]
 
 

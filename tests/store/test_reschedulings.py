@@ -30,7 +30,7 @@ from widget_server.store import reschedulings
 from widget_server.store.bookings import Bookings, OutcomeTaken
 from widget_server.store.database import Database
 from widget_server.store.outbox import Outbox
-from widget_server.store.reschedulings import Rescheduling, Reschedulings
+from widget_server.store.reschedulings import Rescheduling
 from widget_server.store.schedule import Schedules
 from widget_server.store.sites import Sites
 from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, OutboxRow, OutcomeRow, ReschedulingRow
@@ -65,7 +65,7 @@ async def test_the_booking_moves_and_the_order_stays_what_it_is(db: Database, si
     order = await Bookings(db).confirm(confirmation(site, [line(slot(), 2, ("Anna Berg", "Cleo"))]))
     later = slot(day=2)
 
-    after = await Reschedulings(db).write(moved(site, order, later))
+    after = await Bookings(db).reschedule(moved(site, order, later))
 
     assert after == replace(order, bookings=(replace(order.bookings[0], slot=later.slot),))
     assert after.bookings[0].attendees == ("Anna", "Cleo")
@@ -79,7 +79,7 @@ async def test_lines_that_are_not_named_for_a_move_stay(db: Database, site: Site
     talk = slot(TALK, hour=14)
     order = await Bookings(db).confirm(confirmation(site, [line(slot(), 3), line(talk)]))
 
-    after = await Reschedulings(db).write(moved(site, order, slot(day=2), talk))
+    after = await Bookings(db).reschedule(moved(site, order, slot(day=2), talk))
 
     assert [booking.slot for booking in after.bookings] == [slot(day=2).slot, talk.slot]
     assert [await booked(db, each) for each in (slot(), slot(day=2), talk)] == [0, 3, 1]
@@ -90,23 +90,23 @@ async def test_all_lines_move_at_once_whatever_the_ids_of_their_meetings(db: Dat
     await confirmed(db, site, 1, slot(day=7))  # whose meeting is thus older than those of the order
     order = await Bookings(db).confirm(confirmation(site, [line(slot(day=day), day) for day in (1, 2, 3)]))
 
-    await Reschedulings(db).write(moved(site, order, slot(day=5), slot(day=6), slot(day=7)))
+    await Bookings(db).reschedule(moved(site, order, slot(day=5), slot(day=6), slot(day=7)))
 
     assert [await booked(db, slot(day=day)) for day in (1, 2, 3, 5, 6, 7)] == [0, 0, 0, 1, 2, 4]
 
 
 async def test_a_booking_moves_there_and_back_again(db: Database, site: Site) -> None:
     order = await confirmed(db, site, 2)
-    there = await Reschedulings(db).write(moved(site, order, slot(day=2)))
+    there = await Bookings(db).reschedule(moved(site, order, slot(day=2)))
 
-    assert await Reschedulings(db).write(moved(site, there, slot())) == order
+    assert await Bookings(db).reschedule(moved(site, there, slot())) == order
     assert (await booked(db, slot()), await booked(db, slot(day=2))) == (2, 0)
 
 
 async def test_the_engine_is_told_of_both_slots_by_the_id_of_the_hold(db: Database, site: Site) -> None:
     order = await confirmed(db, site, 2)
     wanted = moved(site, order, slot(day=2), fence=4)
-    await Reschedulings(db).write(wanted)
+    await Bookings(db).reschedule(wanted)
 
     events = await Outbox(db).due(9, at=NOW.replace(year=2027))
     assert [(event.name, event.order_id, event.fence) for event in events] == [
@@ -121,11 +121,11 @@ async def test_the_engine_is_told_of_both_slots_by_the_id_of_the_hold(db: Databa
 async def test_the_second_call_moves_nothing_more_and_learns_what_the_first_sent(db: Database, site: Site) -> None:
     order = await confirmed(db, site, 2)
     wanted = moved(site, order, slot(day=2))
-    await Reschedulings(db).write(wanted)
+    await Bookings(db).reschedule(wanted)
     before = await rows(db, *WRITTEN)
 
     with pytest.raises(OutcomeTaken) as taken:
-        await Reschedulings(db).write(replace(wanted, fence=2))
+        await Bookings(db).reschedule(replace(wanted, fence=2))
     assert (taken.value.outcome, taken.value.digest) == (OutcomeState.CONFIRMED, wanted.digest)
     assert await rows(db, *WRITTEN) == before
     assert (await booked(db, slot()), await booked(db, slot(day=2))) == (0, 2)
@@ -137,7 +137,7 @@ async def test_a_move_that_was_given_up_leaves_the_booking_where_it_was(db: Data
     await Bookings(db).give_up(site.id, wanted.hold_id, 3)
 
     with pytest.raises(OutcomeTaken) as taken:
-        await Reschedulings(db).write(wanted)
+        await Bookings(db).reschedule(wanted)
     assert taken.value.outcome == OutcomeState.ABANDONED
     assert await booked(db, slot()) == 1
     assert await rows(db, MeetingRow, ReschedulingRow) == [1, 0]
@@ -149,7 +149,7 @@ async def test_an_engine_that_lies_cannot_oversell_and_nothing_at_all_is_written
     before = await rows(db, *WRITTEN)
 
     with pytest.raises(SlotFull) as refusal:
-        await Reschedulings(db).write(moved(site, order, slot(day=4), slot(day=3)))
+        await Bookings(db).reschedule(moved(site, order, slot(day=4), slot(day=3)))
     assert refusal.value.details == {"slot": slot(day=3).slot.id, "left": 1}
     assert await rows(db, *WRITTEN) == before
     assert [await booked(db, slot(day=day)) for day in (1, 2, 3)] == [2, 2, 11]
@@ -170,7 +170,7 @@ async def test_what_was_worked_out_from_an_older_state_does_not_move(
     before = await rows(db, *WRITTEN)
 
     with pytest.raises(expected):
-        await Reschedulings(db).write(wanted)
+        await Bookings(db).reschedule(wanted)
     assert await rows(db, *WRITTEN) == before
 
 
@@ -178,19 +178,19 @@ async def test_what_was_cancelled_or_moved_meanwhile_stays_as_it_is(db: Database
     cancelled, gone = await confirmed(db, site), await confirmed(db, site, 2)
     late = [moved(site, order, slot(day=2)) for order in (cancelled, gone)]
     await Bookings(db).cancel(site.id, cancelled.id, NOW)
-    await Reschedulings(db).write(moved(site, gone, slot(day=3)))
+    await Bookings(db).reschedule(moved(site, gone, slot(day=3)))
     before = await rows(db, *WRITTEN)
 
     for wanted, expected in zip(late, (TooLate, Changed), strict=True):
         with pytest.raises(expected):
-            await Reschedulings(db).write(wanted)
+            await Bookings(db).reschedule(wanted)
     assert await rows(db, *WRITTEN) == before
     assert (await booked(db, slot()), await booked(db, slot(day=3))) == (0, 2)
 
 
 async def test_a_moved_order_is_cancelled_where_it_is_now(db: Database, site: Site) -> None:
     order = await confirmed(db, site, 2)
-    await Reschedulings(db).write(moved(site, order, slot(day=2)))
+    await Bookings(db).reschedule(moved(site, order, slot(day=2)))
 
     freed = await Bookings(db).cancel(site.id, order.id, NOW)
 
@@ -202,7 +202,7 @@ async def test_an_order_of_another_site_does_not_move(db: Database, site: Site) 
     other, order = await found(db, "other"), await confirmed(db, site)
 
     with pytest.raises(NotFound):
-        await Reschedulings(db).write(moved(other, order, slot(day=2)))
+        await Bookings(db).reschedule(moved(other, order, slot(day=2)))
     assert await booked(db, slot()) == 1
     assert await rows(db, OutcomeRow, ReschedulingRow) == [1, 0]
 
@@ -211,7 +211,7 @@ async def test_two_sites_may_use_the_same_id_for_a_move(db: Database, site: Site
     other, hold_id = await found(db, "other"), new_id()
     for place in (site, other):
         order = await confirmed(db, place)
-        await Reschedulings(db).write(replace(moved(place, order, slot(day=2)), hold_id=hold_id))
+        await Bookings(db).reschedule(replace(moved(place, order, slot(day=2)), hold_id=hold_id))
 
     told = [await Bookings(db).booked_after(place.id, hold_id) for place in (site, other)]
     assert told == [(BookedSeats(slot().slot, 0, 2), BookedSeats(slot(day=2).slot, 1, 1))] * 2
@@ -230,10 +230,10 @@ async def test_after_a_commit_whose_answer_was_lost_the_same_call_again_tells(
     with monkeypatch.context() as patch:
         patch.setattr(dialect, "do_commit", commit_and_lose_the_answer)
         with pytest.raises(Unavailable):
-            await Reschedulings(db).write(wanted)
+            await Bookings(db).reschedule(wanted)
 
     with pytest.raises(OutcomeTaken) as taken:
-        await Reschedulings(db).write(wanted)
+        await Bookings(db).reschedule(wanted)
     assert taken.value.outcome == OutcomeState.CONFIRMED
     assert (await booked(db, slot()), await booked(db, slot(day=2))) == (0, 1)
 
@@ -276,7 +276,7 @@ async def test_moving_and_giving_up_at_once_has_exactly_one_winner(db: Database,
 
         async def move(wanted: Rescheduling = wanted, said: list[OutcomeState] = said) -> None:
             try:
-                await Reschedulings(db).write(wanted)
+                await Bookings(db).reschedule(wanted)
                 said.append(OutcomeState.CONFIRMED)
             except OutcomeTaken as taken:
                 said.append(taken.outcome)
@@ -317,7 +317,7 @@ async def moved_and_cancelled_at_once(db: Database, site: Site) -> tuple[int, in
 
     async def move(order: Order) -> None:
         with suppress(TooLate):
-            await Reschedulings(db).write(moved(site, order, slot(day=2, capacity=40)))
+            await Bookings(db).reschedule(moved(site, order, slot(day=2, capacity=40)))
 
     async with create_task_group() as tasks:
         for number, order in enumerate(orders):
@@ -341,7 +341,7 @@ async def at_once(db: Database, wanted: Sequence[Rescheduling]) -> list[Refusal]
 
     async def move(each: Rescheduling) -> None:
         try:
-            await Reschedulings(db).write(each)
+            await Bookings(db).reschedule(each)
         except Refusal as refusal:
             refused.append(refusal)
 

@@ -7,18 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.domain.schedules import daily
-from tests.house import PRIVATE, SITE, Guest, House, refused, slot
+from tests.house import PRIVATE, Guest, House, refused, slot
 from tests.store.studio import TALK, YOGA
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX
 from widget_server.domain.sites import Site
 from widget_server.errors import SlotClosed, Unavailable
-from widget_server.ids import hash_secret, new_id
+from widget_server.ids import new_id
 from widget_server.store.bookings import Bookings as StoredBookings
 from widget_server.store.bookings import Confirmation
 from widget_server.store.schedule import put_openings
-from widget_server.use_cases.bookings import CONFIRMING_WINDOW, HoldRef
+from widget_server.use_cases.bookings import CONFIRMING_WINDOW
 from widget_server.use_cases.reconciliation import Reconciliation
 
 pytestmark = pytest.mark.anyio
@@ -386,7 +386,6 @@ async def test_a_refusal_gives_back_no_seats_that_the_same_confirmation_sent_twi
         between_record_and_commit.setattr(bookings, "_reconciliation", Killed())
         refused(await anna.confirm(), 500, "failed")
 
-    ref = HoldRef(SITE, anna.id, hash_secret(anna.secret))
-    await bookings._take_back(await house.site(), ref, pin, SlotClosed("It was closed a moment ago."))
+    await bookings._take_back(await house.site(), anna.id, pin, SlotClosed("It was closed a moment ago."))
 
     assert (await house.seats()).taken == await house.booked_in_sql() == 2

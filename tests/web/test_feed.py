@@ -69,6 +69,25 @@ async def test_everything_that_happens_to_seats_is_pushed_as_it_happens(house: H
             assert secret.encode() not in stream.text
 
 
+async def test_when_an_order_moves_both_slots_are_told(house: House, port: int) -> None:
+    anna, later = house.guest(), slot(day=1)
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    async with listening(port) as stream:
+        await stream.until(b"event: hello")
+        await anna.reschedule((later, 2))
+        await seen(stream, held=0, booked=0)
+
+        def booked_there() -> bool:
+            states = [state for told in events(stream, "seats") for state in told["slots"] if state["slot"] == later.id]
+            return any((state["held"], state["booked"]) == (0, 2) for state in states)
+
+        while not booked_there():
+            await stream.more()
+        together = events(stream, "seats")[-1]["slots"]
+        assert {state["slot"] for state in together} == {slot().id, later.id}
+
+
 async def test_the_stream_begins_with_what_a_browser_needs(house: House, port: int) -> None:
     async with listening(port) as stream:
         text = await stream.until(b"event: hello")

@@ -1,4 +1,4 @@
-"""The only place for what becomes of pinned holds and of booked seats: confirmed, given up, found, cancelled."""
+"""The only place for what becomes of pinned holds and booked seats: confirmed, given up, found, moved, cancelled."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -24,10 +24,11 @@ from widget_server.store.outcomes import (
     read_outcome,
     take_outcome,
 )
+from widget_server.store.reschedulings import Rescheduling, write_rescheduling
 from widget_server.store.sites import lock_site
 from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, ReschedulingRow
 
-__all__ = ["Bookings", "Confirmation", "ConfirmationLine", "Outcome", "OutcomeTaken"]
+__all__ = ["Bookings", "Confirmation", "ConfirmationLine", "Outcome", "OutcomeTaken", "Rescheduling"]
 
 _CHUNK = 500
 
@@ -45,6 +46,17 @@ class Bookings:
         """
         async with self._db.transaction() as session:
             return await write_confirmation(session, wanted)
+
+    async def reschedule(self, wanted: Rescheduling) -> Order:
+        """Move bookings of an order, all or none: outcome, new and old seats and the event to tell, in one transaction.
+
+        It is the last wall likewise, and its outcome is that of the hold under which the new seats are pinned.
+        Raises OutcomeTaken for a second call, or where that hold was given up; SlotFull; Changed and TooLate where the
+        bookings were moved or cancelled meanwhile; StaleEpoch and StaleSchedule; NotFound; Unavailable, after which
+        only the same call again tells.
+        """
+        async with self._db.transaction() as session:
+            return await write_rescheduling(session, wanted)
 
     async def give_up(self, site_id: int, hold_id: str, fence: int) -> OutcomeState:
         """Decide that this pin becomes nothing, unless it was decided otherwise: then that is the answer.

@@ -13,7 +13,6 @@ from widget_server.domain.orders import Move, Order, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import Changed, NotFound, TooLate
 from widget_server.store import meetings
-from widget_server.store.database import Database
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_RESCHEDULED, tell_engine
 from widget_server.store.outcomes import decide
@@ -58,23 +57,7 @@ class _Standing:
     state: BookingState
 
 
-class Reschedulings:
-    def __init__(self, db: Database) -> None:
-        self._db = db
-
-    async def write(self, wanted: Rescheduling) -> Order:
-        """Move all or none: outcome, new seats, old seats, bookings and the event to tell, in one transaction.
-
-        As confirming, it is the last wall, and its outcome is that of the hold. The order stays what it is otherwise.
-        Raises OutcomeTaken for a second call, or where the hold was given up; SlotFull; Changed and TooLate where the
-        bookings have been moved or cancelled meanwhile; StaleEpoch and StaleSchedule; NotFound; Unavailable, after
-        which only the same call again tells.
-        """
-        async with self._db.transaction() as session:
-            return await _write(session, wanted)
-
-
-async def _write(session: AsyncSession, wanted: Rescheduling) -> Order:
+async def write_rescheduling(session: AsyncSession, wanted: Rescheduling) -> Order:
     """Locks in the order that all transactions keep: outcome, site, order, meetings by id."""
     state, fence = OutcomeState.CONFIRMED, wanted.fence
     await decide(session, wanted.site_id, wanted.hold_id, state, fence=fence, digest=wanted.digest)

@@ -1,72 +1,36 @@
 """From hold to booking: what visitors do with seats, and customers with orders."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from hmac import compare_digest
-from typing import TypedDict, TypeVar
+from datetime import datetime
 
-from widget_server.clock import Clock
 from widget_server.domain import policies
 from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Hold, Line
-from widget_server.domain.orders import Order, OutcomeState
+from widget_server.domain.orders import Order
 from widget_server.domain.sites import Site
-from widget_server.engine.reservations import Pin, Reservations
-from widget_server.errors import (
-    HoldEnded,
-    HoldsOff,
-    IdConflict,
-    Loading,
-    NotFound,
-    NotYours,
-    Refusal,
-    SlotFull,
-    StaleEpoch,
-    StaleSchedule,
-    Unavailable,
-)
+from widget_server.domain.slots import OfferedSlot
+from widget_server.engine.reservations import Pin
+from widget_server.errors import HoldEnded, HoldsOff, IdConflict, NotYours, Refusal, Unavailable
 from widget_server.ids import hash_secret, keyed, new_order_number
-from widget_server.store.bookings import Bookings as StoredBookings
 from widget_server.store.bookings import Confirmation, ConfirmationLine, OutcomeTaken
-from widget_server.use_cases.catalog import Catalog, Listing
-from widget_server.use_cases.reconciliation import Reconciliation
-from widget_server.use_cases.scheduling import Scheduling
+from widget_server.use_cases.catalog import Listing
+from widget_server.use_cases.pinning import CONFIRMING_WINDOW, HoldRef, OrderRef, Visit
+from widget_server.use_cases.rescheduling import Rescheduling, WantedReschedule
 
-CONFIRMING_WINDOW = timedelta(seconds=30)
-"""How long a free confirmation may take before the worker asks what became of it."""
-_REPEATS_MAX = 4
+__all__ = [
+    "CONFIRMING_WINDOW",
+    "Bookings",
+    "Confirmed",
+    "HoldRef",
+    "OrderRef",
+    "Visit",
+    "WantedConfirmation",
+    "WantedReschedule",
+]
+
 _FREE_ATTEMPT = "free"
 """All tries to confirm a free hold are one attempt: whoever writes the outcome first has confirmed it for all."""
-
-_Result = TypeVar("_Result")
-
-
-class Budgets(TypedDict):
-    visitor: str
-    network: str
-
-
-@dataclass(frozen=True, slots=True)
-class HoldRef:
-    site_key: str
-    hold_id: str
-    secret_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class OrderRef:
-    site_key: str
-    order_id: str
-    secret_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """Who wants seats, as far as budgets care."""
-
-    visitor: str
-    network: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,28 +51,8 @@ class Confirmed:
     now: datetime
 
 
-class Bookings:
-    def __init__(
-        self,
-        *,
-        catalog: Catalog,
-        engine: Reservations,
-        store: StoredBookings,
-        scheduling: Scheduling,
-        reconciliation: Reconciliation,
-        clock: Clock,
-        key: bytes,
-    ) -> None:
-        self._catalog = catalog
-        self._engine = engine
-        self._store = store
-        self._scheduling = scheduling
-        self._reconciliation = reconciliation
-        self._clock = clock
-        self._key = key
-
-    def now(self) -> datetime:
-        return self._clock.now()
+class Bookings(Rescheduling):
+    """All that happens to holds and orders; what is moved has a file of its own."""
 
     async def hold(self, ref: HoldRef, lines: Sequence[Line], visit: Visit) -> Hold:
         """Set seats aside, all lines or none, until the site's hold length has passed.
@@ -118,13 +62,10 @@ class Bookings:
         """
 
         async def take(listing: Listing) -> Hold:
-            if not listing.site.holds_on:
-                raise HoldsOff("Seats are taken when the booking is confirmed.")
-            offered = policies.may_hold(listing.schedule, lines)
             return await self._engine.hold(
                 listing.site,
                 lines,
-                offered,
+                _may_hold(listing, lines),
                 schedule_version=listing.schedule.version,
                 id=ref.hold_id,
                 secret_hash=ref.secret_hash,
@@ -150,6 +91,25 @@ class Bookings:
                 listing.site, ref.hold_id, ref.secret_hash, version=version, length=listing.site.hold_length
             ),
         )
+
+    async def change(self, ref: HoldRef, lines: Sequence[Line], *, version: int) -> Hold:
+        """Other lines for a hold, all or none, in one swap; until when it runs stays. The same again: the same answer.
+
+        Raises HoldsOff, also for a hold from before; HoldEnded, Paying, Changed, NotYours, and what `hold` raises.
+        """
+
+        async def swap(listing: Listing) -> Hold:
+            return await self._engine.change(
+                listing.site,
+                ref.hold_id,
+                ref.secret_hash,
+                lines,
+                _may_hold(listing, lines),
+                schedule_version=listing.schedule.version,
+                version=version,
+            )
+
+        return await self._repeat(ref.site_key, swap)
 
     async def release(self, ref: HoldRef) -> None:
         """Give the seats back; again: nothing more happens. Raises HoldEnded if expired or booked, Paying, NotYours."""
@@ -194,20 +154,10 @@ class Bookings:
         except Unavailable:
             raise  # Nobody knows whether it is written: the pin stays, for the next try or the worker.
         except Refusal as refusal:
-            await self._take_back(listing.site, ref, pin, refusal)
+            await self._take_back(listing.site, ref.hold_id, pin, refusal)
             raise
         await self._reconciliation.tell_booked(listing.site, order.id, pin.fence)
         return self._answer(ref, order)
-
-    async def _take_back(self, site: Site, ref: HoldRef, pin: Pin, refusal: Refusal) -> None:
-        """The seats are free again, unless the same confirmation, sent twice, has had better luck meanwhile.
-
-        If it was SQL that had none, Redis is told the truth.
-        """
-        if await self._store.give_up(site.id, ref.hold_id, pin.fence) is OutcomeState.ABANDONED:
-            await self._engine.unpin(site, ref.hold_id, fence=pin.fence, release=True)
-        if isinstance(refusal, SlotFull):
-            await self._reconciliation.mend(site, [line.slot for line in pin.lines])
 
     async def _pin(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Pin:
         if not wanted.lines:  # a hold taken before holds were switched off stays good
@@ -276,37 +226,16 @@ class Bookings:
         """Derived, not stored: a repeated confirmation has to get the same one."""
         return keyed(self._key, "order secret", f"{ref.site_key}/{ref.hold_id}/{ref.secret_hash}")
 
-    async def _own_order(self, site_id: int, ref: OrderRef) -> Order:
-        found = await self._store.find(site_id, ref.order_id)
-        if found is None or not compare_digest(found[1], ref.secret_hash):
-            raise NotFound("There is no such order.")
-        return found[0]
 
-    def _budgets(self, visit: Visit) -> Budgets:
-        """Hashed with our key: no list of visitors or networks can be read out of Redis."""
-        return {
-            "visitor": keyed(self._key, "visitor", visit.visitor),
-            "network": keyed(self._key, "network", visit.network),
-        }
-
-    async def _repeat(self, site_key: str, act: Callable[[Listing], Awaitable[_Result]]) -> _Result:
-        """Do something with what the site offers; where that has been overtaken, read again and repeat."""
-        for _ in range(_REPEATS_MAX):
-            listing = await self._catalog.find(site_key)
-            try:
-                return await act(listing)
-            except StaleSchedule as stale:
-                self._catalog.forget(site_key)
-                await self._scheduling.catch_up(listing.site, stale.version or listing.schedule.version)
-            except (StaleEpoch, Loading):
-                self._catalog.forget(site_key)
-                await self._reconciliation.ensure_loaded(site_key)
-        raise Unavailable("This site is being changed just now. Please try again.")
+def _may_hold(listing: Listing, lines: Sequence[Line]) -> list[OfferedSlot]:
+    if not listing.site.holds_on:
+        raise HoldsOff("Seats are taken when the booking is confirmed.")
+    return policies.may_hold(listing.schedule, lines)
 
 
 def _same_order(order: Order | None, digest_then: str | None, digest: str) -> Order:
-    if order is None:
+    if digest_then is None:
         raise HoldEnded("The seats were given back before the booking was complete.")
-    if digest_then != digest:
-        raise IdConflict("This hold has become a booking with other details.")
+    if digest_then != digest or order is None:
+        raise IdConflict("This id was used before, for something else.")
     return order

@@ -1,11 +1,19 @@
 """The only place for the shapes of /v1: what is taken, strictly, and what is answered. Tables are elsewhere."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import to_json
 
 from widget_server.clock import iso
@@ -83,9 +91,20 @@ class NewHold(Body):
     lines: Lines
 
 
-class HoldRenewal(Body):
+class HoldPatch(Body):
+    """Exactly one of the two is sent besides the version, so neither of their defaults ever means anything."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["renew"]}, {"required": ["lines"]}]})
+
     version: Annotated[int, Field(strict=True, ge=1)]
-    renew: Literal[True]
+    renew: Literal[True] = True
+    lines: Lines = ()
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if len(self.model_fields_set & {"renew", "lines"}) != 1:
+            raise ValueError("send either `renew` or `lines`")
+        return self
 
 
 class CustomerBody(Body):
@@ -105,6 +124,12 @@ class NewConfirmation(Body):
     ] = ()
     """Names of those who come, one list a line, in the order of the lines; fewer names than seats are fine."""
     lines: Lines | None = None
+    visitor: Id | None = None
+
+
+class NewReschedule(Body):
+    id: Id
+    lines: Lines
     visitor: Id | None = None
 
 

@@ -14,9 +14,10 @@ from widget_server.web.bodies import (
     ConfirmationAnswer,
     ErrorAnswer,
     HoldAnswer,
-    HoldRenewal,
+    HoldPatch,
     NewConfirmation,
     NewHold,
+    NewReschedule,
     OrderAnswer,
     ServicesAnswer,
 )
@@ -36,9 +37,10 @@ def document() -> dict[str, Any]:
         ConfirmationAnswer,
         ErrorAnswer,
         HoldAnswer,
-        HoldRenewal,
+        HoldPatch,
         NewConfirmation,
         NewHold,
+        NewReschedule,
         OrderAnswer,
         ServicesAnswer,
     ]
@@ -69,7 +71,9 @@ def _paths() -> dict[str, Any]:
         },
         f"{_SITE}/holds/{{id}}": {
             "get": _operation("Look at a hold", HoldAnswer, [_site(), hold], secret=True),
-            "patch": _operation("Renew a hold", HoldAnswer, [_site(), hold], body=HoldRenewal, secret=True),
+            "patch": _operation(
+                "Renew a hold, or change its lines", HoldAnswer, [_site(), hold], body=HoldPatch, secret=True
+            ),
             "delete": _operation("Give a hold back", None, [_site(), hold], status="204", secret=True),
         },
         f"{_SITE}/holds/{{id}}/confirmation": {
@@ -85,6 +89,11 @@ def _paths() -> dict[str, Any]:
         f"{_SITE}/orders/{{id}}": {"get": _operation("Look at an order", OrderAnswer, [_site(), order], secret=True)},
         f"{_SITE}/orders/{{id}}/cancellation": {
             "post": _operation("Cancel an order", OrderAnswer, [_site(), order], secret=True)
+        },
+        f"{_SITE}/orders/{{id}}/reschedule": {
+            "post": _operation(
+                "Move an order to other slots", OrderAnswer, [_site(), order], body=NewReschedule, secret=True
+            )
         },
     }
 

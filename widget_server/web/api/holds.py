@@ -1,4 +1,4 @@
-"""Holds: take, look at, renew, give back."""
+"""Holds: take, look at, renew, change, give back."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -7,7 +7,7 @@ from widget_server.errors import NotFound
 from widget_server.ids import hash_secret, is_id
 from widget_server.use_cases.bookings import HoldRef, Visit
 from widget_server.web.api.answers import read, reply
-from widget_server.web.bodies import HoldAnswer, HoldRenewal, NewHold
+from widget_server.web.bodies import HoldAnswer, HoldPatch, NewHold
 from widget_server.web.context import use_cases
 from widget_server.web.guards import bearer_secret, network_of
 
@@ -25,9 +25,14 @@ async def show_hold(request: Request) -> Response:
     return reply(HoldAnswer.json_of(await use_cases(request).bookings.find_hold(hold_ref(request))))
 
 
-async def renew_hold(request: Request) -> Response:
-    ref, wanted = hold_ref(request), await read(request, HoldRenewal)
-    return reply(HoldAnswer.json_of(await use_cases(request).bookings.renew(ref, version=wanted.version)))
+async def change_hold(request: Request) -> Response:
+    ref, wanted = hold_ref(request), await read(request, HoldPatch)
+    bookings, lines = use_cases(request).bookings, [line.line() for line in wanted.lines]
+    if lines:
+        hold = await bookings.change(ref, lines, version=wanted.version)
+    else:
+        hold = await bookings.renew(ref, version=wanted.version)
+    return reply(HoldAnswer.json_of(hold))
 
 
 async def release_hold(request: Request) -> Response:

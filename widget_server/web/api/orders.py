@@ -1,4 +1,4 @@
-"""Orders: confirm a hold, look at what it became, cancel."""
+"""Orders: confirm a hold, look at what it became, cancel, move to other slots."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -6,10 +6,10 @@ from starlette.responses import Response
 from widget_server.domain.orders import Order
 from widget_server.errors import NotFound
 from widget_server.ids import hash_secret, is_id
-from widget_server.use_cases.bookings import OrderRef, Visit, WantedConfirmation
+from widget_server.use_cases.bookings import OrderRef, Visit, WantedConfirmation, WantedReschedule
 from widget_server.web.api.answers import read, reply
 from widget_server.web.api.holds import hold_ref
-from widget_server.web.bodies import ConfirmationAnswer, NewConfirmation, OrderAnswer, OrderBody
+from widget_server.web.bodies import ConfirmationAnswer, NewConfirmation, NewReschedule, OrderAnswer, OrderBody
 from widget_server.web.context import base_url, use_cases
 from widget_server.web.guards import bearer_secret, network_of
 
@@ -39,6 +39,17 @@ async def show_order(request: Request) -> Response:
 
 async def create_cancellation(request: Request) -> Response:
     return await _answer(request, await use_cases(request).bookings.cancel(_order_ref(request)))
+
+
+async def create_reschedule(request: Request) -> Response:
+    ref, body = _order_ref(request), await read(request, NewReschedule)
+    wanted = WantedReschedule(
+        hold_id=body.id,
+        lines=tuple(line.line() for line in body.lines),
+        visit=Visit(body.visitor or ref.order_id, network_of(request)),
+        digest=body.model_dump_json(),
+    )
+    return await _answer(request, await use_cases(request).bookings.reschedule(ref, wanted))
 
 
 async def _answer(request: Request, order: Order) -> Response:

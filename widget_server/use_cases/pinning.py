@@ -1,0 +1,112 @@
+"""The only place for what all stories of pinned seats share: who asks, trying again, and giving a pin back."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hmac import compare_digest
+from typing import TypedDict, TypeVar
+
+from widget_server.clock import Clock
+from widget_server.domain.orders import Order, OutcomeState
+from widget_server.domain.sites import Site
+from widget_server.engine.reservations import Pin, Reservations
+from widget_server.errors import Loading, NotFound, Refusal, SlotFull, StaleEpoch, StaleSchedule, Unavailable
+from widget_server.ids import keyed
+from widget_server.store.bookings import Bookings as StoredBookings
+from widget_server.use_cases.catalog import Catalog, Listing
+from widget_server.use_cases.reconciliation import Reconciliation
+from widget_server.use_cases.scheduling import Scheduling
+
+CONFIRMING_WINDOW = timedelta(seconds=30)
+"""How long a free confirmation, or a reschedule, may take before the worker asks what became of it."""
+_REPEATS_MAX = 4
+
+_Result = TypeVar("_Result")
+
+
+class Budgets(TypedDict):
+    visitor: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRef:
+    site_key: str
+    hold_id: str
+    secret_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRef:
+    site_key: str
+    order_id: str
+    secret_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who wants seats, as far as budgets care."""
+
+    visitor: str
+    network: str
+
+
+class Pinning:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        engine: Reservations,
+        store: StoredBookings,
+        scheduling: Scheduling,
+        reconciliation: Reconciliation,
+        clock: Clock,
+        key: bytes,
+    ) -> None:
+        self._catalog = catalog
+        self._engine = engine
+        self._store = store
+        self._scheduling = scheduling
+        self._reconciliation = reconciliation
+        self._clock = clock
+        self._key = key
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    async def _take_back(self, site: Site, hold_id: str, pin: Pin, refusal: Refusal) -> None:
+        """The seats are free again, unless the same call, sent twice, has had better luck meanwhile.
+
+        If it was SQL that had none, Redis is told the truth.
+        """
+        if await self._store.give_up(site.id, hold_id, pin.fence) is OutcomeState.ABANDONED:
+            await self._engine.unpin(site, hold_id, fence=pin.fence, release=True)
+        if isinstance(refusal, SlotFull):
+            await self._reconciliation.mend(site, [line.slot for line in pin.lines])
+
+    async def _own_order(self, site_id: int, ref: OrderRef) -> Order:
+        found = await self._store.find(site_id, ref.order_id)
+        if found is None or not compare_digest(found[1], ref.secret_hash):
+            raise NotFound("There is no such order.")
+        return found[0]
+
+    def _budgets(self, visit: Visit) -> Budgets:
+        """Hashed with our key: no list of visitors or networks can be read out of Redis."""
+        return {
+            "visitor": keyed(self._key, "visitor", visit.visitor),
+            "network": keyed(self._key, "network", visit.network),
+        }
+
+    async def _repeat(self, site_key: str, act: Callable[[Listing], Awaitable[_Result]]) -> _Result:
+        """Do something with what the site offers; where that has been overtaken, read again and repeat."""
+        for _ in range(_REPEATS_MAX):
+            listing = await self._catalog.find(site_key)
+            try:
+                return await act(listing)
+            except StaleSchedule as stale:
+                self._catalog.forget(site_key)
+                await self._scheduling.catch_up(listing.site, stale.version or listing.schedule.version)
+            except (StaleEpoch, Loading):
+                self._catalog.forget(site_key)
+                await self._reconciliation.ensure_loaded(site_key)
+        raise Unavailable("This site is being changed just now. Please try again.")
