@@ -1,6 +1,7 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -184,6 +185,45 @@ async def test_while_redis_is_empty_the_schedule_stays_as_it_is(office: Office, 
     assert (await office.again(site)).schedule_version == 1
 
 
+async def test_a_change_begins_again_where_redis_was_filled_anew_since_the_gate_was_raised(
+    office: Office, engine: Reservations
+) -> None:
+    """Otherwise the new gate would never hear of it, and go on with the old schedule."""
+    site = await office.found("studio")
+    assert await engine.rebuild(site, site.epoch, "first", timedelta(seconds=30)) is None
+    assert await engine.open(site, "first", site.schedule_version)
+
+    async def lose_all() -> None:
+        await engine._connection.read(("FLUSHALL",))
+        epoch = await office.stored.raise_epoch(site.id)
+        assert await engine.rebuild(site, epoch, "second", timedelta(seconds=30)) is None
+        assert await engine.open(site, "second", site.schedule_version)
+
+    version = await Scheduling(
+        gate=engine, sites=office.stored, schedules=Interrupted(office.schedules, lose_all)
+    ).change(site, nothing)
+
+    assert (await office.again(site)).schedule_version == version
+    assert (await engine.seats_of_days(site, "yoga", [NOW.date()])).schedule_version == version
+
+
+class Interrupted:
+    """A store before which something else happens, once."""
+
+    def __init__(self, schedules: ScheduleStore, happens: Callable[[], Awaitable[None]]) -> None:
+        self._schedules = schedules
+        self._happens = [happens]
+
+    async def change(
+        self, site_id: int, *, from_version: int, to_version: int, epoch: int, write: Write | None = None
+    ) -> bool:
+        if self._happens:
+            await self._happens.pop()()
+        return await self._schedules.change(
+            site_id, from_version=from_version, to_version=to_version, epoch=epoch, write=write
+        )
+
+
 class Overtaken:
     """A store in which somebody else is always a little faster."""
 
@@ -191,8 +231,11 @@ class Overtaken:
         self._schedules = schedules
         self._times = times
 
-    async def change(self, site_id: int, *, from_version: int, to_version: int, write: Write | None = None) -> bool:
+    async def change(
+        self, site_id: int, *, from_version: int, to_version: int, epoch: int, write: Write | None = None
+    ) -> bool:
+        change = partial(self._schedules.change, site_id, from_version=from_version, to_version=to_version, epoch=epoch)
         if self._times > 0:
             self._times -= 1
-            await self._schedules.change(site_id, from_version=from_version, to_version=to_version)
-        return await self._schedules.change(site_id, from_version=from_version, to_version=to_version, write=write)
+            await change()
+        return await change(write=write)

@@ -45,9 +45,18 @@ class Schedules:
         )
         return to_site(site), schedule
 
-    async def change(self, site_id: int, *, from_version: int, to_version: int, write: Write | None = None) -> bool:
+    async def change(
+        self,
+        site_id: int,
+        *,
+        from_version: int,
+        to_version: int,
+        epoch: int | None = None,
+        write: Write | None = None,
+    ) -> bool:
         """Write and raise the version, or nothing at all: False if somebody else has raised it meanwhile.
 
+        With `epoch` also if the site has been filled anew since: then its gate may know nothing of this change.
         Without `write` it is an empty change, which lets SQL catch up with the gate.
         """
         assert to_version > from_version, "versions only rise"
@@ -57,6 +66,8 @@ class Schedules:
                 .where(col(SiteRow.id) == site_id, col(SiteRow.schedule_version) == from_version)
                 .values(schedule_version=to_version)
             )
+            if epoch is not None:
+                raised = raised.where(col(SiteRow.epoch) == epoch)
             if (await session.exec(raised)).rowcount == 0:
                 return False
             if write is not None:

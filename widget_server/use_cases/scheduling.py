@@ -33,7 +33,9 @@ class SiteSource(Protocol):
 
 
 class ScheduleStore(Protocol):
-    async def change(self, site_id: int, *, from_version: int, to_version: int, write: Write | None = None) -> bool: ...
+    async def change(
+        self, site_id: int, *, from_version: int, to_version: int, epoch: int, write: Write | None = None
+    ) -> bool: ...
 
 
 class Scheduling:
@@ -74,7 +76,10 @@ class Scheduling:
         """False if somebody else has committed meanwhile, and `write` has not happened."""
         version = present.schedule_version
         try:
-            won = await self._schedules.change(present.id, from_version=version, to_version=to, write=write)
+            # Not if the site was filled anew since the gate was raised: the new gate would not have heard of it.
+            won = await self._schedules.change(
+                present.id, from_version=version, to_version=to, epoch=present.epoch, write=write
+            )
         except Refusal:
             # The gate is up already. Nobody shall have to wait for us, unless SQL is gone: then there is no other way.
             with suppress(Unavailable):
