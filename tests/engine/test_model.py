@@ -1,10 +1,10 @@
-"""The engine against a model of a screenful: whatever a few visitors do in whatever order, both say the same."""
+"""The engine against a small model: whatever a few visitors of two sites do in whatever order, both say the same."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,16 +14,37 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
-from tests.engine.box import MASSAGE, YOGA, Box, Recorded
+from tests.engine.box import Box, Recorded, site
+from tests.engine.box import slot as slot_of
 from tests.engine.servers import Valkey, fake_redis
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState, Line
-from widget_server.domain.slots import Slot
+from widget_server.domain.slots import Need, Slot
+from widget_server.engine import kept, keys
 from widget_server.engine.wire import Address
 from widget_server.errors import Changed, HoldBudgetSpent, HoldEnded, NotFound, Paying, Refusal, SlotFull
 
 HOLDS: Bundle[str] = Bundle("holds")
-LINES = st.sampled_from([((YOGA, 1),), ((YOGA, 2),), ((MASSAGE, 2),), ((YOGA, 1), (MASSAGE, 1)), ((YOGA, 3),)])
+SITES = ("studio", "gallery")
+CLASS, SEMINAR = slot_of("class", day=5), slot_of("seminar", day=6)
+TALK = slot_of("talk", day=5)
+LESSON = Slot("lesson", TALK.starts_at + timedelta(minutes=30), TALK.ends_at + timedelta(minutes=30))
+"""Talks and lessons overlap, and the same people serve them."""
+SLOTS, SERVED = (CLASS, SEMINAR, TALK, LESSON), (TALK, LESSON)
+PEOPLE, SEATS_EACH = ("staff/pia", "staff/quinn"), 2
+LINES = st.sampled_from(
+    [
+        ((CLASS, 1),),
+        ((CLASS, 2),),
+        ((SEMINAR, 2),),
+        ((CLASS, 1), (SEMINAR, 1)),
+        ((CLASS, 3),),
+        ((TALK, 1),),
+        ((LESSON, 1),),
+        ((TALK, 3),),
+        ((LESSON, 2), (CLASS, 1)),
+    ]
+)
 CAPACITY, LENGTH, LIMIT, WINDOW, MIN_LEFT, PINS_MAX = 3, 10, 30, 30, 2, 3
 """In minutes, like all times of the model. Real time passes, too, but never so much as to reach a full minute."""
 
@@ -38,6 +59,9 @@ class ModelHold:
     state: HoldState = HoldState.HELD
     version: int = 1
     renewed_from: int = 0
+    changed_from: int = 0
+    served_by: dict[Slot, dict[str, int]] = field(default_factory=dict)
+    """Person -> seats. Whom the engine chooses is its business; that they can is not."""
     fence: int = 0
     due: int = 0
     """When it is to be resolved, while it is being paid."""
@@ -47,7 +71,7 @@ class ModelHold:
 class Model:
     now: int = 0
     holds: dict[str, ModelHold] = field(default_factory=dict)
-    booked: dict[Slot, int] = field(default_factory=lambda: {YOGA: 0, MASSAGE: 0})
+    booked: dict[Slot, int] = field(default_factory=lambda: dict.fromkeys(SLOTS, 0))
 
     def is_live(self, hold: ModelHold) -> bool:
         return hold.state is HoldState.PAYING or (hold.state is HoldState.HELD and hold.deadline > self.now)
@@ -56,18 +80,54 @@ class Model:
         holds = [hold for hold in self.holds.values() if slot in hold.there]
         return sum(hold.lines[slot] for hold in holds if self.is_live(hold) or not live_only)
 
-    def has_room(self, lines: dict[Slot, int]) -> bool:
+    def has_room(self, lines: dict[Slot, int], *, but: ModelHold | None = None) -> bool:
+        """Whether there is room for these lines, seats that `but` holds itself not counted."""
+        for slot, seats in lines.items():
+            own = but.lines[slot] if but is not None and slot in but.there and self.is_live(but) else 0
+            if seats > own and self.booked[slot] + self.held(slot, live_only=True) - own + seats > CAPACITY:
+                return False
+        return True
+
+    def can_serve(self, lines: dict[Slot, int], *, but: ModelHold | None = None) -> bool:
+        """Whether enough people are free for these lines; none of them asks for two slots at the same time."""
         return all(
-            self.booked[slot] + self.held(slot, live_only=True) + seats <= CAPACITY for slot, seats in lines.items()
+            seats <= sum(max(0, self._room_with(person, slot, but)) for person in PEOPLE)
+            for slot, seats in lines.items()
+            if slot in SERVED
         )
+
+    def _room_with(self, person: str, slot: Slot, but: ModelHold | None) -> int:
+        busy = [hold.served_by for hold in self.holds.values() if hold is not but and self._keeps_people(hold)]
+        if any(person in served_by.get(other, {}) for served_by in busy for other in SERVED if other != slot):
+            return 0
+        return SEATS_EACH - sum(served_by.get(slot, {}).get(person, 0) for served_by in busy)
+
+    def _keeps_people(self, hold: ModelHold) -> bool:
+        return self.is_live(hold) or hold.state is HoldState.CONFIRMED
 
     def hold(self, name: str, lines: dict[Slot, int]) -> type[Refusal] | None:
         known = self.holds.get(name)
         if known is not None:
             return None if self.is_live(known) else HoldEnded
-        if not self.has_room(lines):
+        if not self.has_room(lines) or not self.can_serve(lines):
             return SlotFull
         self.holds[name] = ModelHold(lines, self.now + LENGTH, self.now + LIMIT, set(lines))
+        return None
+
+    def change(self, name: str, version: int, lines: dict[Slot, int]) -> type[Refusal] | None:
+        hold = self.holds[name]
+        if hold.state is HoldState.PAYING:
+            return Paying
+        if not self.is_live(hold):
+            return HoldEnded
+        if hold.version == version + 1 and hold.changed_from == version and hold.lines == lines:
+            return None
+        if hold.version != version:
+            return Changed
+        if not self.has_room(lines, but=hold) or not self.can_serve(lines, but=hold):
+            return SlotFull
+        hold.lines, hold.there = lines, set(lines)
+        hold.version, hold.changed_from = version + 1, version
         return None
 
     def renew(self, name: str, version: int) -> type[Refusal] | None:
@@ -112,6 +172,8 @@ class Model:
             return HoldBudgetSpent
         missing = {slot: seats for slot, seats in hold.lines.items() if slot not in hold.there}
         if not self.has_room(missing):
+            return SlotFull
+        if not self.is_live(hold) and not self.can_serve(hold.lines, but=hold):
             return SlotFull
         hold.state, hold.due, hold.there = HoldState.PAYING, resolve_by, set(hold.lines)
         hold.fence += 1
@@ -159,144 +221,220 @@ class EngineMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = Model()
-        self.versions: dict[Slot, int] = {}
+        self.models = {key: Model() for key in SITES}
+        self.versions: dict[tuple[str, Slot], int] = {}
         self.booked_version = 0
         self.ids = 0
         self.runner = asyncio.Runner()
-        self.box = self.run(self._start())
-        self.began = self.run(self.box.now())
+        self.boxes = self.run(self._start())
+        self.began = self.run(self.boxes["studio"].now())
 
-    async def _start(self) -> Box:
+    async def _start(self) -> dict[str, Box]:
         self.open = AsyncExitStack()
-        box = Box(Recorded(Address(await type(self).open_redis(self.open))))
-        await box.connection.read(("FLUSHALL",))
-        await box.fill()
-        box.capacity = CAPACITY
-        return box
+        self.connection = Recorded(Address(await type(self).open_redis(self.open)))
+        await self.connection.read(("FLUSHALL",))
+        boxes = {key: Box(self.connection, site(key)) for key in SITES}
+        for box in boxes.values():
+            await box.fill()
+            box.capacity = CAPACITY
+            box.needs = {slot: (_need(slot),) for slot in SERVED}
+        return boxes
 
     def teardown(self) -> None:
-        self.run(self.box.connection.close())
+        self.run(self.connection.close())
         self.run(self.open.aclose())
         self.runner.close()
 
     def run(self, story: Coroutine[Any, Any, Any]) -> Any:
         return self.runner.run(story)
 
-    def compare(self, story: Coroutine[Any, Any, Any], expected: type[Refusal] | None) -> None:
+    def of(self, name: str) -> tuple[Box, Model]:
+        """Where this visitor is."""
+        key = name.partition("-")[0]
+        return self.boxes[key], self.models[key]
+
+    def compare(self, name: str, story: Coroutine[Any, Any, Any], expected: type[Refusal] | None) -> None:
         refused: type[Refusal] | None = None
         try:
             self.run(story)
         except Refusal as refusal:
             refused = type(refusal)
         assert refused is expected
+        self.run(self._see_who_serves(name))
 
-    @rule(target=HOLDS, lines=LINES)
-    def hold(self, lines: tuple[tuple[Slot, int], ...]) -> Any:
+    @rule(target=HOLDS, lines=LINES, key=st.sampled_from(["studio", "studio", "gallery"]))
+    def hold(self, lines: tuple[tuple[Slot, int], ...], key: str) -> Any:
         self.ids += 1
-        name = f"visitor {self.ids}"
+        name = f"{key}-{self.ids}"
         self._hold(name, dict(lines))
-        return name if name in self.model.holds else multiple()
+        return name if name in self.models[key].holds else multiple()
 
     @rule(name=HOLDS)
     def hold_again(self, name: str) -> None:
-        self._hold(name, self.model.holds[name].lines)
+        _, model = self.of(name)
+        if model.holds[name].changed_from == 0:  # else it is another call than its first
+            self._hold(name, model.holds[name].lines)
 
     @rule(name=HOLDS, versions_ago=st.integers(0, 2))
     def renew(self, name: str, versions_ago: int) -> None:
-        version = self.model.holds[name].version - versions_ago
-        self.compare(self.box.renew(name, version=version), self.model.renew(name, version))
+        box, model = self.of(name)
+        version = model.holds[name].version - versions_ago
+        self.compare(name, box.renew(name, version=version), model.renew(name, version))
+
+    @rule(name=HOLDS, lines=LINES, versions_ago=st.sampled_from([0, 0, 0, 1]))
+    def change(self, name: str, lines: tuple[tuple[Slot, int], ...], versions_ago: int) -> None:
+        box, model = self.of(name)
+        version = model.holds[name].version - versions_ago
+        expected = model.change(name, version, dict(lines))
+        self.compare(name, box.change(name, *(Line(*line) for line in lines), version=version), expected)
+        self.run(self._see_what_was_dropped(box, model))
 
     @rule(name=HOLDS)
     def release(self, name: str) -> None:
-        self.compare(self.box.release(name), self.model.release(name))
+        box, model = self.of(name)
+        self.compare(name, box.release(name), model.release(name))
 
     @rule(name=HOLDS)
     def pin(self, name: str) -> None:
-        attempt = f"attempt {self.model.holds[name].version}"
-        self.compare(self.box.pin(name, attempt=attempt), self.model.pin(name))
-        self.run(self._see_what_was_dropped())
+        box, model = self.of(name)
+        attempt = f"attempt {model.holds[name].version}"
+        self.compare(name, box.pin(name, attempt=attempt), model.pin(name))
+        self.run(self._see_what_was_dropped(box, model))
 
     @rule(name=HOLDS)
     def pin_too_late(self, name: str) -> None:
         """Its deadline passes, somebody else may take the seats, and only then its customer pays."""
+        _, model = self.of(name)
         self.advance(LENGTH)
-        self.hold(tuple(self.model.holds[name].lines.items()))
+        self.hold(tuple(model.holds[name].lines.items()), name.partition("-")[0])
         self.pin(name)
 
     @rule(name=HOLDS, release=st.booleans(), fences_ago=st.sampled_from([0, 0, 0, 1]))
     def unpin(self, name: str, release: bool, fences_ago: int) -> None:
-        fence = self.model.holds[name].fence - fences_ago
-        self.compare(self.box.unpin(name, fence=fence, release=release, min_left_min=MIN_LEFT), None)
+        box, model = self.of(name)
+        fence = model.holds[name].fence - fences_ago
         if fences_ago == 0:
-            self.model.unpin(name, release=release)
+            model.unpin(name, release=release)
+        self.compare(name, box.unpin(name, fence=fence, release=release, min_left_min=MIN_LEFT), None)
 
     @rule(name=HOLDS)
     def commit(self, name: str) -> None:
-        hold = self.model.holds[name]
-        expected = self.model.commit(name)
+        box, model = self.of(name)
+        hold = model.holds[name]
+        expected = model.commit(name)
         self.booked_version += 1
-        booked = [BookedSeats(slot, self.model.booked[slot], self.booked_version) for slot in hold.lines]
-        answer = self.run(self.box.commit(name, *booked, fence=hold.fence))
+        booked = [BookedSeats(slot, model.booked[slot], self.booked_version) for slot in hold.lines]
+        answer = self.run(box.commit(name, *booked, fence=hold.fence))
         assert (answer == "COMMITTED") == (expected == "COMMITTED")
 
-    @rule(slot=st.sampled_from([YOGA, MASSAGE]))
-    def cancel(self, slot: Slot) -> None:
-        self.model.booked[slot] = 0
+    @rule(slot=st.sampled_from([CLASS, SEMINAR]), key=st.sampled_from(SITES))
+    def cancel(self, slot: Slot, key: str) -> None:
+        self.models[key].booked[slot] = 0
         self.booked_version += 1
-        self.run(self.box.engine.set_booked(self.box.site, [BookedSeats(slot, 0, self.booked_version)]))
+        box = self.boxes[key]
+        self.run(box.engine.set_booked(box.site, [BookedSeats(slot, 0, self.booked_version)]))
 
     @rule()
     def sweep(self) -> None:
-        swept = self.run(self.box.sweep())
-        assert (swept.ended, {hold_id for _, hold_id in swept.to_resolve}) == self.model.sweep()
+        swept = self.run(self.boxes["studio"].sweep())
+        ended = [model.sweep() for model in self.models.values()]
+        assert swept.ended == sum(count for count, _ in ended)
+        assert {hold_id for _, hold_id in swept.to_resolve} == set().union(*(overdue for _, overdue in ended))
 
     @rule(minutes=st.sampled_from([1, 5, 10, 30]))
     def advance(self, minutes: int) -> None:
-        self.run(self.box.advance(timedelta(minutes=minutes)))
-        self.model.now += minutes
+        self.run(self.boxes["studio"].advance(timedelta(minutes=minutes)))
+        for model in self.models.values():
+            model.now += minutes
 
     @invariant()
     def seats_are_the_models(self) -> None:
-        for slot in (YOGA, MASSAGE):
-            seats = self.run(self.box.seats(slot))
-            assert seats.held == self.model.held(slot, live_only=False)
-            assert seats.booked == self.model.booked[slot]
-            assert seats.held + seats.booked <= CAPACITY
-            assert seats.version >= self.versions.get(slot, 0)
-            self.versions[slot] = seats.version
-        self.run(self.box.counts_are_right())
+        for key, model in self.models.items():
+            for slot in SLOTS:
+                seats = self.run(self.boxes[key].seats(slot))
+                assert seats.held == model.held(slot, live_only=False)
+                assert seats.booked == model.booked[slot]
+                assert seats.held + seats.booked <= CAPACITY
+                assert seats.version >= self.versions.get((key, slot), 0)
+                self.versions[key, slot] = seats.version
+        self.run(self.boxes["studio"].counts_are_right())
 
     @invariant()
     def holds_are_the_models(self) -> None:
-        for name, expected in self.model.holds.items():
-            hold = self.run(self.box.find(name))
-            expired = expected.state is HoldState.HELD and not self.model.is_live(expected)
-            assert hold.state is (HoldState.EXPIRED if expired else expected.state)
-            assert hold.version == expected.version
-            if expected.state is HoldState.HELD:
-                assert (hold.expires_at - self.began) // timedelta(minutes=1) == expected.deadline
-        (due,) = self.run(self.box.connection.read(("ZRANGE", "{tenuto}:due", 0, -1)))
-        running = (HoldState.HELD, HoldState.PAYING)
-        assert set(due) == {f"studio/{name}" for name, hold in self.model.holds.items() if hold.state in running}
+        running: set[str] = set()
+        for key, model in self.models.items():
+            for name, expected in model.holds.items():
+                hold = self.run(self.boxes[key].find(name))
+                expired = expected.state is HoldState.HELD and not model.is_live(expected)
+                assert hold.state is (HoldState.EXPIRED if expired else expected.state)
+                assert hold.version == expected.version
+                assert {line.slot: line.seats for line in hold.lines} == expected.lines
+                if expected.state is HoldState.HELD:
+                    assert (hold.expires_at - self.began) // timedelta(minutes=1) == expected.deadline
+                if expected.state in (HoldState.HELD, HoldState.PAYING):
+                    running.add(f"{key}/{name}")
+        (due,) = self.run(self.connection.read(("ZRANGE", "{tenuto}:due", 0, -1)))
+        assert set(due) == running
+
+    @invariant()
+    def nobody_is_in_two_places(self) -> None:
+        for key, model in self.models.items():
+            keeping = {name: hold for name, hold in model.holds.items() if model._keeps_people(hold)}
+            for person in PEOPLE:
+                serves = [hold.served_by[slot] for hold in keeping.values() for slot in hold.served_by]
+                at = {slot for hold in keeping.values() for slot in hold.served_by if person in hold.served_by[slot]}
+                assert len(at) <= 1
+                assert sum(seats.get(person, 0) for seats in serves) <= SEATS_EACH
+                diary = keys.of_site("tenuto", key).diary(person, TALK.starts_at.date())
+                (members,) = self.run(self.connection.read(("ZRANGE", diary, 0, -1)))
+                claimed = {member.partition(":")[0] for member in members}
+                assert {
+                    name for name in keeping if any(person in by for by in keeping[name].served_by.values())
+                } <= claimed
 
     def _hold(self, name: str, lines: dict[Slot, int]) -> None:
-        story = self.box.hold(name, *(Line(slot, seats) for slot, seats in lines.items()))
-        self.compare(story, self.model.hold(name, lines))
-        self.run(self._see_what_was_dropped())
+        box, model = self.of(name)
+        story = box.hold(name, *(Line(slot, seats) for slot, seats in lines.items()))
+        self.compare(name, story, model.hold(name, lines))
+        self.run(self._see_what_was_dropped(box, model))
 
-    async def _see_what_was_dropped(self) -> None:
+    async def _see_who_serves(self, name: str) -> None:
+        """All seats of talks and lessons are served, by people who had room for them."""
+        box, model = self.of(name)
+        hold = model.holds.get(name)
+        if hold is None:
+            return
+        (fields,) = await self.connection.read(
+            ("HMGET", keys.of_site("tenuto", box.site.key).hold(name), *kept.HOLD_FIELDS)
+        )
+        found = kept.kept_hold(box.site.key, name, fields)
+        assert found is not None
+        served: dict[Slot, dict[str, int]] = {}
+        for claim in found.claims:
+            served.setdefault(Slot.parse(claim.slot_id), {})[claim.claimed] = claim.seats
+        if model.is_live(hold):
+            assert {slot: sum(of.values()) for slot, of in served.items()} == {
+                slot: seats for slot, seats in hold.lines.items() if slot in SERVED
+            }
+        hold.served_by = served
+
+    async def _see_what_was_dropped(self, box: Box, model: Model) -> None:
         """Which expired lines had to go is the engine's business; that they had expired is not."""
-        for name, hold in self.model.holds.items():
+        for name, hold in model.holds.items():
             for slot in list(hold.there):
-                member = f"{name}:{hold.lines[slot]}"
-                (score,) = await self.box.connection.read(("ZSCORE", f"{{tenuto}}:studio:slot:{slot.id}", member))
+                key = keys.of_site("tenuto", box.site.key).seats(slot.id)[1]
+                (score,) = await self.connection.read(("ZSCORE", key, f"{name}:{hold.lines[slot]}"))
                 if score is None:
-                    assert not self.model.is_live(hold)
+                    assert not model.is_live(hold)
                     hold.there.remove(slot)
 
 
-@pytest.fixture(params=["fakeredis", "valkey"])
+def _need(slot: Slot) -> Need:
+    midnight = datetime.combine(slot.starts_at.date(), time(0), UTC)
+    return Need(PEOPLE, SEATS_EACH, slot.starts_at, slot.ends_at, midnight, midnight + timedelta(days=1))
+
+
+@pytest.fixture(params=["fakeredis", "valkey", "oldest_redis"])
 def machine(request: pytest.FixtureRequest) -> Iterator[type[EngineMachine]]:
     with TemporaryDirectory(prefix="tenuto-") as folder:
 
@@ -304,7 +442,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[type[EngineMachine]]:
             return await stack.enter_async_context(fake_redis(Path(folder)))
 
         async def open_real(_: AsyncExitStack) -> str:
-            server: Valkey = request.getfixturevalue("valkey")
+            server: Valkey = request.getfixturevalue(request.param)
             return server.url
 
         opening = open_fake if request.param == "fakeredis" else open_real
@@ -315,7 +453,7 @@ def test_engine_and_model_agree(machine: type[EngineMachine]) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=40,
             stateful_step_count=40,
             deadline=None,
             database=None,
