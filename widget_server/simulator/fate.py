@@ -3,8 +3,8 @@
 from widget_server.simulator.operations import operation
 from widget_server.simulator.world import WEBS, WORKER, World
 
-_JUMPS_MS = (50, 1_000, 1_000, 5_000, 20_000, 60_000, 120_000, 600_000)
-_DAY_MS = 86_400_000
+_JUMPS_MS = (50, 1_000, 5_000, 20_000, 20_000, 60_000, 60_000, 120_000)
+_LONG_JUMPS_MS = (600_000, 600_000, 8 * 3_600_000, 24 * 3_600_000)
 
 
 @operation(weight=8)
@@ -21,9 +21,9 @@ async def a_deadline_nears(world: World) -> str:
     return _pass(world, max(0, due - world.redis.now_ms() + world.chance.choice((-1, 0, 1, 30))))
 
 
-@operation(weight=0.2)
+@operation(weight=0.4)
 async def a_night_passes(world: World) -> str:
-    return _pass(world, world.chance.choice((_DAY_MS // 3, _DAY_MS)))
+    return _pass(world, world.chance.choice(_LONG_JUMPS_MS))
 
 
 def _pass(world: World, ms: int) -> str:

@@ -28,6 +28,8 @@ class Visitor:
     lines: tuple[Line, ...]
     secret: str
     visit: Visit
+    wanted: set[tuple[Line, ...]] = field(default_factory=set)
+    """Other lines that were asked for, and may have been given without anybody hearing of it."""
     state: str = "asked"
     """asked, held, paying or over."""
     deadline_ms: int = 0
@@ -72,6 +74,8 @@ class Visitor:
         return self._asked != number
 
     def holds(self, hold: Hold, losses: int) -> None:
+        self.lines = hold.lines
+        self.wanted.clear()
         self.state = "paying" if hold.state is HoldState.PAYING else "held"
         self.deadline_ms, self.version = _ms(hold.expires_at), hold.version
         self.losses = losses
@@ -124,10 +128,10 @@ class Ledger:
         """Somebody whose payment failed, and who may try again."""
         return next((one for one in reversed(self.visitors) if one.state == "held" and one.pins), None)
 
-    def last_minute(self, now_ms: int) -> Visitor | None:
-        """Whose hold ends first."""
+    def most_patient(self, now_ms: int) -> Visitor | None:
+        """Who has renewed most often, and goes on."""
         held = [one for one in self.visitors if one.state == "held" and one.deadline_ms > now_ms]
-        return min(held, key=lambda one: one.deadline_ms, default=None)
+        return max(held, key=lambda one: one.version, default=None)
 
     def customer(self) -> Visitor | None:
         return self._chance.choice(self.customers) if self.customers else None

@@ -6,7 +6,7 @@ from datetime import timedelta
 from widget_server.clock import to_ms
 from widget_server.domain.orders import OutcomeState
 from widget_server.engine.reservations import Pin
-from widget_server.errors import Refusal, StaleEpoch, StaleSchedule
+from widget_server.errors import Refusal, StaleEpoch, StaleSchedule, Unavailable
 from widget_server.simulator.invariants import Invariant, must
 from widget_server.simulator.ledger import Visitor
 from widget_server.simulator.operations import ask, operation
@@ -79,7 +79,7 @@ async def _pin(process: Process, visitor: Visitor, *, attempt: str) -> Pin | Ref
         )
     except StaleSchedule:
         process.catalog.forget(visitor.site)
-        raise Refusal("The schedule has changed.") from None
+        raise Unavailable("The schedule is being changed.") from None
 
 
 async def _capture(process: Process, news: Webhook) -> str:

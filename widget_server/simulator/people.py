@@ -1,14 +1,16 @@
 """What visitors, customers and thieves do, and what they may rely on afterwards."""
 
 from widget_server.clock import to_ms
+from widget_server.domain import policies
 from widget_server.domain.bookings import BookingState, Customer
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Order
-from widget_server.errors import HoldEnded, HoldsOff, Refusal, SlotClosed, SlotFull, TooLate
+from widget_server.errors import HoldEnded, HoldsOff, Refusal, SlotClosed, SlotFull, StaleSchedule, TooLate, Unavailable
 from widget_server.ids import hash_secret
 from widget_server.simulator.invariants import Invariant, must
 from widget_server.simulator.ledger import REMEMBERED_MS, Asking, Visitor
 from widget_server.simulator.operations import ask, operation
+from widget_server.simulator.processes import Process
 from widget_server.simulator.world import SITES, World
 from widget_server.use_cases.bookings import Confirmed, HoldRef, OrderRef, Visit, WantedConfirmation
 
@@ -43,6 +45,7 @@ async def hold_something_else(world: World) -> str:
 
 async def _hold(world: World, visitor: Visitor, lines: tuple[Line, ...]) -> str:
     process = world.web()
+    visitor.wanted.add(lines)
     with visitor.asking() as asking:
         answer = await ask(process, process.bookings.hold(visitor.ref, lines, visitor.visit))
         if isinstance(answer, Refusal):
@@ -59,7 +62,6 @@ def _held(world: World, visitor: Visitor, asking: Asking, answer: Hold, lines: t
         must(lines == visitor.lines, Invariant.SAME, what)
         must((to_ms(answer.expires_at), answer.version) == (visitor.deadline_ms, visitor.version), Invariant.SAME, what)
         must(to_ms(answer.now) < visitor.deadline_ms, Invariant.NOTHING_AFTER, what)
-    visitor.lines = lines
     visitor.holds(answer, world.redis.losses)
     asking.settle()
 
@@ -93,8 +95,8 @@ async def find_hold(world: World) -> str:
 @operation(weight=7)
 async def renew(world: World) -> str:
     now_ms = world.redis.now_ms()
-    is_late = world.chance.random() < 0.5
-    visitor = world.ledger.last_minute(now_ms) if is_late else world.ledger.one(now_ms, "held")
+    stays = world.chance.random() < 0.5
+    visitor = world.ledger.most_patient(now_ms) if stays else world.ledger.one(now_ms, "held")
     if visitor is None:
         return "nobody holds"
     process = world.web()
@@ -109,6 +111,46 @@ async def renew(world: World) -> str:
         elif _binds(world, visitor, asking):
             _must_have_ended(world, visitor, answer)
         return f"{process.name}: {visitor} {_said(answer)}"
+
+
+@operation(weight=5)
+async def change_lines(world: World) -> str:
+    visitor = world.ledger.one(world.redis.now_ms(), "held")
+    lines = world.wanted_lines(visitor.site) if visitor else ()
+    if visitor is None or not lines:
+        return "nobody holds"
+    process = world.web()
+    visitor.wanted.add(lines)
+    with visitor.asking() as asking:
+        answer = await ask(process, _change(process, visitor, lines))
+        if isinstance(answer, Hold):
+            what = f"{visitor} got {answer}"
+            must(answer.lines == lines, Invariant.SAME, what)
+            if _binds(world, visitor, asking):
+                must(to_ms(answer.now) < visitor.deadline_ms == to_ms(answer.expires_at), Invariant.DEADLINE, what)
+            visitor.holds(answer, world.redis.losses)
+            asking.settle()
+        elif _binds(world, visitor, asking) and not isinstance(answer, SlotFull | SlotClosed):
+            _must_have_ended(world, visitor, answer)
+        return f"{process.name}: {visitor} {_said(answer)}"
+
+
+async def _change(process: Process, visitor: Visitor, lines: tuple[Line, ...]) -> Hold:
+    listing = await process.catalog.find(visitor.site)
+    offered = policies.may_hold(listing.schedule, lines)
+    try:
+        return await process.engine.change(
+            listing.site,
+            visitor.id,
+            visitor.ref.secret_hash,
+            lines,
+            offered,
+            schedule_version=listing.schedule.version,
+            version=visitor.version,
+        )
+    except StaleSchedule:
+        process.catalog.forget(visitor.site)
+        raise Unavailable("The schedule is being changed.") from None
 
 
 @operation(weight=6)
@@ -205,8 +247,9 @@ async def _confirm(world: World, visitor: Visitor, lines: tuple[Line, ...] = ())
 
 
 def _confirmed(world: World, visitor: Visitor, answer: Confirmed) -> None:
-    got = sorted((booking.slot.id, booking.seats) for booking in answer.order.bookings)
-    must(got == sorted((line.slot.id, line.seats) for line in visitor.lines), Invariant.SAME, f"{visitor} got {got}")
+    got = tuple(Line(booking.slot, booking.seats) for booking in answer.order.bookings)
+    must(got in (visitor.lines, *visitor.wanted), Invariant.SAME, f"{visitor} got {got}")
+    visitor.lines = got
     if visitor.order is not None:
         must(visitor.order == (answer.order.number, answer.secret), Invariant.SAME, f"{visitor} got another order")
     world.ledger.confirmed(visitor, answer.order, answer.secret)

@@ -7,7 +7,7 @@ import random
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,8 @@ from widget_server.simulator.world import World, new_world
 KINDS = (fate, payments, people, widgets, workers)
 """All modules with operations; importing them has listed these."""
 CHECK_EVERY, REST_EVERY = 200, 1_500
-AT_ONCE = (1, 1, 1, 1, 1, 2, 2, 3, 5)
+LANES = (1, 1, 1, 1, 1, 1, 2, 2, 3, 5)
+IN_A_ROW = (1, 1, 2, 4)
 SAY_EVERY_S = 5.0
 YOUNG_OBJECTS = 50_000
 _UNFORESEEN = ("worker_failed", "feed_not_followed")
@@ -96,10 +97,12 @@ class _Run:
         return self._report()
 
     async def _some(self) -> None:
-        """One operation, or a few at once."""
+        """One operation, or a few at once, in lanes that know nothing of each other."""
         world, before = self._world, self._done
-        chosen = self._mix.choose(min(world.chance.choice(AT_ONCE), self._steps - self._done))
-        await asyncio.gather(*(self._one(operation) for operation in chosen))
+        lanes = world.chance.choice(LANES)
+        count = lanes * (world.chance.choice(IN_A_ROW) if lanes > 1 else 1)
+        chosen = self._mix.choose(min(count, self._steps - self._done))
+        await asyncio.gather(*(self._in_a_row(chosen[lane::lanes]) for lane in range(lanes)))
         self._done += len(chosen)
         world.raise_what_broke()
         if before // CHECK_EVERY != self._done // CHECK_EVERY:
@@ -107,6 +110,10 @@ class _Run:
         if before // REST_EVERY != self._done // REST_EVERY:
             await come_to_rest(world)
             world.note("everything came to rest")
+
+    async def _in_a_row(self, operations: Sequence[Operation]) -> None:
+        for operation in operations:
+            await self._one(operation)
 
     async def _one(self, operation: Operation) -> None:
         world = self._world

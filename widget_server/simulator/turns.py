@@ -13,6 +13,9 @@ from typing import Protocol
 from widget_server.clock import from_ms
 
 CALL_MS_MAX = 3
+STOPPED_RATE = 0.05
+STOPPED_FOR = (5, 15, 50)
+"""So many calls of others."""
 
 
 class Waiting(Protocol):
@@ -47,6 +50,9 @@ class Turns:
         self._chance = chance
         self._clock = clock
         self._waiting: list[Waiting] = []
+        self._stopped: Waiting | None = None
+        """One that is not chosen for a while, as if its process had been stopped just there."""
+        self._stopped_for = 0
 
     def wait(self, waiting: Waiting) -> None:
         self._waiting.append(waiting)
@@ -70,10 +76,20 @@ class Turns:
                 return True
         if not self._waiting:
             return False
-        chosen = self._waiting.pop(self._chance.randrange(len(self._waiting)) if len(self._waiting) > 1 else 0)
+        chosen = self._chosen()
+        self._waiting.remove(chosen)
         self._clock.now_ms += self._chance.randrange(CALL_MS_MAX)
         chosen.go_on()
         return True
+
+    def _chosen(self) -> Waiting:
+        if len(self._waiting) == 1:
+            return self._waiting[0]
+        if self._stopped_for == 0 and self._chance.random() < STOPPED_RATE:
+            self._stopped, self._stopped_for = self._chance.choice(self._waiting), self._chance.choice(STOPPED_FOR)
+        self._stopped_for = max(0, self._stopped_for - 1)
+        free = [waiting for waiting in self._waiting if waiting is not self._stopped or self._stopped_for == 0]
+        return self._chance.choice(free)
 
 
 class _Sleeper:

@@ -56,7 +56,12 @@ class SlotThen:
     booked_version: int
 
     def held(self) -> int:
-        return sum(int(line.rpartition(":")[2]) for line in self.lines)
+        return sum(seats_of(line) for line in self.lines)
+
+    def has_given(self, then: "SlotThen") -> bool:
+        """Whether anybody has more seats than then. Whoever keeps some of theirs was not given any."""
+        before = {hold_of(line): seats_of(line) for line in then.lines}
+        return any(seats_of(line) > before.get(hold_of(line), 0) for line in self.lines)
 
     def frees_at(self) -> datetime | None:
         deadlines = [score for score in self.lines.values() if score != inf]
@@ -132,7 +137,7 @@ class Witness:
         for slot, slot_now in now.slots.items():
             if then.slots[slot] != slot_now:
                 self._slot_moved(script, slot, then.slots[slot], slot_now, ours)
-        if any(now.slots[slot].lines.keys() - then.slots[slot].lines.keys() for slot in now.slots):
+        if any(now.slots[slot].has_given(then.slots[slot]) for slot in now.slots):
             self._schedule_is_in_force(script, args, next(iter(now.slots)).site)
             if script == "hold":
                 for key, live in now.budgets.items():
@@ -166,9 +171,9 @@ class Witness:
         must(now.seats.version > then.seats.version or now.seats == then.seats, Invariant.RISING, what)
         must(now.booked_version >= then.booked_version or script == "restore", Invariant.RISING, what)
         for line in then.lines.keys() - now.lines.keys():
-            if _hold_of(line) not in ours:
+            if hold_of(line) not in ours:
                 must(then.lines[line] <= self.now_ms, Invariant.DEADLINE, f"{line} of {what}")
-        if now.lines.keys() - then.lines.keys():
+        if now.has_given(then):
             self._has_room(slot, now, what)
 
     def _has_room(self, slot: SlotKey, now: SlotThen, what: str) -> None:
@@ -177,11 +182,11 @@ class Witness:
         must(now.seats.taken <= capacity, Invariant.ROOM, f"of {capacity}: {what}")
         if self._books.epoch(slot.site) > self.doubted.get(slot.site, 0):
             booked = self._books.booked(slot.site, slot.id)
-            held = sum(int(line.rpartition(":")[2]) for line in now.lines if not self._is_booked(slot.site, line))
+            held = sum(seats_of(line) for line in now.lines if not self._is_booked(slot.site, line))
             must(booked + held <= capacity, Invariant.ROOM, f"of {capacity}, SQL has booked {booked}: {what}")
 
     def _is_booked(self, site: str, line: str) -> bool:
-        decided = self._books.decided(site, _hold_of(line))
+        decided = self._books.decided(site, hold_of(line))
         return decided is not None and decided.state == "confirmed"
 
     def _schedule_is_in_force(self, script: str, args: Sequence[str], site: str) -> None:
@@ -269,8 +274,12 @@ def slot_key(key: str) -> SlotKey | None:
     return SlotKey(site, slot_id, key, day_key, f"{start}T", field)
 
 
-def _hold_of(line: str) -> str:
+def hold_of(line: str) -> str:
     return line.rpartition(":")[0]
+
+
+def seats_of(line: str) -> int:
+    return int(line.rpartition(":")[2])
 
 
 def _code(reply: Reply) -> str:
