@@ -37,6 +37,14 @@ async def fill_all(world: World) -> None:
     await reconciliation.rebuilding.fill_all(await reconciliation._sites_of(PARTITION))
 
 
+@operation(weight=0.4)
+async def audit(world: World) -> str:
+    """One round through everything, as a worker always goes; its first finds what was lost before it began."""
+    process = world.worker()
+    await ask(process, process.reconciliation._go_round(PARTITION))
+    return "done"
+
+
 @operation(weight=0.05)
 async def rebuild(world: World) -> str:
     """The command, while everything runs."""

@@ -140,11 +140,6 @@ class World:
             await asyncio.sleep(0.01)
         return False
 
-    @property
-    def is_doubted(self) -> bool:
-        """Whether a Redis that went back in time has not been counted anew yet."""
-        return any(self.books.epoch(site) <= epoch for site, epoch in self.witness.doubted.items())
-
     async def look_at_plan(self, site_key: str) -> None:
         """Read past all processes what SQL says of a site."""
         site = await Sites(self._onlooker).by_key(site_key)
