@@ -15,6 +15,7 @@ from tests.house import SITE, House, opened, refused, slot
 from widget_server.domain.slots import Slot
 from widget_server.engine import keys
 from widget_server.errors import Unavailable
+from widget_server.store.audit import Audits
 
 pytestmark = pytest.mark.anyio
 
@@ -38,15 +39,15 @@ async def house(servers: Watched, sqlite_template: Path, tmp_path: Path) -> Asyn
 
 @asynccontextmanager
 async def working(house: House) -> AsyncIterator[None]:
-    """While a worker runs that has counted everything once, as it does when it starts."""
-    epoch = (await house.site()).epoch
+    """While a worker runs that has looked at everything once, as it does when it starts."""
+    before = await Audits(house.parts.database).last_rounds()
     worker = asyncio.create_task(house.parts.in_each_partition(house.parts.use_cases.reconciliation.run))
 
-    async def has_counted() -> bool:
-        return (await house.site()).epoch > epoch and await is_served(house)
+    async def has_looked() -> bool:
+        return await Audits(house.parts.database).last_rounds() != before
 
     try:
-        await eventually(has_counted)
+        await eventually(has_looked)
         yield
     finally:
         worker.cancel()
