@@ -74,10 +74,11 @@ class Books:
         ).fetchall()
 
     def orders_without_their_outcome(self) -> list[tuple[str, int, int]]:
-        """Hold ids that have not just as many orders as confirmed outcomes, one or none of each."""
+        """Hold ids that have not just as many orders, or orders moved, as confirmed outcomes: one or none of each."""
         return self._sql.execute(
             "SELECT id, sum(ordered), sum(decided) FROM ("
             "SELECT site_id || '/' || hold_id AS id, 1 AS ordered, 0 AS decided FROM orders UNION ALL "
+            "SELECT DISTINCT site_id || '/' || hold_id, 1, 0 FROM rescheduling UNION ALL "
             "SELECT site_id || '/' || hold_id, 0, 1 FROM outcome WHERE state = 'confirmed'"
             ") GROUP BY id HAVING sum(ordered) <> 1 OR sum(decided) <> 1"
         ).fetchall()

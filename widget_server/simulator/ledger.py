@@ -12,7 +12,8 @@ from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Order
 from widget_server.engine.reservations import Pin
 from widget_server.ids import hash_secret
-from widget_server.use_cases.bookings import HoldRef, OrderRef, Visit
+from widget_server.use_cases.pinning import HoldRef, OrderRef, Visit
+from widget_server.use_cases.rescheduling import WantedReschedule
 
 REMEMBERED_MS = 20 * 3_600_000
 IN_MIND_MAX = 250
@@ -44,6 +45,8 @@ class Visitor:
     """The fence of the latest pin that was given up for good."""
     order: tuple[str, str] | None = None
     """Its number and its secret."""
+    move: WantedReschedule | None = None
+    """Where they last wanted to move their order."""
     cancelling: bool = False
     cancelled: bool = False
     _asking: int = 0

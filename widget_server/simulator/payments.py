@@ -7,10 +7,10 @@ from widget_server.clock import to_ms
 from widget_server.domain.orders import OutcomeState
 from widget_server.engine.reservations import Pin
 from widget_server.errors import Refusal, StaleEpoch, StaleSchedule, Unavailable
+from widget_server.simulator.customers import wanted
 from widget_server.simulator.invariants import Invariant, must
 from widget_server.simulator.ledger import Visitor
 from widget_server.simulator.operations import ask, operation
-from widget_server.simulator.people import wanted
 from widget_server.simulator.processes import Process
 from widget_server.simulator.world import World
 from widget_server.store.bookings import OutcomeTaken

@@ -1,28 +1,25 @@
-"""What visitors, customers and thieves do, and what they may rely on afterwards."""
+"""What visitors and thieves do with holds, and what a visitor may rely on afterwards."""
 
 from widget_server.clock import to_ms
-from widget_server.domain import policies
-from widget_server.domain.bookings import BookingState, Customer
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Order
-from widget_server.errors import HoldEnded, HoldsOff, Refusal, SlotClosed, SlotFull, StaleSchedule, TooLate, Unavailable
+from widget_server.errors import HoldEnded, HoldsOff, Refusal, SlotClosed, SlotFull
 from widget_server.ids import hash_secret
 from widget_server.simulator.invariants import Invariant, must
 from widget_server.simulator.ledger import REMEMBERED_MS, Asking, Visitor
 from widget_server.simulator.operations import ask, operation
-from widget_server.simulator.processes import Process
 from widget_server.simulator.world import SITES, World
-from widget_server.use_cases.bookings import Confirmed, HoldRef, OrderRef, Visit, WantedConfirmation
+from widget_server.use_cases.bookings import Confirmed
+from widget_server.use_cases.pinning import HoldRef, Visit
 
 VISITORS, NETWORKS = 8, 3
-_ANNA = Customer(name="Anna Berg", email="", zone="Europe/Berlin", locale="de")
 _OFFER_CHANGED = (SlotClosed, HoldsOff)
 """What an operator has changed stands in everybody's way."""
 
 
 @operation(weight=30)
 async def hold(world: World) -> str:
-    visitor = _new_visitor(world)
+    visitor = new_visitor(world)
     return await _hold(world, visitor, visitor.lines) if visitor else "nothing is offered"
 
 
@@ -52,12 +49,12 @@ async def _hold(world: World, visitor: Visitor, lines: tuple[Line, ...]) -> str:
             _refused(world, visitor, asking, answer, lines)
         else:
             _held(world, visitor, asking, answer, lines)
-        return f"{process.name}: {visitor} {_said(answer)}"
+        return f"{process.name}: {visitor} {said(answer)}"
 
 
 def _held(world: World, visitor: Visitor, asking: Asking, answer: Hold, lines: tuple[Line, ...]) -> None:
     must(answer.lines == lines and answer.id == visitor.id, Invariant.SAME, f"{visitor} got {answer}")
-    if visitor.state == "held" and _binds(world, visitor, asking):
+    if visitor.state == "held" and binds(world, visitor, asking):
         what = f"{visitor} got {answer}"
         must(lines == visitor.lines, Invariant.SAME, what)
         must((to_ms(answer.expires_at), answer.version) == (visitor.deadline_ms, visitor.version), Invariant.SAME, what)
@@ -68,9 +65,9 @@ def _held(world: World, visitor: Visitor, asking: Asking, answer: Hold, lines: t
 
 def _refused(world: World, visitor: Visitor, asking: Asking, refusal: Refusal, lines: tuple[Line, ...]) -> None:
     """Whoever holds gets the same answer again until the deadline, unless the operator has changed the offer."""
-    is_binding = visitor.state == "held" and _binds(world, visitor, asking) and lines == visitor.lines
+    is_binding = visitor.state == "held" and binds(world, visitor, asking) and lines == visitor.lines
     if is_binding and not isinstance(refusal, _OFFER_CHANGED):
-        _must_have_ended(world, visitor, refusal)
+        must_have_ended(world, visitor, refusal)
     if visitor.state == "asked" or isinstance(refusal, HoldEnded):
         visitor.state = "over"
 
@@ -83,13 +80,13 @@ async def find_hold(world: World) -> str:
     process = world.web()
     with visitor.asking() as asking:
         answer = await ask(process, process.bookings.find_hold(visitor.ref))
-        if _binds(world, visitor, asking):
+        if binds(world, visitor, asking):
             must(isinstance(answer, Hold), Invariant.HELD, f"{visitor} cannot be found: {answer!r}")
             assert isinstance(answer, Hold)
             expected = HoldState.HELD if to_ms(answer.now) < visitor.deadline_ms else HoldState.EXPIRED
             must(answer.state is expected, Invariant.HELD, f"{visitor} until {visitor.deadline_ms} is {answer}")
             asking.settle()
-        return f"{process.name}: {visitor} {_said(answer)}"
+        return f"{process.name}: {visitor} {said(answer)}"
 
 
 @operation(weight=7)
@@ -103,14 +100,14 @@ async def renew(world: World) -> str:
     with visitor.asking() as asking:
         answer = await ask(process, process.bookings.renew(visitor.ref, version=visitor.version))
         if isinstance(answer, Hold):
-            if _binds(world, visitor, asking):
+            if binds(world, visitor, asking):
                 must(to_ms(answer.now) < visitor.deadline_ms, Invariant.NOTHING_AFTER, f"{visitor} got {answer}")
                 must(to_ms(answer.expires_at) >= visitor.deadline_ms, Invariant.DEADLINE, f"{visitor} got {answer}")
             visitor.holds(answer, world.redis.losses)
             asking.settle()
-        elif _binds(world, visitor, asking):
-            _must_have_ended(world, visitor, answer)
-        return f"{process.name}: {visitor} {_said(answer)}"
+        elif binds(world, visitor, asking):
+            must_have_ended(world, visitor, answer)
+        return f"{process.name}: {visitor} {said(answer)}"
 
 
 @operation(weight=5)
@@ -122,35 +119,17 @@ async def change_lines(world: World) -> str:
     process = world.web()
     visitor.wanted.add(lines)
     with visitor.asking() as asking:
-        answer = await ask(process, _change(process, visitor, lines))
+        answer = await ask(process, process.bookings.change(visitor.ref, lines, version=visitor.version))
         if isinstance(answer, Hold):
             what = f"{visitor} got {answer}"
             must(answer.lines == lines, Invariant.SAME, what)
-            if _binds(world, visitor, asking):
+            if binds(world, visitor, asking):
                 must(to_ms(answer.now) < visitor.deadline_ms == to_ms(answer.expires_at), Invariant.DEADLINE, what)
             visitor.holds(answer, world.redis.losses)
             asking.settle()
-        elif _binds(world, visitor, asking) and not isinstance(answer, SlotFull | SlotClosed):
-            _must_have_ended(world, visitor, answer)
-        return f"{process.name}: {visitor} {_said(answer)}"
-
-
-async def _change(process: Process, visitor: Visitor, lines: tuple[Line, ...]) -> Hold:
-    listing = await process.catalog.find(visitor.site)
-    offered = policies.may_hold(listing.schedule, lines)
-    try:
-        return await process.engine.change(
-            listing.site,
-            visitor.id,
-            visitor.ref.secret_hash,
-            lines,
-            offered,
-            schedule_version=listing.schedule.version,
-            version=visitor.version,
-        )
-    except StaleSchedule:
-        process.catalog.forget(visitor.site)
-        raise Unavailable("The schedule is being changed.") from None
+        elif binds(world, visitor, asking) and not isinstance(answer, (SlotFull, *_OFFER_CHANGED)):
+            must_have_ended(world, visitor, answer)
+        return f"{process.name}: {visitor} {said(answer)}"
 
 
 @operation(weight=6)
@@ -161,13 +140,13 @@ async def release(world: World) -> str:
     process, began_ms = world.web(), world.redis.now_ms()
     with visitor.asking() as asking:
         answer = await ask(process, process.bookings.release(visitor.ref))
-        if _binds(world, visitor, asking):
+        if binds(world, visitor, asking):
             if answer is None:
                 must(began_ms < visitor.deadline_ms, Invariant.NOTHING_AFTER, f"{visitor} was released at {began_ms}")
             else:
-                _must_have_ended(world, visitor, answer)
+                must_have_ended(world, visitor, answer)
         visitor.state = "over"
-        return f"{process.name}: {visitor} {_said(answer)}"
+        return f"{process.name}: {visitor} {said(answer)}"
 
 
 @operation(weight=3)
@@ -182,7 +161,6 @@ async def steal(world: World) -> str:
         lambda: bookings.release(ref),
         lambda: bookings.renew(ref, version=visitor.version),
         lambda: bookings.find_hold(ref),
-        lambda: bookings.confirm(ref, wanted(visitor)),
         lambda: bookings.hold(ref, visitor.lines, visitor.visit),
     )
     number = world.chance.randrange(len(tries))
@@ -192,116 +170,10 @@ async def steal(world: World) -> str:
         must(isinstance(answer, Refusal), Invariant.OWNER, f"{visitor} obeyed a thief: {answer!r}")
     elif number == len(tries) - 1 and isinstance(answer, Hold):
         visitor.state = "over"  # Redis had lost it, and the thief was the first to use the id again
-    return f"{process.name}: {visitor} try {number} {_said(answer)}"
+    return f"{process.name}: {visitor} try {number} {said(answer)}"
 
 
-@operation(weight=9)
-async def confirm(world: World) -> str:
-    visitor = world.ledger.one(world.redis.now_ms(), "held")
-    return await _confirm(world, visitor) if visitor else "nobody holds"
-
-
-@operation(weight=4)
-async def book_at_once(world: World) -> str:
-    """Where holds are off, or nobody asked for one: hold and booking in one call."""
-    visitor = _new_visitor(world)
-    if visitor is None:
-        return "nothing is offered"
-    visitor.state = "over"
-    return await _confirm(world, visitor, lines=visitor.lines)
-
-
-@operation(weight=3)
-async def confirm_again(world: World) -> str:
-    visitor = world.ledger.customer()
-    return await _confirm(world, visitor) if visitor else "nobody has booked"
-
-
-@operation(weight=1)
-async def confirm_something_else(world: World) -> str:
-    visitor = world.ledger.customer()
-    if visitor is None:
-        return "nobody has booked"
-    process = world.web()
-    answer = await ask(process, process.bookings.confirm(visitor.ref, wanted(visitor, digest="another body")))
-    must(isinstance(answer, Refusal), Invariant.SAME, f"{visitor} became another booking: {answer!r}")
-    return f"{process.name}: {visitor} {_said(answer)}"
-
-
-async def _confirm(world: World, visitor: Visitor, lines: tuple[Line, ...] = ()) -> str:
-    process = world.web()
-    with visitor.asking() as asking:
-        answer = await ask(process, process.bookings.confirm(visitor.ref, wanted(visitor, lines)))
-        if isinstance(answer, Confirmed):
-            if visitor.state == "held" and _binds(world, visitor, asking):
-                state = world.redis.state_of(visitor.site, visitor.id)
-                must(state in ("paying", "confirmed"), Invariant.PIN, f"{visitor} is booked, and in Redis {state}")
-            _confirmed(world, visitor, answer)
-        else:
-            must(visitor.order is None, Invariant.SAME, f"{visitor} was confirmed before, and now {answer!r}")
-            is_binding = visitor.state == "held" and not visitor.pins and _binds(world, visitor, asking)
-            if is_binding and not isinstance(answer, SlotFull | SlotClosed):
-                _must_have_ended(world, visitor, answer)
-            visitor.state = "over"
-        return f"{process.name}: {visitor} {_said(answer)}"
-
-
-def _confirmed(world: World, visitor: Visitor, answer: Confirmed) -> None:
-    got = tuple(Line(booking.slot, booking.seats) for booking in answer.order.bookings)
-    must(got in (visitor.lines, *visitor.wanted), Invariant.SAME, f"{visitor} got {got}")
-    visitor.lines = got
-    if visitor.order is not None:
-        must(visitor.order == (answer.order.number, answer.secret), Invariant.SAME, f"{visitor} got another order")
-    world.ledger.confirmed(visitor, answer.order, answer.secret)
-    is_kept(world, visitor)
-
-
-@operation(weight=4)
-async def cancel(world: World) -> str:
-    visitor = world.ledger.customer()
-    if visitor is None:
-        return "nobody has booked"
-    process = world.web()
-    visitor.cancelling = True
-    answer = await ask(process, process.bookings.cancel(visitor.order_ref))
-    if isinstance(answer, Order):
-        must(_all_cancelled(answer), Invariant.KEPT, f"{visitor} is cancelled, and not: {answer}")
-        visitor.cancelled = True
-        is_kept(world, visitor)
-    else:
-        must(isinstance(answer, TooLate), Invariant.KEPT, f"{visitor} has no order: {answer!r}")
-    return f"{process.name}: {visitor} {_said(answer)}"
-
-
-@operation(weight=3)
-async def find_order(world: World) -> str:
-    visitor = world.ledger.customer()
-    if visitor is None:
-        return "nobody has booked"
-    process, stranger = world.web(), world.chance.random() < 0.3
-    ref = OrderRef(visitor.site, visitor.id, hash_secret("a guess")) if stranger else visitor.order_ref
-    answer = await ask(process, process.bookings.find_order(ref))
-    must(isinstance(answer, Order) is not stranger, Invariant.KEPT, f"{visitor}: {answer!r}, stranger: {stranger}")
-    return f"{process.name}: {visitor} {_said(answer)}"
-
-
-def is_kept(world: World, visitor: Visitor) -> None:
-    """SQL has all that a customer was told, and nothing was undone but by a cancellation."""
-    kept = world.books.lines_of(visitor.site, visitor.id)
-    must(
-        sorted((slot, seats) for slot, seats, _ in kept)
-        == sorted((line.slot.id, line.seats) for line in visitor.lines),
-        Invariant.KEPT,
-        f"{visitor} has {kept}",
-    )
-    states = {state for _, _, state in kept}
-    allowed = (
-        {"cancelled"} if visitor.cancelled else {"confirmed", "cancelled"} if visitor.cancelling else {"confirmed"}
-    )
-    must(len(states) == 1 and states <= allowed, Invariant.KEPT, f"{visitor} has {kept}")
-
-
-def _new_visitor(world: World) -> Visitor | None:
+def new_visitor(world: World) -> Visitor | None:
     site = world.chance.choice(list(SITES))
     lines = world.wanted_lines(site)
     if not lines:
@@ -312,27 +184,19 @@ def _new_visitor(world: World) -> Visitor | None:
     return visitor
 
 
-def wanted(visitor: Visitor, lines: tuple[Line, ...] = (), *, digest: str = "all that was sent") -> WantedConfirmation:
-    return WantedConfirmation(_ANNA, ((),) * len(visitor.lines), lines, visitor.visit, digest)
-
-
-def _binds(world: World, visitor: Visitor, asking: Asking) -> bool:
+def binds(world: World, visitor: Visitor, asking: Asking) -> bool:
     """Whether what the visitor was told last must still be so."""
     is_forgotten = world.redis.now_ms() > visitor.deadline_ms + REMEMBERED_MS
     return asking.is_binding(world.redis.losses) and not is_forgotten
 
 
-def _must_have_ended(world: World, visitor: Visitor, refusal: Refusal) -> None:
+def must_have_ended(world: World, visitor: Visitor, refusal: Refusal) -> None:
     now_ms = world.redis.now_ms()
     ended = isinstance(refusal, HoldEnded) and now_ms >= visitor.deadline_ms
     must(ended, Invariant.HELD, f"{visitor} until {visitor.deadline_ms}, at {now_ms}: {refusal!r}")
 
 
-def _all_cancelled(order: Order) -> bool:
-    return all(booking.state is BookingState.CANCELLED for booking in order.bookings)
-
-
-def _said(answer: object) -> str:
+def said(answer: object) -> str:
     """What counts of an answer, in a word or two."""
     match answer:
         case Refusal():

@@ -26,6 +26,7 @@ from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.reconciliation import Reconciliation
+from widget_server.use_cases.rescheduling import Rescheduling
 from widget_server.use_cases.scheduling import Scheduling
 
 NEVER_S = 1e9
@@ -117,15 +118,17 @@ class Process:
             reconciliation=self.reconciliation,
             clock=clock,
         )
-        self.bookings = Bookings(
-            catalog=self.catalog,
-            engine=self.engine,
-            store=self.store,
-            scheduling=self.scheduling,
-            reconciliation=self.reconciliation,
-            clock=clock,
-            key=KEY,
-        )
+        parts: dict[str, Any] = {
+            "catalog": self.catalog,
+            "engine": self.engine,
+            "store": self.store,
+            "scheduling": self.scheduling,
+            "reconciliation": self.reconciliation,
+            "clock": clock,
+            "key": KEY,
+        }
+        self.bookings = Bookings(**parts)
+        self.rescheduling = Rescheduling(**parts)
 
     def _start(self, act: Coroutine[Any, Any, _Result]) -> "asyncio.Task[_Result]":
         task = asyncio.get_running_loop().create_task(act)

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from widget_server.domain.slots import Slot
 from widget_server.simulator import whole
+from widget_server.simulator.customers import is_kept
 from widget_server.simulator.invariants import Invariant, must
-from widget_server.simulator.people import is_kept
 from widget_server.simulator.processes import Process
 from widget_server.simulator.whole import Whole
 from widget_server.simulator.widgets import Shown, month_of

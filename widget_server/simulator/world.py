@@ -149,18 +149,17 @@ class World:
     def new_id(self) -> str:
         return _base64url(self.chance.randbytes(16))
 
-    def wanted_slots(self, site_key: str, count: int) -> list[Slot]:
+    def wanted_slots(self, site_key: str, count: int, service: str) -> list[Slot]:
         """Some slots of the next days, the first ones more often: everybody wants the same."""
         today = self.clock.now().date()
-        plan, service = self.plans[site_key], self.chance.choice(SERVICES).key
-        offered = plan.slots_between(service, today, today + timedelta(days=DAYS_WANTED))
+        offered = self.plans[site_key].slots_between(service, today, today + timedelta(days=DAYS_WANTED))
         coming = [offer.slot for offer in offered if offer.slot.starts_at > self.clock.now()]
         chosen = {int(len(coming) * self.chance.random() ** 2) for _ in range(count)} if coming else set()
         return [coming[at] for at in sorted(chosen)]
 
     def wanted_lines(self, site_key: str) -> tuple[Line, ...]:
-        count = self.chance.choice((1, 1, 1, 2, 3))
-        return tuple(Line(slot, self.chance.choice((1, 1, 2))) for slot in self.wanted_slots(site_key, count))
+        slots = self.wanted_slots(site_key, self.chance.choice((1, 1, 1, 2, 3)), self.chance.choice(SERVICES).key)
+        return tuple(Line(slot, self.chance.choice((1, 1, 2))) for slot in slots)
 
     def note(self, text: str) -> None:
         """Part of the trace, and of what must be the same when the same seed runs again."""

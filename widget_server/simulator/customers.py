@@ -1,0 +1,171 @@
+"""What customers do: confirm, come back to their order, cancel or move it; and what they may rely on for ever."""
+
+from widget_server.domain.bookings import BookingState, Customer
+from widget_server.domain.holds import Line
+from widget_server.domain.orders import Order
+from widget_server.errors import Refusal, SlotClosed, SlotFull, TooLate
+from widget_server.ids import hash_secret
+from widget_server.simulator.invariants import Invariant, must
+from widget_server.simulator.ledger import Visitor
+from widget_server.simulator.operations import ask, operation
+from widget_server.simulator.people import binds, must_have_ended, new_visitor, said
+from widget_server.simulator.world import World
+from widget_server.use_cases.bookings import Confirmed, WantedConfirmation
+from widget_server.use_cases.pinning import OrderRef
+from widget_server.use_cases.rescheduling import WantedReschedule
+
+ANNA = Customer(name="Anna Berg", email="", zone="Europe/Berlin", locale="de")
+
+
+@operation(weight=9)
+async def confirm(world: World) -> str:
+    visitor = world.ledger.one(world.redis.now_ms(), "held")
+    return await _confirm(world, visitor) if visitor else "nobody holds"
+
+
+@operation(weight=4)
+async def book_at_once(world: World) -> str:
+    """Where holds are off, or nobody asked for one: hold and booking in one call."""
+    visitor = new_visitor(world)
+    if visitor is None:
+        return "nothing is offered"
+    visitor.state = "over"
+    return await _confirm(world, visitor, lines=visitor.lines)
+
+
+@operation(weight=3)
+async def confirm_again(world: World) -> str:
+    visitor = world.ledger.customer()
+    return await _confirm(world, visitor) if visitor else "nobody has booked"
+
+
+@operation(weight=1)
+async def confirm_something_else(world: World) -> str:
+    visitor = world.ledger.customer()
+    if visitor is None:
+        return "nobody has booked"
+    process = world.web()
+    answer = await ask(process, process.bookings.confirm(visitor.ref, wanted(visitor, digest="another body")))
+    must(isinstance(answer, Refusal), Invariant.SAME, f"{visitor} became another booking: {answer!r}")
+    return f"{process.name}: {visitor} {said(answer)}"
+
+
+async def _confirm(world: World, visitor: Visitor, lines: tuple[Line, ...] = ()) -> str:
+    process = world.web()
+    with visitor.asking() as asking:
+        answer = await ask(process, process.bookings.confirm(visitor.ref, wanted(visitor, lines)))
+        if isinstance(answer, Confirmed):
+            if visitor.state == "held" and binds(world, visitor, asking):
+                state = world.redis.state_of(visitor.site, visitor.id)
+                must(state in ("paying", "confirmed"), Invariant.PIN, f"{visitor} is booked, and in Redis {state}")
+            _confirmed(world, visitor, answer)
+        else:
+            must(visitor.order is None, Invariant.SAME, f"{visitor} was confirmed before, and now {answer!r}")
+            is_binding = visitor.state == "held" and not visitor.pins and binds(world, visitor, asking)
+            if is_binding and not isinstance(answer, SlotFull | SlotClosed):
+                must_have_ended(world, visitor, answer)
+            visitor.state = "over"
+        return f"{process.name}: {visitor} {said(answer)}"
+
+
+def _confirmed(world: World, visitor: Visitor, answer: Confirmed) -> None:
+    got = lines_of(answer.order)
+    must(got in (visitor.lines, *visitor.wanted), Invariant.SAME, f"{visitor} got {got}")
+    if visitor.order is not None:
+        must(visitor.order == (answer.order.number, answer.secret), Invariant.SAME, f"{visitor} got another order")
+    else:
+        visitor.lines = got
+        visitor.wanted.clear()
+    world.ledger.confirmed(visitor, answer.order, answer.secret)
+    is_kept(world, visitor)
+
+
+@operation(weight=4)
+async def cancel(world: World) -> str:
+    visitor = world.ledger.customer()
+    if visitor is None:
+        return "nobody has booked"
+    process = world.web()
+    visitor.cancelling = True
+    answer = await ask(process, process.bookings.cancel(visitor.order_ref))
+    if isinstance(answer, Order):
+        must(_all_cancelled(answer), Invariant.KEPT, f"{visitor} is cancelled, and not: {answer}")
+        visitor.cancelled = True
+        is_kept(world, visitor)
+    else:
+        must(isinstance(answer, TooLate), Invariant.KEPT, f"{visitor} has no order: {answer!r}")
+    return f"{process.name}: {visitor} {said(answer)}"
+
+
+@operation(weight=3)
+async def find_order(world: World) -> str:
+    visitor = world.ledger.customer()
+    if visitor is None:
+        return "nobody has booked"
+    process, stranger = world.web(), world.chance.random() < 0.3
+    ref = OrderRef(visitor.site, visitor.id, hash_secret("a guess")) if stranger else visitor.order_ref
+    answer = await ask(process, process.bookings.find_order(ref))
+    must(isinstance(answer, Order) is not stranger, Invariant.KEPT, f"{visitor}: {answer!r}, stranger: {stranger}")
+    return f"{process.name}: {visitor} {said(answer)}"
+
+
+@operation(weight=4)
+async def reschedule(world: World) -> str:
+    visitor = world.ledger.customer()
+    if visitor is None:
+        return "nobody has booked"
+    slots = world.wanted_slots(visitor.site, len(visitor.lines), visitor.lines[0].slot.service)
+    if len(slots) < len(visitor.lines):
+        return "there is nothing to move to"
+    lines = tuple(Line(slot, line.seats) for slot, line in zip(slots, visitor.lines, strict=True))
+    visitor.move = WantedReschedule(world.new_id(), lines, visitor.visit, "all that was sent")
+    visitor.wanted.add(lines)
+    return await _reschedule(world, visitor, visitor.move)
+
+
+@operation(weight=2)
+async def reschedule_again(world: World) -> str:
+    """The same call, as after a lost answer."""
+    visitor = world.ledger.customer()
+    if visitor is None or visitor.move is None:
+        return "nobody has moved"
+    return await _reschedule(world, visitor, visitor.move)
+
+
+async def _reschedule(world: World, visitor: Visitor, move: WantedReschedule) -> str:
+    process = world.web()
+    with visitor.asking() as asking:
+        answer = await ask(process, process.rescheduling.reschedule(visitor.order_ref, move))
+        if isinstance(answer, Order):
+            what = f"{visitor} moved to {move.lines}, and is in {answer.bookings}"
+            must(lines_of(answer) in (visitor.lines, *visitor.wanted), Invariant.KEPT, what)
+            if asking.alone:
+                must(lines_of(answer) == move.lines, Invariant.SAME, what)
+                visitor.lines = move.lines
+            is_kept(world, visitor)
+        return f"{process.name}: {visitor} {said(answer)}"
+
+
+def is_kept(world: World, visitor: Visitor) -> None:
+    """SQL has all that a customer was told, and nothing was undone but by a cancellation, or moved but by a wish."""
+    kept = world.books.lines_of(visitor.site, visitor.id)
+    booked = sorted((slot, seats) for slot, seats, _ in kept)
+    possible = [sorted((line.slot.id, line.seats) for line in lines) for lines in (visitor.lines, *visitor.wanted)]
+    must(booked in possible, Invariant.KEPT, f"{visitor} has {kept}")
+    states = {state for _, _, state in kept}
+    allowed = (
+        {"cancelled"} if visitor.cancelled else {"confirmed", "cancelled"} if visitor.cancelling else {"confirmed"}
+    )
+    must(len(states) == 1 and states <= allowed, Invariant.KEPT, f"{visitor} has {kept}")
+
+
+def lines_of(order: Order) -> tuple[Line, ...]:
+    return tuple(Line(booking.slot, booking.seats) for booking in order.bookings)
+
+
+def wanted(visitor: Visitor, lines: tuple[Line, ...] = (), *, digest: str = "all that was sent") -> WantedConfirmation:
+    return WantedConfirmation(ANNA, ((),) * len(visitor.lines), lines, visitor.visit, digest)
+
+
+def _all_cancelled(order: Order) -> bool:
+    return all(booking.state is BookingState.CANCELLED for booking in order.bookings)
