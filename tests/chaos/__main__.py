@@ -43,8 +43,8 @@ async def _runs(options: argparse.Namespace) -> list[Report]:
 def _tell(report: Report) -> None:
     """At once; and where there are complaints, what all processes said goes into files here."""
     print(report, flush=True)
-    for unfinished in report.unfinished:
-        print(f"  waited: {unfinished}", flush=True)
+    for what, times in Counter(what.partition(":")[0] for what in report.unfinished).items():
+        print(f"  waited for a time limit of ours: {times} times {what}", flush=True)
     for complaint in report.complaints:
         print(f"  !! {complaint[:_COMPLAINT_LENGTH_MAX]}", flush=True)
     for name, log in report.logs.items():
@@ -69,7 +69,7 @@ def _table(reports: list[Report]) -> str:
     quiet_s = sorted(report.quiet_after_s for report in reports)
     waited = Counter(what.partition(":")[0] for report in reports for what in report.unfinished)
     lines += [f"{sum(second > QUIET_S for second in quiet_s)} times later than {QUIET_S:.0f} s"]
-    lines += [f"waited for a time limit: {count} times {what}" for what, count in waited.items()]
+    lines += [f"waited for a time limit of ours: {count} times {what}" for what, count in waited.items()]
     lines += [f"{sum(len(report.complaints) for report in reports)} complaints"]
     return "\n".join(lines)
 

@@ -58,6 +58,15 @@ class Span:
     whose: str
 
 
+@dataclass(frozen=True)
+class Former:
+    """What a hold had before its lines were changed: until it was asked to."""
+
+    lines: tuple[tuple[str, int], ...]
+    grant: Grant
+    until_s: float
+
+
 @dataclass
 class Visit:
     """What one visitor wanted, did, and was told."""
@@ -65,6 +74,7 @@ class Visit:
     id: str
     lines: tuple[tuple[str, int], ...]
     grant: Grant | None = None
+    former: list[Former] = field(default_factory=list)
     let_go_s: float = FOR_EVER
     """When it was first asked to end the hold in some way."""
     denials: list[Denial] = field(default_factory=list)
@@ -93,6 +103,11 @@ class Ledger:
     surprises: list[str] = field(default_factory=list)
     """Answers that no fault excuses."""
 
+    @property
+    def bookings(self) -> int:
+        """Of which somebody was told."""
+        return sum(1 for visit in self.visits.values() if visit.numbers)
+
     def ends_s(self, grant: Grant) -> float:
         """Up to when a hold has time, whatever the network did to the answer that told of it."""
         left_s, at_s = grant.left_s, grant.sent_s
@@ -105,23 +120,27 @@ class Ledger:
 
     def certain(self, visit: Visit) -> tuple[float, float]:
         """From when to when the hold was certainly alive, as far as its visitor left it so; empty where never."""
-        if visit.grant is None:
-            return (0.0, 0.0)
-        until_s = self.ends_s(visit.grant)
+        return (0.0, 0.0) if visit.grant is None else self._certain(visit.grant)
+
+    def _certain(self, grant: Grant) -> tuple[float, float]:
+        until_s = self.ends_s(grant)
         for loss in self.losses:
-            if visit.grant.sent_s <= loss.from_s:
+            if grant.sent_s <= loss.from_s:
                 until_s = min(until_s, loss.from_s)
-            elif visit.grant.sent_s < loss.until_s:
+            elif grant.sent_s < loss.until_s:
                 return (0.0, 0.0)
-        return (visit.grant.heard_s, until_s)
+        return (grant.heard_s, until_s)
 
     def spans(self) -> Iterator[Span]:
         """All seats that certainly were somebody's."""
         for visit in self.visits.values():
-            from_s, until_s = self.certain(visit)
+            held = [Former(visit.lines, visit.grant, visit.let_go_s)] if visit.grant else []
+            for had in [*visit.former, *held]:
+                from_s, until_s = self._certain(had.grant)
+                for slot, seats in had.lines:
+                    if from_s < min(until_s, had.until_s):
+                        yield Span(slot, seats, from_s, min(until_s, had.until_s), visit.id)
             for slot, seats in visit.lines:
-                if from_s < (held_until_s := min(until_s, visit.let_go_s)):
-                    yield Span(slot, seats, from_s, held_until_s, visit.id)
                 if visit.booked_s < visit.cancellation_sent_s:
                     yield Span(slot, seats, visit.booked_s, visit.cancellation_sent_s, visit.id)
 

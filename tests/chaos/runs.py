@@ -6,7 +6,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tests.chaos.books import read_books
 from tests.chaos.ledger import Leap, Ledger
+from tests.chaos.patience import until
 from tests.chaos.saboteur import Saboteur
 from tests.chaos.town import CAPACITY, ROOT, Templates, Town, town
 from tests.chaos.visitors import Street, Visitor
@@ -33,6 +34,7 @@ FINISHED_S = 3.0
 """Longer than the head start that is given to whoever tells Redis at once, before a worker does."""
 QUIET_MAX_S = 20.0
 """Longer than that only a test may wait, on a machine that has much else to do."""
+_BOOKINGS_MIN, _FAULTS_MIN, _ENOUGH_MAX_S = 20, 4, 60.0
 _LEFT_REBUILDING = ["a rebuild is left by its process"]
 _LIMITS_MAX = 3
 """What failed once more while a limit passed is put off again."""
@@ -140,7 +142,7 @@ async def run(
             report.logs = {member.process.name: member.process.said() for member in at_work.members}
         report.faults, report.refilled_s = saboteur.done, saboteur.refilled_s
         report.visits, report.answers = len(ledger.visits), ledger.answers
-        report.bookings = sum(1 for visit in ledger.visits.values() if visit.numbers)
+        report.bookings = ledger.bookings
         report.epochs = (await at_work.site()).epoch
     return report
 
@@ -153,13 +155,25 @@ def chance(seed: int, whose: str) -> random.Random:
 async def _under_load(at_work: Town, ledger: Ledger, saboteur: Saboteur, seed: int, seconds: float, menu: Menu) -> None:
     street = Street(at_work, ledger)
     visitors = [Visitor(street, chance(seed, f"visitor {n}")).keep_coming() for n in range(VISITORS)]
+    at_it = [_until_enough(ledger, saboteur, seconds, faults_min=_FAULTS_MIN if menu else 0), *visitors]
     try:
-        async with _at_it([*visitors, *([saboteur.keep_busy(menu)] if menu else [])]) as tasks:
-            done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+        async with _at_it([*at_it, *([saboteur.keep_busy(menu)] if menu else [])]) as tasks:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
     finally:
         await street.close()
+
+
+async def _until_enough(ledger: Ledger, saboteur: Saboteur, seconds: float, *, faults_min: int) -> None:
+    """So long, and on a machine that has much else to do until something has come of it."""
+    await asyncio.sleep(seconds)
+
+    async def is_enough() -> bool:
+        return ledger.bookings >= _BOOKINGS_MIN and saboteur.done.total() >= faults_min
+
+    with suppress(TimeoutError):
+        await until(is_enough, patience_s=_ENOUGH_MAX_S)
 
 
 async def _until_quiet(at_work: Town, ledger: Ledger, watchers: Sequence[Watcher], report: Report) -> None:

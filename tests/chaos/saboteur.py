@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.chaos.ledger import Leap, Ledger, Loss
 from tests.chaos.lines import Line, Trap
+from tests.chaos.patience import until
 from tests.chaos.town import HOLD_MINUTES, Member, Town
 from widget_server.engine.scripts import load
 from widget_server.errors import Fault, Unavailable
@@ -43,6 +44,8 @@ class Saboteur:
         names, weights = list(menu), list(menu.values())
         while True:
             await asyncio.sleep(self._chance.uniform(0.3, 1.6))
+            with suppress(TimeoutError):
+                await until(self._all_serve if self._chance.random() < 0.8 else self._somebody_serves)
             chosen = set(self._chance.choices(names, weights, k=self._chance.choice((1, 1, 1, 2))))
             await asyncio.gather(*(self._do(name) for name in sorted(chosen)))
 
@@ -235,8 +238,15 @@ class Saboteur:
 
     # What these are made of
 
+    async def _all_serve(self) -> bool:
+        return all(web.is_up for web in self._town.webs)
+
+    async def _somebody_serves(self) -> bool:
+        """While nobody does, nobody would notice a fault either."""
+        return any(web.is_up for web in self._town.webs)
+
     def _web(self) -> Member:
-        return self._chance.choice(self._town.webs)
+        return self._chance.choice([web for web in self._town.webs if web.is_up] or self._town.webs)
 
     def _worker(self) -> Member:
         return self._chance.choice(self._town.workers)

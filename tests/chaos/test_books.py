@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.books import Booking, Books, Held, KeptLine, Meeting
-from tests.chaos.ledger import Denial, Grant, Leap, Ledger, Loss, Visit
+from tests.chaos.ledger import Denial, Former, Grant, Leap, Ledger, Loss, Visit
 from tests.chaos.town import CAPACITY
 from widget_server.domain.holds import HoldState
 
@@ -102,6 +102,19 @@ def test_a_seat_is_promised_again_once_its_hold_may_have_ended() -> None:
     assert told.complaints(CAPACITY)
     told.leaps.append(Leap(49.0, 90.0, 49.5))
     assert told.complaints(CAPACITY) == [], "120 seconds have passed at once"
+
+
+def test_a_seat_is_promised_again_once_its_hold_has_other_lines() -> None:
+    told = ledger()
+    ben = told.visits["ben"]
+    assert ben.grant is not None
+    ben.former = [Former(ben.lines, ben.grant, 20.0)]
+    ben.lines, ben.grant = ((YOGA, 1),), Grant(20.0, 20.1, 100.0)
+
+    told.visits["carl"] = Visit("carl", ((TALK, 1),), grant=Grant(21.0, 21.1, 120.0))
+    assert told.complaints(CAPACITY) == []
+    told.visits["dora"] = Visit("dora", ((TALK, 1),), grant=Grant(10.0, 10.1, 5.0))
+    assert told.complaints(CAPACITY), "until it has, it is still taken"
 
 
 def test_a_seat_is_promised_again_once_redis_forgot_its_hold() -> None:

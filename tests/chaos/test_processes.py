@@ -22,8 +22,8 @@ async def test_whatever_fails_the_books_agree_soon_after(menu: str, made_from: T
 
     print(report)
     assert report.complaints == []
-    assert report.faults.total() >= 3
-    assert report.bookings > 20
+    assert report.faults.total() >= 4
+    assert report.bookings >= 20
 
 
 async def test_the_books_complain_of_a_hold_script_that_counts_no_seats(made_from: Templates, tmp_path: Path) -> None:

@@ -117,6 +117,11 @@ class Member:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def is_up(self) -> bool:
+        """It has got as far as saying so since it was last started."""
+        return self.process.runs and ("Serving on" if self.port else "Working") in self.process.said_since_start()
+
     def lines(self) -> list[Line]:
         return [line for line in (self.redis, self.sql) if line is not None]
 
@@ -180,13 +185,10 @@ class Town:
             await asyncio.sleep(STEP_S)
 
     async def until_all_are_up(self) -> None:
-        """Each has got as far as saying so since it was last started."""
+        async def all_are() -> bool:
+            return all(member.is_up for member in self.members)
 
-        async def all_said() -> bool:
-            ready = [("Serving on", web) for web in self.webs] + [("Working", worker) for worker in self.workers]
-            return all(word in member.process.said_since_start() for word, member in ready)
-
-        await until(all_said, patience_s=_ANSWER_MAX_S)
+        await until(all_are, patience_s=_ANSWER_MAX_S)
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TENUTO_")}

@@ -10,7 +10,7 @@ from typing import Any
 from httpx2 import AsyncClient, Limits, TransportError
 from httpx2 import Response as Answer
 
-from tests.chaos.ledger import FOR_EVER, Denial, Grant, Ledger, Visit
+from tests.chaos.ledger import FOR_EVER, Denial, Former, Grant, Ledger, Visit
 from tests.chaos.town import CAPACITY, FIRST_DAY, Town
 from tests.house import SITE
 from widget_server.clock import to_ms
@@ -84,6 +84,8 @@ class Visitor:
         version = 1
         if self._chance.random() < 0.25:
             version = await self._renew(version)
+        if self._chance.random() < 0.2 and not await self._change(version):
+            return
         await self._pause()
         intention = self._chance.random()
         if intention < 0.15:
@@ -133,6 +135,30 @@ class Visitor:
         self._not_gone(answer, sent_s)
         self._expect(answer, 200, 404, 409, 410, but_not="paying")
         return version
+
+    async def _change(self, version: int) -> bool:
+        """Other slots instead, in one swap. Whether it is known what is held now."""
+        before, wanted, grant = self._visit.lines, self._wanted_lines(), self._visit.grant
+        assert grant is not None
+        self._visit.former.append(Former(before, grant, self._now()))
+        self._visit.grant = None
+        body = {"version": version, "lines": [{"slot": slot, "seats": seats} for slot, seats in wanted]}
+        for attempt in range(TRIES_MAX):
+            sent_s = self._now()
+            path = f"/holds/{self._visit.id}"
+            answer = await self._ask("PATCH", path, body, impatient=self._loses_answer(attempt))
+            if answer is not None and answer.status_code == 200:
+                self._visit.lines = wanted
+                self._granted(answer, sent_s)
+                return True
+            if self._is_settled(answer):
+                self._expect(answer, 404, 409, 410, but_not="paying")
+                if attempt == 0:
+                    self._visit.grant = self._visit.former.pop().grant
+                    self._not_gone(answer, sent_s)
+                return attempt == 0
+            await self._pause()
+        return False
 
     async def _release(self) -> None:
         self._visit.let_go_s = sent_s = self._now()
