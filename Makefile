@@ -13,7 +13,7 @@ UV := $(shell command -v uv 2>/dev/null)
 # Tests and the bench start `python -m widget_server` in folders of their own.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: check demo test bench format format-check lint types pins clean help
+.PHONY: check demo test chaos bench format format-check lint types pins clean help
 .DEFAULT_GOAL := check
 
 check: format-check lint types test  ## Everything that must be true before a commit
@@ -23,6 +23,9 @@ demo: $(VENV)/.runtime  ## Start everything with a sample site, on one port
 
 test: $(VENV)/.tools  ## Run all tests
 	$(IN_VENV) -m pytest
+
+chaos: $(VENV)/.tools  ## Ten minutes of real processes under faults, see docs/reliability.md
+	$(IN_VENV) -m tests.chaos --minutes 10
 
 bench: $(VENV)/.tools  ## Measure against bare references and write bench/RESULTS.md
 	$(IN_VENV) -m bench

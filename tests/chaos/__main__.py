@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+import tempfile
 from collections import Counter
 from itertools import count
 from pathlib import Path
@@ -41,14 +42,16 @@ async def _runs(options: argparse.Namespace) -> list[Report]:
 
 
 def _tell(report: Report) -> None:
-    """At once; and where there are complaints, what all processes said goes into files here."""
+    """At once; and where there are complaints, what all processes said goes into files."""
     print(report, flush=True)
     for what, times in Counter(what.partition(":")[0] for what in report.unfinished).items():
         print(f"  waited for a time limit of ours: {times} times {what}", flush=True)
     for complaint in report.complaints:
         print(f"  !! {complaint[:_COMPLAINT_LENGTH_MAX]}", flush=True)
     for name, log in report.logs.items():
-        Path(f"chaos-{report.seed}-{name}.log").write_text(log)
+        file = Path(tempfile.gettempdir()) / f"tenuto-chaos-{report.menu}-{report.seed}-{name}.log"
+        file.write_text(log)
+        print(f"  see {file}", flush=True)
 
 
 def _table(reports: list[Report]) -> str:
