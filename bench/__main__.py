@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import burst, confirming, contended, expiry, fan_out, holds, machine, memory, month
+from bench import burst, confirming, contended, expiry, fan_out, holds, machine, memory, month, rebuild
 from bench.studio import opened
 from bench.table import Section, Worthless, markdown
 
@@ -45,6 +45,7 @@ def _measured(folder: Path) -> tuple[list[Section], str]:
             _told("month", lambda: month.measured(ours)),
             _told("fan-out", lambda: fan_out.measured(ours)),
             _told("expiry", lambda: expiry.measured(ours)),
+            _told("rebuild", lambda: rebuild.measured(reference)),
         ]
     # What these count is all that there is, so they have a Valkey to themselves.
     with opened(folder / "memory") as fresh:

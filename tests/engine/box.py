@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from widget_server.clock import from_ms
-from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.bookings import BookedSeats, SeatCount
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Need, OfferedSlot, Seats, Slot
@@ -86,7 +86,8 @@ class Box:
 
     async def fill(self, booked: Sequence[BookedSeats] = ()) -> None:
         assert await self.engine.rebuild(self.site, self.site.epoch, "first", timedelta(seconds=30)) is None
-        assert await self.engine.restore(self.site, "first", booked)
+        counts = [SeatCount(one.slot.id, one.booked, one.version) for one in booked]
+        assert await self.engine.restore(self.site, "first", counts)
         assert await self.engine.open(self.site, "first", self.site.schedule_version)
 
     async def advance(self, by: timedelta) -> None:

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -7,9 +7,10 @@ import pytest
 
 from tests.engine.box import HOLD_LENGTH, LATE_YOGA, MASSAGE, YOGA, Box, Recorded
 from tests.engine.servers import Valkey
-from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.bookings import BookedSeats, SeatCount
 from widget_server.domain.events import SiteReset
 from widget_server.domain.holds import HoldState, Line
+from widget_server.domain.slots import Seats
 from widget_server.engine.inspection import Inspection
 from widget_server.engine.wire import Address
 from widget_server.errors import Loading, StaleSchedule
@@ -65,9 +66,9 @@ async def test_one_fills_at_a_time_and_another_takes_over_in_the_end(box: Box) -
     await box.advance(TAKEOVER)
 
     assert await box.engine.rebuild(box.site, 2, "ben", TAKEOVER) is None
-    assert not await box.engine.restore(box.site, "anna", [BookedSeats(YOGA, 9, 9)])
+    assert not await box.engine.restore(box.site, "anna", [SeatCount(YOGA.id, 9, 9)])
     assert not await box.engine.open(box.site, "anna", 1)
-    assert await box.engine.restore(box.site, "ben", [BookedSeats(YOGA, 1, 1)])
+    assert await box.engine.restore(box.site, "ben", [SeatCount(YOGA.id, 1, 1)])
     assert await box.engine.open(box.site, "ben", 1)
 
 
@@ -95,6 +96,24 @@ async def test_on_a_living_redis_holds_go_on_and_counts_are_mended(box: Box) -> 
     await box.advance(HOLD_LENGTH)
     assert (await box.sweep()).ended == 1
     assert (await box.seats()).held == 1
+
+
+async def test_slots_of_the_same_day_are_filled_together_and_their_hash_ends(box: Box) -> None:
+    await box.hold("anna", Line(LATE_YOGA, 2))
+    await box.hold("ben", Line(MASSAGE, 1))
+    await box.pin("ben")
+    before = await box.seats(LATE_YOGA)
+    (lines,) = await box.connection.read(("KEYS", "*:day:massage:*"))
+    await box.connection.read(("DEL", *lines))
+
+    await box.fill([BookedSeats(YOGA, 3, 5), BookedSeats(LATE_YOGA, 1, 2), BookedSeats(MASSAGE, 2, 7)])
+
+    assert await box.seats(YOGA) == Seats(0, 3, 1, None)
+    assert await box.seats(LATE_YOGA) == Seats(2, 1, before.version + 1, before.frees_at)
+    assert await box.seats(MASSAGE) == Seats(1, 2, 1, None)
+    (ends_s,) = await box.connection.read(("EXPIRETIME", lines[0]))
+    midnight = MASSAGE.starts_at.replace(hour=0, minute=0)
+    assert datetime.fromtimestamp(ends_s, UTC) == midnight + timedelta(days=8)
 
 
 async def test_many_slots_are_filled_in_chunks(box: Box) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine.box import CAPACITY, HOLD_LENGTH, MASSAGE, WINDOW, YOGA, Box
 from tests.engine.headers import HEADERS
-from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.bookings import BookedSeats, SeatCount
 from widget_server.domain.holds import Line
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine import calls, mending
@@ -92,7 +92,7 @@ async def settle(box: Box) -> None:
 
 
 async def restore(box: Box) -> None:
-    await box.engine.restore(box.site, "second", [BookedSeats(YOGA, 2, 1)])
+    await box.engine.restore(box.site, "second", [SeatCount(YOGA.id, 2, 1)])
 
 
 async def open_gate(box: Box) -> None:

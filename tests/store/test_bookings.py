@@ -10,7 +10,7 @@ from sqlalchemy import PoolProxiedConnection
 from sqlmodel import SQLModel, col, func, select
 
 from tests.store.studio import ANNA, BEN, FREE, NOW, TALK, YOGA, confirmation, found, line, slot
-from widget_server.domain.bookings import BookedSeats, BookingState
+from widget_server.domain.bookings import BookedSeats, BookingState, SeatCount
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.schedule import Place
 from widget_server.domain.sites import Site
@@ -405,7 +405,7 @@ async def test_a_rebuild_reads_all_meetings_to_come_in_chunks(
 
     assert [len(chunk) for chunk in chunks] == [4, 4, 2]
     assert [seats for chunk in chunks for seats in chunk] == [
-        BookedSeats(slot(day=day).slot, 2, 1) for day in range(0, 10)
+        SeatCount(slot(day=day).slot.id, 2, 1) for day in range(0, 10)
     ]
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from widget_server.domain.schedule import Place
 from widget_server.domain.slots import Slot
@@ -46,5 +47,13 @@ class BookedSeats:
     """How many seats of a slot are booked, as the store counts them; the newest `version` wins wherever it is told."""
 
     slot: Slot
+    booked: int
+    version: int
+
+
+class SeatCount(NamedTuple):
+    """As `BookedSeats`, where there are very many: with the slot's id in its place."""
+
+    slot_id: str
     booked: int
     version: int

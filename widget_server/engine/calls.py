@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import lru_cache
+from itertools import groupby
 from secrets import randbelow
 
 from widget_server.clock import to_ms
-from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.bookings import BookedSeats, SeatCount
 from widget_server.domain.holds import Line
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
@@ -16,6 +18,9 @@ from widget_server.engine.scripts import Script, load
 from widget_server.engine.wire import Word, pack
 
 _RANDOM_MAX = 2**31
+
+
+DAYS_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +166,20 @@ def rebuild(site: Site, *, epoch: int, rebuilder: str, takeover: timedelta) -> C
     return Call(load("rebuild"), [of_site.gate, of_site.partition.clock], [epoch, rebuilder, _ms(takeover)])
 
 
-def restore(site: Site, *, rebuilder: str, booked: Sequence[BookedSeats]) -> Call:
+def restore(site: Site, *, rebuilder: str, counts: Sequence[SeatCount]) -> Call:
+    """Those of a day are to stand together: a day's hash is read and written once for all of them."""
     of_site = keys.of_site(site.partition, site.key)
-    slot_keys = _of_slots(site, (seats.slot.id for seats in booked))
-    return Call(load("restore"), [of_site.gate, *slot_keys], [rebuilder, *_booked(booked)])
+    restored_keys = [of_site.gate]
+    args: list[Word] = [rebuilder]
+    for day, of_day in groupby(counts, _day_of):
+        slots = list(of_day)
+        day_key, lines_key = of_site.seats(slots[0].slot_id)
+        before_id = lines_key.removesuffix(slots[0].slot_id)
+        restored_keys += [day_key, *[before_id + count.slot_id for count in slots]]
+        args += [len(slots), _end_of(day[-8:])]
+        for slot_id, booked, version in slots:
+            args += [slot_id[len(day) + 1 :], booked, version]
+    return Call(load("restore"), restored_keys, args)
 
 
 def open_gate(site: Site, *, rebuilder: str, schedule_version: int) -> Call:
@@ -234,6 +249,17 @@ def _booked(booked: Sequence[BookedSeats]) -> list[Word]:
     for seats in booked:
         args += [seats.slot.id, seats.booked, seats.version, to_ms(seats.slot.starts_at)]
     return args
+
+
+def _day_of(count: SeatCount) -> str:
+    """`yoga.20261121`, of `yoga.20261121T0930Z.60`."""
+    return count.slot_id.partition("T")[0]
+
+
+@lru_cache(DAYS_KEPT)
+def _end_of(day: str) -> int:
+    """When the hash of a day, as `20261121`, is to end: a week after it, in seconds."""
+    return (date.fromisoformat(day) - date(1970, 1, 1) + timedelta(days=8)) // timedelta(seconds=1)
 
 
 def _ms(length: timedelta) -> int:

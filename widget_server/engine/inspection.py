@@ -105,11 +105,14 @@ class Inspection:
 
     async def slots_of_days(self, site: Site, days: Sequence[str]) -> list[Slot]:
         """All slots of these days that Redis counts. Raises Unavailable."""
+        return parsed(await self.ids_of_days(site, days))
+
+    async def ids_of_days(self, site: Site, days: Sequence[str]) -> list[str]:
+        """As `slots_of_days`, but their ids, as they are written there. Raises Unavailable."""
         prefix = keys.of_site(site.partition, site.key).prefix
         names = [f"{prefix}day:{day}" for day in days]
         fields = await self._connection.read(*(("HKEYS", name) for name in names)) if names else []
-        ids = [slot for name, counted in zip(names, fields, strict=True) for slot in keys.slot_ids(name, counted)]
-        return parsed(ids)
+        return [slot for name, counted in zip(names, fields, strict=True) for slot in keys.slot_ids(name, counted)]
 
     async def counted(self, site: Site, slots: Sequence[Slot]) -> dict[Slot, CountedSlot]:
         """How Redis counts these slots; those that never stood still are left out. Raises Unavailable."""

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from widget_server.clock import from_ms, to_ms
-from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.bookings import BookedSeats, SeatCount
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISITOR_MAX
 from widget_server.domain.sites import Site
@@ -27,6 +27,7 @@ PINS_MAX = 3
 SWEEP_MAX, SWEPT_AT_ONCE = 128, 32
 """So many holds are read at once, and so few ended by one script, so that others need not wait long behind it."""
 SLOTS_AT_ONCE = 100
+RESTORED_AT_ONCE = 500
 DAYS_MAX = 33
 READS_MAX = 3
 LOOKS_DUE_MS = 20
@@ -362,13 +363,14 @@ class Reservations:
             case answer:
                 raise refusal(answer, [])
 
-    async def restore(self, site: Site, rebuilder: str, booked: Sequence[BookedSeats]) -> bool:
-        """Write what the store counts as booked, and count what is held anew. False if the rebuild is another's."""
-        for at in range(0, len(booked), SLOTS_AT_ONCE):
-            chunk = booked[at : at + SLOTS_AT_ONCE]
-            if await self._run(calls.restore(site, rebuilder=rebuilder, booked=chunk)) != ["RESTORED"]:
-                return False
-        return True
+    async def restore(self, site: Site, rebuilder: str, counts: Sequence[SeatCount]) -> bool:
+        """Write what the store counts as booked, and count what is held anew. False if the rebuild is another's.
+
+        It is quickest where those of a day stand together.
+        """
+        chunks = (counts[at : at + RESTORED_AT_ONCE] for at in range(0, len(counts), RESTORED_AT_ONCE))
+        running = (self._run(calls.restore(site, rebuilder=rebuilder, counts=chunk)) for chunk in chunks)
+        return all(answer == ["RESTORED"] for answer in await asyncio.gather(*running))
 
     async def open(self, site: Site, rebuilder: str, schedule_version: int) -> bool:
         """Open the gate again; widgets are told to read everything anew. False if the rebuild is another's by now."""

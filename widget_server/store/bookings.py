@@ -7,7 +7,7 @@ from sqlalchemy import union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from widget_server.domain.bookings import BookedSeats, BookingState
+from widget_server.domain.bookings import BookedSeats, BookingState, SeatCount
 from widget_server.domain.orders import Order, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
@@ -30,7 +30,7 @@ from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, Resched
 
 __all__ = ["Bookings", "Confirmation", "ConfirmationLine", "Outcome", "OutcomeTaken", "Rescheduling"]
 
-_CHUNK = 500
+_CHUNK = 2_000
 
 
 class Bookings:
@@ -115,23 +115,20 @@ class Bookings:
         async with self._db.snapshot() as session:
             return [_to_booked_seats(meeting) for meeting in await session.exec(of_slots)]
 
-    async def booked_of(self, site_id: int, from_at: datetime) -> AsyncIterator[list[BookedSeats]]:
-        """All meetings that start at `from_at` or later, as of one moment, in chunks.
+    async def booked_of(self, site_id: int, from_at: datetime) -> AsyncIterator[list[SeatCount]]:
+        """All meetings that start at `from_at` or later, as of one moment, in chunks; those of a day stand together.
 
         All are read before the first chunk is given out: what is done with it may take long, and a snapshot must not.
         """
         to_come = (
             select(MeetingRow.slot, MeetingRow.booked, MeetingRow.version)
             .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.starts_at) >= from_at)
-            .order_by(col(MeetingRow.id))
+            .order_by(col(MeetingRow.slot))
         )
         async with self._db.snapshot() as session:
-            found = (await session.exec(to_come)).all()
-        for start in range(0, len(found), _CHUNK):
-            yield [
-                BookedSeats(Slot.parse(slot), booked, version)
-                for slot, booked, version in found[start : start + _CHUNK]
-            ]
+            meetings = (await session.exec(to_come)).all()
+        for start in range(0, len(meetings), _CHUNK):
+            yield [SeatCount(*meeting) for meeting in meetings[start : start + _CHUNK]]
 
 
 async def _give_seats_back(session: AsyncSession, order: int | None, at: datetime) -> bool:

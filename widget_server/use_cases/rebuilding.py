@@ -5,7 +5,7 @@ slot: the gate stays open, and no hold ends.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,10 +14,10 @@ from functools import partial
 import structlog
 
 from widget_server.clock import Clock
-from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.bookings import BookedSeats, SeatCount
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
-from widget_server.engine.inspection import Inspection
+from widget_server.engine.inspection import Inspection, parsed
 from widget_server.engine.mending import HoldMending, Mending, SlotMending
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Loading, NotFound, Refusal
@@ -34,6 +34,7 @@ RESTORED_BACK_TO = timedelta(days=1)
 """Meetings that began longer ago need no seats in Redis."""
 
 _DAYS_AT_ONCE = 50
+_UNDER_WAY_MAX = 3
 _OF_SLOTS = (Kind.BOOKED, Kind.HELD, Kind.LINE, Kind.MISSING_LINE)
 _OF_HOLDS = (Kind.DUE, Kind.BUDGET)
 
@@ -170,15 +171,28 @@ class Rebuilding:
         epoch = await self._sites.raise_epoch(site.id)
         if epoch != wanted and not await self._close_gate(site, epoch, rebuilder):
             return await self._fill(await self._site(site.key), days)
-        count = 0
-        async for chunk in self._to_restore(site, days):
-            if not await self._engine.restore(site, rebuilder, chunk):
-                raise Loading("Another process is filling this site.")
-            count += len(chunk)
+        count = await self._restore(site, rebuilder, days)
         if not await self._engine.open(site, rebuilder, (await self._site(site.key)).schedule_version):
             raise Loading("Another process is filling this site.")
         self._catalog.forget(site.key)
         _log.info("site_filled", site=site.key, epoch=epoch, slots=count)
+        return count
+
+    async def _restore(self, site: Site, rebuilder: str, days: Sequence[str] | None) -> int:
+        """How many slots. Some chunks are under way at once, so that Redis works on one while the next is made."""
+        count, under_way = 0, deque[asyncio.Task[bool]]()
+        try:
+            async for chunk in self._to_restore(site, days):
+                under_way.append(asyncio.create_task(self._engine.restore(site, rebuilder, chunk)))
+                count += len(chunk)
+                if len(under_way) >= _UNDER_WAY_MAX:
+                    _must_be_ours(await under_way.popleft())
+            while under_way:
+                _must_be_ours(await under_way.popleft())
+        finally:
+            for restoring in under_way:
+                restoring.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
         return count
 
     async def _close_gate(self, site: Site, epoch: int, rebuilder: str) -> bool:
@@ -191,21 +205,22 @@ class Rebuilding:
             return False
         raise Loading("Seats are being read back; try again in a moment.")
 
-    async def _to_restore(self, site: Site, days: Sequence[str] | None) -> AsyncIterator[list[BookedSeats]]:
+    async def _to_restore(self, site: Site, days: Sequence[str] | None) -> AsyncIterator[list[SeatCount]]:
         """What SQL says is booked, then none of the slots that only Redis knows: held ones, and those of a later SQL.
 
         That is told in version 0, so that whatever SQL says of them first is newer. `days` may have been found before
         the gate was closed: a slot that somebody touched since then counts right by itself.
         """
         since = self._clock.now() - RESTORED_BACK_TO
-        in_sql: set[Slot] = set()
+        in_sql: set[str] = set()
         async for booked in self._store.booked_of(site.id, since):
-            in_sql.update(seats.slot for seats in booked)
+            in_sql.update(count.slot_id for count in booked)
             yield booked
         found = (await self._days_of([site])).get(site.key, []) if days is None else days
         for at in range(0, len(found), _DAYS_AT_ONCE):
-            slots = await self._inspection.slots_of_days(site, found[at : at + _DAYS_AT_ONCE])
-            yield [BookedSeats(slot, 0, 0) for slot in slots if slot not in in_sql and slot.starts_at >= since]
+            ids = await self._inspection.ids_of_days(site, found[at : at + _DAYS_AT_ONCE])
+            slots = parsed(slot_id for slot_id in ids if slot_id not in in_sql)
+            yield [SeatCount(slot.id, 0, 0) for slot in slots if slot.starts_at >= since]
 
     async def _to_fill(self, sites: Sequence[Site]) -> list[Site]:
         """Those that this Redis does not know in their epoch, or whose epoch is doubted."""
@@ -233,3 +248,8 @@ class Rebuilding:
         if site is None:
             raise NotFound("There is no such site.")
         return site
+
+
+def _must_be_ours(is_ours: bool) -> None:
+    if not is_ours:
+        raise Loading("Another process is filling this site.")
