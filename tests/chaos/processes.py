@@ -120,8 +120,8 @@ class Valkey:
         self._faketime = folder / "faketime"
         folder.mkdir(exist_ok=True)
         options = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder), "--save", ""]
-        # With `everysec` it may answer two seconds before it writes, if the disk is slow: then a kill forgets. Here only
-        # those faults shall that are made for it, so it writes before it answers, and leaves the rest to the kernel.
+        # With `everysec` it may answer two seconds before it writes, if the disk is slow, and a kill makes it forget.
+        # Here only those faults shall that are made for it: it writes, then answers, and the kernel does the rest.
         options += ["--appendonly", "yes", "--appendfsync", "no", "--aof-load-truncated", "yes"]
         options += ["--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"]
         env = dict(os.environ) | (self._fake_clock() if clock else {})
