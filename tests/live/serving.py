@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,10 +15,8 @@ from widget_server.connections import PunctualProtocol
 class Server(uvicorn.Server):
     """Says goodbye before it stops, and leaves the signals of the test run alone."""
 
-    def __init__(self, app: ASGIApp, goodbye: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(app, http=PunctualProtocol, log_level="error", access_log=False, lifespan="off")
-        )
+    def __init__(self, app: ASGIApp, goodbye: Callable[[], None], *, http: Any) -> None:
+        super().__init__(uvicorn.Config(app, http=http, log_level="error", access_log=False, lifespan="off"))
         self._goodbye = goodbye
 
     @contextmanager
@@ -30,13 +29,15 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, goodbye: Callable[[], None]) -> AsyncIterator[tuple[Server, int]]:
-    """The server and the port it listens on."""
+async def served(
+    app: ASGIApp, goodbye: Callable[[], None], *, http: Any = PunctualProtocol
+) -> AsyncIterator[tuple[Server, int]]:
+    """The server, with our own way of treating connections or another one, and the port it listens on."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     listening.setsockopt(
         socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768
     )  # or a slow client would only show after megabytes
-    server = Server(app, goodbye)
+    server = Server(app, goodbye, http=http)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield server, listening.getsockname()[1]

@@ -13,10 +13,12 @@ from starlette.types import Message
 
 from tests.live.serving import Server, Stream, served
 from tests.live.updates import StoppedClock, events, seats_moved, slot_id, versions
+from widget_server.connections import PunctualProtocol
 from widget_server.live.hub import Hub
 from widget_server.web.event_stream import EventStream, Pen
 
 pytestmark = pytest.mark.anyio
+whoever_serves = pytest.mark.parametrize("http", [PunctualProtocol, "httptools", "h11"])
 
 
 class Served:
@@ -38,7 +40,7 @@ class Served:
 
 
 @asynccontextmanager
-async def served_hub(**options: Any) -> AsyncIterator[Served]:
+async def served_hub(*, http: Any = PunctualProtocol, **options: Any) -> AsyncIterator[Served]:
     hub = Hub(clock=StoppedClock(), **options)
     hub.follow_from("tenuto", "0-0")
 
@@ -52,7 +54,7 @@ async def served_hub(**options: Any) -> AsyncIterator[Served]:
         return PlainTextResponse("pong")
 
     app = Starlette(routes=[Route("/feed/{site}", feed), Route("/ping", ping)])
-    async with served(app, hub.goodbye) as (server, port):
+    async with served(app, hub.goodbye, http=http) as (server, port):
         it = Served(hub, server, port)
         try:
             yield it
@@ -80,8 +82,9 @@ async def test_a_stream_is_never_stored_nor_buffered_on_its_way() -> None:
     assert b"content-length" not in head
 
 
-async def test_a_widget_sees_every_seat_move_and_none_of_another_site() -> None:
-    async with served_hub() as it:
+@whoever_serves
+async def test_a_widget_sees_every_seat_move_and_none_of_another_site(http: Any) -> None:
+    async with served_hub(http=http) as it:
         stream = await it.open()
         await stream.until(b"hello")
 
@@ -114,8 +117,9 @@ async def test_a_widget_that_was_away_goes_on_where_it_stopped() -> None:
     assert versions(text) == {slot_id(1): 2, slot_id(2): 3, slot_id(3): 4}
 
 
-async def test_a_gap_is_answered_with_reset_before_anything_else() -> None:
-    async with served_hub() as it:
+@whoever_serves
+async def test_a_gap_is_answered_with_reset_before_anything_else(http: Any) -> None:
+    async with served_hub(http=http) as it:
         it.hub.follow_from("tenuto", "100-0")
         stream = await it.open(last_event_id="1.99-0")
 
@@ -125,8 +129,9 @@ async def test_a_gap_is_answered_with_reset_before_anything_else() -> None:
     assert [event.name for event in events(text)] == ["hello", "reset", "seats"]
 
 
-async def test_a_widget_that_closes_leaves_no_trace() -> None:
-    async with served_hub() as it:
+@whoever_serves
+async def test_a_widget_that_closes_leaves_no_trace(http: Any) -> None:
+    async with served_hub(http=http) as it:
         streams = [await it.open() for _ in range(20)]
         assert it.hub.readers == 20
 
@@ -150,6 +155,18 @@ async def test_500_widgets_hear_goodbye_within_a_second() -> None:
         took_s = time.monotonic() - began
     assert all(text.endswith(b"event: bye\ndata: {}\n\n") for text in texts)
     assert took_s < 1
+
+
+@whoever_serves
+async def test_a_widget_that_was_told_goodbye_is_closed(http: Any) -> None:
+    async with served_hub(http=http) as it:
+        stream = await it.open()
+        await stream.until(b"hello")
+
+        it.server.handle_exit(15, None)
+
+        assert (await stream.to_the_end()).endswith(b"event: bye\ndata: {}\n\n")
+        await until_readers(it.hub, 0)
 
 
 async def test_a_stalled_widget_costs_nobody_else_and_is_told_the_newest_when_it_wakes() -> None:
