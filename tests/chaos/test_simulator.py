@@ -31,13 +31,14 @@ def test_a_simulation_has_all_kinds_of_operations_and_of_faults() -> None:
 
     for happened in (
         "hold",
+        "change_lines",
         "confirm",
+        "reschedule",
         "cancel",
         "sweep",
+        "audit",
         "webhook",
         "read_month",
-        "change_schedule",
-        "a_replica_takes_over",
     ):
         assert f" {happened}" in printed, happened
     for went_wrong in ("killed before", "killed after", "reply of Redis lost", "SQL refuses", "answer lost"):

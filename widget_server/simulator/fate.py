@@ -1,6 +1,7 @@
 """What happens to the machines: time passes or goes back, Redis forgets, processes end."""
 
 from widget_server.simulator.operations import operation
+from widget_server.simulator.workers import sweep
 from widget_server.simulator.world import WEBS, WORKER, World
 
 _JUMPS_MS = (50, 1_000, 5_000, 20_000, 20_000, 60_000, 60_000, 120_000)
@@ -14,11 +15,12 @@ async def time_passes(world: World) -> str:
 
 @operation(weight=5)
 async def a_deadline_nears(world: World) -> str:
-    """To the instant when the next hold is due, a millisecond before it, or after it."""
+    """To the instant when the next hold is due, just before it, or after it; often somebody sweeps just then."""
     due = world.redis.next_due_ms()
     if due is None:
         return "nothing is due"
-    return _pass(world, max(0, due - world.redis.now_ms() + world.chance.choice((-1, 0, 1, 30))))
+    passed = _pass(world, max(0, due - world.redis.now_ms() + world.chance.choice((-8, -3, 0, 1, 30))))
+    return f"{passed}, {await sweep(world)}" if world.chance.random() < 0.5 else passed
 
 
 @operation(weight=0.4)
@@ -27,8 +29,7 @@ async def a_night_passes(world: World) -> str:
 
 
 def _pass(world: World, ms: int) -> str:
-    world.clock.now_ms += ms
-    world.redis.end_keys()
+    world.pass_time(ms)
     return f"{ms} ms"
 
 
@@ -53,20 +54,14 @@ async def redis_is_copied(world: World) -> str:
 
 @operation(weight=0.04)
 async def redis_loses_the_end_of_its_file(world: World) -> str:
-    """Whoever watches for losses has heard of all of it by then: the feed is read at once."""
-    if not await world.hear(WORKER):
-        return "the worker does not hear just now"
-    return _go_back(world, is_another=False)
+    world.redis.go_back(is_another=False)
+    return "to the last copy"
 
 
 @operation(weight=0.04)
 async def a_replica_takes_over(world: World) -> str:
     """One that had not heard of the latest."""
-    return _go_back(world, is_another=True)
-
-
-def _go_back(world: World, *, is_another: bool) -> str:
-    world.redis.go_back(is_another=is_another)
+    world.redis.go_back(is_another=True)
     return "to the last copy"
 
 

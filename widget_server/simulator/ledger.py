@@ -131,11 +131,6 @@ class Ledger:
         """Somebody whose payment failed, and who may try again."""
         return next((one for one in reversed(self.visitors) if one.state == "held" and one.pins), None)
 
-    def most_patient(self, now_ms: int) -> Visitor | None:
-        """Who has renewed most often, and goes on."""
-        held = [one for one in self.visitors if one.state == "held" and one.deadline_ms > now_ms]
-        return max(held, key=lambda one: one.version, default=None)
-
     def customer(self) -> Visitor | None:
         return self._chance.choice(self.customers) if self.customers else None
 

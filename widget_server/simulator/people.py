@@ -91,15 +91,29 @@ async def find_hold(world: World) -> str:
 
 @operation(weight=7)
 async def renew(world: World) -> str:
-    now_ms = world.redis.now_ms()
-    stays = world.chance.random() < 0.5
-    visitor = world.ledger.most_patient(now_ms) if stays else world.ledger.one(now_ms, "held")
+    visitor = world.ledger.one(world.redis.now_ms(), "held")
+    return await _renew(world, visitor) if visitor else "nobody holds"
+
+
+@operation(weight=0.6)
+async def stay(world: World) -> str:
+    """Somebody asks for more time again and again, each time just before the end."""
+    visitor = world.ledger.one(world.redis.now_ms(), "held")
     if visitor is None:
         return "nobody holds"
+    answers = []
+    for _ in range(4):
+        world.pass_time(max(0, visitor.deadline_ms - world.redis.now_ms() - 500))
+        answers.append(await _renew(world, visitor))
+    return "; ".join(answers)
+
+
+async def _renew(world: World, visitor: Visitor) -> str:
     process = world.web()
     with visitor.asking() as asking:
         answer = await ask(process, process.bookings.renew(visitor.ref, version=visitor.version))
         if isinstance(answer, Hold):
+            must(answer.expires_at <= answer.limit_at, Invariant.LIMIT, f"{visitor} got {answer}")
             if binds(world, visitor, asking):
                 must(to_ms(answer.now) < visitor.deadline_ms, Invariant.NOTHING_AFTER, f"{visitor} got {answer}")
                 must(to_ms(answer.expires_at) >= visitor.deadline_ms, Invariant.DEADLINE, f"{visitor} got {answer}")

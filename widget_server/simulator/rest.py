@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from widget_server.domain.slots import Slot
+from widget_server.errors import Unavailable
 from widget_server.simulator import whole
 from widget_server.simulator.customers import is_kept
 from widget_server.simulator.invariants import Invariant, must
@@ -14,6 +15,7 @@ from widget_server.simulator.world import PARTITION, SERVICES, SITES, WEBS, WORK
 
 ROUNDS_MAX = 30
 """Of the audit, each of half a minute."""
+PAUSE_MS = 1_000
 REMEMBERED = timedelta(days=1)
 
 
@@ -21,10 +23,9 @@ async def come_to_rest(world: World) -> None:
     world.faults.stop()
     try:
         for _ in range(ROUNDS_MAX):
-            await _work(world)
-            world.redis.end_keys()
-            if _nothing_is_left(world):
+            if await _has_worked(world) and _nothing_is_left(world):
                 break
+            world.pass_time(PAUSE_MS)
         await _check(world)
         world.witness.doubted.clear()
     finally:
@@ -46,16 +47,24 @@ def check_orders(world: World) -> None:
         is_kept(world, visitor)
 
 
-async def _work(world: World) -> None:
-    """What a worker does by itself all the time."""
-    await fill_all(world)
-    worker = world.worker()
-    await worker.do(worker.reconciliation.sweep(PARTITION))
-    await worker.do(worker.reconciliation.deliver())
-    await worker.do(worker.reconciliation._go_round(PARTITION))
+async def _has_worked(world: World) -> bool:
+    """What a worker does by itself all the time, whatever is in its way just now."""
+    worker, is_done = world.worker(), True
+    reconciliation = worker.reconciliation
+    for work in (
+        fill_all(world),
+        reconciliation.sweep(PARTITION),
+        reconciliation.deliver(),
+        reconciliation._go_round(PARTITION),
+    ):
+        try:
+            await worker.do(work)
+        except Unavailable:
+            is_done = False
     for name in (*WEBS, WORKER):
         world.living(name)
         await world.hear(name)
+    return is_done
 
 
 def _nothing_is_left(world: World) -> bool:

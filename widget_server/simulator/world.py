@@ -161,6 +161,10 @@ class World:
         slots = self.wanted_slots(site_key, self.chance.choice((1, 1, 1, 2, 3)), self.chance.choice(SERVICES).key)
         return tuple(Line(slot, self.chance.choice((1, 1, 2))) for slot in slots)
 
+    def pass_time(self, ms: int) -> None:
+        self.clock.now_ms += ms
+        self.redis.end_keys()
+
     def note(self, text: str) -> None:
         """Part of the trace, and of what must be the same when the same seed runs again."""
         line = f"{self.clock.now_ms - to_ms(BEGINS_AT):>10} ms  {text}"
