@@ -29,6 +29,7 @@ from widget_server.engine.wire import FORMS, OPTIONS, Address
 from widget_server.errors import Refusal
 from widget_server.live import wire
 from widget_server.settings import Settings
+from widget_server.use_cases.findings import MENDS, Kind
 from widget_server.web import app, bodies
 from widget_server.web.admin.settings_form import form_of
 from widget_server.web.api.answers import BODY_BYTES_MAX
@@ -202,13 +203,32 @@ def test_every_event_of_the_element_is_described_with_what_it_carries() -> None:
     assert set(re.findall(r"tenuto:[\w-]+", EMBEDDING)) == set(ours)
 
 
+def test_every_kind_of_finding_is_described_with_what_mends_it() -> None:
+    operations = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    described = {kind: mends for kind, _, mends in rows(operations, "Auditing")}
+
+    assert set(described) == {kind.value for kind in Kind}
+    for kind, mends in described.items():
+        assert ("rebuild" in mends) == ("rebuild" in MENDS[Kind(kind)]), kind
+        assert ("nobody" in mends) == ("nothing by itself" in MENDS[Kind(kind)]), kind
+
+
 def test_the_readme_is_short() -> None:
     assert README.count("\n") < 150
 
 
 @pytest.mark.parametrize(
     "name",
-    ["README", "ARCHITECTURE", "docs/api", "docs/settings", "docs/embedding", "docs/operations-redis", "CHANGELOG"],
+    [
+        "README",
+        "ARCHITECTURE",
+        "docs/api",
+        "docs/settings",
+        "docs/embedding",
+        "docs/operations",
+        "docs/operations-redis",
+        "CHANGELOG",
+    ],
 )
 def test_links_and_pictures_are_there(name: str) -> None:
     document = ROOT / f"{name}.md"

@@ -15,15 +15,17 @@ from structlog.testing import capture_logs
 from tests.engine.servers import Valkey
 from tests.house import SITE, House, opened, refused, slot
 from tests.store.studio import TALK
-from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.bookings import BookedSeats, SeatCount
 from widget_server.domain.holds import Line
 from widget_server.engine import keys
 from widget_server.engine.inspection import Inspection
 from widget_server.engine.reservations import SWEEP_MAX, Reservations
 from widget_server.errors import Loading, NotFound
 from widget_server.store.audit import Audits
+from widget_server.store.bookings import Bookings
 from widget_server.store.outbox import Outbox
 from widget_server.store.sites import Sites
+from widget_server.use_cases import rebuilding
 from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
 from widget_server.use_cases.reconciliation import Reconciliation
 
@@ -211,6 +213,31 @@ async def test_while_one_process_fills_another_says_so_and_takes_over_when_it_ha
     assert answer.headers["retry-after"] == "1"
     await house.advance(TAKEOVER_AFTER + A_SECOND)
     assert (await house.guest().hold()).status_code == 201
+
+
+async def test_a_filling_that_takes_long_is_not_taken_over_while_it_lives(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "TAKEN_AGAIN_AFTER_S", 0)
+    booked_of = Bookings.booked_of
+
+    async def slowly(*args: Any) -> AsyncIterator[list[SeatCount]]:
+        for _ in range(3):
+            async for chunk in booked_of(*args):
+                yield chunk
+            await house.advance(TAKEOVER_AFTER - A_SECOND)
+
+    monkeypatch.setattr(Bookings, "booked_of", slowly)
+    anna = house.guest()
+    await anna.hold()
+    await anna.confirm()
+
+    await reconciliation(house).fill(SITE)
+    site = await house.site()
+    gate = keys.of_site("tenuto", SITE).gate
+    (until_ms,) = await house.redis.read(("HGET", gate, "until_ms"))
+    assert int(until_ms) - await Inspection(house.redis).now_ms("tenuto") > 0
+    assert await open_epoch(house) == site.epoch
 
 
 async def test_an_older_sql_counts_its_epochs_on_from_what_redis_has_seen(house: House) -> None:

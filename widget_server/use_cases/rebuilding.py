@@ -30,6 +30,8 @@ from widget_server.use_cases.findings import Finding, Kind
 
 TAKEOVER_AFTER = timedelta(seconds=30)
 """A rebuild that has not finished by then is taken for dead, and another process does it."""
+TAKEN_AGAIN_AFTER_S = 5.0
+"""So often does one that takes longer say that it is not dead."""
 RESTORED_BACK_TO = timedelta(days=1)
 """Meetings that began longer ago need no seats in Redis."""
 
@@ -171,18 +173,23 @@ class Rebuilding:
         epoch = await self._sites.raise_epoch(site.id)
         if epoch != wanted and not await self._close_gate(site, epoch, rebuilder):
             return await self._fill(await self._site(site.key), days)
-        count = await self._restore(site, rebuilder, days)
+        count = await self._restore(site, epoch, rebuilder, days)
         if not await self._engine.open(site, rebuilder, (await self._site(site.key)).schedule_version):
             raise Loading("Another process is filling this site.")
         self._catalog.forget(site.key)
         _log.info("site_filled", site=site.key, epoch=epoch, slots=count)
         return count
 
-    async def _restore(self, site: Site, rebuilder: str, days: Sequence[str] | None) -> int:
+    async def _restore(self, site: Site, epoch: int, rebuilder: str, days: Sequence[str] | None) -> int:
         """How many slots. Some chunks are under way at once, so that Redis works on one while the next is made."""
         count, under_way = 0, deque[asyncio.Task[bool]]()
+        loop = asyncio.get_running_loop()
+        taken_at_s = loop.time()
         try:
             async for chunk in self._to_restore(site, days):
+                if loop.time() - taken_at_s > TAKEN_AGAIN_AFTER_S:
+                    _must_be_ours(await self._close_gate(site, epoch, rebuilder))
+                    taken_at_s = loop.time()
                 under_way.append(asyncio.create_task(self._engine.restore(site, rebuilder, chunk)))
                 count += len(chunk)
                 if len(under_way) >= _UNDER_WAY_MAX:
