@@ -1,10 +1,12 @@
 // @ts-check
 /** The only place for the order page: the way back to what was booked. Reading it changes nothing. */
 
+import { Moving } from "./moving.js";
 import { applyAccent } from "./widget/accent.js";
 import { Api, Refused } from "./widget/api.js";
 import { ServerClock } from "./widget/clock.js";
 import { bookingCard } from "./widget/confirmation.js";
+import { dayAt } from "./widget/dates.js";
 import { element, fill, icon } from "./widget/elements.js";
 import { patiently, sleep } from "./widget/patience.js";
 import { sentenceFor } from "./widget/problems.js";
@@ -17,11 +19,14 @@ const CONFIRMING_MS = 2_000;
 
 class OrderPage {
   #api;
+  #clock;
   #words;
   #site;
   #claim;
   /** @type {Order | null} */ #order = null;
   #isAsking = false;
+  /** @type {Moving | null} */ #moving = null;
+  #hasMoved = false;
   /** @type {string | null} */ #problem = null;
 
   /**
@@ -29,12 +34,15 @@ class OrderPage {
    *   claim: import("./widget/api.js").Claim}} parts
    */
   constructor({ root, words, site, claim }) {
-    const clock = new ServerClock();
+    const clock = (this.#clock = new ServerClock());
     this.#api = new Api(site.key, clock);
     this.#words = words;
     this.#site = site;
     this.#claim = claim;
-    this.zone = new ZoneChoice(site, words, clock.now(), () => this.#show());
+    this.zone = new ZoneChoice(site, words, clock.now(), () => {
+      this.#moving?.show();
+      this.#show();
+    });
     this.title = element("h1", { tabindex: "-1" }, words.say("order.title"));
     this.stage = element(
       "div",
@@ -109,6 +117,8 @@ class OrderPage {
     );
     fill(
       this.stage,
+      this.#hasMoved &&
+        element("p", { class: "notice is-moved", role: "status" }, icon("check"), words.say("moving.done")),
       order.bookings.map((booking) =>
         element(
           "div",
@@ -120,6 +130,7 @@ class OrderPage {
             words.say(`order.state.${booking.state}`),
           ),
           bookingCard(booking, { words, zone: this.zone.current, siteZone: this.#site.zone }),
+          this.#movingOf(booking),
         ),
       ),
       element(
@@ -134,8 +145,54 @@ class OrderPage {
     );
   }
 
+  /** @param {import("./widget/api.js").Booking} booking */
+  #movingOf(booking) {
+    if (this.#moving?.booking === booking) return this.#moving.element;
+    const order = /** @type {Order} */ (this.#order);
+    const isAhead = order.bookings.every(
+      ({ state, starts_at }) => state === "confirmed" && Date.parse(starts_at) > this.#clock.now(),
+    );
+    if (!isAhead || this.#moving || this.#isAsking || order.total.amount > 0) return null;
+    const button = element(
+      "button",
+      { type: "button", class: "button move", "data-slot": booking.slot, onclick: () => void this.#move(booking) },
+      this.#words.say("moving.begin"),
+    );
+    return element("div", { class: "row" }, button);
+  }
+
+  /** @param {import("./widget/api.js").Booking} booking */
+  async #move(booking) {
+    const order = /** @type {Order} */ (this.#order);
+    const from = dayAt(this.#clock.now(), this.#site.zone);
+    const moving = new Moving(
+      { api: this.#api, words: this.#words, claim: this.#claim, zone: () => this.zone.current },
+      { order, booking, from },
+      { onMoved: (moved) => this.#moved(moved), onStop: () => this.#stay(booking.slot) },
+    );
+    [this.#moving, this.#hasMoved] = [moving, false];
+    this.#show();
+    moving.heading.focus();
+    await moving.load();
+  }
+
+  /** @param {Order} order */
+  #moved(order) {
+    [this.#order, this.#moving, this.#hasMoved] = [order, null, true];
+    this.#show();
+    this.title.focus();
+  }
+
+  /** @param {string} slot */
+  #stay(slot) {
+    this.#moving = null;
+    this.#show();
+    /** @type {HTMLElement | null} */ (this.stage.querySelector(`.move[data-slot="${slot}"]`))?.focus();
+  }
+
   /** @param {Order} order */
   #cancelling(order) {
+    if (this.#moving) return null;
     const words = this.#words;
     if (order.bookings.every(({ state }) => state === "cancelled"))
       return element("p", { class: "quiet", role: "status" }, words.say("order.cancelled"));

@@ -133,6 +133,15 @@ export class Api {
   }
 
   /**
+   * @param {Claim} claim
+   * @param {{id: string, lines: Line[]}} wanted  the same id again is the same call
+   * @returns {Promise<OrderAnswer>}
+   */
+  reschedule({ id, secret }, wanted) {
+    return this.#ask("POST", `/orders/${id}/reschedule`, { secret, body: wanted });
+  }
+
+  /**
    * @param {string} method
    * @param {string} path
    * @param {{secret?: string, body?: object}} [contents]
