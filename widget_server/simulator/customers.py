@@ -19,7 +19,9 @@ ANNA = Customer(name="Anna Berg", email="", zone="Europe/Berlin", locale="de")
 
 @operation(weight=9)
 async def confirm(world: World) -> str:
-    visitor = world.ledger.one(world.redis.now_ms(), "held")
+    now_ms = world.redis.now_ms()
+    is_late = world.chance.random() < 0.3
+    visitor = world.ledger.latecomer(now_ms) if is_late else world.ledger.one(now_ms, "held")
     return await _confirm(world, visitor) if visitor else "nobody holds"
 
 

@@ -40,6 +40,8 @@ class Visitor:
     """Whether the last answer is known, and nobody else has asked anything since."""
     losses: int = 0
     """What Redis had lost by then: whatever it loses later, this hold may be among it."""
+    has_paid: bool = False
+    """Or tried to: then a failed payment may have given more time."""
     pins: list[Pin] = field(default_factory=list)
     given_up: int = 0
     """The fence of the latest pin that was given up for good."""
@@ -126,6 +128,11 @@ class Ledger:
         recent_ms = now_ms - REMEMBERED_MS
         found = [one for one in self.visitors if one.state in states and one.deadline_ms >= recent_ms]
         return found[-1 - int(len(found) * self._chance.random() ** 2)] if found else None
+
+    def latecomer(self, now_ms: int) -> Visitor | None:
+        """Whose hold has just ended."""
+        ended = [one for one in self.visitors if one.state == "held" and one.deadline_ms <= now_ms]
+        return max(ended, key=lambda one: one.deadline_ms, default=None)
 
     def declined(self) -> Visitor | None:
         """Somebody whose payment failed, and who may try again."""

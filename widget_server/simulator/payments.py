@@ -17,7 +17,7 @@ from widget_server.store.bookings import OutcomeTaken
 
 WINDOW = timedelta(minutes=5)
 MIN_LEFT = timedelta(minutes=2)
-WEBHOOKS_MAX = 40
+WEBHOOKS_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ async def begin_to_pay(world: World) -> str:
     if visitor is None:
         return "nobody holds"
     process = world.web()
+    visitor.has_paid = True
     with visitor.asking():
         answer = await ask(process, _pin(process, visitor, attempt=f"attempt {world.chance.randrange(3)}"))
         if isinstance(answer, Pin):
@@ -46,17 +47,18 @@ async def begin_to_pay(world: World) -> str:
 def _expect_webhooks(world: World, visitor: Visitor, pin: Pin) -> None:
     """One or two, or none; of the same payment they may even say different things in turn."""
     for _ in range(world.chance.choice((0, 1, 1, 2))):
-        world.webhooks.append(Webhook(visitor, pin, paid=world.chance.random() < 0.6))
+        world.webhooks.append(Webhook(visitor, pin, paid=world.chance.random() < 0.5))
+    del world.webhooks[:-WEBHOOKS_MAX]
 
 
-@operation(weight=4)
+@operation(weight=6)
 async def webhook(world: World) -> str:
-    """Any of those that are on their way; now and then it stays there, to come once more."""
+    """Any of those that are on their way, mostly a late one; often it stays there, to come once more."""
     if not world.webhooks:
         return "none is on its way"
-    at = world.chance.randrange(len(world.webhooks))
+    at = -1 - int(len(world.webhooks) * world.chance.random() ** 3)
     news = world.webhooks[at]
-    if world.chance.random() < 0.6:
+    if world.chance.random() < 0.5:
         del world.webhooks[at]
     process = world.web()
     with news.visitor.asking():
