@@ -11,7 +11,7 @@ from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.sites import Site
 from widget_server.ids import new_id
 from widget_server.store import audit
-from widget_server.store.audit import Audits, CountedMeeting, Tally
+from widget_server.store.audit import Audits, Backlog, CountedMeeting, Tally
 from widget_server.store.bookings import Bookings
 from widget_server.store.database import Database
 from widget_server.store.tables import AttendeeRow, BookingRow, OrderRow
@@ -42,6 +42,7 @@ async def test_meetings_are_told_in_chunks_with_what_their_bookings_add_up_to(
     assert len(counted) == 3
     assert all(one.is_sound for one in counted.values())
     assert await Audits(db).meetings_of(site.id, [yoga.slot, slot(day=9).slot]) == [counted[yoga.slot]]
+    assert await Audits(db).booked_of(site.id, [yoga.slot, slot(day=9).slot]) == {yoga.slot: counted[yoga.slot].seats}
     assert [one async for one in Audits(db).meetings(site.id, NOW + timedelta(days=2))] == []
 
 
@@ -67,15 +68,15 @@ async def test_an_outcome_without_its_order_is_found(db: Database, site: Site) -
     assert await Audits(db).decided(site.id, [kept.id, new_id()]) == {kept.id}
 
 
-async def test_what_waits_to_be_told_is_counted(db: Database, site: Site) -> None:
-    empty = await Audits(db).backlog(site.id)
+async def test_what_waits_to_be_told_is_counted_by_site(db: Database, site: Site) -> None:
+    other = await found(db, "other")
+    empty = await Audits(db).backlogs()
     await Bookings(db).confirm(confirmation(site))
     await Bookings(db).confirm(confirmation(site))
+    await Bookings(db).confirm(confirmation(other))
 
-    backlog = await Audits(db).backlog(site.id)
-
-    assert (empty.waiting, empty.oldest_at) == (0, None)
-    assert (backlog.waiting, backlog.oldest_at) == (2, NOW)
+    assert empty == {}
+    assert await Audits(db).backlogs() == {site.id: Backlog(2, NOW), other.id: Backlog(1, NOW)}
 
 
 async def test_the_last_round_of_a_partition_is_kept_and_what_was_mended_ever(db: Database) -> None:

@@ -53,6 +53,11 @@ class CountedSlot:
         return not self.figures or _figures(self.figures) is not None
 
     @property
+    def is_quiet(self) -> bool:
+        """Nobody holds any of it, as far as is counted."""
+        return self.is_readable and self.held == 0 and self.frees_ms is None
+
+    @property
     def seats_of_lines(self) -> int:
         return sum(seats for _, seats, _ in self.lines)
 
@@ -135,10 +140,20 @@ class Inspection:
         """The booked seats of each of these slots, and the store's version of them. Raises Unavailable."""
         return [(one.booked, one.booked_version) for one in await self._figures(site, slots)]
 
-    async def uncounted(self, site: Site, slot_ids: Sequence[str]) -> list[Slot]:
-        """Those of these slots, which have lines, of which no seats are counted. Raises Unavailable."""
-        slots = parsed(slot_ids)
-        return [one.slot for one in await self._figures(site, slots) if not one.figures]
+    async def counted_on(self, site: Site, days: Sequence[str]) -> list[CountedSlot]:
+        """All slots of these days that Redis counts, without their lines. Raises Unavailable."""
+        prefix = keys.of_site(site.partition, site.key).prefix
+        names = [f"{prefix}day:{day}" for day in days]
+        found = await self._connection.read(*(("HGETALL", name) for name in names)) if names else []
+        counted: list[CountedSlot] = []
+        for name, fields in zip(names, found, strict=True):
+            figures = dict(zip(keys.slot_ids(name, fields[::2]), fields[1::2], strict=True))
+            counted += [_counted(slot, figures[slot.id], ()) for slot in parsed(figures)]
+        return counted
+
+    async def not_held(self, site: Site, slot_ids: Sequence[str]) -> list[Slot]:
+        """Those of these slots, which have lines, of which no seats are counted as held. Raises Unavailable."""
+        return [one.slot for one in await self._figures(site, parsed(slot_ids)) if not one.held]
 
     async def holds(self, site: Site, hold_ids: Sequence[str]) -> dict[str, KeptHold | None]:
         """Raises Unavailable."""
@@ -211,11 +226,19 @@ class Inspection:
         return timedelta(milliseconds=int(offset or 0))
 
     async def _figures(self, site: Site, slots: Sequence[Slot]) -> list[CountedSlot]:
-        """Without their lines."""
+        """Without their lines; each day is read once."""
         of_site = keys.of_site(site.partition, site.key)
-        reads = [("HGET", of_site.seats(slot.id)[0], slot.id.partition("T")[2]) for slot in slots]
+        by_day: defaultdict[str, list[Slot]] = defaultdict(list)
+        for slot in slots:
+            by_day[of_site.seats(slot.id)[0]].append(slot)
+        reads = [("HMGET", day, *(slot.id.partition("T")[2] for slot in of_day)) for day, of_day in by_day.items()]
         answers = await self._connection.read(*reads) if reads else []
-        return [_counted(slot, figures or "", ()) for slot, figures in zip(slots, answers, strict=True)]
+        found = {
+            slot: _counted(slot, figures or "", ())
+            for of_day, fields in zip(by_day.values(), answers, strict=True)
+            for slot, figures in zip(of_day, fields, strict=True)
+        }
+        return [found[slot] for slot in slots]
 
 
 def parsed(slot_ids: Iterable[str]) -> list[Slot]:

@@ -32,7 +32,7 @@ class Backlog:
     """What nobody has told the engine yet."""
 
     waiting: int
-    oldest_at: datetime | None
+    oldest_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,11 @@ class Audits:
         """All meetings that start at `from_at` or later, in chunks, each as of one moment. Raises Unavailable."""
         after = 0
         while True:
-            last, chunk = await self._meetings_after(site_id, from_at, after)
-            if not chunk:
+            after, chunk = await self._meetings_after(site_id, from_at, after)
+            if chunk:
+                yield chunk
+            if len(chunk) < CHUNK:
                 return
-            yield chunk
-            after = last
 
     async def meetings_of(self, site_id: int, slots: Sequence[Slot]) -> list[CountedMeeting]:
         """Those of these slots, without those that nobody has booked yet. Raises Unavailable."""
@@ -84,6 +84,14 @@ class Audits:
         async with self._db.snapshot() as session:
             rows = await session.exec(_counted_meetings().where(col(MeetingRow.site_id) == site_id, of_slots))
             return [_to_counted(row) for row in rows]
+
+    async def booked_of(self, site_id: int, slots: Sequence[Slot]) -> dict[Slot, BookedSeats]:
+        """What is booked of these slots, without those that nobody has booked yet. Raises Unavailable."""
+        by_id = {slot.id: slot for slot in slots}
+        rows = select(MeetingRow.slot, MeetingRow.booked, MeetingRow.version)
+        of_slots = rows.where(col(MeetingRow.site_id) == site_id, col(MeetingRow.slot).in_(by_id))
+        async with self._db.snapshot() as session:
+            return {by_id[name]: BookedSeats(by_id[name], *figures) for name, *figures in await session.exec(of_slots)}
 
     async def without_order(self, site_id: int) -> AsyncIterator[list[str]]:
         """Holds that have become an order by their outcome, and no order is there; in chunks of what was looked at."""
@@ -102,12 +110,12 @@ class Audits:
         async with self._db.snapshot() as session:
             return set(await session.exec(of_holds))
 
-    async def backlog(self, site_id: int) -> Backlog:
-        """Raises Unavailable."""
-        untold = select(func.count(), func.min(col(OutboxRow.created_at))).where(col(OutboxRow.site_id) == site_id)
+    async def backlogs(self) -> dict[int, Backlog]:
+        """Of each site that has one, by its id. Raises Unavailable."""
+        untold = select(OutboxRow.site_id, func.count(), func.min(col(OutboxRow.created_at)))
         async with self._db.snapshot() as session:
-            waiting, oldest_at = (await session.exec(untold)).one()
-        return Backlog(waiting, oldest_at)
+            rows = await session.exec(untold.group_by(col(OutboxRow.site_id)))
+            return {site_id: Backlog(waiting, oldest_at) for site_id, waiting, oldest_at in rows}
 
     async def keep(self, tally: Tally) -> None:
         """As the last round of its partition. Raises Unavailable."""

@@ -6,7 +6,7 @@ only what is still wrong then is a finding.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
-from widget_server.engine.inspection import FoundKey, Inspection
+from widget_server.engine.inspection import CountedSlot, FoundKey, Inspection
 from widget_server.store.audit import Audits, CountedMeeting
 from widget_server.store.sites import Sites
 from widget_server.use_cases import findings
@@ -87,6 +87,7 @@ class Auditing:
             yield Look(suspicions=tuple(await self._gates(list(of_partition.values()))))
             async for look in self._look_at_redis(partition, of_partition):
                 yield look
+        yield Look(suspicions=tuple(await self._outbox(sites)))
         for site in sites:
             async for look in self._look_at_sql(site, thoroughly=thoroughly):
                 yield look
@@ -119,7 +120,7 @@ class Auditing:
             *(self._still_due(site, chunk) for chunk in _chunks(holds)),
             *(self._budgets(site, chunk) for chunk in _chunks(sets)),
             *(self._meetings(site, slots) for slots in _chunks(slots_of(Kind.MEETING))),
-            self._outbox(site),
+            self._outbox([site]),
         ]
         found = [finding for look in looks for finding in await look]
         return found + [one for one in suspicions if one.kind is Kind.OUTCOME]  # which nobody takes back
@@ -143,14 +144,23 @@ class Auditing:
         for key in keys:
             named[key.kind].append(key.name)
         for days in _chunks(named["day"], _DAYS_AT_ONCE):
-            async for look in self._look_at_slots(site, await self._inspection.slots_of_days(site, days)):
+            async for look in self._look_at_days(site, days):
                 yield look
-        async for look in self._look_at_slots(site, await self._inspection.uncounted(site, named["slot"])):
+        async for look in self._look_at_slots(site, await self._inspection.not_held(site, named["slot"])):
             yield look
         for holds in _chunks(named["hold"]):
             yield Look(holds=len(holds), suspicions=tuple(await self._holds(site, holds)))
         for sets in _chunks([(kind, name) for kind in ("visitor", "network") for name in named[kind]]):
             yield Look(suspicions=tuple(await self._budgets(site, sets)))
+
+    async def _look_at_days(self, site: Site, days: Sequence[str]) -> AsyncIterator[Look]:
+        """Most slots are held by nobody: of these the booked seats are all there is to compare."""
+        counted = await self._inspection.counted_on(site, days)
+        for chunk in _chunks([one for one in counted if one.is_quiet]):
+            in_sql = await self._audits.booked_of(site.id, [one.slot for one in chunk])
+            yield Look(slots=len(chunk), suspicions=tuple(self._booked(site, chunk, in_sql)))
+        async for look in self._look_at_slots(site, [one.slot for one in counted if not one.is_quiet]):
+            yield look
 
     async def _look_at_slots(self, site: Site, slots: Sequence[Slot]) -> AsyncIterator[Look]:
         for chunk in _chunks(slots):
@@ -165,7 +175,6 @@ class Auditing:
                 for finding in await self._slots(site, slots)
             ]
             yield Look(meetings=len(meetings), suspicions=(*unsound, *differing))
-        yield Look(suspicions=tuple(await self._outbox(site)))
         if thoroughly:
             async for holds in self._audits.without_order(site.id):
                 yield Look(suspicions=tuple(findings.without_order(site.key, hold_id) for hold_id in holds))
@@ -187,16 +196,22 @@ class Auditing:
     async def _slots(self, site: Site, slots: Sequence[Slot]) -> list[Finding]:
         """Redis is read first: SQL, read later, then has each version that Redis may have been told."""
         counted = await self._inspection.counted(site, slots)
-        in_sql = {meeting.seats.slot: meeting.seats for meeting in await self._audits.meetings_of(site.id, slots)}
+        in_sql = await self._audits.booked_of(site.id, slots)
         ids = dict.fromkeys(hold_id for one in counted.values() for hold_id, *_ in one.lines)
         holds = await self._inspection.holds(site, list(ids))
-        now = self._clock.now()
-        found: list[Finding] = []
-        for slot, one in counted.items():
-            if slot.starts_at > now:
-                found += findings.booked(site.key, one, in_sql.get(slot, BookedSeats(slot, 0, 0)))
+        found = self._booked(site, list(counted.values()), in_sql)
+        for one in counted.values():
             found += [*findings.held(site.key, one), *findings.lines(site.key, one, holds)]
         return found
+
+    def _booked(self, site: Site, counted: Sequence[CountedSlot], in_sql: Mapping[Slot, BookedSeats]) -> list[Finding]:
+        now = self._clock.now()
+        return [
+            finding
+            for one in counted
+            if one.slot.starts_at > now
+            for finding in findings.booked(site.key, one, in_sql.get(one.slot, BookedSeats(one.slot, 0, 0)))
+        ]
 
     async def _holds(self, site: Site, hold_ids: Sequence[str]) -> list[Finding]:
         noted = await self._inspection.noted(site, hold_ids)
@@ -230,11 +245,14 @@ class Auditing:
     async def _meetings(self, site: Site, slots: Sequence[Slot]) -> list[Finding]:
         return findings.unsound(site.key, await self._audits.meetings_of(site.id, slots))
 
-    async def _outbox(self, site: Site) -> list[Finding]:
-        backlog = await self._audits.backlog(site.id)
-        if backlog.oldest_at is None or self._clock.now() - backlog.oldest_at < UNTOLD_MAX:
-            return []
-        return [findings.untold(site.key, backlog.waiting, since=iso(backlog.oldest_at))]
+    async def _outbox(self, sites: Sequence[Site]) -> list[Finding]:
+        backlogs, late_before = await self._audits.backlogs(), self._clock.now() - UNTOLD_MAX
+        late = [(site.key, of_site) for site in sites if (of_site := backlogs.get(site.id)) is not None]
+        return [
+            findings.untold(site_key, of_site.waiting, since=iso(of_site.oldest_at))
+            for site_key, of_site in late
+            if of_site.oldest_at < late_before
+        ]
 
 
 def _chunks(whole: Sequence[_One], size: int = SLOTS_AT_ONCE) -> Iterator[Sequence[_One]]:
