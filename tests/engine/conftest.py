@@ -1,4 +1,4 @@
-"""What the engine's tests stand on: the same tests over fakeredis, Valkey and Redis 7.0, on a clock that can be moved."""
+"""What the engine's tests stand on: the same over fakeredis, Valkey and Redis 7.0, on a clock that can be moved."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
