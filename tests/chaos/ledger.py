@@ -84,6 +84,8 @@ class Visit:
     numbers: set[str] = field(default_factory=set)
     """Of the order, in all answers; and the secrets beside them."""
     secrets: set[str] = field(default_factory=set)
+    booked_lines: set[frozenset[tuple[str, int]]] = field(default_factory=set)
+    """What the answers said was booked."""
     refused: str | None = None
     """The last word about the confirmation, where that was a no."""
     refused_s: float = FOR_EVER
@@ -140,9 +142,14 @@ class Ledger:
                 for slot, seats in had.lines:
                     if from_s < min(until_s, had.until_s):
                         yield Span(slot, seats, from_s, min(until_s, had.until_s), visit.id)
-            for slot, seats in visit.lines:
+            for slot, seats in next(iter(visit.booked_lines), ()):
                 if visit.booked_s < visit.cancellation_sent_s:
                     yield Span(slot, seats, visit.booked_s, visit.cancellation_sent_s, visit.id)
+
+    def may_have_booked(self, visit: Visit) -> set[frozenset[tuple[str, int]]]:
+        """What was held last; or what was held before, where Redis has forgotten that it was changed."""
+        former = [had for had in visit.former if self.forgot_between(had.until_s, visit.booked_s)]
+        return {frozenset(lines) for lines in (visit.lines, *(had.lines for had in former))}
 
     def forgot_between(self, from_s: float, until_s: float) -> bool:
         """Whether Redis knew less than it should, at some moment of these."""
@@ -178,5 +185,5 @@ class Ledger:
 
     def _told_differently(self) -> Iterator[str]:
         for visit in self.visits.values():
-            if len(visit.numbers) > 1 or len(visit.secrets) > 1:
+            if len(visit.numbers) > 1 or len(visit.secrets) > 1 or len(visit.booked_lines) > 1:
                 yield f"two orders: {visit.id} was told of {sorted(visit.numbers)}"

@@ -17,6 +17,7 @@ def ledger() -> Ledger:
     """Anna has booked two seats of yoga, ben holds a talk."""
     anna = Visit("anna", ((YOGA, 2),), grant=Grant(0.0, 0.1, 120.0), let_go_s=1.0, confirmation_sent=True)
     anna.booked_s, anna.numbers, anna.secrets = 2.0, {"ABCD-2345"}, {"secret"}
+    anna.booked_lines = {frozenset({(YOGA, 2)})}
     ben = Visit("ben", ((TALK, 1),), grant=Grant(3.0, 3.1, 120.0))
     return Ledger({"anna": anna, "ben": ben})
 
@@ -141,6 +142,17 @@ def test_two_orders_of_one_hold_are_found() -> None:
     told.visits["anna"].numbers.add("WXYZ-6789")
 
     assert told.complaints(CAPACITY)
+
+
+def test_whoever_has_booked_what_they_no_longer_wanted_is_found() -> None:
+    told = ledger()
+    anna = told.visits["anna"]
+    assert anna.grant is not None
+    anna.lines, anna.former = ((TALK, 1),), [Former(anna.lines, anna.grant, 0.5)]
+
+    assert books().complaints(told)
+    told.losses.append(Loss(0.6, 0.7))
+    assert books().complaints(told) == [], "Redis forgot the change, and the answer said what was booked"
 
 
 def test_whoever_was_refused_and_is_booked_all_the_same_is_found() -> None:

@@ -221,9 +221,8 @@ class Visitor:
         self._visit.booked_s = min(self._visit.booked_s, self._now())
         self._visit.numbers.add(told["order"]["number"])
         self._visit.secrets.add(told["order_secret"])
-        lines = {(booking["slot"], booking["seats"]) for booking in told["order"]["bookings"]}
-        if lines != set(self._visit.lines):
-            self._surprise(f"{self._visit.id} wanted {self._visit.lines} and booked {lines}")
+        bookings = told["order"]["bookings"]
+        self._visit.booked_lines.add(frozenset((booking["slot"], booking["seats"]) for booking in bookings))
 
     def _not_gone(self, answer: Answer | None, sent_s: float) -> None:
         if answer is not None and code_of(answer) in _GONE:
