@@ -1,22 +1,36 @@
-from datetime import date, time, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
 from tests.domain.schedules import daily, schedule, service
 from widget_server.domain import policies
+from widget_server.domain.bookings import Booking, BookingState, Customer
 from widget_server.domain.holds import Line
-from widget_server.domain.schedule import Schedule
-from widget_server.domain.slots import Slot
-from widget_server.errors import InvalidRequest, NotFound, PaymentsNotSetUp, SlotClosed, TooManySeats
+from widget_server.domain.money import Money
+from widget_server.domain.orders import Move, Order, OrderState
+from widget_server.domain.schedule import Place, Schedule
+from widget_server.domain.slots import OfferedSlot, Slot
+from widget_server.errors import InvalidRequest, NotFound, PaymentsNotSetUp, SlotClosed, TooLate, TooManySeats
 
 NINE, TEN = Slot.parse("yoga.20261121T0800Z.60"), Slot.parse("yoga.20261121T0900Z.60")
+ELEVEN = Slot.parse("yoga.20261121T1000Z.60")
 FIRST = date(2026, 11, 1)
+EARLY = datetime(2026, 11, 21, 7, tzinfo=UTC)
 
 
 @pytest.fixture
 def offered() -> Schedule:
     services = (service("yoga", seats_max=6), service("gala", seats_max=500), service("talk", price_minor=500))
     return schedule([o for s in services for o in daily(s.key, time(0), time(0))], *services)
+
+
+def booked(*lines: tuple[Slot, int], total: int = 0) -> Order:
+    bookings = tuple(
+        Booking(slot, "Yoga", seats, BookingState.CONFIRMED, Place.IN_PERSON, "", (), EARLY) for slot, seats in lines
+    )
+    customer = Customer("Anna Berg", "", "UTC", "en")
+    return Order("A" * 22, "ABCD-2345", OrderState.PAID, customer, bookings, Money(total, "EUR"), EARLY)
 
 
 def test_offered_slots_come_back_in_the_order_of_the_lines(offered: Schedule) -> None:
@@ -98,3 +112,48 @@ def test_a_service_the_site_does_not_have_is_not_found(offered: Schedule) -> Non
 
     with pytest.raises(NotFound):
         policies.service_of(offered, "chess")
+
+
+def test_lines_with_another_slot_than_their_booking_move_and_the_others_stay(offered: Schedule) -> None:
+    moves = policies.may_reschedule(offered, booked((NINE, 2), (TEN, 1)), [Line(ELEVEN, 2), Line(TEN, 1)], EARLY)
+
+    assert [(move.leaves, move.line) for move in moves] == [(NINE, Line(ELEVEN, 2))]
+    assert moves == [Move(NINE, OfferedSlot(ELEVEN, 12), 2)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [Line(ELEVEN, 2)],
+        [Line(ELEVEN, 3), Line(TEN, 1)],
+        [Line(TEN, 1), Line(ELEVEN, 2)],
+        [Line(Slot.parse("gala.20261121T1000Z.60"), 2), Line(TEN, 1)],
+        [Line(NINE, 2), Line(TEN, 1)],
+        [Line(TEN, 2), Line(NINE, 1)],
+        [Line(ELEVEN, 2), Line(NINE, 1)],
+    ],
+    ids=["none", "fewer", "more seats", "another order", "another service", "the same", "exchanged", "handed down"],
+)
+def test_an_order_moves_line_by_line_with_service_and_seats_or_not_at_all(offered: Schedule, lines: list[Line]) -> None:
+    with pytest.raises(InvalidRequest):
+        policies.may_reschedule(offered, booked((NINE, 2), (TEN, 1)), lines, EARLY)
+
+
+def test_what_has_begun_or_was_cancelled_or_paid_does_not_move(offered: Schedule) -> None:
+    order, lines = booked((NINE, 2)), [Line(ELEVEN, 2)]
+    cancelled = replace(order, bookings=(replace(order.bookings[0], state=BookingState.CANCELLED),))
+
+    for asked, at, expected in [
+        (order, NINE.starts_at, TooLate),
+        (cancelled, EARLY, TooLate),
+        (booked((NINE, 2), total=4500), EARLY, PaymentsNotSetUp),
+    ]:
+        with pytest.raises(expected):
+            policies.may_reschedule(offered, asked, lines, at)
+    assert policies.may_reschedule(offered, order, lines, NINE.starts_at - timedelta(milliseconds=1))
+
+
+def test_an_order_moves_only_to_what_is_offered(offered: Schedule) -> None:
+    with pytest.raises(SlotClosed):
+        policies.may_reschedule(offered, booked((NINE, 2)), [Line(Slot.parse("yoga.20261121T1030Z.60"), 2)], EARLY)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from anyio import create_task_group
@@ -16,6 +17,7 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
 from widget_server.errors import (
     Changed,
+    HoldEnded,
     NotFound,
     Refusal,
     SlotFull,
@@ -30,6 +32,7 @@ from widget_server.store import reschedulings
 from widget_server.store.bookings import Bookings, OutcomeTaken
 from widget_server.store.database import Database
 from widget_server.store.outbox import Outbox
+from widget_server.store.outcomes import GIVEN_UP_KEPT
 from widget_server.store.reschedulings import Rescheduling
 from widget_server.store.schedule import Schedules
 from widget_server.store.sites import Sites
@@ -141,6 +144,17 @@ async def test_a_move_that_was_given_up_leaves_the_booking_where_it_was(db: Data
     assert taken.value.outcome == OutcomeState.ABANDONED
     assert await booked(db, slot()) == 1
     assert await rows(db, MeetingRow, ReschedulingRow) == [1, 0]
+
+
+async def test_a_move_that_was_stopped_for_longer_than_anybody_remembers_is_refused(db: Database, site: Site) -> None:
+    now = datetime.now(UTC)
+    late = replace(moved(site, await confirmed(db, site), slot(day=2)), at=now)
+    await Bookings(db).give_up(site.id, late.hold_id, late.fence)
+    assert await Bookings(db).prune(site.id, now + GIVEN_UP_KEPT + timedelta(minutes=1)) == 1
+
+    with pytest.raises(HoldEnded):
+        await Bookings(db).reschedule(late)
+    assert await booked(db, slot()) == 1
 
 
 async def test_an_engine_that_lies_cannot_oversell_and_nothing_at_all_is_written(db: Database, site: Site) -> None:
