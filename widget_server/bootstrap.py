@@ -143,7 +143,9 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             clock=clock,
             partitions=connection.partitions,
         ),
-        readiness=Readiness({"redis": connection.check, "database": database.ping, "feed": availability.check}),
+        readiness=Readiness(
+            {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
+        ),
     )
     try:
         yield Parts(settings, use_cases, sites, database, hub, connection.partitions[0])

@@ -1,6 +1,7 @@
 """The worker looks at everything all the time, and mends what it finds, once and within seconds."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -208,3 +209,17 @@ async def test_a_round_takes_its_time(houses: tuple[House, House], monkeypatch: 
         second = (await last_rounds(house))[0]
 
     assert (second.began_at - first.began_at).total_seconds() >= 1
+
+
+async def test_rounds_and_what_waits_stand_among_the_metrics(houses: tuple[House, House], anna: Guest) -> None:
+    house, _ = houses
+    before = (await house.client.get("/metrics")).text
+    async with working(house):
+        metrics = (await house.client.get("/metrics")).text
+
+    assert "tenuto_outbox_waiting 1.0\n" in before, "ben's booking, of which a worker has not heard yet"
+    assert "tenuto_audit" not in before
+    assert 'tenuto_audit_found{partition="tenuto"} 0.0\n' in metrics
+    assert 'tenuto_audit_mended_total{partition="tenuto"} 0.0\n' in metrics
+    assert re.search(r'^tenuto_audit_looked_at\{partition="tenuto"\} [1-9]', metrics, re.MULTILINE)
+    assert re.search(r'^tenuto_audit_ended_timestamp_seconds\{partition="tenuto"\} \d{10}', metrics, re.MULTILINE)

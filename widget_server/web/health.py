@@ -25,4 +25,7 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers={"cache-control": "no-store"})
+    """Of this process, and of the workers' rounds. Lines of one name stand together."""
+    figures = sorted((await use_cases(request).readiness.figures()).items())
+    body = generate_latest() + "".join(f"{name} {value!r}\n" for name, value in figures).encode()
+    return Response(body, media_type=CONTENT_TYPE_LATEST, headers={"cache-control": "no-store"})
