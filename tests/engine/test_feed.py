@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.engine.box import HOLD_LENGTH, MASSAGE, YOGA, Box, Recorded
+from tests.engine.box import HOLD_LENGTH, LATE_YOGA, MASSAGE, YOGA, Box, Recorded
 from tests.engine.proxies import Proxy
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
@@ -108,6 +108,24 @@ async def test_a_feed_that_began_anew_is_noticed_at_its_first_entry(box: Box) ->
 
     async with asyncio.timeout(5):
         assert isinstance(await waiting, Lost)
+
+
+async def test_who_only_looks_for_losses_hears_of_each_and_of_nothing_else(box: Box) -> None:
+    losses = box.feed.losses("tenuto", await box.feed.last_id("tenuto"))
+    waiting = asyncio.ensure_future(anext(losses))
+    for name in ("anna", "ben", "cleo"):
+        await box.hold(name)
+    await box.connection.read(("XADD", FEED, "*", "colour", "red"))
+    await asyncio.sleep(1.2)
+    assert not waiting.done()
+
+    for name in ("dora", "emil"):
+        await box.connection.read(("DEL", FEED))
+        await box.hold(name, LATE_YOGA)
+        async with asyncio.timeout(5):
+            assert await waiting == Lost(await box.feed.last_id("tenuto"))
+        waiting = asyncio.ensure_future(anext(losses))
+    waiting.cancel()
 
 
 async def test_an_update_that_cannot_be_read_is_told_as_a_gap_and_passed(box: Box) -> None:

@@ -119,10 +119,10 @@ class Engine:
             self._next = until
         await settled()
 
-    async def lose(self) -> None:
+    async def lose(self, how: type[Lost] = Lost) -> None:
         """The follower learns that it may have missed something: it has missed all that was not delivered."""
         self._next = len(self.written)
-        self._delivered.put_nowait(Lost(self._id(0)))
+        self._delivered.put_nowait(how(self._id(0)))
         await settled()
 
     async def seats_of_days(

@@ -5,10 +5,12 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from tests.live.test_hub import Paper
 from tests.use_cases.studio import FIRST, LAST, NOW, SLOTS, Studio, settled
 from widget_server.domain.slots import Slot
+from widget_server.engine.feed import Unreadable
 from widget_server.errors import InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases import availability as availabilities
 from widget_server.use_cases import known_seats
@@ -233,6 +235,17 @@ async def test_following_begins_anew_whatever_went_wrong(monkeypatch: pytest.Mon
 
         assert await studio.versions() == studio.true_versions()
         assert studio.engine.reads == reads
+
+
+async def test_what_a_newer_version_tells_is_read_anew_and_the_operator_is_told() -> None:
+    async with Studio() as studio:
+        await studio.month()
+        studio.engine.move(SLOTS[0])
+        with capture_logs() as logs:
+            await studio.engine.lose(Unreadable)
+
+        assert await studio.versions() == studio.true_versions()
+        assert [log["event"] for log in logs] == ["feed_not_understood"]
 
 
 async def test_it_is_known_that_a_feed_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:

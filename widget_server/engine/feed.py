@@ -2,7 +2,7 @@
 
 import random
 from asyncio import sleep, wait
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +22,7 @@ SILENCE_MAX_S = 3.0
 """Longer than a read may block."""
 NOTHING = "0-0"
 _PAUSE_S = 0.3
+_LOOK_EVERY_S = 0.5
 _WOKEN_PAUSE_S = 0.01
 
 
@@ -34,6 +35,9 @@ class Lost:
 
 class Unreadable(Lost):
     """There are updates that this version cannot read, as of a newer one that runs beside it; nothing is gone."""
+
+
+Read = Callable[[Wire, str, str], Awaitable[tuple[str, list[Update] | Lost]]]
 
 
 class Feed:
@@ -66,6 +70,19 @@ class Feed:
         when another server than before has the feed: what it never got, nobody can see in it.
         Unreadable comes in place of those read together with one that cannot be understood.
         """
+        async for news in self._listen(partition, from_id, _read):
+            yield news
+
+    async def losses(self, partition: str, from_id: str) -> AsyncIterator[Lost]:
+        """Each time that something after `from_id` may have been lost, as `follow` would find it; endless.
+
+        For those who need not know what the updates say: it only looks at the ends, twice a second.
+        """
+        async for news in self._listen(partition, from_id, _look):
+            if isinstance(news, Lost):
+                yield news
+
+    async def _listen(self, partition: str, from_id: str | None, read: Read) -> AsyncIterator[list[Update] | Lost]:
         feed, last_id, peer = keys.of_partition(partition).feed, from_id, ""
         while True:
             try:
@@ -77,11 +94,7 @@ class Feed:
                         yield Lost(last_id)
                     peer = wire.peer
                     while True:
-                        news = await _read(wire, partition, last_id)
-                        if isinstance(news, Lost):
-                            last_id = news.last_id
-                        elif news:
-                            last_id = news[-1].feed_id
+                        last_id, news = await read(wire, partition, last_id)
                         yield news
             except (Unavailable, OSError, hiredis.ReplyError):
                 await sleep(_PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311
@@ -111,8 +124,8 @@ class Feed:
             raise Unavailable("Redis went away.") from problem
 
 
-async def _read(wire: Wire, partition: str, last_id: str) -> list[Update] | Lost:
-    """What came after `last_id`. Looking for that id again, right after reading, tells whether there is a gap."""
+async def _read(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Update] | Lost]:
+    """What came after `last_id`, and the last id then. Looking for `last_id` again right after reading shows gaps."""
     feed = keys.of_partition(partition).feed
     answers = wire.send_all(
         ("XREAD", "COUNT", BATCH_MAX, "BLOCK", BLOCK_MS, "STREAMS", feed, last_id),
@@ -121,10 +134,20 @@ async def _read(wire: Wire, partition: str, last_id: str) -> list[Update] | Lost
     )
     streams, same, newest = [good(await answer) for answer in answers]
     if not same and last_id != NOTHING:
-        return Lost(_id_of(newest))
+        return _id_of(newest), Lost(_id_of(newest))
     entries = streams[0][1] if streams else []
+    read_to = entries[-1][0] if entries else last_id
     updates = [update for update in map(_understood, entries) if update is not None]
-    return updates if len(updates) == len(entries) else Unreadable(entries[-1][0])
+    return read_to, updates if len(updates) == len(entries) else Unreadable(read_to)
+
+
+async def _look(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Update] | Lost]:
+    """The newest id, and whether `last_id` was still there; what came in between is not asked for."""
+    await sleep(_LOOK_EVERY_S)
+    answers = wire.send_all(("XRANGE", keys.of_partition(partition).feed, last_id, last_id), _last(partition))
+    same, newest = [good(await answer) for answer in answers]
+    is_lost = not same and last_id != NOTHING
+    return _id_of(newest), Lost(_id_of(newest)) if is_lost else []
 
 
 async def _time_left(wire: Wire, partition: str, deadline: datetime | None) -> tuple[str, int]:

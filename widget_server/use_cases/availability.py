@@ -18,7 +18,7 @@ from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Up
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Seats
-from widget_server.engine.feed import Lost
+from widget_server.engine.feed import Lost, Unreadable
 from widget_server.errors import Loading, StaleEpoch, Unavailable
 from widget_server.live.channel import Reader
 from widget_server.live.hub import Hub
@@ -134,6 +134,8 @@ class Availability:
     async def _follow(self, partition: str) -> None:
         start = await self._begin_warm(partition)
         async for news in self._feed.follow(partition, start):
+            if isinstance(news, Unreadable):
+                _log.warning("feed_not_understood", partition=partition)
             if isinstance(news, Lost):
                 self._begin(partition, news.last_id, told_since=news.last_id)
             else:

@@ -10,7 +10,7 @@ from widget_server.clock import Clock
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
-from widget_server.engine.feed import Feed, Lost, Unreadable
+from widget_server.engine.feed import Feed
 from widget_server.engine.inspection import Inspection
 from widget_server.engine.mending import Mending
 from widget_server.engine.reservations import Reservations
@@ -166,13 +166,9 @@ class Reconciliation:
 
         What was forgotten while nobody watched is not to be seen in the feed: the audit finds it.
         """
-        async for news in self._feed.follow(partition, await self._feed.last_id(partition)):
-            match news:
-                case Unreadable():
-                    _log.warning("feed_not_understood", partition=partition)
-                case Lost():
-                    _log.error("redis_lost_updates", partition=partition)
-                    await self._count_anew(partition)
+        async for _ in self._feed.losses(partition, await self._feed.last_id(partition)):
+            _log.error("redis_lost_updates", partition=partition)
+            await self._count_anew(partition)
 
     async def _go_round(self, partition: str) -> None:
         if partition not in self._looked_at:
