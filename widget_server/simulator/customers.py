@@ -54,7 +54,7 @@ async def confirm_something_else(world: World) -> str:
 
 async def _confirm(world: World, visitor: Visitor, lines: tuple[Line, ...] = ()) -> str:
     process = world.web()
-    with visitor.asking() as asking:
+    with visitor.asking(world.redis.losses) as asking:
         answer = await ask(process, process.bookings.confirm(visitor.ref, wanted(visitor, lines)))
         if isinstance(answer, Confirmed):
             if visitor.state == "held" and binds(world, visitor, asking):
@@ -136,7 +136,7 @@ async def reschedule_again(world: World) -> str:
 
 async def _reschedule(world: World, visitor: Visitor, move: WantedReschedule) -> str:
     process = world.web()
-    with visitor.asking() as asking:
+    with visitor.asking(world.redis.losses) as asking:
         answer = await ask(process, process.rescheduling.reschedule(visitor.order_ref, move))
         if isinstance(answer, Order):
             what = f"{visitor} moved to {move.lines}, and is in {answer.bookings}"

@@ -64,10 +64,10 @@ class Visitor:
         return OrderRef(self.site, self.id, hash_secret(self.order[1]))
 
     @contextmanager
-    def asking(self) -> Iterator["Asking"]:
-        """While something is asked about this hold."""
+    def asking(self, losses: int) -> Iterator["Asking"]:
+        """While something is asked about this hold. `losses` is what Redis had lost before."""
         self._asked += 1
-        asking = Asking(self, self._asked, was_alone=self._asking == 0, was_sure=self.is_sure)
+        asking = Asking(self, self._asked, losses, was_alone=self._asking == 0, was_sure=self.is_sure)
         self._asking += 1
         self.is_sure = False
         try:
@@ -93,7 +93,8 @@ class Visitor:
 class Asking:
     """One question about a hold; others may come in between."""
 
-    def __init__(self, visitor: Visitor, number: int, *, was_alone: bool, was_sure: bool) -> None:
+    def __init__(self, visitor: Visitor, number: int, losses: int, *, was_alone: bool, was_sure: bool) -> None:
+        self.losses = losses
         self._visitor = visitor
         self._number = number
         self._was_alone = was_alone

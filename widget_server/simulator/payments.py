@@ -35,7 +35,7 @@ async def begin_to_pay(world: World) -> str:
         return "nobody holds"
     process = world.web()
     visitor.has_paid = True
-    with visitor.asking():
+    with visitor.asking(world.redis.losses):
         answer = await ask(process, _pin(process, visitor, attempt=f"attempt {world.chance.randrange(3)}"))
         if isinstance(answer, Pin):
             visitor.state = "paying"
@@ -61,7 +61,7 @@ async def webhook(world: World) -> str:
     if world.chance.random() < 0.5:
         del world.webhooks[at]
     process = world.web()
-    with news.visitor.asking():
+    with news.visitor.asking(world.redis.losses):
         act = _capture(process, news) if news.paid else _give_up(process, news)
         answer = await ask(process, act)
         return f"{process.name}: {news.visitor} {'paid' if news.paid else 'declined'} {news.pin.fence}: {_said(answer)}"

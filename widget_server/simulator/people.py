@@ -43,7 +43,7 @@ async def hold_something_else(world: World) -> str:
 async def _hold(world: World, visitor: Visitor, lines: tuple[Line, ...]) -> str:
     process = world.web()
     visitor.wanted.add(lines)
-    with visitor.asking() as asking:
+    with visitor.asking(world.redis.losses) as asking:
         answer = await ask(process, process.bookings.hold(visitor.ref, lines, visitor.visit))
         if isinstance(answer, Refusal):
             _refused(world, visitor, asking, answer, lines)
@@ -59,7 +59,7 @@ def _held(world: World, visitor: Visitor, asking: Asking, answer: Hold, lines: t
         must(lines == visitor.lines, Invariant.SAME, what)
         must((to_ms(answer.expires_at), answer.version) == (visitor.deadline_ms, visitor.version), Invariant.SAME, what)
         must(to_ms(answer.now) < visitor.deadline_ms, Invariant.NOTHING_AFTER, what)
-    visitor.holds(answer, world.redis.losses)
+    visitor.holds(answer, asking.losses)
     asking.settle()
 
 
@@ -78,7 +78,7 @@ async def find_hold(world: World) -> str:
     if visitor is None:
         return "nobody holds"
     process = world.web()
-    with visitor.asking() as asking:
+    with visitor.asking(world.redis.losses) as asking:
         answer = await ask(process, process.bookings.find_hold(visitor.ref))
         if binds(world, visitor, asking):
             must(isinstance(answer, Hold), Invariant.HELD, f"{visitor} cannot be found: {answer!r}")
@@ -110,7 +110,7 @@ async def stay(world: World) -> str:
 
 async def _renew(world: World, visitor: Visitor) -> str:
     process = world.web()
-    with visitor.asking() as asking:
+    with visitor.asking(world.redis.losses) as asking:
         answer = await ask(process, process.bookings.renew(visitor.ref, version=visitor.version))
         if isinstance(answer, Hold):
             is_in_time = answer.expires_at <= answer.limit_at or visitor.has_paid
@@ -118,7 +118,7 @@ async def _renew(world: World, visitor: Visitor) -> str:
             if binds(world, visitor, asking):
                 must(to_ms(answer.now) < visitor.deadline_ms, Invariant.NOTHING_AFTER, f"{visitor} got {answer}")
                 must(to_ms(answer.expires_at) >= visitor.deadline_ms, Invariant.DEADLINE, f"{visitor} got {answer}")
-            visitor.holds(answer, world.redis.losses)
+            visitor.holds(answer, asking.losses)
             asking.settle()
         elif binds(world, visitor, asking):
             must_have_ended(world, visitor, answer)
@@ -133,14 +133,14 @@ async def change_lines(world: World) -> str:
         return "nobody holds"
     process = world.web()
     visitor.wanted.add(lines)
-    with visitor.asking() as asking:
+    with visitor.asking(world.redis.losses) as asking:
         answer = await ask(process, process.bookings.change(visitor.ref, lines, version=visitor.version))
         if isinstance(answer, Hold):
             what = f"{visitor} got {answer}"
             must(answer.lines == lines, Invariant.SAME, what)
             if binds(world, visitor, asking):
                 must(to_ms(answer.now) < visitor.deadline_ms == to_ms(answer.expires_at), Invariant.DEADLINE, what)
-            visitor.holds(answer, world.redis.losses)
+            visitor.holds(answer, asking.losses)
             asking.settle()
         elif binds(world, visitor, asking) and not isinstance(answer, (SlotFull, *_OFFER_CHANGED)):
             must_have_ended(world, visitor, answer)
@@ -153,7 +153,7 @@ async def release(world: World) -> str:
     if visitor is None:
         return "nobody holds"
     process, began_ms = world.web(), world.redis.now_ms()
-    with visitor.asking() as asking:
+    with visitor.asking(world.redis.losses) as asking:
         answer = await ask(process, process.bookings.release(visitor.ref))
         if binds(world, visitor, asking):
             if answer is None:
