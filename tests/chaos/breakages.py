@@ -166,8 +166,8 @@ BREAKAGES = (
     Breakage(
         "a filling opens the gate and restores nothing",
         "widget_server/use_cases/rebuilding.py",
-        "if not await self._engine.restore(site, rebuilder, chunk):",
-        "if False:",
+        "        count = await self._restore(site, epoch, rebuilder, days)\n",
+        "        count = 0\n",
     ),
     Breakage(
         "an event that nobody took is done with",

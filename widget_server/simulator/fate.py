@@ -65,7 +65,7 @@ async def a_replica_takes_over(world: World) -> str:
     return "to the last copy"
 
 
-@operation(weight=0.1)
+@operation(weight=0.3)
 async def feed_is_trimmed(world: World) -> str:
     world.redis.trim_feed(world.chance.choice((0, 1, 50)))
     return "done"

@@ -7,7 +7,7 @@ class Invariant(StrEnum):
     ROOM = "a seat is given once: booked and held stay within the capacity"
     COUNT = "held is the sum of the lines"
     FREES = "a slot tells when its first line ends"
-    CLOCK = "the clock of a partition never goes back"
+    CLOCK = "scripts and reads go by one clock"
     DEADLINE = "nothing ends before its deadline"
     ONCE = "a hold ends once"
     PIN = "a pinned hold ends by its outcome only"

@@ -19,6 +19,8 @@ from widget_server.simulator.books import Books
 from widget_server.simulator.invariants import Broken, Invariant, must
 
 _HOLD_FIELDS = ("state", "fence", "deadline", "limit", "window")
+_SAY_NOW = ("HELD", "PAYING", "RENEWED", "CHANGED", "PINNED")
+"""These answers end with the instant, where they say more than the word."""
 _ENDED = ("released", "confirmed")
 
 
@@ -122,6 +124,8 @@ class Witness:
         self.seen.append(f"{script} {_code(reply)}")
         then, now = _moment(script_keys, before), _moment(script_keys, after)
         try:
+            said_ms = reply[-1] if _code(reply) in _SAY_NOW and len(reply) > 1 else now_ms
+            must(said_ms == now_ms, Invariant.CLOCK, f"{script} says {said_ms}, it is {now_ms}")
             self._compare(script, args, then, now)
             if script != "restore":
                 _told(then, now, told)
