@@ -5,11 +5,12 @@
   the store where that is news, or where nothing has been told since Redis was read, before the store was: then the
   store is right, also if it counts less, as after a backup was put back.
 
-  KEYS[1]    gate  HASH  epoch, schedule version, state
-  KEYS[2]    feed  STREAM
-  KEYS[3]    day   HASH
-  KEYS[4]    slot  ZSET  every live line of the slot -> deadline, +inf when pinned
-  KEYS[5..]  hold of each line in doubt
+  KEYS[1]    gate   HASH  epoch, schedule version, state
+  KEYS[2]    clock  HASH  of the partition
+  KEYS[3]    feed   STREAM
+  KEYS[4]    day    HASH
+  KEYS[5]    slot   ZSET  every live line of the slot -> deadline, +inf when pinned
+  KEYS[6..]  hold of each line in doubt
 
   ARGV[1]    site            key
   ARGV[2]    epoch           the caller's
@@ -24,20 +25,21 @@
     RIGHT mended  the slot counts right; mended is 1 if it did not before, and then the feed has been told
     NOT_LOADED    this Redis does not know the site in this epoch; nothing changed
 ]]
+-- include: now_ms
 -- include: loaded_schedule
 -- include: read_seats
 -- include: write_seats
 -- include: seats_of_line
 -- include: tell_seats
 
-local gate_key, feed_key = KEYS[1], KEYS[2]
+local gate_key, clock_key, feed_key = KEYS[1], KEYS[2], KEYS[3]
 local site, epoch = ARGV[1], ARGV[2]
-local day_key, slot_key = KEYS[3], KEYS[4]
+local day_key, slot_key = KEYS[4], KEYS[5]
 local slot_id, starts_ms = ARGV[3], tonumber(ARGV[4])
 local booked, booked_version, seen_version = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local doubted = {}
-for n = 1, #KEYS - 4 do
-  doubted[n] = { hold_key = KEYS[4 + n], hold_id = ARGV[6 + 2 * n], seats = ARGV[7 + 2 * n] }
+for n = 1, #KEYS - 5 do
+  doubted[n] = { hold_key = KEYS[5 + n], hold_id = ARGV[6 + 2 * n], seats = ARGV[7 + 2 * n] }
 end
 local line = { day_key = day_key, slot_key = slot_key, slot_id = slot_id, starts_ms = starts_ms }
 
@@ -45,6 +47,7 @@ if not loaded_schedule(gate_key, epoch) then
   return { 'NOT_LOADED' }
 end
 
+local now = now_ms(clock_key)
 local field = string.match(slot_id, 'T(.+)$')
 local kept = redis.call('HGET', day_key, field) or ''
 if kept ~= '' and not string.match(kept, '^%d+:%d+:%d+:%d+:%d*$') then
@@ -59,7 +62,9 @@ for _, one in ipairs(doubted) do
   if is_live and seats_of_line(hold[2], slot_id) == one.seats then
     score = hold[1] == 'paying' and 'inf' or hold[3]
   end
-  if (redis.call('ZSCORE', slot_key, member) or nil) ~= score then
+  -- Past its deadline a line may be there until the sweep, or be dropped already for somebody else: both are right.
+  local is_over = score and score ~= 'inf' and tonumber(score) <= now
+  if not is_over and (redis.call('ZSCORE', slot_key, member) or nil) ~= score then
     mended = 1
     if score then
       redis.call('ZADD', slot_key, score, member)

@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import delete, text, update
 
 from tests.house import SITE, Guest, House, slot
+from tests.store.studio import TALK
 from tests.use_cases import broken
 from tests.use_cases.broken import BROKEN, Break
 from widget_server.domain.bookings import BookedSeats
+from widget_server.engine.mending import Mending, SlotMending
 from widget_server.store.tables import OrderRow, OutboxRow
 from widget_server.use_cases.auditing import Auditing
 from widget_server.use_cases.findings import Finding, Kind
@@ -82,6 +84,19 @@ async def test_what_is_broken_is_found_and_mended_by_a_rebuild_while_serving(
     assert (await anna.look()).json()["hold"]["state"] in ("held", "paying"), "no hold ends"
     assert (await house.site()).epoch == epoch, "and nobody has to read everything again"
     assert (await rebuilt(house)).mended == 0
+
+
+async def test_what_others_took_from_a_hold_that_is_over_is_not_given_back(house: House) -> None:
+    """Nobody has swept it yet, and it still says that it holds all seats."""
+    late, ben = house.guest(), house.guest()
+    await late.hold(slot(TALK))
+    await house.advance(timedelta(minutes=11))
+    await ben.hold(slot(TALK))
+
+    assert await found(house) == []
+    doubted = SlotMending(slot(TALK), 0, 0, 0, ((late.id, 1),))
+    assert await Mending(house.redis).slots(await house.site(), [doubted]) == 0
+    assert (await house.seats(slot(TALK))).held == 1
 
 
 async def test_an_audit_changes_nothing(house: House, anna: Guest) -> None:

@@ -214,14 +214,13 @@ class Auditing:
         ]
 
     async def _holds(self, site: Site, hold_ids: Sequence[str]) -> list[Finding]:
+        now_ms = await self._inspection.now_ms(site.partition)
         noted = await self._inspection.noted(site, hold_ids)
-        found = [finding for one in noted for finding in findings.noted(site.key, one)]
+        found = [finding for one in noted for finding in findings.noted(site.key, one, now_ms)]
         pinned = [one.hold for one in noted if one.hold.state is HoldState.PAYING]
-        if not pinned:
-            return found
-        now = from_ms(await self._inspection.now_ms(site.partition))
+        now = from_ms(now_ms)
         overdue = [hold.id for hold in pinned if from_ms(hold.expires_ms) + RESOLVED_WITHIN < now]
-        decided = await self._audits.decided(site.id, overdue)
+        decided = await self._audits.decided(site.id, overdue) if overdue else set()
         return found + [findings.pin(site.key, hold_id, is_decided=hold_id in decided) for hold_id in overdue]
 
     async def _budgets(self, site: Site, sets: Sequence[tuple[str, str]]) -> list[Finding]:

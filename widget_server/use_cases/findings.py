@@ -120,7 +120,8 @@ def lines(site_key: str, counted: CountedSlot, holds: Mapping[str, KeptHold | No
     ]
 
 
-def noted(site_key: str, noted: NotedHold) -> list[Finding]:
+def noted(site_key: str, noted: NotedHold, now_ms: int) -> list[Finding]:
+    """Past its deadline a hold may have lost lines to others already, until the sweep ends it."""
     hold, score = noted.hold, noted.score
     found = [
         Finding(
@@ -134,7 +135,7 @@ def noted(site_key: str, noted: NotedHold) -> list[Finding]:
             hold_id=hold.id,
         )
         for line, kept in zip(hold.lines, noted.lines, strict=True)
-        if kept != score
+        if kept != score and score > now_ms
     ]
     is_due = noted.due is not None if hold.state is HoldState.PAYING else noted.due == hold.expires_ms
     whose = (hold.visitor, hold.network)
