@@ -3,8 +3,7 @@
 
   Whoever looked found something wrong, perhaps a moment ago: what is right by now stays as it is. Booked is taken from
   the store where that is news, or where nothing has been told since Redis was read, before the store was: then the
-  store is right, also if it counts less, as after a backup was put back. A line past its deadline may be there still, or
-  may have made room for another: it is not put back.
+  store is right, also if it counts less, as after a backup was put back.
 
   KEYS[1]    gate   HASH  epoch, schedule version, state
   KEYS[2]    clock  HASH  of the partition
@@ -63,9 +62,9 @@ for _, one in ipairs(doubted) do
   if is_live and seats_of_line(hold[2], slot_id) == one.seats then
     score = hold[1] == 'paying' and 'inf' or hold[3]
   end
-  local found = redis.call('ZSCORE', slot_key, member) or nil
-  local has_made_room = not found and score and score ~= 'inf' and tonumber(score) <= now
-  if found ~= score and not has_made_room then
+  -- Past its deadline a line may be there until the sweep, or be dropped already for somebody else: both are right.
+  local is_over = score and score ~= 'inf' and tonumber(score) <= now
+  if not is_over and (redis.call('ZSCORE', slot_key, member) or nil) ~= score then
     mended = 1
     if score then
       redis.call('ZADD', slot_key, score, member)

@@ -69,8 +69,8 @@ def mend_slot(site: Site, wanted: SlotMending) -> Call:
     args += [wanted.booked, wanted.version, wanted.seen_version]
     for hold_id, seats in wanted.doubted:
         args += [hold_id, seats]
-    slot_keys = [of_site.gate, of_site.partition.clock, of_site.partition.feed, *of_site.seats(slot.id)]
-    return Call(load("mend_slot"), [*slot_keys, *holds], args)
+    of_partition = [of_site.partition.clock, of_site.partition.feed]
+    return Call(load("mend_slot"), [of_site.gate, *of_partition, *of_site.seats(slot.id), *holds], args)
 
 
 def mend_hold(site: Site, wanted: HoldMending) -> Call:
