@@ -9,7 +9,7 @@ from widget_server.simulator.customers import is_kept
 from widget_server.simulator.invariants import Invariant, must
 from widget_server.simulator.processes import Process
 from widget_server.simulator.whole import Whole
-from widget_server.simulator.widgets import Shown, month_of
+from widget_server.simulator.widgets import Shown, Widget, month_of
 from widget_server.simulator.workers import fill_all
 from widget_server.simulator.world import PARTITION, SERVICES, SITES, WEBS, WORKER, World
 
@@ -100,17 +100,26 @@ async def _check_reading(world: World) -> None:
                 other = await month_of(world, world.living(name), site, service.key)
                 must(other["slots"] == read["slots"], Invariant.READ, f"{name}: {other}, fresh: {read}")
     for widget in world.widgets:
-        if widget.is_cut_off:
-            await widget.connect(world.web())
-        widget.take_more()
-        if widget.must_read:
-            await widget.read(world.web())
+        await _let_read(world, widget)
     for widget in world.widgets:
         shown = await _fresh(world, fresh, widget.site, widget.service)
         wrong = {slot: (widget.shown[slot], shown[slot]) for slot in shown.keys() & widget.shown.keys()}
         wrong = {slot: pair for slot, pair in wrong.items() if pair[0] != pair[1]}
         must(not wrong, Invariant.WATCHED, f"{widget.site} shown and fresh: {wrong}")
     fresh.crash()
+
+
+async def _let_read(world: World, widget: Widget) -> None:
+    """All that it was told to. One that may have heard what Redis has lost since, while nobody was there to notice and
+    begin an epoch, is loaded anew.
+    """
+    if world.witness.doubts(widget.site):
+        widget.load_anew()
+    if widget.is_cut_off:
+        await widget.connect(world.web())
+    widget.take_more()
+    if widget.must_read:
+        await widget.read(world.web())
 
 
 async def _fresh(world: World, process: Process, site: str, service: str) -> dict[str, Shown]:

@@ -60,10 +60,13 @@ class SlotThen:
     def held(self) -> int:
         return sum(seats_of(line) for line in self.lines)
 
-    def has_given(self, then: "SlotThen") -> bool:
-        """Whether anybody has more seats than then. Whoever keeps some of theirs was not given any."""
+    def has_given(self, then: "SlotThen", now_ms: int) -> bool:
+        """Whether anybody has more seats than then. Whoever keeps some of theirs was not given any, nor is an expired
+        line that comes back, for it goes as soon as it stands in the way.
+        """
         before = {hold_of(line): seats_of(line) for line in then.lines}
-        return any(seats_of(line) > before.get(hold_of(line), 0) for line in self.lines)
+        live = [line for line, deadline_ms in self.lines.items() if deadline_ms > now_ms]
+        return any(seats_of(line) > before.get(hold_of(line), 0) for line in live)
 
     def frees_at(self) -> datetime | None:
         deadlines = [score for score in self.lines.values() if score != inf]
@@ -96,6 +99,10 @@ class Witness:
         self.schedules: dict[str, int] = {}
         """Site -> the newest version of its schedule that an operator was told to be in force."""
         self._books = books
+
+    def doubts(self, site: str) -> bool:
+        """Whether Redis has gone back in time since the site's epoch began."""
+        return self._books.epoch(site) <= self.doubted.get(site, 0)
 
     def doubt_all(self) -> None:
         """Redis has gone back in time: until a site is in a later epoch, its counts are of the past."""
@@ -141,7 +148,7 @@ class Witness:
         for slot, slot_now in now.slots.items():
             if then.slots[slot] != slot_now:
                 self._slot_moved(script, slot, then.slots[slot], slot_now, ours)
-        if any(now.slots[slot].has_given(then.slots[slot]) for slot in now.slots):
+        if any(now.slots[slot].has_given(then.slots[slot], self.now_ms) for slot in now.slots):
             self._schedule_is_in_force(script, args, next(iter(now.slots)).site)
             if script == "hold":
                 for key, live in now.budgets.items():
@@ -177,14 +184,14 @@ class Witness:
         for line in then.lines.keys() - now.lines.keys():
             if hold_of(line) not in ours:
                 must(then.lines[line] <= self.now_ms, Invariant.DEADLINE, f"{line} of {what}")
-        if now.has_given(then):
+        if now.has_given(then, self.now_ms):
             self._has_room(slot, now, what)
 
     def _has_room(self, slot: SlotKey, now: SlotThen, what: str) -> None:
         """Redis counts what it knows; beyond that, what SQL has booked and Redis may not have heard of counts, too."""
         capacity, _ = self._books.offer(slot.site, slot.id.partition(".")[0])
         must(now.seats.taken <= capacity, Invariant.ROOM, f"of {capacity}: {what}")
-        if self._books.epoch(slot.site) > self.doubted.get(slot.site, 0):
+        if not self.doubts(slot.site):
             booked = self._books.booked(slot.site, slot.id)
             held = sum(seats_of(line) for line in now.lines if not self._is_booked(slot.site, line))
             must(booked + held <= capacity, Invariant.ROOM, f"of {capacity}, SQL has booked {booked}: {what}")
@@ -195,7 +202,7 @@ class Witness:
 
     def _schedule_is_in_force(self, script: str, args: Sequence[str], site: str) -> None:
         at = _argument(script, "schedule")
-        if at is not None and self._books.epoch(site) > self.doubted.get(site, 0):
+        if at is not None and not self.doubts(site):
             given, in_force = int(args[at]), self.schedules.get(site, 0)
             must(given >= in_force, Invariant.SCHEDULE, f"{site}: {script} on {given}, {in_force} is in force")
 
