@@ -1,6 +1,6 @@
 """What payments will do, until there are any: pins that last minutes, and webhooks that come late, twice or never."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from widget_server.clock import to_ms
@@ -24,6 +24,8 @@ WEBHOOKS_MAX = 10
 class Webhook:
     visitor: Visitor
     pin: Pin
+    epoch: int
+    """In which it was pinned: in a later one nobody knows of this pin."""
     paid: bool
 
 
@@ -37,17 +39,19 @@ async def begin_to_pay(world: World) -> str:
     visitor.has_paid = True
     with visitor.asking(world.redis.losses):
         answer = await ask(process, _pin(process, visitor, attempt=f"attempt {world.chance.randrange(3)}"))
-        if isinstance(answer, Pin):
-            visitor.state = "paying"
-            visitor.pins.append(answer)
-            _expect_webhooks(world, visitor, answer)
-        return f"{process.name}: {visitor} {_said(answer)}"
+        if isinstance(answer, Refusal):
+            return f"{process.name}: {visitor} {type(answer).__name__}"
+        pin, epoch = answer
+        visitor.state = "paying"
+        visitor.pins.append(pin)
+        _expect_webhooks(world, visitor, pin, epoch)
+        return f"{process.name}: {visitor} pinned {pin.fence} for {to_ms(pin.resolve_by) - to_ms(pin.now)} ms"
 
 
-def _expect_webhooks(world: World, visitor: Visitor, pin: Pin) -> None:
+def _expect_webhooks(world: World, visitor: Visitor, pin: Pin, epoch: int) -> None:
     """One or two, or none; of the same payment they may even say different things in turn."""
     for _ in range(world.chance.choice((0, 1, 1, 2))):
-        world.webhooks.append(Webhook(visitor, pin, paid=world.chance.random() < 0.5))
+        world.webhooks.append(Webhook(visitor, pin, epoch, paid=world.chance.random() < 0.5))
     del world.webhooks[:-WEBHOOKS_MAX]
 
 
@@ -64,13 +68,13 @@ async def webhook(world: World) -> str:
     with news.visitor.asking(world.redis.losses):
         act = _capture(process, news) if news.paid else _give_up(process, news)
         answer = await ask(process, act)
-        return f"{process.name}: {news.visitor} {'paid' if news.paid else 'declined'} {news.pin.fence}: {_said(answer)}"
+        return f"{process.name}: {news.visitor} {'paid' if news.paid else 'declined'} {news.pin.fence}: {answer}"
 
 
-async def _pin(process: Process, visitor: Visitor, *, attempt: str) -> Pin | Refusal:
+async def _pin(process: Process, visitor: Visitor, *, attempt: str) -> tuple[Pin, int]:
     listing = await process.catalog.find(visitor.site)
     try:
-        return await process.engine.pin(
+        pin = await process.engine.pin(
             listing.site,
             visitor.id,
             visitor.ref.secret_hash,
@@ -82,6 +86,7 @@ async def _pin(process: Process, visitor: Visitor, *, attempt: str) -> Pin | Ref
     except StaleSchedule:
         process.catalog.forget(visitor.site)
         raise Unavailable("The schedule is being changed.") from None
+    return pin, listing.site.epoch
 
 
 async def _capture(process: Process, news: Webhook) -> str:
@@ -90,7 +95,7 @@ async def _capture(process: Process, news: Webhook) -> str:
     bookings, ref = process.bookings, news.visitor.ref
     paid = bookings._confirmation(listing, ref, wanted(news.visitor), news.pin, "paid", bookings.now())
     try:
-        await process.store.confirm(paid)
+        await process.store.confirm(replace(paid, epoch=news.epoch))
     except OutcomeTaken as taken:
         if taken.order is None:
             return "refunded"
@@ -118,12 +123,3 @@ async def _undo(process: Process, news: Webhook, *, release: bool) -> str:
         return "given back"
     await process.reconciliation.tell_booked(site, hold_id, fence)
     return "was booked"
-
-
-def _said(answer: object) -> str:
-    match answer:
-        case Pin():
-            return f"pinned {answer.fence} for {to_ms(answer.resolve_by) - to_ms(answer.now)} ms"
-        case Refusal():
-            return type(answer).__name__
-    return str(answer)
