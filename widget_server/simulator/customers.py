@@ -60,6 +60,7 @@ async def _confirm(world: World, visitor: Visitor, lines: tuple[Line, ...] = ())
             if visitor.state == "held" and binds(world, visitor, asking):
                 state = world.redis.state_of(visitor.site, visitor.id)
                 must(state in ("paying", "confirmed"), Invariant.PIN, f"{visitor} is booked, and in Redis {state}")
+                must(lines_of(answer.order) == visitor.lines, Invariant.SAME, f"{visitor} got {answer.order.bookings}")
             _confirmed(world, visitor, answer)
         else:
             must(visitor.order is None, Invariant.SAME, f"{visitor} was confirmed before, and now {answer!r}")

@@ -30,7 +30,7 @@ class Visitor:
     secret: str
     visit: Visit
     wanted: set[tuple[Line, ...]] = field(default_factory=set)
-    """Other lines that were asked for, and may have been given without anybody hearing of it."""
+    """Other lines that were asked for or held, and may have been given unheard, or come back with an older Redis."""
     state: str = "asked"
     """asked, held, paying or over."""
     deadline_ms: int = 0
@@ -79,8 +79,8 @@ class Visitor:
         return self._asked != number
 
     def holds(self, hold: Hold, losses: int) -> None:
+        self.wanted.add(self.lines)
         self.lines = hold.lines
-        self.wanted.clear()
         self.state = "paying" if hold.state is HoldState.PAYING else "held"
         self.deadline_ms, self.version = _ms(hold.expires_at), hold.version
         self.losses = losses
