@@ -146,11 +146,6 @@ class Ledger:
                 if visit.booked_s < visit.cancellation_sent_s:
                     yield Span(slot, seats, visit.booked_s, visit.cancellation_sent_s, visit.id)
 
-    def may_have_booked(self, visit: Visit) -> set[frozenset[tuple[str, int]]]:
-        """What was held last; or what was held before, where Redis has forgotten that it was changed."""
-        former = [had for had in visit.former if self.forgot_between(had.until_s, visit.booked_s)]
-        return {frozenset(lines) for lines in (visit.lines, *(had.lines for had in former))}
-
     def forgot_between(self, from_s: float, until_s: float) -> bool:
         """Whether Redis knew less than it should, at some moment of these."""
         return any(loss.from_s <= until_s and from_s <= loss.until_s for loss in self.losses)

@@ -175,7 +175,8 @@ class Visitor:
         """Whether it is booked; the same is sent again until somebody says, and now and then once more after that."""
         self._visit.confirmation_sent = True
         self._visit.let_go_s = min(self._visit.let_go_s, self._now())
-        body = {"customer": {"name": f"Guest {self._visit.id}"}}
+        lines = [{"slot": slot, "seats": seats} for slot, seats in self._visit.lines]
+        body = {"customer": {"name": f"Guest {self._visit.id}"}, "lines": lines, "visitor": self._new_id()}
         again = self._chance.random() < 0.2
         for attempt in range(TRIES_MAX):
             sent_s = self._now()

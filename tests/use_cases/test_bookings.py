@@ -296,7 +296,7 @@ async def test_who_wanted_seats_at_once_gets_them_also_after_holds_were_switched
 async def test_lines_that_are_not_those_of_the_hold_are_refused(house: House) -> None:
     anna = await holding(house)
 
-    refused(await anna.confirm_at_once((slot(), 2)), 409, "id_conflict")
+    refused(await anna.confirm_at_once((slot(), 2)), 409, "changed")
     assert (await anna.look()).json()["hold"]["state"] == "held"
 
 

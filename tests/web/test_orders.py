@@ -52,6 +52,46 @@ NAMES = [
 ]
 
 
+async def test_only_what_the_customer_saw_is_booked(house: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.change((slot(), 2), slot(TALK))  # from another window, or a change that Redis has lost again
+
+    saw_before = anna.wanted_hold((slot(), 2))["lines"]
+    refused(await anna.confirm(lines=saw_before), 409, "changed")
+    assert (await anna.look()).json()["hold"]["state"] == "held"
+    sees_now = anna.wanted_hold((slot(), 2), slot(TALK))["lines"]
+    answer = await anna.confirm(lines=sees_now)
+
+    assert answer.status_code == 201
+    assert [booking["seats"] for booking in answer.json()["order"]["bookings"]] == [2, 1]
+
+
+async def test_somebody_elses_hold_is_not_confirmed_by_naming_its_lines(house: House) -> None:
+    anna, ben = house.guest(), house.guest()
+    await anna.hold((slot(), 2))
+    ben.id = anna.id
+
+    refused(await ben.confirm(lines=anna.wanted_hold((slot(), 2))["lines"]), 403, "not_yours")
+    refused(await ben.confirm(lines=anna.wanted_hold(slot(TALK))["lines"]), 403, "not_yours")
+    assert (await anna.look()).json()["hold"]["state"] == "held"
+
+
+async def test_a_hold_that_redis_has_lost_is_taken_again_to_be_confirmed(house: House) -> None:
+    anna, ben = house.guest(), house.guest()
+    saw = anna.wanted_hold((slot(), 2))
+    await anna.hold((slot(), 2))
+    await ben.hold(slot(TALK))
+    await house.flush()
+    await house.guest().hold(slot(TALK))
+
+    answer = await anna.confirm(lines=saw["lines"], visitor=saw["visitor"])
+
+    assert answer.status_code == 201
+    assert (await house.seats()).booked == 2
+    refused(await ben.confirm(lines=ben.wanted_hold(slot(TALK))["lines"]), 409, "slot_full")
+
+
 async def test_a_hold_becomes_an_order_with_a_booking_for_each_line(house: House) -> None:
     anna = house.guest()
     await anna.hold((slot(), 2), slot(TALK))

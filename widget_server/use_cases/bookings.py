@@ -11,7 +11,7 @@ from widget_server.domain.orders import Order
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine.reservations import Pin
-from widget_server.errors import HoldEnded, HoldsOff, IdConflict, NotYours, Refusal, Unavailable
+from widget_server.errors import Changed, HoldEnded, HoldsOff, IdConflict, NotYours, Refusal, Unavailable
 from widget_server.ids import hash_secret, keyed, new_order_number
 from widget_server.store.bookings import Confirmation, ConfirmationLine, OutcomeTaken
 from widget_server.use_cases.catalog import Listing
@@ -38,7 +38,8 @@ class WantedConfirmation:
     customer: Customer
     attendees: tuple[tuple[str, ...], ...]
     lines: tuple[Line, ...]
-    """Where there is no hold yet, because holds are off; a hold brings its own."""
+    """What the customer saw. Nothing else is booked, and where there is no such hold, as holds are off or Redis has
+    forgotten it, these are taken in the same go. Without any, it is whatever the hold has by now."""
     visit: Visit
     digest: str
     """All that was sent, in one text: the same again gets the same answer, anything else is refused."""
@@ -118,10 +119,10 @@ class Bookings(Rescheduling):
         )
 
     async def confirm(self, ref: HoldRef, wanted: WantedConfirmation) -> Confirmed:
-        """Make a free hold a booking; where holds are off, take the seats and book them in one go.
+        """Make a free hold a booking; where there is none yet, take the seats and book them in one go.
 
         The same call again returns the same order, also when its first answer was lost; another body is refused.
-        Raises HoldEnded, SlotFull, SlotClosed, IdConflict, Paying, PaymentsNotSetUp.
+        Raises HoldEnded, SlotFull, SlotClosed, Changed, IdConflict, Paying, PaymentsNotSetUp.
         """
         return await self._repeat(ref.site_key, lambda listing: self._confirm(listing, ref, wanted))
 
@@ -160,7 +161,7 @@ class Bookings(Rescheduling):
         return self._answer(ref, order)
 
     async def _pin(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Pin:
-        if not wanted.lines:  # a hold taken before holds were switched off stays good
+        if not wanted.lines:
             return await self._engine.pin(
                 listing.site,
                 ref.hold_id,
@@ -170,17 +171,21 @@ class Bookings(Rescheduling):
                 attempt=_FREE_ATTEMPT,
                 window=CONFIRMING_WINDOW,
             )
-        return await self._engine.hold_and_pin(
-            listing.site,
-            wanted.lines,
-            policies.may_hold(listing.schedule, wanted.lines),
-            schedule_version=listing.schedule.version,
-            id=ref.hold_id,
-            secret_hash=ref.secret_hash,
-            attempt=_FREE_ATTEMPT,
-            window=CONFIRMING_WINDOW,
-            **self._budgets(wanted.visit),
-        )
+        try:
+            return await self._engine.hold_and_pin(
+                listing.site,
+                wanted.lines,
+                policies.may_hold(listing.schedule, wanted.lines),
+                schedule_version=listing.schedule.version,
+                id=ref.hold_id,
+                secret_hash=ref.secret_hash,
+                attempt=_FREE_ATTEMPT,
+                window=CONFIRMING_WINDOW,
+                **self._budgets(wanted.visit),
+            )
+        except IdConflict as conflict:
+            await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)  # raises NotYours
+            raise Changed("This hold has other seats than you confirm: look at it again.") from conflict
 
     def _confirmation(
         self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation, pin: Pin, digest: str, began_at: datetime

@@ -116,7 +116,7 @@ export class HoldKeeper {
    */
   async confirm(wanted) {
     const hold = this.#running();
-    return this.#confirm(hold, wanted);
+    return this.#confirm(hold, { ...wanted, visitor: this.visitor });
   }
 
   /**

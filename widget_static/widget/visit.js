@@ -229,15 +229,15 @@ export class Visit {
     const { name, email, attendees } = this.#typed;
     const named = attendees.slice(0, seats).map((attendee) => attendee.trim());
     const wanted = {
+      lines: [{ slot: slot.id, seats }],
       customer: { name: name.trim(), email: email.trim(), zone: this.#zone.current, locale: this.#words.locale },
       ...(named.some(Boolean) ? { attendees: [named] } : {}),
     };
-    const lines = [{ slot: slot.id, seats }];
     const isHeld = this.#site.holds_on || this.#keeper.current !== null;
     try {
       this.#booked(
         await this.#holding.confirm((keeper) =>
-          isHeld ? keeper.confirm(wanted) : keeper.bookAtOnce({ ...wanted, lines }),
+          isHeld ? keeper.confirm(wanted) : keeper.bookAtOnce(wanted),
         ),
       );
     } catch (problem) {
