@@ -199,6 +199,7 @@ class Town:
             "TENUTO_SECRET_KEY": KEY,
             "TENUTO_HOST": "127.0.0.1",
             "TENUTO_TRUSTED_PROXIES": "127.0.0.0/8",
+            "TENUTO_AUDIT_ROUND_S": "1",
             "TENUTO_REDIS_URL": self.valkey.url,
             "TENUTO_DATABASE_URL": self.sql_url,
         }
