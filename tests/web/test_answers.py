@@ -13,7 +13,7 @@ from widget_server.use_cases.catalog import Catalog, Listing
 pytestmark = pytest.mark.anyio
 
 OF_SITE = f"/v1/sites/{SITE}"
-HOLD, ORDER = f"{OF_SITE}/holds/{new_id()}", f"{OF_SITE}/orders/{new_id()}"
+HOLD, ORDER = f"{OF_SITE}/holds/{'H' * 22}", f"{OF_SITE}/orders/{'O' * 22}"
 METHODS = {
     f"{OF_SITE}/services": "GET, HEAD",
     f"{OF_SITE}/services/yoga/availability": "GET, HEAD",
