@@ -50,7 +50,7 @@ end
 local now = now_ms(clock_key)
 local field = string.match(slot_id, 'T(.+)$')
 local kept = redis.call('HGET', day_key, field) or ''
-if kept ~= '' and not string.match(kept, '^%d+:%d+:%d+:%d+:%d*$') then
+if kept ~= '' and not string.match(kept, '^%d+:%d+:%d+:%d+:?%d*$') then
   redis.call('HDEL', day_key, field)
 end
 local mended = 0
@@ -89,7 +89,7 @@ if is_news or (is_other and seats.booked_version == seen_version) then
 end
 local first = redis.call('ZRANGE', slot_key, 0, 0, 'WITHSCORES')[2]
 local frees_ms = first and first ~= 'inf' and first or ''
-if kept ~= '' and string.match(kept, ':(%d*)$') ~= frees_ms then
+if kept ~= '' and seats.frees_ms ~= frees_ms then
   mended = 1
 end
 

@@ -49,7 +49,8 @@ for _, day in ipairs(days) do
     end
     local booked = day.booked[n]
     written[2 * n - 1] = field
-    written[2 * n] = string.format('%d:%s:%d:%s:%s', held, booked[1], version + 1, booked[2], frees_ms)
+    local ends = frees_ms == '' and '' or ':' .. frees_ms
+    written[2 * n] = string.format('%d:%s:%d:%s%s', held, booked[1], version + 1, booked[2], ends)
   end
   redis.call('HSET', day.day_key, unpack(written))
   if is_new then

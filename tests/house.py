@@ -131,8 +131,8 @@ class House:
         day_key, _ = keys.of_site("tenuto", SITE).seats(of.id)
         field = of.id.partition("T")[2]
         (counted,) = await self.redis.read(("HGET", day_key, field))
-        held, _, version, _, frees_ms = counted.split(":")
-        await self.redis.read(("HSET", day_key, field, f"{held}:0:{version}:0:{frees_ms}"))
+        held, _, version, _, *frees_ms = counted.split(":")
+        await self.redis.read(("HSET", day_key, field, ":".join([held, "0", version, "0", *frees_ms])))
 
     async def booked_in_sql(self, of: Slot | None = None) -> int:
         return sum(seats.booked for seats in await self.store.booked_in((await self.site()).id, [of or slot()]))

@@ -6,7 +6,7 @@ local function read_seats(day_key, slot_id)
   if not kept then
     return { field = field, untouched = true, held = 0, booked = 0, version = 0, booked_version = 0, frees_ms = '' }
   end
-  local held, booked, version, booked_version, frees_ms = string.match(kept, '^(%d+):(%d+):(%d+):(%d+):(%d*)')
+  local held, booked, version, booked_version, frees_ms = string.match(kept, '^(%d+):(%d+):(%d+):(%d+):?(%d*)')
   return {
     field = field,
     held = tonumber(held),

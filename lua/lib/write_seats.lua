@@ -8,7 +8,8 @@ local function write_seats(line, seats)
   end
   seats.version = seats.version + 1
   local figures = string.format('%d:%d:%d:', seats.held, seats.booked, seats.version)
-  redis.call('HSET', line.day_key, seats.field, string.format('%s%d:%s', figures, seats.booked_version, frees_ms))
+  local ends = frees_ms == '' and '' or ':' .. frees_ms
+  redis.call('HSET', line.day_key, seats.field, figures .. string.format('%d', seats.booked_version) .. ends)
   if seats.untouched then
     local day = math.floor(line.starts_ms / 86400000)
     redis.call('EXPIREAT', line.day_key, string.format('%d', (day + 8) * 86400))

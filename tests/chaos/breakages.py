@@ -121,12 +121,6 @@ BREAKAGES = (
         "if gate[2] == 'OPEN' then",
     ),
     Breakage(
-        "ended holds stay in the budgets",
-        "lua/lib/end_hold.lua",
-        "redis.call('ZREM', keys.visitor, hold_id)",
-        "",
-    ),
-    Breakage(
         "the clock may go back",
         "lua/lib/now_ms.lua",
         "return machine + offset",

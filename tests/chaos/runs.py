@@ -24,6 +24,7 @@ from tests.chaos.visitors import Street, Visitor
 from tests.chaos.watchers import Watcher
 from widget_server.cli import _COMMANDS
 from widget_server.errors import Fault, Refusal
+from widget_server.use_cases.bookings import CONFIRMING_WINDOW
 from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
 
 VISITORS = 24
@@ -39,7 +40,7 @@ _LEFT_REBUILDING = ["a rebuild is left by its process"]
 _MENDED_WITHIN_S = 15
 _LIMITS_MAX = 3
 """What failed once more while a limit passed is put off again."""
-_LIMITS = TAKEOVER_AFTER + timedelta(seconds=2)
+_LIMITS = max(CONFIRMING_WINDOW, TAKEOVER_AFTER) + timedelta(seconds=2)
 """Longer than a confirmation's window, an event's claim and a rebuild's takeover time."""
 
 Menu = Mapping[str, int]

@@ -120,6 +120,7 @@ async def test_who_only_looks_for_losses_hears_of_each_and_of_nothing_else(box: 
     assert not waiting.done()
 
     for name in ("dora", "emil"):
+        await asyncio.sleep(0.01)  # no two entries of the same id
         await box.connection.read(("DEL", FEED))
         await box.hold(name, LATE_YOGA)
         async with asyncio.timeout(5):

@@ -58,6 +58,18 @@ def test_what_was_told_before_the_board_began_is_answered_with_reset() -> None:
     assert told[0].data == {"epoch": 1}
 
 
+def test_what_nobody_else_has_heard_of_is_answered_with_reset() -> None:
+    """Redis has lost its last entries, and whoever had heard them is gone: one reader believes them still."""
+    board = board_with(11, 12)
+    board.listen()
+
+    assert events(board.since(board.position_of("1.14-0")))[0].name == "reset"
+    board.record(seats_moved(16))
+    assert events(board.since(board.position_of("1.14-0")))[0].name == "reset"
+    for heard in ("1.11-0", "1.12-0", "1.16-0"):
+        assert "reset" not in [event.name for event in events(board.since(board.position_of(heard)))]
+
+
 def test_an_id_of_another_epoch_or_no_id_at_all_is_answered_with_reset() -> None:
     board = board_with(11)
 

@@ -123,9 +123,25 @@ async def test_who_comes_back_with_its_last_id_has_lost_nothing(hub: Hub) -> Non
 
 
 async def test_who_comes_back_to_a_quiet_site_is_not_told_to_read_again(hub: Hub) -> None:
+    hub.follow_from("tenuto", "5-0")
     _, paper = watch(hub, "1.5-0")
 
     assert paper.news == []
+
+
+async def test_who_comes_back_with_news_that_redis_has_lost_is_told_to_read_again(hub: Hub) -> None:
+    hub.follow_from("tenuto", "5-0")
+    hub.publish("tenuto", seats_moved(8))
+    hub.listen("tenuto")
+    _, paper = watch(hub, "1.9-0")
+    hub.publish("tenuto", seats_moved(11))
+    _, later = watch(hub, "1.9-0")
+    _, other = watch(hub, "1.8-0")
+    await all_told()
+
+    assert paper.news == ["reset", "seats", "seats"]
+    assert later.news == ["reset", "seats"]
+    assert other.news == ["seats"]
 
 
 async def test_who_comes_back_too_late_is_told_to_read_again_first(hub: Hub) -> None:
@@ -296,7 +312,8 @@ async def test_sites_that_nobody_reads_are_forgotten_beyond_a_number(monkeypatch
         hub.publish("tenuto", seats_moved(number, site=f"site-{number}"))
 
     _, forgotten = watch(hub, "1.1-0", site="site-2")
-    _, kept = watch(hub, "1.6-0", site="site-7")
+    hub.publish("tenuto", seats_moved(8, site="site-7"))
+    _, kept = watch(hub, "1.7-0", site="site-7")
     await all_told()
 
     assert len(hub._channels) <= 3

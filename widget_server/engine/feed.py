@@ -22,7 +22,6 @@ SILENCE_MAX_S = 3.0
 """Longer than a read may block."""
 NOTHING = "0-0"
 _PAUSE_S = 0.3
-_LOOK_EVERY_S = 0.5
 _WOKEN_PAUSE_S = 0.01
 
 
@@ -76,9 +75,9 @@ class Feed:
     async def losses(self, partition: str, from_id: str) -> AsyncIterator[Lost]:
         """Each time that something after `from_id` may have been lost, as `follow` would find it; endless.
 
-        For those who need not know what the updates say: it only looks at the ends, twice a second.
+        For those who need not know what the updates say.
         """
-        async for news in self._listen(partition, from_id, _look):
+        async for news in self._listen(partition, from_id, _skim):
             if isinstance(news, Lost):
                 yield news
 
@@ -125,7 +124,22 @@ class Feed:
 
 
 async def _read(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Update] | Lost]:
-    """What came after `last_id`, and the last id then. Looking for `last_id` again right after reading shows gaps."""
+    """What came after `last_id`, and the last id then."""
+    read_to, entries = await _entries(wire, partition, last_id)
+    if entries is None:
+        return read_to, Lost(read_to)
+    updates = [update for update in map(_understood, entries) if update is not None]
+    return read_to, updates if len(updates) == len(entries) else Unreadable(read_to)
+
+
+async def _skim(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Update] | Lost]:
+    """As `_read`, without looking at what the entries say."""
+    read_to, entries = await _entries(wire, partition, last_id)
+    return read_to, Lost(read_to) if entries is None else []
+
+
+async def _entries(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Reply] | None]:
+    """The last id, and what came after `last_id`; None where looking for it again, right after reading, shows a gap."""
     feed = keys.of_partition(partition).feed
     answers = wire.send_all(
         ("XREAD", "COUNT", BATCH_MAX, "BLOCK", BLOCK_MS, "STREAMS", feed, last_id),
@@ -134,20 +148,9 @@ async def _read(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Upd
     )
     streams, same, newest = [good(await answer) for answer in answers]
     if not same and last_id != NOTHING:
-        return _id_of(newest), Lost(_id_of(newest))
+        return _id_of(newest), None
     entries = streams[0][1] if streams else []
-    read_to = entries[-1][0] if entries else last_id
-    updates = [update for update in map(_understood, entries) if update is not None]
-    return read_to, updates if len(updates) == len(entries) else Unreadable(read_to)
-
-
-async def _look(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Update] | Lost]:
-    """The newest id, and whether `last_id` was still there; what came in between is not asked for."""
-    await sleep(_LOOK_EVERY_S)
-    answers = wire.send_all(("XRANGE", keys.of_partition(partition).feed, last_id, last_id), _last(partition))
-    same, newest = [good(await answer) for answer in answers]
-    is_lost = not same and last_id != NOTHING
-    return _id_of(newest), Lost(_id_of(newest)) if is_lost else []
+    return (entries[-1][0] if entries else last_id), entries
 
 
 async def _time_left(wire: Wire, partition: str, deadline: datetime | None) -> tuple[str, int]:

@@ -274,12 +274,12 @@ def _counted(slot: Slot, figures: str, lines: Sequence[str]) -> CountedSlot:
 
 
 def _figures(text: str) -> tuple[int, int, int, int, int | None] | None:
-    """`held:booked:version:booked_version:frees_ms`; None for anything else."""
+    """`held:booked:version:booked_version`, and `:frees_ms` while something is held; None for anything else."""
     parts = text.split(":")
-    if len(parts) != 5 or not all(part.isdecimal() for part in parts[:4]) or not (parts[4] or "0").isdecimal():
+    if len(parts) not in (4, 5) or not all(part.isdecimal() for part in parts):
         return None
     held, booked, version, booked_version = map(int, parts[:4])
-    return held, booked, version, booked_version, int(parts[4]) if parts[4] else None
+    return held, booked, version, booked_version, int(parts[4]) if len(parts) == 5 else None
 
 
 def _score(answer: Reply) -> float | None:

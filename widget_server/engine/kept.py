@@ -129,8 +129,8 @@ def clock_reads(clock_key: str) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
 
 
 def _counted(figures: str) -> Seats:
-    held, booked, version, _, frees_ms = figures.split(":")
-    return Seats(int(held), int(booked), int(version), instant(frees_ms))
+    held, booked, version, _, *frees_ms = figures.split(":")
+    return Seats(int(held), int(booked), int(version), instant(frees_ms[0]) if frees_ms else None)
 
 
 def days_of(from_ms: int, until_ms: int) -> tuple[date, ...]:

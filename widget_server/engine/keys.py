@@ -6,7 +6,7 @@ Partition, in braces, so that all its keys share one slot of a Redis Cluster:
     {p}:feed                            STREAM  every change, with absolute figures
 Site:
     {p}:<site>:gate                     HASH    epoch, schedule, raised_by, state OPEN|REBUILDING, rebuilder, until_ms
-    {p}:<site>:day:<service>:<date>     HASH    "<hhmm>Z.<minutes>" -> "held:booked:version:booked_version:frees_ms"
+    {p}:<site>:day:<service>:<date>     HASH    "<hhmm>Z.<minutes>" -> "held:booked:version:booked_version[:frees_ms]"
     {p}:<site>:slot:<slot>              ZSET    "<hold>:<seats>" -> deadline, +inf when pinned: every live line
     {p}:<site>:diary:<claimed>:<date>   ZSET    "<hold>:<slot>:<from>:<until>:<seats>" -> deadline, +inf when pinned or
                                                 booked: who or what is busy; a claim stands in each UTC day it touches

@@ -31,6 +31,8 @@ class Board:
         self._schedule: tuple[Position, int] | None = None
         self._complete_since: Position = (0, *feed_position(since_feed_id))
         self.head = self._complete_since
+        self._listens_since: Position = self.head
+        self._first_heard: Position | None = None
         self._shared: dict[Position, bytes] = {}
 
     @property
@@ -43,7 +45,12 @@ class Board:
         self._states.clear()
         self._schedule = None
         self._complete_since = self.head = (self.head[0] + 1, *feed_position(since_feed_id))
+        self.listen()
         self._shared.clear()
+
+    def listen(self) -> None:
+        """From here on every update is heard as it comes: what is recorded already was read out of the past."""
+        self._listens_since, self._first_heard = self.head, None
 
     def record(self, update: Update) -> None:
         """Take in one update; one that has been recorded before, or is of an epoch that has ended, changes nothing."""
@@ -52,6 +59,7 @@ class Board:
         elif update.epoch < self.epoch or (self.head[0], *feed_position(update.feed_id)) <= self.head:
             return
         self.head = (self.head[0], *feed_position(update.feed_id))
+        self._first_heard = self._first_heard or self.head
         self._shared.clear()
         match update:
             case SeatsMoved(seats=states):
@@ -60,11 +68,17 @@ class Board:
                 self._schedule = (self.head, version)
 
     def position_of(self, event_id: str) -> Position | None:
-        """Where the reader of this event stands; None where that is not on this board, or not an event id of ours."""
+        """Where the reader of this event stands; None where that is not on this board, or not an event id of ours.
+
+        So it is also for what came before we listened and is not in the feed any more, as when Redis has lost its end
+        and all who had heard it are gone: the reader believes what nobody else does.
+        """
         match = _EVENT_ID.fullmatch(event_id)
         if match is None or int(match[1]) != self.epoch:
             return None
-        return (self.head[0], *feed_position(match[2]))
+        position = (self.head[0], *feed_position(match[2]))
+        is_unheard_of = self._listens_since < position < (self._first_heard or position)
+        return None if is_unheard_of or position > self.head else position
 
     def since(self, position: Position | None) -> bytes:
         """All that somebody who stands there has not been told, as events whose last brings them to `head`."""

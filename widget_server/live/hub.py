@@ -77,6 +77,12 @@ class Hub:
             if channel.partition == partition:
                 channel.begin_anew(feed_id)
 
+    def listen(self, partition: str) -> None:
+        """What has been published of this partition was read out of its past; from here on all is heard as it comes."""
+        for channel in self._channels.values():
+            if channel.partition == partition:
+                channel.board.listen()
+
     def publish(self, partition: str, update: Update) -> None:
         """Tell all readers of the update's site. The same update again is not told again."""
         self._channel(update.site_key, partition, update.epoch).publish(update)

@@ -66,7 +66,7 @@ class Outbox:
                 seats[event].append(BookedSeats(Slot.parse(meeting.slot), meeting.booked, meeting.version))
         return seats
 
-    async def due(self, limit: int, *, at: datetime, claim: timedelta = timedelta(seconds=30)) -> list[UntoldEvent]:
+    async def due(self, limit: int, *, at: datetime, claim: timedelta = timedelta(seconds=5)) -> list[UntoldEvent]:
         """Claim up to `limit` events, the longest due first. Nobody else gets them until `claim` has passed."""
         if not await self._any_due(at):
             return []

@@ -33,6 +33,11 @@ class Sites:
         async with self._db.snapshot() as session:
             return [to_site(row) for row in await session.exec(select(SiteRow).order_by(col(SiteRow.id)))]
 
+    async def of_partition(self, partition: str) -> list[Site]:
+        mine = select(SiteRow).where(col(SiteRow.partition) == partition).order_by(col(SiteRow.id))
+        async with self._db.snapshot() as session:
+            return [to_site(row) for row in await session.exec(mine)]
+
     async def partitions(self) -> dict[str, int]:
         """Every partition that has sites, and how many."""
         count = select(col(SiteRow.partition), func.count()).group_by(col(SiteRow.partition))

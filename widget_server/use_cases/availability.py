@@ -223,6 +223,7 @@ class Availability:
             self._begin(partition, start, told_since=tail[0].feed_id if tail else start)
             for update in tail:
                 self._hub.publish(partition, update)
+            self._hub.listen(partition)
             return start
 
     def _begin(self, partition: str, start: str, *, told_since: str) -> None:

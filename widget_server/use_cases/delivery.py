@@ -22,7 +22,8 @@ from widget_server.store.sites import Sites
 from widget_server.use_cases.catalog import Catalog
 
 OUTBOX_BATCH = 100
-_BACK_OFF_MAX = timedelta(minutes=5)
+_BACK_OFF_MAX = timedelta(seconds=2)
+"""Redis is asked again soon after it was away: within seconds it shall know what is booked."""
 
 _log = structlog.get_logger()
 

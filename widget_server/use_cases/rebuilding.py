@@ -28,7 +28,7 @@ from widget_server.use_cases.auditing import Auditing
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.findings import Finding, Kind
 
-TAKEOVER_AFTER = timedelta(seconds=30)
+TAKEOVER_AFTER = timedelta(seconds=10)
 """A rebuild that has not finished by then is taken for dead, and another process does it."""
 TAKEN_AGAIN_AFTER_S = 5.0
 """So often does one that takes longer say that it is not dead."""

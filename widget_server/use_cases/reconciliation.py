@@ -183,7 +183,7 @@ class Reconciliation:
         await self.rebuilding.fill_all(sites)
 
     async def _sites_of(self, partition: str) -> list[Site]:
-        return [site for site in await self._sites.all() if site.partition == partition]
+        return await self._sites.of_partition(partition)
 
     async def _watch_clock(self, partition: str) -> None:
         """Where the clock of Redis's machine went back, deadlines are kept right, but somebody should look at it."""

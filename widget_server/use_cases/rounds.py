@@ -114,7 +114,7 @@ class Rounds:
         await self._audits.keep(tally)
 
     async def _sites_of(self, partition: str) -> list[Site]:
-        return [site for site in await self._sites.all() if site.partition == partition]
+        return await self._sites.of_partition(partition)
 
 
 def _count(tally: Tally, look: Look) -> None:
