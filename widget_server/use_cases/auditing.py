@@ -22,7 +22,7 @@ from widget_server.store.sites import Sites
 from widget_server.use_cases import findings
 from widget_server.use_cases.findings import Finding, Kind
 
-SLOTS_AT_ONCE = 100
+SLOTS_AT_ONCE = 25
 SUSPICIONS_MAX = 10_000
 """More of them are not looked at again in this round; what is wrong stays wrong until the next."""
 LOOK_AGAIN_AFTER = timedelta(seconds=2.5)

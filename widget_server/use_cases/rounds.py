@@ -16,7 +16,7 @@ from widget_server.use_cases.findings import Finding, Kind
 from widget_server.use_cases.rebuilding import Rebuilding
 
 ROUND_LENGTH = timedelta(seconds=30)
-PAUSE_MIN_S = 0.05
+PAUSE_MIN_S = 0.0125
 """At most so often is there a step, of a hundred slots or so: some 2,000 slots a second, however many there are."""
 PAUSE_MAX_S = 1.0
 
