@@ -164,12 +164,6 @@ BREAKAGES = (
         "        count = 0\n",
     ),
     Breakage(
-        "an event that nobody took is done with",
-        "widget_server/use_cases/delivery.py",
-        "if event.id not in told and await self._tell(event)]",
-        "if event.id not in told]",
-    ),
-    Breakage(
         "a gap in the feed is passed over in silence",
         "widget_server/engine/feed.py",
         "if not same and last_id != NOTHING:",
