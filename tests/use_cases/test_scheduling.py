@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.engine.servers import fake_redis
 from tests.use_cases.office import NOW, Office, open_office
+from widget_server.domain.sites import Site
 from widget_server.engine.connection import connect
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Changed, Loading, NotFound, Unavailable
@@ -42,6 +43,34 @@ async def test_the_gate_is_raised_before_sql_and_told_when_sql_has_it(office: Of
     assert seen == [(2, [])], "while SQL was being written the gate was up already, and nobody had been told it is done"
     assert office.gate.settled == [2]
     assert (await office.again(site)).schedule_version == 2
+
+
+async def test_what_is_held_is_looked_at_between_the_gate_and_sql_and_again_by_whoever_was_overtaken(
+    office: Office,
+) -> None:
+    site = await office.found("studio")
+    slow = Overtaken(office.schedules, times=1)
+    looked: list[tuple[int, int]] = []
+
+    async def look(present: Site) -> Write:
+        looked.append((present.schedule_version, office.gate.schedule))
+        return nothing
+
+    version = await Scheduling(gate=office.gate, sites=office.stored, schedules=slow).change_after(site, look)
+
+    assert looked == [(1, 2), (2, 3)]
+    assert version == 3
+
+
+async def test_a_look_that_refuses_leaves_sql_with_the_gate(office: Office) -> None:
+    site = await office.found("studio")
+
+    async def look(_: Site) -> Write:
+        raise Changed("Somebody holds a seat of it.")
+
+    with pytest.raises(Changed):
+        await office.scheduling.change_after(site, look)
+    assert (await office.again(site)).schedule_version == 2 == office.gate.schedule
 
 
 async def test_two_changes_at_once_both_happen_one_after_the_other(office: Office) -> None:

@@ -15,6 +15,8 @@ from widget_server.domain.sites import Site
 from widget_server.errors import NotFound, Refusal, Unavailable
 
 Write = Callable[[AsyncSession], Awaitable[None]]
+Look = Callable[[Site], Awaitable[Write]]
+"""Reads what Redis holds of a site, as it is now, and answers with what is to be written."""
 
 _PATIENCE_S = 0.2
 """How long the gate may be ahead of SQL before whoever notices takes its maker for dead."""
@@ -50,12 +52,24 @@ class Scheduling:
         `write` runs inside the SQL transaction and may refuse by raising. Raises NotFound; Loading while Redis is being
         filled; Unavailable where others keep changing the same site, or the database is not there.
         """
+
+        async def without_looking(_: Site) -> Write:
+            return write
+
+        return await self.change_after(site, without_looking)
+
+    async def change_after(self, site: Site, look: Look) -> int:
+        """As `change`, for what depends on seats that are held.
+
+        `look` comes between the gate and SQL: no seat can be held from then on until `write` has happened. What was
+        held is either seen by `look`, or is a booking that `write` finds in SQL. Whoever is overtaken looks again.
+        """
         for _ in range(_TRIES_MAX):
             present = await self._read(site)
             wanted = present.schedule_version + 1
             if not await self._gate.raise_schedule(present, wanted):
                 await self.catch_up(present, wanted)
-            elif await self._commit(present, wanted, write):
+            elif await self._commit(present, wanted, look):
                 return wanted
         raise Unavailable("Others are changing this site just now. Please try again.")
 
@@ -72,10 +86,11 @@ class Scheduling:
             else:
                 await self._commit(present, gate_version)
 
-    async def _commit(self, present: Site, to: int, write: Write | None = None) -> bool:
-        """False if somebody else has committed meanwhile, and `write` has not happened."""
+    async def _commit(self, present: Site, to: int, look: Look | None = None) -> bool:
+        """False if somebody else has committed meanwhile, and what was to be written has not happened."""
         version = present.schedule_version
         try:
+            write = None if look is None else await look(present)
             # Not if the site was filled anew since the gate was raised: the new gate would not have heard of it.
             won = await self._schedules.change(
                 present.id, from_version=version, to_version=to, epoch=present.epoch, write=write
