@@ -1,74 +1,40 @@
-"""The only place where openings become slots, and where a wall time becomes an instant."""
+"""The only place where openings become slots."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
-from widget_server.domain.money import Money
+from widget_server.domain.blackouts import Blackout
+from widget_server.domain.openings import Opening, SlotRule
+from widget_server.domain.services import CapacityRule, Place, Service, ServiceKind
 from widget_server.domain.slots import OfferedSlot, Slot
+from widget_server.domain.staffing import DayOff, Shift, StaffMember
+from widget_server.domain.wall_times import MIDNIGHT, ONE_DAY, first_instant, last_instant
+
+__all__ = [
+    "Blackout",
+    "CapacityRule",
+    "DayOff",
+    "Opening",
+    "Place",
+    "Schedule",
+    "Service",
+    "ServiceKind",
+    "Shift",
+    "SlotRule",
+    "StaffMember",
+    "first_instant",
+    "last_instant",
+]
+"""A schedule and all it is made of."""
 
 DAYS_KEPT = 512
 """So many days of cut slots does a schedule keep, over all its services: a month of sixteen services."""
 
-_MIDNIGHT = time(0)
-_ONE_DAY, _TWO_DAYS = timedelta(days=1), timedelta(days=2)
+_TWO_DAYS = timedelta(days=2)
 _Cut = Callable[[str, date], tuple[OfferedSlot, ...]]
-
-
-class ServiceKind(StrEnum):
-    CONSULTATION = "consultation"
-    CLASS = "class"
-    EVENT = "event"
-
-
-class Place(StrEnum):
-    ONLINE = "online"
-    IN_PERSON = "in_person"
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What can be booked. `key` never changes: it stands in snippets and in slot ids."""
-
-    key: str
-    name: str
-    kind: ServiceKind
-    place: Place
-    description: str
-    length_min: int
-    capacity: int
-    seats_per_booking_max: int
-    price: Money
-    access: str
-    """Video link or venue: only for customers with a booking."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A stretch of wall time in which a service is offered: weekly (`weekday`, Monday is 0) or on one `day`.
-
-    It lasts until the wall clock shows `ends` for the last time; `ends` at or before `starts` is on the next day.
-    """
-
-    service: str
-    starts: time
-    ends: time
-    weekday: int | None = None
-    day: date | None = None
-
-    def __post_init__(self) -> None:
-        assert (self.weekday is None) != (self.day is None), "weekly or dated, not both"
-
-    def is_on(self, day: date) -> bool:
-        return self.day == day if self.day is not None else self.weekday == day.weekday()
-
-    def span(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """From when to when it lasts if it begins on this day. Empty where DST skips all of it."""
-        end_day = day if self.ends > self.starts else day + _ONE_DAY
-        return first_instant(day, self.starts, zone), last_instant(end_day, self.ends, zone)
 
 
 @dataclass(frozen=True)
@@ -83,6 +49,11 @@ class Schedule:
     zone: ZoneInfo
     services: dict[str, Service]
     openings: tuple[Opening, ...]
+    staff: dict[str, StaffMember] = field(default_factory=dict)
+    shifts: tuple[Shift, ...] = ()
+    days_off: tuple[DayOff, ...] = ()
+    blackouts: tuple[Blackout, ...] = ()
+    slot_rules: tuple[SlotRule, ...] = ()
 
     def slots_on(self, service: str, day: date) -> tuple[OfferedSlot, ...]:
         """The slots of a service that start on this day of the site's zone, in order, none overlapping."""
@@ -119,10 +90,10 @@ class Schedule:
         return lru_cache(DAYS_KEPT)(self._cut_opened_on)
 
     def _cut_starting_on(self, service: str, day: date) -> tuple[OfferedSlot, ...]:
-        midnight, next_midnight = (first_instant(d, _MIDNIGHT, self.zone) for d in (day, day + _ONE_DAY))
+        midnight, next_midnight = (first_instant(d, MIDNIGHT, self.zone) for d in (day, day + ONE_DAY))
         return tuple(
             offered
-            for opened_on in (day - _TWO_DAYS, day - _ONE_DAY, day)
+            for opened_on in (day - _TWO_DAYS, day - ONE_DAY, day)
             for offered in self._granted(service, opened_on)
             if midnight <= offered.slot.starts_at < next_midnight
         )
@@ -134,7 +105,7 @@ class Schedule:
         day, as Apia did on 30 December 2011. A slot yields to an earlier opening even where that one's slot yields
         in turn: so each day is known from its neighbours, without going back for ever.
         """
-        before = (self._opened_on(service, day - _ONE_DAY), self._opened_on(service, day - _TWO_DAYS))
+        before = (self._opened_on(service, day - ONE_DAY), self._opened_on(service, day - _TWO_DAYS))
         taken_until = max((slots[-1].slot.ends_at for slots in before if slots), default=None)
         for offered in self._opened_on(service, day):
             if taken_until is None or taken_until <= offered.slot.starts_at:
@@ -149,20 +120,6 @@ class Schedule:
                 if not offered or offered[-1].slot.ends_at <= start:
                     offered.append(OfferedSlot(Slot(service, start, start + length), capacity))
         return tuple(offered)
-
-
-def first_instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
-    """The first instant at which the wall clock shows this time; one skipped by DST is as much later as was skipped."""
-    return datetime.combine(day, wall, zone).replace(fold=0).astimezone(UTC)
-
-
-def last_instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
-    """The last instant at which the wall clock shows this time; one skipped by DST is as much later as was skipped.
-
-    PEP 495: for a skipped time fold=0 gives the later instant and fold=1 the earlier, for a repeated time the reverse.
-    """
-    first, second = (datetime.combine(day, wall, zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-    return max(first, second)
 
 
 def _cut(starts_at: datetime, ends_at: datetime, length: timedelta) -> Iterator[datetime]:

@@ -98,13 +98,25 @@ class OfferedSlot:
     slot: Slot
     capacity: int
     needs: tuple[Need, ...] = ()
+    is_closed: bool = False
+    """Closed by the operator, or kept only for those who have seats of it: nobody else can hold any."""
+    bookable_from: datetime | None = None
+    """Before, it is beyond the horizon of its service; None: at any time."""
+    bookable_until: datetime | None = None
+    """From here on it is too soon, by the notice of its service; None: until it starts."""
 
     def left(self, seats: Seats) -> int:
         """Never below zero: capacity may have been lowered, or a confirming hold counted twice for a moment."""
         return max(0, self.capacity - seats.taken)
 
+    def is_bookable(self, now: datetime) -> bool:
+        """Whether it takes new holds at this moment, as far as seats are left."""
+        if self.is_closed or now >= (self.bookable_until or self.slot.starts_at):
+            return False
+        return self.bookable_from is None or self.bookable_from <= now
+
     def state(self, seats: Seats, now: datetime) -> SlotState:
-        if self.slot.starts_at <= now:
+        if not self.is_bookable(now):
             return SlotState.CLOSED
         if self.left(seats) > 0:
             return SlotState.OPEN

@@ -1,0 +1,51 @@
+"""The only place where a wall time, what a clock in the site's zone shows, becomes an instant."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+MIDNIGHT = time(0)
+ONE_DAY = timedelta(days=1)
+
+
+def first_instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
+    """The first instant at which the wall clock shows this time; one skipped by DST is as much later as was skipped."""
+    return datetime.combine(day, wall, zone).replace(fold=0).astimezone(UTC)
+
+
+def last_instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
+    """The last instant at which the wall clock shows this time; one skipped by DST is as much later as was skipped.
+
+    PEP 495: for a skipped time fold=0 gives the later instant and fold=1 the earlier, for a repeated time the reverse.
+    """
+    first, second = (datetime.combine(day, wall, zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    return max(first, second)
+
+
+class Stretch:
+    """A stretch of wall time, weekly (`weekday`, Monday is 0) or on one `day`.
+
+    It lasts until the wall clock shows `ends` for the last time; `ends` at or before `starts` is on the next day.
+    """
+
+    __slots__ = ()
+
+    starts: time
+    ends: time
+    weekday: int | None
+    day: date | None
+
+    def __post_init__(self) -> None:
+        assert (self.weekday is None) != (self.day is None), "weekly or dated, not both"
+
+    def is_on(self, day: date) -> bool:
+        return self.day == day if self.day is not None else self.weekday == day.weekday()
+
+    def span(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """From when to when it lasts if it begins on this day. Empty where DST skips all of it."""
+        return span(day, self.starts, self.ends, zone)
+
+
+def span(day: date, starts: time, ends: time, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """From when to when these wall times last that begin on this day; `ends` at or before `starts` is a day later."""
+    end_day = day if ends > starts else day + ONE_DAY
+    return first_instant(day, starts, zone), last_instant(end_day, ends, zone)
