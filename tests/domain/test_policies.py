@@ -10,7 +10,7 @@ from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Move, Order, OrderState
 from widget_server.domain.schedule import Place, Schedule
-from widget_server.domain.slots import OfferedSlot, Slot
+from widget_server.domain.slots import Slot
 from widget_server.errors import InvalidRequest, NotFound, PaymentsNotSetUp, SlotClosed, TooLate, TooManySeats
 
 NINE, TEN = Slot.parse("yoga.20261121T0800Z.60"), Slot.parse("yoga.20261121T0900Z.60")
@@ -117,8 +117,10 @@ def test_a_service_the_site_does_not_have_is_not_found(offered: Schedule) -> Non
 def test_lines_with_another_slot_than_their_booking_move_and_the_others_stay(offered: Schedule) -> None:
     moves = policies.may_reschedule(offered, booked((NINE, 2), (TEN, 1)), [Line(ELEVEN, 2), Line(TEN, 1)], EARLY)
 
+    eleven = offered.find(ELEVEN)
+    assert eleven is not None
     assert [(move.leaves, move.line) for move in moves] == [(NINE, Line(ELEVEN, 2))]
-    assert moves == [Move(NINE, OfferedSlot(ELEVEN, 12), 2)]
+    assert moves == [Move(NINE, eleven, 2)]
 
 
 @pytest.mark.parametrize(

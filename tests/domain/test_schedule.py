@@ -150,8 +150,8 @@ def test_what_a_schedule_keeps_in_memory_is_bounded() -> None:
 
     offered.slots_between("yoga", date(2026, 1, 1), date(2028, 12, 31))
 
-    for kept in (offered._starting_on, offered._opened_on):
-        info = kept.cache_info()  # type: ignore[attr-defined]
+    infos = (offered._starting_on.cache_info(), offered._cutting._cut_on.cache_info())  # type: ignore[attr-defined]
+    for info in infos:
         assert info.currsize == info.maxsize
 
 

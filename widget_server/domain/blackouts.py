@@ -1,9 +1,16 @@
 """The only place for when nothing can be booked, whatever else says: blackouts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, time
+from zoneinfo import ZoneInfo
+
+from widget_server.domain.spans import NOTHING, Span, Spans
+from widget_server.domain.timetable import days_near
+from widget_server.domain.wall_times import MIDNIGHT, span
 
 REASON_LETTERS_MAX = 200
+YEARLY_DAYS_MAX = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,36 @@ class Blackout:
         assert self.service is None or self.staff is None, "of a service or of a staff member, not both"
         assert (self.starts is None) == (self.ends is None), "two times or none"
         assert self.last_day is None or self.first_day <= self.last_day, "days in order"
-        assert not self.yearly or self.last_day is not None, "what is yearly has a last day within its year"
+        if self.yearly:
+            assert self.last_day is not None, "what is yearly has a last day"
+            assert (self.last_day - self.first_day).days < YEARLY_DAYS_MAX, "and begins anew before it has ended"
 
     @property
     def is_of_site(self) -> bool:
         return self.service is None and self.staff is None
+
+    def is_on(self, day: date) -> bool:
+        if day < self.first_day or (self.weekdays and day.weekday() not in self.weekdays):
+            return False
+        if self.last_day is None or day <= self.last_day:
+            return True
+        return self.yearly and _is_in_year(day, self.first_day, self.last_day)
+
+    def span(self, day: date, zone: ZoneInfo) -> Span:
+        """From when to when it lasts if it is on this day."""
+        return span(day, self.starts or MIDNIGHT, self.ends or MIDNIGHT, zone)
+
+
+def spans_near(blackouts: Iterable[Blackout], day: date, zone: ZoneInfo) -> Spans:
+    """All that a slot which starts on this day may meet."""
+    near = days_near(day)
+    found = [one.span(on, zone) for one in blackouts for on in near if one.is_on(on)]
+    return Spans(found) if found else NOTHING
+
+
+def _is_in_year(day: date, first: date, last: date) -> bool:
+    """By month and day, whatever the year; over New Year too."""
+    of_day, of_first, of_last = ((d.month, d.day) for d in (day, first, last))
+    if of_first <= of_last:
+        return of_first <= of_day <= of_last
+    return of_day >= of_first or of_day <= of_last

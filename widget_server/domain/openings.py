@@ -36,7 +36,8 @@ class SlotRule:
     is_closed: bool = False
     """Closed by the operator: those who booked it keep it, nobody else can."""
     capacity: int | None = None
-    """Seats of this one slot in place of the service's. FIXED only; BY_SHIFT the people say how many."""
+    """FIXED: seats of this one slot in place of the service's. BY_SHIFT the roster says how many; only a kept slot
+    that is not offered has at least so many."""
     is_kept: bool = False
-    """Somebody had seats of it when an edit would have taken it away. It stays where it is, with at least `capacity`
-    seats, closed for all others while nothing offers it; and no other slot of its service is offered across it."""
+    """Somebody had seats of it when an edit would have taken it away. It stays where it is, closed for all others
+    for as long as it is not offered; and no other slot of its service is offered across it."""

@@ -1,16 +1,19 @@
-"""The only place where openings become slots."""
+"""The only place that says what is offered: the slots of openings, with who serves them, and without what is barred."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
-from widget_server.domain.blackouts import Blackout
+from widget_server.domain.blackouts import Blackout, spans_near
+from widget_server.domain.cutting import Cutting
 from widget_server.domain.openings import Opening, SlotRule
 from widget_server.domain.services import CapacityRule, Place, Service, ServiceKind
-from widget_server.domain.slots import OfferedSlot, Slot
-from widget_server.domain.staffing import DayOff, Shift, StaffMember
+from widget_server.domain.slots import Need, OfferedSlot, Slot
+from widget_server.domain.spans import Spans
+from widget_server.domain.staffing import DayOff, Roster, Rosters, Shift, StaffMember, candidates
 from widget_server.domain.wall_times import MIDNIGHT, ONE_DAY, first_instant, last_instant
 
 __all__ = [
@@ -31,18 +34,36 @@ __all__ = [
 """A schedule and all it is made of."""
 
 DAYS_KEPT = 512
+"""So many days of offered slots does a schedule keep, over all its services: a month of sixteen services."""
+
+
+DAYS_KEPT = 512
 """So many days of cut slots does a schedule keep, over all its services: a month of sixteen services."""
 
-_TWO_DAYS = timedelta(days=2)
-_Cut = Callable[[str, date], tuple[OfferedSlot, ...]]
+
+class Bar(StrEnum):
+    """Why a slot that openings make is not offered."""
+
+    WITHDRAWN = "withdrawn"
+    BLACKOUT = "blackout"
+    NO_SHIFTS = "no_shifts"
+
+
+@dataclass(frozen=True, slots=True)
+class CutSlot:
+    """A slot as openings make it, and what stands in the way of offering it."""
+
+    slot: Slot
+    roster: Roster
+    bar: Bar | None
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What a site offers, as of one version. Immutable, so one process may share it; cut days are kept inside.
+    """What a site offers, as of one version. Immutable, so one process may share it; looked-at days are kept inside.
 
-    Slots of one service never overlap, however its openings do. Of two openings on one day the earlier goes first,
-    and one that began on the day before goes before all of this day's.
+    A slot is offered if openings make it, its service is not withdrawn, no blackout of site or service overlaps it,
+    and, BY_SHIFT, somebody is on its roster. A kept slot that is not offered is there all the same, closed.
     """
 
     version: int
@@ -65,19 +86,27 @@ class Schedule:
         return [offered for day in days for offered in self._starting_on(service, day)]
 
     def find(self, slot: Slot) -> OfferedSlot | None:
-        """This very slot if it is offered, with its capacity."""
+        """This very slot if it is offered, or kept, with its capacity."""
         if slot.service not in self.services:
             return None
-        day = slot.starts_at.astimezone(self.zone).date()
-        return self._by_slot(slot.service, day).get(slot)
+        return self._by_slot(slot.service, self.day_of(slot.starts_at)).get(slot)
+
+    def cut_on(self, service: str, day: date) -> Iterator[CutSlot]:
+        """All that openings make of this day, offered or not, in order. Worked out anew each time."""
+        return self._look_at(service, day, self._cutting.starting_on(service, day))
+
+    def look_at(self, slot: Slot) -> CutSlot:
+        """Who is on its roster, and what stands in its way, whether openings make it or not."""
+        (looked_at,) = self._look_at(slot.service, self.day_of(slot.starts_at), [slot])
+        return looked_at
+
+    def day_of(self, at: datetime) -> date:
+        """On which day of the site's zone an instant lies."""
+        return at.astimezone(self.zone).date()
 
     @cached_property
-    def _openings_of(self) -> dict[str, tuple[Opening, ...]]:
-        return {key: tuple(o for o in self.openings if o.service == key) for key in self.services}
-
-    @cached_property
-    def _starting_on(self) -> _Cut:
-        return lru_cache(DAYS_KEPT)(self._cut_starting_on)
+    def _starting_on(self) -> Callable[[str, date], tuple[OfferedSlot, ...]]:
+        return lru_cache(DAYS_KEPT)(lambda service, day: tuple(self._offer_on(service, day)))
 
     @cached_property
     def _by_slot(self) -> Callable[[str, date], dict[Slot, OfferedSlot]]:
@@ -86,44 +115,87 @@ class Schedule:
         )
 
     @cached_property
-    def _opened_on(self) -> _Cut:
-        return lru_cache(DAYS_KEPT)(self._cut_opened_on)
-
-    def _cut_starting_on(self, service: str, day: date) -> tuple[OfferedSlot, ...]:
-        midnight, next_midnight = (first_instant(d, MIDNIGHT, self.zone) for d in (day, day + ONE_DAY))
-        return tuple(
-            offered
-            for opened_on in (day - _TWO_DAYS, day - ONE_DAY, day)
-            for offered in self._granted(service, opened_on)
-            if midnight <= offered.slot.starts_at < next_midnight
+    def _dark_near(self) -> Callable[[str, date], Spans]:
+        return lru_cache(DAYS_KEPT)(
+            lambda service, day: spans_near(
+                (one for one in self.blackouts if one.is_of_site or one.service == service), day, self.zone
+            )
         )
 
-    def _granted(self, service: str, day: date) -> Iterator[OfferedSlot]:
-        """The slots of openings that begin on this day, without those in the way of openings of earlier days.
+    @cached_property
+    def _cutting(self) -> Cutting:
+        return Cutting(self.zone, self.services, self.openings, (rule.slot for rule in self.slot_rules if rule.is_kept))
 
-        An opening ends on the next day at the latest; two days are looked back on because a zone may skip a whole
-        day, as Apia did on 30 December 2011. A slot yields to an earlier opening even where that one's slot yields
-        in turn: so each day is known from its neighbours, without going back for ever.
-        """
-        before = (self._opened_on(service, day - ONE_DAY), self._opened_on(service, day - _TWO_DAYS))
-        taken_until = max((slots[-1].slot.ends_at for slots in before if slots), default=None)
-        for offered in self._opened_on(service, day):
-            if taken_until is None or taken_until <= offered.slot.starts_at:
-                yield offered
+    @cached_property
+    def _rosters(self) -> Rosters:
+        return Rosters(self.zone, self.staff, self.shifts, self.days_off, self.blackouts)
 
-    def _cut_opened_on(self, service: str, day: date) -> tuple[OfferedSlot, ...]:
-        offered: list[OfferedSlot] = []
-        capacity, length = self.services[service].capacity, timedelta(minutes=self.services[service].length_min)
-        openings = self._openings_of[service]
-        for starts_at, ends_at in sorted(o.span(day, self.zone) for o in openings if o.is_on(day)):
-            for start in _cut(starts_at, ends_at, length):
-                if not offered or offered[-1].slot.ends_at <= start:
-                    offered.append(OfferedSlot(Slot(service, start, start + length), capacity))
-        return tuple(offered)
+    @cached_property
+    def _rules(self) -> dict[Slot, SlotRule]:
+        return {rule.slot: rule for rule in self.slot_rules}
+
+    def _look_at(self, key: str, day: date, slots: Sequence[Slot]) -> Iterator[CutSlot]:
+        service, dark = self.services[key], self._dark_near(key, day)
+        is_by_shift = service.capacity_rule is CapacityRule.BY_SHIFT
+        rosters = self._rosters.of(key, day, slots) if is_by_shift else [()] * len(slots)
+        for slot, roster in zip(slots, rosters, strict=True):
+            bar = None
+            if not service.is_offered:
+                bar = Bar.WITHDRAWN
+            elif dark.meet(slot.starts_at, slot.ends_at):
+                bar = Bar.BLACKOUT
+            elif is_by_shift and not roster:
+                bar = Bar.NO_SHIFTS
+            yield CutSlot(slot, roster, bar)
+
+    def _offer_on(self, key: str, day: date) -> Iterator[OfferedSlot]:
+        cut = self._cutting.starting_on(key, day)
+        kept = self._cutting.kept_on(key, day)
+        slots = sorted({*cut, *kept}) if kept else cut
+        made = set(cut) if kept else None
+        page = _Page(self.services[key], self.zone, day)
+        for looked_at in self._look_at(key, day, slots):
+            rule = self._rules.get(looked_at.slot)
+            if looked_at.bar is None and (made is None or looked_at.slot in made):
+                yield page.offer(looked_at, rule)
+            elif rule is not None and rule.is_kept:
+                yield page.keep(looked_at, rule)
 
 
-def _cut(starts_at: datetime, ends_at: datetime, length: timedelta) -> Iterator[datetime]:
-    start = starts_at
-    while start + length <= ends_at:
-        yield start
-        start += length
+class _Page:
+    """What all slots of one service on one day have in common."""
+
+    def __init__(self, service: Service, zone: ZoneInfo, day: date) -> None:
+        self._service = service
+        self._notice = timedelta(minutes=service.notice_min)
+        self._before, self._after = (
+            timedelta(minutes=m) for m in (service.buffer_before_min, service.buffer_after_min)
+        )
+        self._bookable_from = first_instant(day - timedelta(days=service.horizon_days), MIDNIGHT, zone)
+        self._day_from, self._day_until = (first_instant(d, MIDNIGHT, zone) for d in (day, day + ONE_DAY))
+
+    def offer(self, cut: CutSlot, rule: SlotRule | None) -> OfferedSlot:
+        return self._put(cut, self._capacity(cut, rule), is_closed=rule is not None and rule.is_closed)
+
+    def keep(self, cut: CutSlot, rule: SlotRule) -> OfferedSlot:
+        return self._put(cut, max(self._capacity(cut, rule), rule.capacity or 0), is_closed=True)
+
+    def _put(self, cut: CutSlot, capacity: int, *, is_closed: bool) -> OfferedSlot:
+        slot = cut.slot
+        needs = (self._need(slot, cut.roster),) if cut.roster else ()
+        return OfferedSlot(slot, capacity, needs, is_closed, self._bookable_from, slot.starts_at - self._notice)
+
+    def _capacity(self, cut: CutSlot, rule: SlotRule | None) -> int:
+        if self._service.capacity_rule is CapacityRule.BY_SHIFT:
+            return len(cut.roster) * self._service.capacity
+        return self._service.capacity if rule is None or rule.capacity is None else rule.capacity
+
+    def _need(self, slot: Slot, roster: Roster) -> Need:
+        return Need(
+            candidates=candidates(roster),
+            seats_each=self._service.capacity,
+            busy_from=slot.starts_at - self._before,
+            busy_until=slot.ends_at + self._after,
+            day_from=self._day_from,
+            day_until=self._day_until,
+        )

@@ -1,10 +1,13 @@
 """The only place where a wall time, what a clock in the site's zone shows, becomes an instant."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 MIDNIGHT = time(0)
 ONE_DAY = timedelta(days=1)
+_SPANS_KEPT = 4096
+"""Many shifts of many people begin and end at the same times."""
 
 
 def first_instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
@@ -45,6 +48,7 @@ class Stretch:
         return span(day, self.starts, self.ends, zone)
 
 
+@lru_cache(_SPANS_KEPT)
 def span(day: date, starts: time, ends: time, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """From when to when these wall times last that begin on this day; `ends` at or before `starts` is a day later."""
     end_day = day if ends > starts else day + ONE_DAY
