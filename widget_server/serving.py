@@ -62,10 +62,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 async def serve(app: ASGIApp, sockets: list[socket.socket], hub: Hub, redis: EmbeddedRedis | None, *extra: Any) -> None:
     """Serve until a signal comes; then say goodbye to open streams first, so that nothing waits for them."""
-    # What is there by now stays. If the garbage collector went through all of it again and again, as it does while many
-    # requests are under way, a request would take a third longer.
-    gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS)
+    _spare_the_collector()
     connections_max = _raised_file_limit() - _FILES_OF_OUR_OWN
     hub.fit_into(connections_max)
     server = _Server(_config(app, connections_max=connections_max))
@@ -81,6 +78,7 @@ async def serve(app: ASGIApp, sockets: list[socket.socket], hub: Hub, redis: Emb
 
 async def work(redis: EmbeddedRedis | None, *tasks: Coroutine[Any, Any, None]) -> None:
     """Run tasks until a signal comes."""
+    _spare_the_collector()
 
     async def nothing() -> None:
         return
@@ -104,6 +102,13 @@ async def run_until_signal(tasks: list[asyncio.Task[None]], stop: Any) -> None:
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(waiting, *tasks, return_exceptions=True)
+
+
+def _spare_the_collector() -> None:
+    """What is there by now stays. If the garbage collector went through all of it again and again, a request would take
+    a third longer while many are under way, and all that is due in a tenth of a second would wait for it."""
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS)
 
 
 def _raised_file_limit() -> int:
