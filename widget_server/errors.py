@@ -9,6 +9,8 @@ Refusal                  an expected "no": has a public code, becomes an HTTP an
 ├── TooSlow              408  too_slow               the body did not arrive in time
 ├── SlotFull             409  slot_full              fewer seats left than wanted
 ├── SlotClosed           409  slot_closed            past, not offered, or closed by the operator
+│   ├── TooSoon          409  too_soon               it starts sooner than its service wants to know
+│   └── TooFar           409  too_far                it is further ahead than its service can be booked
 ├── HoldsOff             409  holds_off              this site takes seats only at confirmation
 ├── Paying               409  paying                 the hold's customer is paying or confirming
 ├── IdConflict           409  id_conflict            the id was used before, for something else
@@ -76,6 +78,14 @@ class SlotFull(Refusal):
 
 class SlotClosed(Refusal):
     code, status = "slot_closed", 409
+
+
+class TooSoon(SlotClosed):
+    code, status = "too_soon", 409
+
+
+class TooFar(SlotClosed):
+    code, status = "too_far", 409
 
 
 class HoldsOff(Refusal):

@@ -13,7 +13,7 @@ import { sentenceFor } from "./widget/problems.js";
 /** As many as one question may ask for. */
 const DAYS_AT_ONCE = 31;
 /** After these, other times may be free than those that are shown. */
-const OUTDATED = ["slot_full", "slot_closed", "hold_ended"];
+const OUTDATED = ["slot_full", "slot_closed", "too_soon", "too_far", "hold_ended"];
 
 export class Moving {
   #api;

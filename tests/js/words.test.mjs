@@ -52,6 +52,8 @@ test("there is a sentence for every refusal that a visitor can meet", () => {
   const codes = [
     "slot_full",
     "slot_closed",
+    "too_soon",
+    "too_far",
     "hold_ended",
     "hold_budget_spent",
     "too_many_seats",

@@ -1,14 +1,23 @@
 """The only place for what is allowed: refusals that need nothing but values."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from widget_server.domain.bookings import Booking, BookingState
 from widget_server.domain.holds import Line
 from widget_server.domain.orders import Move, Order
 from widget_server.domain.schedule import Schedule
-from widget_server.domain.slots import YEAR_MAX, YEAR_MIN, OfferedSlot
-from widget_server.errors import InvalidRequest, NotFound, PaymentsNotSetUp, SlotClosed, TooLate, TooManySeats
+from widget_server.domain.slots import YEAR_MAX, YEAR_MIN, OfferedSlot, Slot
+from widget_server.errors import (
+    InvalidRequest,
+    NotFound,
+    PaymentsNotSetUp,
+    SlotClosed,
+    TooFar,
+    TooLate,
+    TooManySeats,
+    TooSoon,
+)
 
 LINES_MAX = 20
 SEATS_MAX = 50
@@ -17,19 +26,35 @@ HOLDS_PER_VISITOR_MAX = 3
 HOLDS_PER_NETWORK_MAX = 50
 
 
-def may_hold(schedule: Schedule, lines: Sequence[Line]) -> list[OfferedSlot]:
+def may_hold(schedule: Schedule, lines: Sequence[Line], now: datetime | None = None) -> list[OfferedSlot]:
     """The offered slots of these lines, in their order, if such a hold may be asked for at all.
 
-    Raises InvalidRequest, TooManySeats, SlotClosed, PaymentsNotSetUp. Whether seats are left is for the engine to say.
+    Without `now` neither notice nor horizon is looked at. Raises InvalidRequest, TooManySeats, SlotClosed, TooSoon,
+    TooFar, PaymentsNotSetUp. Whether seats are left is for the engine to say.
+    """
+    offered = may_confirm(schedule, lines)
+    for slot in offered:
+        if slot.is_closed:
+            raise SlotClosed("This time is not offered any more.", slot=slot.slot.id)
+        if now is not None:
+            _is_in_time(slot, now)
+    return offered
+
+
+def may_confirm(schedule: Schedule, lines: Sequence[Line]) -> list[OfferedSlot]:
+    """The slots of these lines, in their order, if a hold of them may become a booking.
+
+    What was held in time can be booked, also if it is too late by now to hold it, or closed for everybody else.
+    Raises InvalidRequest, TooManySeats, SlotClosed, PaymentsNotSetUp.
     """
     if not lines or len({line.slot for line in lines}) != len(lines):
         raise InvalidRequest("Name each slot once, and at least one.")
     if len(lines) > LINES_MAX:
         raise TooManySeats(f"At most {LINES_MAX} slots can be held at once.", maximum=LINES_MAX)
-    return [_may_hold_line(schedule, line) for line in lines]
+    return [_find_line(schedule, line) for line in lines]
 
 
-def _may_hold_line(schedule: Schedule, line: Line) -> OfferedSlot:
+def _find_line(schedule: Schedule, line: Line) -> OfferedSlot:
     offered = schedule.find(line.slot)
     if offered is None:
         raise SlotClosed("This time is not offered any more.", slot=line.slot.id)
@@ -42,18 +67,34 @@ def _may_hold_line(schedule: Schedule, line: Line) -> OfferedSlot:
     return offered
 
 
-def may_cancel(order: Order, now: datetime) -> None:
-    """Raises TooLate once a booking of the order has begun. One that is cancelled already may be cancelled again."""
-    begun = [b for b in order.bookings if b.state is BookingState.CONFIRMED and b.slot.starts_at <= now]
-    if begun:
+def _is_in_time(offered: OfferedSlot, now: datetime) -> None:
+    """What has begun is refused too, by notice or without."""
+    if offered.slot.starts_at <= now:
+        raise SlotClosed("This time has begun.", slot=offered.slot.id)
+    if offered.is_too_soon(now):
+        raise TooSoon("This time starts too soon to be booked.", slot=offered.slot.id)
+    if offered.is_too_far(now):
+        raise TooFar("This time is too far ahead to be booked yet.", slot=offered.slot.id)
+
+
+def may_cancel(order: Order, now: datetime, schedule: Schedule | None = None) -> None:
+    """Raises TooLate once a booking of the order has begun, or its service's deadline to cancel has passed.
+
+    Without a schedule, for operators, there is no such deadline. What is cancelled already may be cancelled again.
+    """
+    confirmed = [booking for booking in order.bookings if booking.state is BookingState.CONFIRMED]
+    if any(booking.slot.starts_at <= now for booking in confirmed):
         raise TooLate("This booking has begun and can no longer be cancelled.")
+    if schedule is not None and any(_changes_until(schedule, booking.slot) <= now for booking in confirmed):
+        raise TooLate("It is too late to cancel this booking.")
 
 
 def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now: datetime) -> list[Move]:
     """Which bookings of the order move where. `lines` are all that the order is to have, in the order of its bookings.
 
-    Raises TooLate once a booking has begun or was cancelled; InvalidRequest unless every line keeps its service and
-    seats, and at least one changes its slot; PaymentsNotSetUp for what was paid; and what `may_hold` raises.
+    Raises TooLate once a booking has begun or was cancelled, or the deadline of one that is to move has passed;
+    InvalidRequest unless every line keeps its service and seats, and at least one changes its slot; PaymentsNotSetUp
+    for what was paid; and what `may_hold` raises.
     """
     if any(booking.state is not BookingState.CONFIRMED for booking in order.bookings):
         raise TooLate("This booking was cancelled and can no longer be moved.")
@@ -62,8 +103,16 @@ def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now:
     if not order.total.is_free:
         raise PaymentsNotSetUp("A booking that was paid cannot be moved yet.")
     moving = _moving(order, lines)
-    offered = may_hold(schedule, [line for _, line in moving])
+    if any(_changes_until(schedule, booking.slot) <= now for booking, _ in moving):
+        raise TooLate("It is too late to move this booking.")
+    offered = may_hold(schedule, [line for _, line in moving], now)
     return [Move(booking.slot, slot, line.seats) for (booking, line), slot in zip(moving, offered, strict=True)]
+
+
+def _changes_until(schedule: Schedule, slot: Slot) -> datetime:
+    """From here on a booking of this slot stays as it is, as far as its customer can say."""
+    service = schedule.services.get(slot.service)
+    return slot.starts_at - timedelta(minutes=service.cancel_until_min if service else 0)
 
 
 def _moving(order: Order, lines: Sequence[Line]) -> list[tuple[Booking, Line]]:

@@ -111,9 +111,14 @@ class OfferedSlot:
 
     def is_bookable(self, now: datetime) -> bool:
         """Whether it takes new holds at this moment, as far as seats are left."""
-        if self.is_closed or now >= (self.bookable_until or self.slot.starts_at):
-            return False
-        return self.bookable_from is None or self.bookable_from <= now
+        return not self.is_closed and not self.is_too_soon(now) and not self.is_too_far(now)
+
+    def is_too_soon(self, now: datetime) -> bool:
+        """Also when it has begun."""
+        return now >= (self.bookable_until or self.slot.starts_at)
+
+    def is_too_far(self, now: datetime) -> bool:
+        return self.bookable_from is not None and now < self.bookable_from
 
     def state(self, seats: Seats, now: datetime) -> SlotState:
         if not self.is_bookable(now):

@@ -64,7 +64,7 @@ class _Line:
 
     def fill_in(self, seats: Seats, now: datetime) -> bytes:
         """Written again only where something has changed: mostly one slot of a thousand has."""
-        is_closed = self._offered.slot.starts_at <= now
+        is_closed = not self._offered.is_bookable(now)
         if seats is not self._seats or is_closed != self._is_closed:
             self._seats, self._is_closed = seats, is_closed
             self._text = self._given + b"," + _json(self._taken(seats, now))[1:]

@@ -21,7 +21,7 @@ const RECHECK_MS = 500;
 /** What could not be fetched is asked for again after this. */
 const RELOAD_MS = 5_000;
 /** Refusals after which there is no hold any more. */
-const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "not_found"]);
+const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "too_soon", "too_far", "not_found"]);
 /** Answers after which a hold of an earlier page need not be asked for again. */
 const GONE = new Set([403, 404, 410]);
 
