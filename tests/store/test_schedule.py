@@ -1,19 +1,25 @@
 """Settings, services and openings change together, under one version."""
 
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from tests.store.studio import NOW, OPENINGS, TALK, YOGA, found, slot
+from tests.store.studio import NOW, OPENINGS, TALK, YOGA, confirmation, found, line, slot
+from widget_server.domain.openings import Opening, SlotRule
+from widget_server.domain.services import CapacityRule
 from widget_server.domain.sites import Site
-from widget_server.errors import NotFound
+from widget_server.domain.slots import OfferedSlot
+from widget_server.errors import NotFound, SlotFull
+from widget_server.store.bookings import Bookings
 from widget_server.store.database import Database
-from widget_server.store.schedule import Schedules, put_openings, put_service, put_settings
+from widget_server.store.schedule import Schedules, Write, put_openings, put_service, put_settings
 from widget_server.store.sites import Sites
+from widget_server.store.slot_rules import put_slot_rules
 from widget_server.store.tables import MeetingRow
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +31,29 @@ async def test_a_schedule_comes_back_as_it_was_written(db: Database, site: Site)
     assert schedule.version == site.schedule_version == 2
     assert schedule.zone == ZoneInfo("Europe/Berlin")
     assert schedule.services == {"yoga": YOGA, "talk": TALK}
-    assert schedule.openings == OPENINGS
+    assert without_ids(schedule.openings) == OPENINGS
+
+
+async def test_everything_about_a_service_is_kept(db: Database, site: Site) -> None:
+    wanted = replace(
+        TALK,
+        name="Long talk",
+        capacity_rule=CapacityRule.BY_SHIFT,
+        buffer_before_min=5,
+        buffer_after_min=10,
+        notice_min=90,
+        horizon_days=60,
+        cancel_until_min=1440,
+        is_offered=False,
+    )
+    typed = Opening("talk", time(9, 10), time(9, 55), day=NOW.date(), whole=True)
+
+    await change(db, site, lambda session: put_service(session, site.id, wanted, at=NOW))
+    await change(db, site, lambda session: put_openings(session, site.id, "talk", [typed]), version=3)
+
+    schedule = await Schedules(db).load(site.id)
+    assert schedule.services["talk"] == wanted
+    assert without_ids(o for o in schedule.openings if o.service == "talk") == (typed,)
 
 
 async def test_a_site_that_does_not_exist_has_no_schedule(db: Database, site: Site) -> None:
@@ -94,7 +122,7 @@ async def test_openings_take_the_place_of_those_before(db: Database, site: Site)
         write=lambda session: put_openings(session, site.id, "yoga", OPENINGS[:1]),
     )
 
-    assert (await Schedules(db).load(site.id)).openings == OPENINGS[:1]
+    assert without_ids((await Schedules(db).load(site.id)).openings) == OPENINGS[:1]
 
 
 async def test_one_site_s_services_are_not_another_s(db: Database, site: Site) -> None:
@@ -110,26 +138,72 @@ async def test_one_site_s_services_are_not_another_s(db: Database, site: Site) -
 
 
 async def test_a_new_capacity_holds_for_meetings_to_come_but_throws_nobody_out(db: Database, site: Site) -> None:
-    async with db.transaction() as session:
-        for offered, booked in ((slot(day=-1), 1), (slot(day=1), 2), (slot(day=2), 9)):
-            session.add(
-                MeetingRow(
-                    site_id=site.id,
-                    slot=offered.slot.id,
-                    service="yoga",
-                    starts_at=offered.slot.starts_at,
-                    capacity=12,
-                    booked=booked,
-                    version=1,
-                )
-            )
+    await met(db, site, (slot(day=-1), 1), (slot(day=1), 2), (slot(day=2), 9))
     smaller = replace(YOGA, capacity=5)
 
     assert await Schedules(db).change(
         site.id, from_version=2, to_version=3, write=lambda session: put_service(session, site.id, smaller, at=NOW)
     )
 
+    assert await sizes(db) == [(1, 12), (2, 5), (9, 9)]
+
+
+async def test_a_slot_with_seats_of_its_own_keeps_them_when_the_service_changes(db: Database, site: Site) -> None:
+    await met(db, site, (slot(day=1), 2), (slot(day=2), 9), (slot(day=3), 1))
+    rules = [SlotRule(slot(day=1).slot, capacity=20), SlotRule(slot(day=2).slot, capacity=5)]
+
+    await change(db, site, lambda session: put_slot_rules(session, site.id, rules))
+    await change(db, site, lambda session: put_service(session, site.id, replace(YOGA, capacity=3), at=NOW), version=3)
+
+    assert await sizes(db) == [(2, 20), (9, 9), (1, 3)]
+
+
+async def test_by_shift_the_meetings_stay_as_they_are_until_somebody_books(db: Database, site: Site) -> None:
+    """Two people serve three each; later three do, and then one is left."""
+    by_shift = replace(YOGA, capacity=3, capacity_rule=CapacityRule.BY_SHIFT)
+    bookings = Bookings(db)
+    await bookings.confirm(confirmation(site, [line(slot(capacity=6), 5)]))
+    await change(db, site, lambda session: put_service(session, site.id, by_shift, at=NOW))
+    site = replace(site, schedule_version=3)
+    assert await sizes(db) == [(5, 6)]
+
+    await bookings.confirm(confirmation(site, [line(slot(capacity=9), 2)]))
+
+    assert await sizes(db) == [(7, 9)]
+    with pytest.raises(SlotFull):
+        await bookings.confirm(confirmation(site, [line(slot(capacity=3), 1)]))
+    with pytest.raises(SlotFull):
+        await bookings.confirm(confirmation(site, [line(slot(capacity=9), 3)]))
+    assert await sizes(db) == [(7, 9)]
+
+
+async def change(db: Database, site: Site, write: Write, *, version: int = 2) -> None:
+    assert await Schedules(db).change(site.id, from_version=version, to_version=version + 1, write=write)
+
+
+async def met(db: Database, site: Site, *booked: tuple[OfferedSlot, int]) -> None:
+    """Meetings of twelve with so many seats booked."""
+    async with db.transaction() as session:
+        session.add_all(
+            MeetingRow(
+                site_id=site.id,
+                slot=offered.slot.id,
+                service="yoga",
+                starts_at=offered.slot.starts_at,
+                capacity=12,
+                booked=seats,
+                version=1,
+            )
+            for offered, seats in booked
+        )
+
+
+async def sizes(db: Database) -> list[tuple[int, int]]:
+    """Booked seats and capacity of all meetings, by their start."""
     async with db.snapshot() as session:
-        meetings = (await session.exec(select(MeetingRow).order_by(col(MeetingRow.starts_at)))).all()
-    assert [(meeting.booked, meeting.capacity) for meeting in meetings] == [(1, 12), (2, 5), (9, 9)]
-    assert meetings[0].starts_at == NOW - timedelta(days=1)
+        meetings = await session.exec(select(MeetingRow).order_by(col(MeetingRow.starts_at)))
+        return [(meeting.booked, meeting.capacity) for meeting in meetings]
+
+
+def without_ids(openings: Iterable[Opening]) -> tuple[Opening, ...]:
+    return tuple(replace(opening, id=None) for opening in openings)

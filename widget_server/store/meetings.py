@@ -31,16 +31,17 @@ async def find_or_make(session: AsyncSession, site_id: int, offered: Sequence[Of
 
 
 async def take_seats(session: AsyncSession, meeting_id: int, offered: OfferedSlot, seats: int) -> None:
-    """Below both capacities: a meeting may keep a larger one than the schedule has by now, if it was that full.
+    """Up to the capacity that the slot has now: `offered` is of the very version of the schedule that is locked.
 
-    Raises SlotFull.
+    The meeting gets that capacity too, so it may grow with its slot, or with the people who serve it. It keeps a larger
+    one for as long as it is fuller than that, and takes nobody else then. Raises SlotFull.
     """
     booked = col(MeetingRow.booked)
     taken = await session.exec(
         update(MeetingRow)
         .where(col(MeetingRow.id) == meeting_id)
-        .where(booked + seats <= col(MeetingRow.capacity), booked + seats <= offered.capacity)
-        .values(booked=booked + seats, version=col(MeetingRow.version) + 1)
+        .where(booked + seats <= offered.capacity)
+        .values(booked=booked + seats, capacity=offered.capacity, version=col(MeetingRow.version) + 1)
     )
     if taken.rowcount == 0:
         now_booked = (await session.exec(select(MeetingRow.booked).where(col(MeetingRow.id) == meeting_id))).one()

@@ -1,4 +1,7 @@
-"""The only place that writes settings, services and openings, all under one version, and reads them as a schedule."""
+"""The only place that raises a schedule's version, and that reads all of a schedule as of one version.
+
+Services and openings are written here, staff, blackouts and rules for single slots in the files of their names.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -7,15 +10,18 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import case, delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
-from sqlmodel.sql.expression import Select, SelectOfScalar
+from sqlmodel.sql.expression import Select
 
 from widget_server.domain.money import Money
-from widget_server.domain.schedule import Opening, Place, Schedule, Service, ServiceKind
+from widget_server.domain.schedule import CapacityRule, Opening, Place, Schedule, Service, ServiceKind
 from widget_server.domain.sites import Site
 from widget_server.errors import NotFound
+from widget_server.store.blackouts import read_blackouts
 from widget_server.store.database import Database, insert
 from widget_server.store.sites import to_site
-from widget_server.store.tables import MeetingRow, OpeningRow, ServiceRow, SiteRow, values
+from widget_server.store.slot_rules import read_slot_rules
+from widget_server.store.staff import read_days_off, read_shifts, read_staff
+from widget_server.store.tables import MeetingRow, OpeningRow, ServiceRow, SiteRow, SlotRuleRow, values
 
 Write = Callable[[AsyncSession], Awaitable[None]]
 """What a change does besides raising the version, out of the `put_…` functions below."""
@@ -32,18 +38,7 @@ class Schedules:
     async def load_with_site(self, site_id: int) -> tuple[Site, Schedule]:
         """Both as of the same version. Raises NotFound."""
         async with self._db.snapshot() as session:
-            site = await session.get(SiteRow, site_id)
-            services = (await session.exec(_services_of(site_id))).all()
-            openings = (await session.exec(_openings_of(site_id))).all()
-        if site is None:
-            raise NotFound("There is no such site.")
-        schedule = Schedule(
-            version=site.schedule_version,
-            zone=ZoneInfo(site.zone),
-            services={row.key: _to_service(row, site.currency) for row in services},
-            openings=tuple(_to_opening(row, key) for row, key in openings),
-        )
-        return to_site(site), schedule
+            return await read_schedule(session, site_id)
 
     async def change(
         self,
@@ -75,6 +70,27 @@ class Schedules:
         return True
 
 
+async def read_schedule(session: AsyncSession, site_id: int) -> tuple[Site, Schedule]:
+    """As of this transaction: a change of the schedule finds itself under its new version. Raises NotFound."""
+    site = (await session.exec(select(SiteRow).where(col(SiteRow.id) == site_id))).one_or_none()
+    if site is None:
+        raise NotFound("There is no such site.")
+    services = await session.exec(select(ServiceRow).where(col(ServiceRow.site_id) == site_id).order_by(_service_id))
+    openings = await session.exec(_openings_of(site_id))
+    schedule = Schedule(
+        version=site.schedule_version,
+        zone=ZoneInfo(site.zone),
+        services={row.key: _to_service(row, site.currency) for row in services},
+        openings=tuple(_to_opening(row, key) for row, key in openings),
+        staff=await read_staff(session, site_id),
+        shifts=await read_shifts(session, site_id),
+        days_off=await read_days_off(session, site_id),
+        blackouts=await read_blackouts(session, site_id),
+        slot_rules=await read_slot_rules(session, site_id),
+    )
+    return to_site(site), schedule
+
+
 async def put_settings(session: AsyncSession, site: Site) -> None:
     """Everything about a site that its operator may set; not its key, partition, epoch and version."""
     await session.exec(
@@ -97,7 +113,8 @@ async def put_settings(session: AsyncSession, site: Site) -> None:
 async def put_service(session: AsyncSession, site_id: int, service: Service, *, at: datetime) -> None:
     """A new service, or what one is from now on.
 
-    Its meetings from `at` on get its capacity; those with more seats booked already keep just these.
+    Its meetings from `at` on get its capacity; those with more seats booked already keep just these, and those of
+    slots with seats of their own keep theirs. By shift it is the people who say how many: whoever confirms writes it.
     """
     row = ServiceRow(
         site_id=site_id,
@@ -111,16 +128,30 @@ async def put_service(session: AsyncSession, site_id: int, service: Service, *, 
         seats_per_booking_max=service.seats_per_booking_max,
         price_minor=service.price.amount_minor,
         access=service.access,
+        capacity_rule=service.capacity_rule,
+        buffer_before_min=service.buffer_before_min,
+        buffer_after_min=service.buffer_after_min,
+        notice_min=service.notice_min,
+        horizon_days=service.horizon_days,
+        cancel_until_min=service.cancel_until_min,
+        is_offered=service.is_offered,
     )
     put = insert(session, ServiceRow).values(values(row))
     await session.exec(put.on_conflict_do_update(index_elements=["site_id", "key"], set_=values(row)))
+    if service.capacity_rule is CapacityRule.FIXED:
+        await _resize_meetings(session, site_id, service, from_at=at)
+
+
+async def _resize_meetings(session: AsyncSession, site_id: int, service: Service, *, from_at: datetime) -> None:
     booked, capacity = col(MeetingRow.booked), service.capacity
+    sized = select(SlotRuleRow.slot).where(col(SlotRuleRow.site_id) == site_id, col(SlotRuleRow.capacity).is_not(None))
     await session.exec(
         update(MeetingRow)
         .where(
             col(MeetingRow.site_id) == site_id,
             col(MeetingRow.service) == service.key,
-            col(MeetingRow.starts_at) >= at,
+            col(MeetingRow.starts_at) >= from_at,
+            col(MeetingRow.slot).not_in(sized),
         )
         .values(capacity=case((booked > capacity, booked), else_=capacity))
     )
@@ -135,14 +166,18 @@ async def put_openings(session: AsyncSession, site_id: int, service: str, openin
     await session.exec(delete(OpeningRow).where(col(OpeningRow.service_id) == service_id))
     session.add_all(
         OpeningRow(
-            service_id=service_id, starts=opening.starts, ends=opening.ends, weekday=opening.weekday, day=opening.day
+            service_id=service_id,
+            starts=opening.starts,
+            ends=opening.ends,
+            weekday=opening.weekday,
+            day=opening.day,
+            whole=opening.whole,
         )
         for opening in openings
     )
 
 
-def _services_of(site_id: int) -> SelectOfScalar[ServiceRow]:
-    return select(ServiceRow).where(col(ServiceRow.site_id) == site_id).order_by(col(ServiceRow.id))
+_service_id = col(ServiceRow.id)
 
 
 def _openings_of(site_id: int) -> Select[OpeningRow, str]:
@@ -166,8 +201,15 @@ def _to_service(row: ServiceRow, currency: str) -> Service:
         seats_per_booking_max=row.seats_per_booking_max,
         price=Money(row.price_minor, currency),
         access=row.access,
+        capacity_rule=CapacityRule(row.capacity_rule),
+        buffer_before_min=row.buffer_before_min,
+        buffer_after_min=row.buffer_after_min,
+        notice_min=row.notice_min,
+        horizon_days=row.horizon_days,
+        cancel_until_min=row.cancel_until_min,
+        is_offered=row.is_offered,
     )
 
 
 def _to_opening(row: OpeningRow, service: str) -> Opening:
-    return Opening(service=service, starts=row.starts, ends=row.ends, weekday=row.weekday, day=row.day)
+    return Opening(service, row.starts, row.ends, row.weekday, row.day, row.whole, row.id)

@@ -105,6 +105,9 @@ class ServiceRow(Table, table=True):
         UniqueConstraint("site_id", "key"),
         CheckConstraint("capacity > 0 AND length_min > 0 AND seats_per_booking_max > 0", name="sizes"),
         CheckConstraint("price_minor >= 0", name="price"),
+        CheckConstraint("capacity_rule IN ('fixed', 'by_shift')", name="capacity_rule"),
+        CheckConstraint("buffer_before_min >= 0 AND buffer_after_min >= 0", name="buffers"),
+        CheckConstraint("notice_min >= 0 AND cancel_until_min >= 0 AND horizon_days > 0", name="deadlines"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -120,6 +123,13 @@ class ServiceRow(Table, table=True):
     price_minor: int
     """A seat's price in the site's currency."""
     access: str = Field(max_length=2000)
+    capacity_rule: str = Field(max_length=16)
+    buffer_before_min: int
+    buffer_after_min: int
+    notice_min: int
+    horizon_days: int
+    cancel_until_min: int
+    is_offered: bool
 
 
 class OpeningRow(Table, table=True):
@@ -135,6 +145,136 @@ class OpeningRow(Table, table=True):
     ends: time
     weekday: int | None = None
     day: date | None = None
+    whole: bool
+
+
+class SlotRuleRow(Table, table=True):
+    __tablename__ = "slot_rule"
+    __table_args__ = (
+        UniqueConstraint("site_id", "slot"),
+        ForeignKeyConstraint(["site_id", "service"], ["service.site_id", "service.key"]),
+        CheckConstraint("capacity > 0", name="capacity"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int
+    slot: str = Field(max_length=100)
+    service: str = Field(max_length=64)
+    ends_at: datetime = Field(sa_type=Instant)
+    is_closed: bool
+    capacity: int | None = None
+    is_kept: bool
+
+
+class StaffRow(Table, table=True):
+    __tablename__ = "staff"
+    __table_args__ = (UniqueConstraint("site_id", "key"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    key: str = Field(max_length=64)
+    name: str = Field(max_length=200)
+    email: str | None = Field(default=None, max_length=320)
+    is_active: bool
+
+
+class StaffServiceRow(Table, table=True):
+    """Which services a staff member serves."""
+
+    __tablename__ = "staff_service"
+    __table_args__ = (
+        UniqueConstraint("site_id", "staff", "service"),
+        ForeignKeyConstraint(["site_id", "staff"], ["staff.site_id", "staff.key"]),
+        ForeignKeyConstraint(["site_id", "service"], ["service.site_id", "service.key"]),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int
+    staff: str = Field(max_length=64)
+    service: str = Field(max_length=64)
+
+
+class ShiftRow(Table, table=True):
+    __tablename__ = "shift"
+    __table_args__ = (
+        ForeignKeyConstraint(["site_id", "staff"], ["staff.site_id", "staff.key"]),
+        CheckConstraint("(weekday IS NULL) <> (day IS NULL)", name="weekly_or_dated"),
+        CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
+        Index(None, "site_id", "staff"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int
+    staff: str = Field(max_length=64)
+    starts: time
+    ends: time
+    weekday: int | None = None
+    day: date | None = None
+
+
+class ShiftServiceRow(Table, table=True):
+    """Which services are served in a shift; none of these rows: all that the member serves."""
+
+    __tablename__ = "shift_service"
+    __table_args__ = (
+        UniqueConstraint("shift_id", "service"),
+        ForeignKeyConstraint(["site_id", "service"], ["service.site_id", "service.key"]),
+        Index(None, "site_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int
+    shift_id: int = Field(foreign_key="shift.id")
+    service: str = Field(max_length=64)
+
+
+class DayOffRow(Table, table=True):
+    __tablename__ = "day_off"
+    __table_args__ = (
+        UniqueConstraint("site_id", "staff", "day"),
+        ForeignKeyConstraint(["site_id", "staff"], ["staff.site_id", "staff.key"]),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int
+    staff: str = Field(max_length=64)
+    day: date
+
+
+class BlackoutRow(Table, table=True):
+    __tablename__ = "blackout"
+    __table_args__ = (
+        ForeignKeyConstraint(["site_id", "service"], ["service.site_id", "service.key"]),
+        ForeignKeyConstraint(["site_id", "staff"], ["staff.site_id", "staff.key"]),
+        CheckConstraint("service IS NULL OR staff IS NULL", name="service_or_staff"),
+        CheckConstraint("(starts IS NULL) = (ends IS NULL)", name="times"),
+        CheckConstraint("first_day <= last_day", name="days"),
+        CheckConstraint("last_day IS NOT NULL OR NOT yearly", name="yearly"),
+        Index(None, "site_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    service: str | None = Field(default=None, max_length=64)
+    staff: str | None = Field(default=None, max_length=64)
+    first_day: date
+    last_day: date | None = None
+    starts: time | None = None
+    ends: time | None = None
+    weekdays: list[int] = Field(sa_type=JSON)
+    yearly: bool
+    reason: str = Field(max_length=200)
+
+
+class SightingRow(Table, table=True):
+    """Where a site's widget was seen last, in a frame of a page that may have it."""
+
+    __tablename__ = "sighting"
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id", unique=True)
+    origin: str = Field(max_length=300)
+    seen_at: datetime = Field(sa_type=Instant)
 
 
 class MeetingRow(Table, table=True):

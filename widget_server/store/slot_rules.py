@@ -1,0 +1,69 @@
+"""The only place that reads and writes rules for single slots."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import case, delete, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.openings import SlotRule
+from widget_server.domain.slots import Slot
+from widget_server.store.database import insert
+from widget_server.store.tables import MeetingRow, SlotRuleRow, values
+
+
+async def put_slot_rules(session: AsyncSession, site_id: int, rules: Iterable[SlotRule]) -> None:
+    """Each in place of the one that its slot had; one that says nothing any more goes.
+
+    Where a rule names seats, the slot's meeting gets just as many; with more seats booked already it keeps these.
+    """
+    for rule in rules:
+        if not (rule.is_closed or rule.is_kept or rule.capacity):
+            await remove_slot_rule(session, site_id, rule.slot)
+            continue
+        row = _row_of(site_id, rule)
+        put = insert(session, SlotRuleRow).values(values(row))
+        await session.exec(put.on_conflict_do_update(index_elements=["site_id", "slot"], set_=values(row)))
+        if rule.capacity is not None:
+            await _resize(session, site_id, rule.slot, rule.capacity)
+
+
+async def remove_slot_rule(session: AsyncSession, site_id: int, slot: Slot) -> None:
+    """Again: nothing more happens."""
+    await session.exec(delete(SlotRuleRow).where(col(SlotRuleRow.site_id) == site_id, col(SlotRuleRow.slot) == slot.id))
+
+
+async def prune_slot_rules(session: AsyncSession, site_id: int, before: datetime) -> None:
+    """Forget rules of slots that have ended by then."""
+    await session.exec(
+        delete(SlotRuleRow).where(col(SlotRuleRow.site_id) == site_id, col(SlotRuleRow.ends_at) < before)
+    )
+
+
+async def read_slot_rules(session: AsyncSession, site_id: int) -> tuple[SlotRule, ...]:
+    rows = select(SlotRuleRow).where(col(SlotRuleRow.site_id) == site_id).order_by(col(SlotRuleRow.slot))
+    return tuple(
+        SlotRule(Slot.parse(row.slot), row.is_closed, row.capacity, row.is_kept) for row in await session.exec(rows)
+    )
+
+
+async def _resize(session: AsyncSession, site_id: int, slot: Slot, capacity: int) -> None:
+    booked = col(MeetingRow.booked)
+    await session.exec(
+        update(MeetingRow)
+        .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.slot) == slot.id)
+        .values(capacity=case((booked > capacity, booked), else_=capacity))
+    )
+
+
+def _row_of(site_id: int, rule: SlotRule) -> SlotRuleRow:
+    return SlotRuleRow(
+        site_id=site_id,
+        slot=rule.slot.id,
+        service=rule.slot.service,
+        ends_at=rule.slot.ends_at,
+        is_closed=rule.is_closed,
+        capacity=rule.capacity,
+        is_kept=rule.is_kept,
+    )
