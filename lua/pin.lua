@@ -132,11 +132,6 @@ if tonumber(hold[11]) <= now then
 end
 
 local fence = tonumber(hold[7] or 0) + 1
-if found ~= claims then
-  drop_claims(claims)
-  redis.call('HSET', keys.hold, 'claims', claims_text)
-end
-keep_claims(found, '+inf')
 local parts = {}
 for n, line in ipairs(lines) do
   for _, member in ipairs(line.dropped) do
@@ -145,6 +140,11 @@ for n, line in ipairs(lines) do
   keep_line(line, line.counted, line.member, '+inf')
   parts[n] = write_seats(line, line.counted)
 end
+if found ~= claims then
+  drop_claims(claims, parts)
+  redis.call('HSET', keys.hold, 'claims', claims_text)
+end
+keep_claims(found, '+inf', parts)
 redis.call('PERSIST', keys.hold)
 redis.call('HSET', keys.hold, 'state', 'paying', 'attempt', attempt, 'fence', string.format('%d', fence),
   'resolve_by', string.format('%d', resolve_by), 'window', string.format('%d', window_ms),

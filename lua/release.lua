@@ -66,7 +66,7 @@ if hold[3] ~= lines_text(lines) or (hold[5] or '') ~= claims_text then
 end
 
 local parts = give_back(lines, hold_id)
-drop_claims(claims)
+drop_claims(claims, parts)
 end_hold(keys, site, hold_id, 'released', hold[6] + 1)
 tell_seats(feed_key, site, epoch, 'release', hold_id, '', parts)
 return { 'RELEASED' }

@@ -47,7 +47,7 @@ end
 local epochs = {}
 local function end_due(hold, version)
   local parts = give_back(hold.lines, hold.id)
-  drop_claims(hold.claims)
+  drop_claims(hold.claims, parts)
   end_hold(hold.keys, hold.site, hold.id, 'expired', version + 1)
   epochs[hold.site] = epochs[hold.site] or redis.call('HGET', hold.gate_key, 'epoch') or '0'
   tell_seats(feed_key, hold.site, epochs[hold.site], 'expire', hold.id, '', parts)

@@ -1,6 +1,9 @@
---[[ Take claims out of their diaries: whoever was claimed is free. ]]
-local function drop_claims(claims)
+-- include: note_claim
+--[[ Take claims out of their diaries: whoever was claimed is free. Adds to `parts` what to tell the feed. ]]
+local function drop_claims(claims, parts)
   for _, claim in ipairs(claims) do
-    redis.call('ZREM', claim.diary_key, claim.member)
+    if redis.call('ZREM', claim.diary_key, claim.member) == 1 then
+      parts[#parts + 1] = note_claim(claim, '')
+    end
   end
 end

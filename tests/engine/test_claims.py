@@ -48,7 +48,7 @@ async def diary(box: Box, claimed: str, of: Slot = YOGA) -> list[str]:
     """Whose claims stand in somebody's diary on that day, live or not."""
     key = keys.of_site(box.site.partition, box.site.key).diary(claimed, of.starts_at.date())
     (members,) = await box.connection.read(("ZRANGE", key, 0, -1))
-    return [member.partition(":")[0] for member in members]
+    return [member.partition(":")[0] for member in members if member != "#"]
 
 
 async def test_one_person_serves_one_of_two_overlapping_slots_of_two_services(box: Box) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from widget_server.domain.claims import ClaimMoved
 from widget_server.domain.slots import Seats
 
 
@@ -21,6 +22,8 @@ class SeatsMoved:
     """When that hold ends or, pinned, must be resolved by."""
     seats: tuple[tuple[str, Seats], ...]
     """Slot id and its seats."""
+    claims: tuple[ClaimMoved, ...] = ()
+    """Who is taken or free since then, in the order of their diaries' changes. For the server's eyes only."""
 
 
 @dataclass(frozen=True, slots=True)

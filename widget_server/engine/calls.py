@@ -122,11 +122,11 @@ def commit(site: Site, kept: KeptHold, *, fence: int, booked: Sequence[BookedSea
     held = {line.slot: line.seats for line in kept.lines}
     told = {seats.slot: (seats.booked, seats.version) for seats in booked}
     slots = list(dict.fromkeys([*held, *told]))
-    args: list[Word] = [site.key, site.epoch, kept.id, fence]
+    args: list[Word] = [site.key, site.epoch, kept.id, fence, kept.claims_text, len(slots)]
     for slot in slots:
         args += [slot.id, held.get(slot, 0), *told.get(slot, (-1, 0)), to_ms(slot.starts_at)]
     gate, _, *others = _of_hold(site, kept.id, kept.visitor, kept.network, [slot.id for slot in slots])
-    return Call(load("commit"), [gate, *others], args)
+    return Call(load("commit"), [gate, *others, *_diaries(site, kept)], args)
 
 
 def set_booked(site: Site, booked: Sequence[BookedSeats]) -> Call:

@@ -186,13 +186,16 @@ def _understood(entry: Reply) -> Update | None:
 
 
 def _update(entry: Reply) -> Update:
-    """One field each: what lua/lib/tell_seats.lua, tell_schedule.lua and lua/open.lua have written."""
+    """One field each: what lua/lib/tell_seats.lua, note_claim.lua, tell_schedule.lua and lua/open.lua have written."""
     feed_id, (kind, told) = entry
     match kind:
         case "seats":
             site_key, epoch, cause, hold_id, until_ms, slots = told.split(" ", 5)
-            seats = tuple([_seats(part) for part in slots.split(";") if part])
-            return SeatsMoved(site_key, feed_id, int(epoch), cause, hold_id or None, kept.instant(until_ms), seats)
+            parts = [part for part in slots.split(";") if part]
+            seats = tuple([_seats(part) for part in parts if part[0] != "@"])
+            claims = tuple([kept.claim_told(part[1:]) for part in parts if part[0] == "@"]) if "@" in slots else ()
+            until = kept.instant(until_ms)
+            return SeatsMoved(site_key, feed_id, int(epoch), cause, hold_id or None, until, seats, claims)
         case "schedule" | "settled":
             site_key, epoch, version = told.split(" ")
             return ScheduleMoved(site_key, feed_id, int(epoch), int(version), settled=kind == "settled")

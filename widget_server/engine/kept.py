@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from widget_server.clock import from_ms
+from widget_server.domain import claims
+from widget_server.domain.claims import ClaimMoved, Diary
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.slots import Seats, Slot
 from widget_server.engine.wire import Reply, Word
 
 _EPOCH, _DAY_MS = date(1970, 1, 1), 86_400_000
+_COUNT = "#"
+"""The member of a diary whose score says how often it has changed."""
+_BOOKED = 4_000_000_000_000_000
+"""The score of a booking's claim, as lua/commit.lua writes it."""
 CLOCK_FIELDS = ("offset", "seen")
 GATE_FIELDS = ("epoch", "state", "schedule")
 HOLD_FIELDS = (
@@ -119,6 +125,20 @@ def seats_told(figures: str) -> Seats:
     return Seats(int(held), int(booked), int(version), instant(frees_ms))
 
 
+def diary(members: Sequence[str]) -> Diary:
+    """From the members of a diary, each with its score."""
+    scores = dict(zip(members[::2], members[1::2], strict=True))
+    count = int(float(scores.pop(_COUNT, 0)))
+    return Diary.of(count, (_stands(member, score) for member, score in scores.items()))
+
+
+def claim_told(part: str) -> ClaimMoved:
+    """`<claimed>:<day> <count> <member> <score>`, as the feed tells it; without a score the claim has gone."""
+    whose, count, member, score = part.split(" ")
+    claimed, _, day = whose.rpartition(":")
+    return ClaimMoved(claimed, date.fromisoformat(day), int(count), _stands(member, score), is_gone=not score)
+
+
 def instant(milliseconds: Reply) -> datetime | None:
     return from_ms(int(milliseconds)) if milliseconds else None
 
@@ -137,6 +157,16 @@ def days_of(from_ms: int, until_ms: int) -> tuple[date, ...]:
     """The UTC days from one instant until, without it, another."""
     first, last = from_ms // _DAY_MS, (until_ms - 1) // _DAY_MS
     return tuple(_EPOCH + timedelta(days=day) for day in range(first, last + 1))
+
+
+def _stands(member: str, score: str) -> claims.Claim:
+    """A claim as it stands in a diary: `<hold>:<slot>:<from>:<until>:<seats>`."""
+    _, slot_id, busy_from, busy_until, seats = member.split(":")
+    is_booked = bool(score) and float(score) == _BOOKED
+    frees_at = None if is_booked or score.endswith("inf") else instant(score)
+    return claims.Claim(
+        member, slot_id, from_ms(int(busy_from)), from_ms(int(busy_until)), int(seats), frees_at, is_booked
+    )
 
 
 def _claim(text: str) -> Claim:

@@ -8,8 +8,9 @@ Site:
     {p}:<site>:gate                     HASH    epoch, schedule, raised_by, state OPEN|REBUILDING, rebuilder, until_ms
     {p}:<site>:day:<service>:<date>     HASH    "<hhmm>Z.<minutes>" -> "held:booked:version:booked_version[:frees_ms]"
     {p}:<site>:slot:<slot>              ZSET    "<hold>:<seats>" -> deadline, +inf when pinned: every live line
-    {p}:<site>:diary:<claimed>:<date>   ZSET    "<hold>:<slot>:<from>:<until>:<seats>" -> deadline, +inf when pinned or
-                                                booked: who or what is busy; a claim stands in each UTC day it touches
+    {p}:<site>:diary:<claimed>:<date>   ZSET    "<hold>:<slot>:<from>:<until>:<seats>" -> deadline, +inf when pinned,
+                                                4e15 when booked: who or what is busy; a claim stands in each UTC day
+                                                it touches. "#" -> how often this diary has changed
     {p}:<site>:hold:<hold>              HASH    state, secret, lines, deadline, limit, version, visitor, network,
                                                 claims, renewed_from, changed_from, and of its pins: attempt, fence,
                                                 window, resolve_by, pins, unpinned

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from widget_server.clock import from_ms, to_ms
 from widget_server.domain.bookings import BookedSeats, SeatCount
+from widget_server.domain.claims import Diary
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISITOR_MAX
 from widget_server.domain.sites import Site
@@ -29,10 +30,16 @@ SWEEP_MAX, SWEPT_AT_ONCE = 128, 32
 SLOTS_AT_ONCE = 100
 RESTORED_AT_ONCE = 500
 DAYS_MAX = 33
+READ_AT_ONCE = 1_000
+"""So many days and diaries are read by one pipeline: a month of thirty people."""
 READS_MAX = 3
 LOOKS_DUE_MS = 20
 """The sweep reads along what will be due in the blink of an eye; the script decides."""
 
+DayKey = tuple[str, date]
+"""A service and a day of UTC."""
+DiaryKey = tuple[str, date]
+"""Somebody, or something, and a day of UTC."""
 FindOffered = Callable[[Slot], OfferedSlot | None]
 """How a slot is offered by now, if it is: `Schedule.find`."""
 
@@ -389,13 +396,34 @@ class Reservations:
             ("HMGET", of_site.gate, *kept.GATE_FIELDS),
             *(("HGETALL", of_site.day(service, day)) for day in days),
         )
-        epoch, state, schedule_version = gate
-        if state != "OPEN":
-            raise Loading("The seats of this site are being counted; try again in a moment.")
         seats: dict[str, Seats] = {}
         for day, counted in zip(days, fields, strict=True):
             seats.update(kept.seats_of_day(keys.slot_id(service, day, ""), counted))
-        return Reading(last[0][0] if last else "0-0", int(schedule_version), int(epoch), seats)
+        return _reading(last, gate, seats)
+
+    async def days_and_diaries(
+        self, site: Site, days: Sequence[DayKey], diaries: Sequence[DiaryKey]
+    ) -> tuple[Reading, dict[DiaryKey, Diary]]:
+        """The seats of services' days of UTC, and the diaries of those who serve them. Raises Loading.
+
+        As with `seats_of_days`, what happens meanwhile may be told twice: a diary counts its changes.
+        """
+        of_site = keys.of_site(site.partition, site.key)
+        commands: list[Sequence[Word]] = [
+            ("XREVRANGE", of_site.partition.feed, "+", "-", "COUNT", 1),
+            ("HMGET", of_site.gate, *kept.GATE_FIELDS),
+            *(("HGETALL", of_site.day(service, day)) for service, day in days),
+            *(("ZRANGE", of_site.diary(claimed, day), 0, -1, "WITHSCORES") for claimed, day in diaries),
+        ]
+        answers: list[Reply] = []
+        for at in range(0, len(commands), READ_AT_ONCE):
+            answers += await self._connection.read(*commands[at : at + READ_AT_ONCE])
+        (last, gate), read = answers[:2], answers[2:]
+        seats: dict[str, Seats] = {}
+        for (service, day), counted in zip(days, read[: len(days)], strict=True):
+            seats.update(kept.seats_of_day(keys.slot_id(service, day, ""), counted))
+        found = zip(diaries, read[len(days) :], strict=True)
+        return _reading(last, gate, seats), {key: kept.diary(members) for key, members in found if members}
 
     async def _run(self, call: Call) -> list[Reply]:
         return await self._connection.run(call)
@@ -451,6 +479,13 @@ class Reservations:
             kept.kept_hold(site_key, hold_id, fields) or kept.nobody(site_key, hold_id)
             for (site_key, _, hold_id), fields in zip(refs, found, strict=True)
         ]
+
+
+def _reading(last: Reply, gate: Reply, seats: dict[str, Seats]) -> Reading:
+    epoch, state, schedule_version = gate
+    if state != "OPEN":
+        raise Loading("The seats of this site are being counted; try again in a moment.")
+    return Reading(last[0][0] if last else "0-0", int(schedule_version), int(epoch), seats)
 
 
 def _still_offered(found: KeptHold, offered: FindOffered) -> list[OfferedSlot]:
