@@ -19,7 +19,7 @@ def _day() -> tuple[str, str]:
     return OF_SITE.seats(slot().id)[0], slot().id.partition("T")[2]
 
 
-def _lines() -> str:
+def lines_key() -> str:
     return OF_SITE.seats(slot().id)[1]
 
 
@@ -71,19 +71,19 @@ async def day_lost(house: House, _anna: Guest) -> None:
 
 
 async def line_of_nobody(house: House, _anna: Guest) -> None:
-    await _do(house, "ZADD", _lines(), "+inf", f"{GHOST}:2")
+    await _do(house, "ZADD", lines_key(), "+inf", f"{GHOST}:2")
 
 
 async def line_of_other_seats(house: House, anna: Guest) -> None:
-    await _do(house, "ZADD", _lines(), "+inf", f"{anna.id}:1")
+    await _do(house, "ZADD", lines_key(), "+inf", f"{anna.id}:1")
 
 
 async def lines_lost(house: House, _anna: Guest) -> None:
-    await _do(house, "DEL", _lines())
+    await _do(house, "DEL", lines_key())
 
 
 async def line_of_another_deadline(house: House, anna: Guest) -> None:
-    await _do(house, "ZADD", _lines(), "+inf", f"{anna.id}:2")
+    await _do(house, "ZADD", lines_key(), "+inf", f"{anna.id}:2")
 
 
 async def due_lost(house: House, _anna: Guest) -> None:

@@ -1,6 +1,7 @@
 """An audit finds what is wrong, changes nothing, and takes nothing for wrong that is only under way."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,12 @@ from tests.store.studio import TALK
 from tests.use_cases import broken
 from tests.use_cases.broken import BROKEN, Break
 from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.sites import Site
+from widget_server.engine.inspection import Inspection
+from widget_server.engine.kept import KeptHold
 from widget_server.engine.mending import Mending, SlotMending
 from widget_server.store.tables import OrderRow, OutboxRow
-from widget_server.use_cases.auditing import Auditing
+from widget_server.use_cases.auditing import LINES_AT_ONCE, Auditing
 from widget_server.use_cases.findings import Finding, Kind
 from widget_server.use_cases.rebuilding import TAKEOVER_AFTER, Rebuilt
 
@@ -84,6 +88,26 @@ async def test_what_is_broken_is_found_and_mended_by_a_rebuild_while_serving(
     assert (await anna.look()).json()["hold"]["state"] in ("held", "paying"), "no hold ends"
     assert (await house.site()).epoch == epoch, "and nobody has to read everything again"
     assert (await rebuilt(house)).mended == 0
+
+
+async def test_a_slot_that_many_hold_is_looked_at_in_pieces_and_nothing_is_missed(
+    house: House, anna: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that whatever is due meanwhile need not wait for all of it."""
+    ghosts = [f"ghost-{number:03}" for number in range(3 * LINES_AT_ONCE)]
+    await house.redis.read(*(("ZADD", broken.lines_key(), "+inf", f"{ghost}:1") for ghost in ghosts))
+    at_once: list[int] = []
+    holds = Inspection.holds
+
+    async def noting(self: Inspection, site: Site, hold_ids: Sequence[str]) -> dict[str, KeptHold | None]:
+        at_once.append(len(hold_ids))
+        return await holds(self, site, hold_ids)
+
+    monkeypatch.setattr(Inspection, "holds", noting)
+    of_nobody = [one for one in await found(house) if one.kind is Kind.LINE]
+
+    assert sorted(one.lines for one in of_nobody) == [((ghost, 1),) for ghost in ghosts]
+    assert max(at_once) == LINES_AT_ONCE
 
 
 async def test_what_others_took_from_a_hold_that_is_over_is_not_given_back(house: House) -> None:

@@ -34,6 +34,13 @@ class FoundKey(NamedTuple):
     name: str
 
 
+class CountedLine(NamedTuple):
+    hold_id: str
+    seats: int
+    deadline_ms: float
+    """Or infinity."""
+
+
 @dataclass(frozen=True, slots=True)
 class CountedSlot:
     """How Redis counts a slot, and the lines that it has of it."""
@@ -45,8 +52,7 @@ class CountedSlot:
     booked: int
     booked_version: int
     frees_ms: int | None
-    lines: tuple[tuple[str, int, float], ...]
-    """Hold id, seats, and deadline in ms or infinity."""
+    lines: tuple[CountedLine, ...]
 
     @property
     def is_readable(self) -> bool:
@@ -59,11 +65,11 @@ class CountedSlot:
 
     @property
     def seats_of_lines(self) -> int:
-        return sum(seats for _, seats, _ in self.lines)
+        return sum(line.seats for line in self.lines)
 
     @property
     def first_deadline_ms(self) -> int | None:
-        return min((int(deadline) for *_, deadline in self.lines if deadline != inf), default=None)
+        return min((int(line.deadline_ms) for line in self.lines if line.deadline_ms != inf), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,12 @@ class Inspection:
                 if before == after:
                     found[slot] = _counted(slot, before or "", lines)
         return found
+
+    async def line_counts(self, site: Site, slots: Sequence[Slot]) -> list[int]:
+        """How many lines each of these slots has. Raises Unavailable."""
+        of_site = keys.of_site(site.partition, site.key)
+        reads = [("ZCARD", of_site.seats(slot.id)[1]) for slot in slots]
+        return await self._connection.read(*reads) if reads else []
 
     async def booked(self, site: Site, slots: Sequence[Slot]) -> list[tuple[int, int]]:
         """The booked seats of each of these slots, and the store's version of them. Raises Unavailable."""
@@ -269,7 +281,7 @@ def _counted(slot: Slot, figures: str, lines: Sequence[str]) -> CountedSlot:
         booked=booked,
         booked_version=booked_version,
         frees_ms=frees_ms,
-        lines=tuple((hold_id, int(seats), float(score)) for (hold_id, _, seats), score in pairs),
+        lines=tuple([CountedLine(hold_id, int(seats), float(score)) for (hold_id, _, seats), score in pairs]),
     )
 
 

@@ -16,20 +16,23 @@ from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
-from widget_server.engine.inspection import CountedSlot, FoundKey, Inspection
+from widget_server.engine.inspection import CountedLine, CountedSlot, FoundKey, Inspection
 from widget_server.store.audit import Audits, CountedMeeting
 from widget_server.store.sites import Sites
 from widget_server.use_cases import findings
 from widget_server.use_cases.findings import Finding, Kind
 
-SLOTS_AT_ONCE = 25
+AT_ONCE = 25
+LINES_AT_ONCE = 100
+"""Of slots that many hold. The worker ends holds in the same event loop: what is due while it looks at so many waits
+for a millisecond or so."""
 SUSPICIONS_MAX = 10_000
 """More of them are not looked at again in this round; what is wrong stays wrong until the next."""
 LOOK_AGAIN_AFTER = timedelta(seconds=2.5)
 """As long as whoever books or cancels has before the worker tells Redis in their place, and a moment."""
 RESOLVED_WITHIN = timedelta(seconds=30)
 UNTOLD_MAX = timedelta(minutes=1)
-_DAYS_AT_ONCE = 50
+_DAYS_AT_ONCE = 5
 
 _One = TypeVar("_One")
 
@@ -137,7 +140,8 @@ class Auditing:
         async for refs in self._inspection.due(partition):
             for site_key in sorted({site_key for site_key, _ in refs} & sites.keys()):
                 holds = [hold_id for key, hold_id in refs if key == site_key]
-                yield Look(suspicions=tuple(await self._due(sites[site_key], holds)))
+                for chunk in _chunks(holds, LINES_AT_ONCE):
+                    yield Look(suspicions=tuple(await self._due(sites[site_key], chunk)))
 
     async def _look_at_keys(self, site: Site, keys: Sequence[FoundKey]) -> AsyncIterator[Look]:
         named: defaultdict[str, list[str]] = defaultdict(list)
@@ -146,8 +150,9 @@ class Auditing:
         for days in _chunks(named["day"], _DAYS_AT_ONCE):
             async for look in self._look_at_days(site, days):
                 yield look
-        async for look in self._look_at_slots(site, await self._inspection.not_held(site, named["slot"])):
-            yield look
+        for slots in _chunks(named["slot"], LINES_AT_ONCE):
+            async for look in self._look_at_slots(site, await self._inspection.not_held(site, slots)):
+                yield look
         for holds in _chunks(named["hold"]):
             yield Look(holds=len(holds), suspicions=tuple(await self._holds(site, holds)))
         for sets in _chunks([(kind, name) for kind in ("visitor", "network") for name in named[kind]]):
@@ -195,13 +200,20 @@ class Auditing:
 
     async def _slots(self, site: Site, slots: Sequence[Slot]) -> list[Finding]:
         """Redis is read first: SQL, read later, then has each version that Redis may have been told."""
-        counted = await self._inspection.counted(site, slots)
-        in_sql = await self._audits.booked_of(site.id, slots)
-        ids = dict.fromkeys(hold_id for one in counted.values() for hold_id, *_ in one.lines)
-        holds = await self._inspection.holds(site, list(ids))
-        found = self._booked(site, list(counted.values()), in_sql)
-        for one in counted.values():
-            found += [*findings.held(site.key, one), *findings.lines(site.key, one, holds)]
+        counted: list[CountedSlot] = []
+        found: list[Finding] = []
+        for some in _weighed(slots, await self._inspection.line_counts(site, slots)):
+            read = list((await self._inspection.counted(site, some)).values())
+            found += [finding for one in read for finding in findings.held(site.key, one)]
+            found += await self._lines(site, [(one.slot, line) for one in read for line in one.lines])
+            counted += read
+        return found + self._booked(site, counted, await self._audits.booked_of(site.id, slots))
+
+    async def _lines(self, site: Site, lines: Sequence[tuple[Slot, CountedLine]]) -> list[Finding]:
+        found: list[Finding] = []
+        for chunk in _chunks(lines, LINES_AT_ONCE):
+            holds = await self._inspection.holds(site, list(dict.fromkeys(line.hold_id for _, line in chunk)))
+            found += findings.lines(site.key, chunk, holds)
         return found
 
     def _booked(self, site: Site, counted: Sequence[CountedSlot], in_sql: Mapping[Slot, BookedSeats]) -> list[Finding]:
@@ -254,5 +266,19 @@ class Auditing:
         ]
 
 
-def _chunks(whole: Sequence[_One], size: int = SLOTS_AT_ONCE) -> Iterator[Sequence[_One]]:
+def _chunks(whole: Sequence[_One], size: int = AT_ONCE) -> Iterator[Sequence[_One]]:
     return (whole[at : at + size] for at in range(0, len(whole), size))
+
+
+def _weighed(slots: Sequence[Slot], lines: Sequence[int]) -> Iterator[list[Slot]]:
+    """As many at once as have LINES_AT_ONCE lines together, and at least one."""
+    some: list[Slot] = []
+    weight = 0
+    for slot, count in zip(slots, lines, strict=True):
+        if some and weight + count > LINES_AT_ONCE:
+            yield some
+            some, weight = [], 0
+        some.append(slot)
+        weight += count
+    if some:
+        yield some

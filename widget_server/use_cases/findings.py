@@ -1,13 +1,13 @@
 """The only place that says what an audit finds wrong: comparisons of what Redis and SQL say of the same thing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState
 from widget_server.domain.slots import Slot
-from widget_server.engine.inspection import LIVE, CountedSlot, NotedHold
+from widget_server.engine.inspection import LIVE, CountedLine, CountedSlot, NotedHold
 from widget_server.engine.kept import KeptHold
 from widget_server.store.audit import CountedMeeting
 
@@ -104,19 +104,21 @@ def held(site_key: str, counted: CountedSlot) -> list[Finding]:
     return [Finding(site_key, Kind.HELD, counted.slot.id, told, NO_SAY, slots=(counted.slot,))]
 
 
-def lines(site_key: str, counted: CountedSlot, holds: Mapping[str, KeptHold | None]) -> list[Finding]:
+def lines(
+    site_key: str, lines: Iterable[tuple[Slot, CountedLine]], holds: Mapping[str, KeptHold | None]
+) -> list[Finding]:
     return [
         Finding(
             site_key,
             Kind.LINE,
-            f"{counted.slot.id} of hold {hold_id}",
+            f"{slot.id} of hold {hold_id}",
             f"{seats} seats, and no live hold of them",
             NO_SAY,
-            slots=(counted.slot,),
+            slots=(slot,),
             lines=((hold_id, seats),),
         )
-        for hold_id, seats, _ in counted.lines
-        if not _has_line(holds[hold_id], counted.slot, seats)
+        for slot, (hold_id, seats, _) in lines
+        if not _has_line(holds[hold_id], slot, seats)
     ]
 
 
