@@ -1,6 +1,7 @@
 """Schedules to test with: small ones by hand, and any that hypothesis can think of."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -9,7 +10,18 @@ from zoneinfo import ZoneInfo, available_timezones
 from hypothesis import strategies as st
 
 from widget_server.domain.money import Money
-from widget_server.domain.schedule import Opening, Place, Schedule, Service, ServiceKind
+from widget_server.domain.schedule import (
+    Blackout,
+    CapacityRule,
+    DayOff,
+    Opening,
+    Place,
+    Schedule,
+    Service,
+    ServiceKind,
+    Shift,
+    StaffMember,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = sorted(available_timezones())
@@ -30,6 +42,19 @@ def service(
         price=Money(price_minor, "EUR"),
         access="Studio 2",
     )
+
+
+def by_shift(key: str = "talk", *, length_min: int = 60, seats_each: int = 1) -> Service:
+    of_shifts = service(key, length_min=length_min, capacity=seats_each)
+    return replace(of_shifts, capacity_rule=CapacityRule.BY_SHIFT)
+
+
+def member(name: str, *services: str) -> StaffMember:
+    return StaffMember(name, name.title(), f"{name}@example.org", frozenset(services or ("talk",)))
+
+
+def crew(*members: StaffMember) -> dict[str, StaffMember]:
+    return {one.key: one for one in members}
 
 
 def daily(key: str, starts: time, ends: time) -> list[Opening]:
@@ -77,3 +102,78 @@ def schedules_and_days(draw: st.DrawFn) -> tuple[Schedule, date]:
     openings = draw(st.lists(st.one_of(weekly, dated), min_size=1, max_size=8))
     length_min = draw(st.sampled_from([15, 30, 45, 50, 60, 90, 240, 600]))
     return schedule(openings, service(length_min=length_min), zone=zone), day
+
+
+TOLD_ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia")
+
+
+@st.composite
+def told_zones_and_days(draw: st.DrawFn) -> tuple[ZoneInfo, date]:
+    """A zone with something peculiar about it, and a day near a change of its clocks, if it has any."""
+    name = draw(st.sampled_from(TOLD_ZONES))
+    changes = clock_changes(name, draw(st.sampled_from([2011, 2026]))) or (date(2026, 3, 29),)
+    return ZoneInfo(name), draw(st.sampled_from(changes)) + timedelta(days=draw(st.integers(-2, 2)))
+
+
+_ALL_DAY = (time(0), time(0))
+_KEYS, _NAMES = ("yoga", "talk"), ("pia", "quinn", "rosa")
+
+
+@st.composite
+def _openings(draw: st.DrawFn, near: st.SearchStrategy[date]) -> Opening:
+    key, starts, ends = draw(st.sampled_from(_KEYS)), draw(_TIMES), draw(_TIMES)
+    if draw(st.booleans()):
+        return Opening(key, starts, ends, weekday=draw(near).weekday(), whole=draw(st.booleans()))
+    return Opening(key, starts, ends, day=draw(near), whole=draw(st.booleans()))
+
+
+@st.composite
+def _shifts(draw: st.DrawFn, near: st.SearchStrategy[date]) -> Shift:
+    name, (starts, ends) = draw(st.sampled_from(_NAMES)), draw(st.just(_ALL_DAY) | st.tuples(_TIMES, _TIMES))
+    served = draw(st.sampled_from([frozenset[str](), frozenset({"talk"}), frozenset({"yoga"})]))
+    if draw(st.booleans()):
+        return Shift(name, starts, ends, weekday=draw(near).weekday(), services=served)
+    return Shift(name, starts, ends, day=draw(near), services=served)
+
+
+@st.composite
+def blackouts(draw: st.DrawFn, near: st.SearchStrategy[date]) -> Blackout:
+    first = draw(near)
+    last = draw(st.none() | st.integers(0, 3).map(lambda n: first + timedelta(days=n)))
+    starts, ends = draw(st.tuples(_TIMES, _TIMES) | st.just((None, None)))
+    of_whom: tuple[str | None, str | None] = draw(
+        st.sampled_from([*((None, name) for name in _NAMES), *((key, None) for key in _KEYS), (None, None)])
+    )
+    return Blackout(
+        first,
+        last,
+        service=of_whom[0],
+        staff=of_whom[1],
+        starts=starts,
+        ends=ends,
+        weekdays=frozenset(draw(st.sets(st.integers(0, 6)))),
+        yearly=last is not None and draw(st.booleans()),
+    )
+
+
+@st.composite
+def whole_schedules_and_days(draw: st.DrawFn) -> tuple[Schedule, date]:
+    """Two services, one of them BY_SHIFT, three people with all that can be said about them, and a day to look at."""
+    zone, day = draw(st.one_of(told_zones_and_days(), zones_and_days()))
+    near = st.integers(-3, 3).map(lambda n: day + timedelta(days=n))
+    lengths, buffers = st.sampled_from([15, 45, 60, 90]), st.sampled_from([0, 0, 10, 30])
+    talk = replace(
+        by_shift(length_min=draw(lengths), seats_each=draw(st.integers(1, 3))),
+        buffer_before_min=draw(buffers),
+        buffer_after_min=draw(buffers),
+    )
+    yoga = replace(service(length_min=draw(lengths)), buffer_after_min=draw(buffers))
+    served = st.sampled_from([("talk",), _KEYS, _KEYS, ("yoga",)])
+    drawn = schedule(draw(st.lists(_openings(near), min_size=4, max_size=10)), yoga, talk, zone=zone)
+    return replace(
+        drawn,
+        staff=crew(*(member(name, *draw(served)) for name in _NAMES)),
+        shifts=tuple(draw(st.lists(_shifts(near), min_size=8, max_size=16))),
+        days_off=tuple(draw(st.lists(st.builds(DayOff, st.sampled_from(_NAMES), near), max_size=2))),
+        blackouts=tuple(draw(st.lists(blackouts(near), max_size=3))),
+    ), day

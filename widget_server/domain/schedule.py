@@ -95,6 +95,16 @@ class Schedule:
         """All that openings make of this day, offered or not, in order. Worked out anew each time."""
         return self._look_at(service, day, self._cutting.starting_on(service, day))
 
+    def makes(self, slot: Slot) -> bool:
+        """Whether its openings make this very slot, offered or not."""
+        if slot.service not in self.services:
+            return False
+        return slot in self._made_on(slot.service, self.day_of(slot.starts_at))
+
+    def rule_of(self, slot: Slot) -> SlotRule:
+        """What is said of this single slot; a rule that says nothing, if nothing is."""
+        return self._rules.get(slot) or SlotRule(slot)
+
     def look_at(self, slot: Slot) -> CutSlot:
         """Who is on its roster, and what stands in its way, whether openings make it or not."""
         (looked_at,) = self._look_at(slot.service, self.day_of(slot.starts_at), [slot])
@@ -113,6 +123,10 @@ class Schedule:
         return lru_cache(DAYS_KEPT)(
             lambda service, day: {offered.slot: offered for offered in self._starting_on(service, day)}
         )
+
+    @cached_property
+    def _made_on(self) -> Callable[[str, date], frozenset[Slot]]:
+        return lru_cache(DAYS_KEPT)(lambda service, day: frozenset(self._cutting.starting_on(service, day)))
 
     @cached_property
     def _dark_near(self) -> Callable[[str, date], Spans]:
@@ -152,11 +166,11 @@ class Schedule:
         cut = self._cutting.starting_on(key, day)
         kept = self._cutting.kept_on(key, day)
         slots = sorted({*cut, *kept}) if kept else cut
-        made = set(cut) if kept else None
+        uncut = set(kept).difference(cut)
         page = _Page(self.services[key], self.zone, day)
         for looked_at in self._look_at(key, day, slots):
             rule = self._rules.get(looked_at.slot)
-            if looked_at.bar is None and (made is None or looked_at.slot in made):
+            if looked_at.bar is None and looked_at.slot not in uncut:
                 yield page.offer(looked_at, rule)
             elif rule is not None and rule.is_kept:
                 yield page.keep(looked_at, rule)
