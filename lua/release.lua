@@ -27,6 +27,7 @@
 ]]
 -- include: now_ms
 -- include: loaded_schedule
+-- include: running_hold
 -- include: lines_of
 -- include: lines_text
 -- include: give_back
@@ -45,28 +46,19 @@ if not loaded_schedule(gate_key, epoch) then
   return { 'NOT_LOADED' }
 end
 local now = now_ms(clock_key)
-local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline', 'claims', 'version')
-if not hold[1] then
-  return { 'ENDED' }
-end
-if hold[2] ~= secret then
-  return { 'NOT_YOURS' }
-end
-if hold[1] == 'released' then
+local hold, refused, ended = running_hold(keys.hold, secret, now)
+if ended == 'released' then
   return { 'RELEASED' }
 end
-if hold[1] == 'paying' then
-  return { 'PAYING' }
+if not hold then
+  return { refused }
 end
-if hold[1] ~= 'held' or tonumber(hold[4]) <= now then
-  return { 'ENDED' }
-end
-if hold[3] ~= lines_text(lines) or (hold[5] or '') ~= claims_text then
+if hold.lines ~= lines_text(lines) or (hold.claims or '') ~= claims_text then
   return { 'MOVED' }
 end
 
 local parts = give_back(lines, hold_id)
 drop_claims(claims, parts)
-end_hold(keys, site, hold_id, 'released', hold[6] + 1)
+end_hold(keys, site, hold_id, 'released', hold.version + 1)
 tell_seats(feed_key, site, epoch, 'release', hold_id, '', parts)
 return { 'RELEASED' }

@@ -31,6 +31,7 @@
 ]]
 -- include: now_ms
 -- include: loaded_schedule
+-- include: running_hold
 -- include: lines_of
 -- include: lines_text
 -- include: read_seats
@@ -52,25 +53,15 @@ if not loaded_schedule(gate_key, epoch) then
   return { 'NOT_LOADED' }
 end
 local now = now_ms(clock_key)
-local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'renewed_from',
-  'claims')
-if not hold[1] then
-  return { 'ENDED' }
+local hold, refused = running_hold(keys.hold, secret, now, 'limit', 'renewed_from')
+if not hold then
+  return { refused }
 end
-if hold[2] ~= secret then
-  return { 'NOT_YOURS' }
-end
-if hold[1] == 'paying' then
-  return { 'PAYING' }
-end
-local deadline, limit, version = tonumber(hold[4]), tonumber(hold[5]), tonumber(hold[6])
-if hold[1] ~= 'held' or deadline <= now then
-  return { 'ENDED' }
-end
-if version == version_seen + 1 and tonumber(hold[7] or 0) == version_seen then
+local deadline, limit, version = hold.deadline, tonumber(hold.limit), hold.version
+if version == version_seen + 1 and tonumber(hold.renewed_from or 0) == version_seen then
   return { 'RENEWED', deadline, limit, version, now }
 end
-if version ~= version_seen or hold[3] ~= lines_text(lines) or (hold[8] or '') ~= claims_text then
+if version ~= version_seen or hold.lines ~= lines_text(lines) or (hold.claims or '') ~= claims_text then
   return { 'MOVED' }
 end
 

@@ -15,6 +15,8 @@ _FIELDS = re.compile(r"(\w+) = (KEYS|ARGV)\[(\d+)\]")
 _USE = re.compile(r"(KEYS|ARGV)\[(\d+)\]")
 _ANSWER = re.compile(r"return \{ '([A-Z_]+)'((?:, [^,}]+)*) \}")
 _CHOSEN = re.compile(r"code = '([A-Z_]+)'")
+_REFUSED = re.compile(r"return nil, '(\w+)'")
+"""In what the script includes."""
 _FIRST_KEY = re.compile(r"redis\.call\('(\w+)'(?:, ([^,)]+))?")
 
 
@@ -63,7 +65,7 @@ def test_a_header_tells_every_answer_and_no_other(verb: str) -> None:
     header = HEADERS[verb]
 
     answers = {word: len(values.split(", ")) - 1 for word, values in _ANSWER.findall(header.body)}
-    answers |= dict.fromkeys(_CHOSEN.findall(header.body), 0)
+    answers |= dict.fromkeys(_CHOSEN.findall(header.body) + _REFUSED.findall(scripts.load(verb).text), 0)
     assert answers == {word: len(names) for word, names in header.words.items()}
 
 
