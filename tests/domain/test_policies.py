@@ -9,9 +9,18 @@ from widget_server.domain.bookings import Booking, BookingState, Customer
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Move, Order, OrderState
-from widget_server.domain.schedule import Place, Schedule
+from widget_server.domain.schedule import Place, Schedule, SlotRule
 from widget_server.domain.slots import Slot
-from widget_server.errors import InvalidRequest, NotFound, PaymentsNotSetUp, SlotClosed, TooLate, TooManySeats
+from widget_server.errors import (
+    InvalidRequest,
+    NotFound,
+    PaymentsNotSetUp,
+    SlotClosed,
+    TooFar,
+    TooLate,
+    TooManySeats,
+    TooSoon,
+)
 
 NINE, TEN = Slot.parse("yoga.20261121T0800Z.60"), Slot.parse("yoga.20261121T0900Z.60")
 ELEVEN = Slot.parse("yoga.20261121T1000Z.60")
@@ -79,6 +88,82 @@ def test_no_service_sells_more_than_fifty_seats_at_once(offered: Schedule) -> No
     assert policies.may_hold(offered, [Line(gala, 50)])
     with pytest.raises(TooManySeats):
         policies.may_hold(offered, [Line(gala, 51)])
+
+
+def yoga_that(offered: Schedule, **said: int) -> Schedule:
+    yoga = replace(offered.services["yoga"], **said)  # type: ignore[arg-type]
+    return replace(offered, services=offered.services | {"yoga": yoga})
+
+
+def test_nothing_is_held_once_it_has_begun_or_later_than_its_notice(offered: Schedule) -> None:
+    line, begins, minute = Line(NINE, 1), NINE.starts_at, timedelta(minutes=1)
+    a_day_before = yoga_that(offered, notice_min=24 * 60)
+
+    assert policies.may_hold(offered, [line], begins - minute)
+    with pytest.raises(SlotClosed) as begun:
+        policies.may_hold(offered, [line], begins)
+    assert begun.value.code == "slot_closed"
+    assert policies.may_hold(a_day_before, [line], begins - timedelta(days=1) - minute)
+    with pytest.raises(TooSoon) as refusal:
+        policies.may_hold(a_day_before, [Line(TEN, 1), line], begins - timedelta(days=1))
+    assert refusal.value.details == {"slot": NINE.id}
+
+
+def test_nothing_is_held_further_ahead_than_the_horizon_which_moves_at_the_midnight_of_the_site(
+    offered: Schedule,
+) -> None:
+    two_days = yoga_that(offered, horizon_days=2)
+    midnight = datetime(2026, 11, 18, 23, tzinfo=UTC)
+
+    assert policies.may_hold(two_days, [Line(NINE, 1)], midnight)
+    with pytest.raises(TooFar) as refusal:
+        policies.may_hold(two_days, [Line(NINE, 1)], midnight - timedelta(milliseconds=1))
+    assert refusal.value.details == {"slot": NINE.id}
+
+
+def test_what_was_held_in_time_can_be_confirmed_though_it_is_too_soon_or_closed_by_now(offered: Schedule) -> None:
+    closed = replace(yoga_that(offered, notice_min=60), slot_rules=(SlotRule(NINE, is_closed=True),))
+
+    with pytest.raises(SlotClosed):
+        policies.may_hold(closed, [Line(NINE, 1)])
+    (slot,) = policies.may_confirm(closed, [Line(NINE, 1)])
+    assert slot.slot == NINE
+    with pytest.raises(SlotClosed):
+        policies.may_confirm(closed, [Line(Slot.parse("yoga.20261121T0830Z.60"), 1)])
+
+
+def test_a_customer_cancels_until_the_deadline_and_an_operator_until_it_begins(offered: Schedule) -> None:
+    order, two_hours = booked((TEN, 1), (NINE, 2)), yoga_that(offered, cancel_until_min=120)
+    deadline = NINE.starts_at - timedelta(hours=2)
+
+    policies.may_cancel(order, deadline - timedelta(milliseconds=1), two_hours)
+    policies.may_cancel(order, NINE.starts_at - timedelta(milliseconds=1), offered)
+    policies.may_cancel(order, deadline)
+    for at, of in [(deadline, two_hours), (NINE.starts_at, offered), (NINE.starts_at, None)]:
+        with pytest.raises(TooLate):
+            policies.may_cancel(order, at, of)
+
+
+def test_what_is_cancelled_already_can_be_cancelled_again_at_any_time(offered: Schedule) -> None:
+    order = booked((NINE, 2))
+    cancelled = replace(order, bookings=(replace(order.bookings[0], state=BookingState.CANCELLED),))
+
+    policies.may_cancel(cancelled, NINE.ends_at, yoga_that(offered, cancel_until_min=120))
+
+
+def test_a_booking_of_a_service_that_is_gone_is_cancelled_until_it_begins(offered: Schedule) -> None:
+    policies.may_cancel(booked((NINE, 2)), NINE.starts_at - timedelta(minutes=1), replace(offered, services={}))
+
+
+def test_only_what_moves_must_be_moved_before_its_deadline_and_where_it_goes_in_time(offered: Schedule) -> None:
+    order, two_hours = booked((NINE, 2), (ELEVEN, 1)), yoga_that(offered, cancel_until_min=120)
+    deadline, late = NINE.starts_at - timedelta(hours=2), Slot.parse("yoga.20261121T1500Z.60")
+
+    assert policies.may_reschedule(two_hours, order, [Line(NINE, 2), Line(late, 1)], deadline)
+    with pytest.raises(TooLate):
+        policies.may_reschedule(two_hours, order, [Line(late, 2), Line(ELEVEN, 1)], deadline)
+    with pytest.raises(TooSoon):
+        policies.may_reschedule(yoga_that(offered, notice_min=240), order, [Line(NINE, 2), Line(TEN, 1)], deadline)
 
 
 def test_a_priced_service_is_not_given_away_without_payments(offered: Schedule) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -88,3 +89,20 @@ def test_state_and_seats_left_follow_from_what_is_taken(seats: Seats, left: int,
 def test_a_slot_is_closed_from_the_moment_it_starts(seats: Seats) -> None:
     assert YOGA.state(seats, BEFORE) is not SlotState.CLOSED
     assert YOGA.state(seats, NOON) is SlotState.CLOSED
+
+
+def test_a_slot_is_closed_before_its_horizon_and_from_its_notice_on() -> None:
+    minute = timedelta(minutes=1)
+    limited = replace(YOGA, bookable_from=NOON - timedelta(days=2), bookable_until=NOON - timedelta(hours=1))
+
+    assert limited.state(UNTOUCHED, NOON - timedelta(days=2) - minute) is SlotState.CLOSED
+    assert limited.state(UNTOUCHED, NOON - timedelta(days=2)) is SlotState.OPEN
+    assert limited.state(UNTOUCHED, NOON - timedelta(hours=1) - minute) is SlotState.OPEN
+    assert limited.state(UNTOUCHED, NOON - timedelta(hours=1)) is SlotState.CLOSED
+
+
+def test_a_slot_that_is_closed_is_closed_to_all_whatever_is_left_of_it() -> None:
+    closed = replace(YOGA, is_closed=True)
+
+    assert closed.state(UNTOUCHED, BEFORE) is SlotState.CLOSED
+    assert closed.left(UNTOUCHED) == 3
