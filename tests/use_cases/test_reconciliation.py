@@ -153,9 +153,9 @@ async def test_of_two_processes_that_fill_at_once_one_opens_the_gate(house: Hous
 class Raced(Sites):
     """Another process raises the epoch just before this one does."""
 
-    async def raise_epoch(self, site_id: int, *, above: int = 0) -> int:
+    async def raise_epoch(self, site_id: int, *, above: int = 0, at: datetime | None = None) -> int:
         await super().raise_epoch(site_id)
-        return await super().raise_epoch(site_id, above=above)
+        return await super().raise_epoch(site_id, above=above, at=at)
 
 
 async def test_whoever_fills_is_in_the_epoch_that_sql_has_in_the_end(

@@ -9,9 +9,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from tests.use_cases.office import ANNA, NOW, PASSWORD
 from tests.web.rooms import Rooms, fields_of, open_rooms, path_of
 from widget_server.assets import find
+from widget_server.domain.audit_log import Deed
 from widget_server.domain.money import Money
 from widget_server.domain.schedule import Place, Service, ServiceKind
 from widget_server.domain.sites import Site
+from widget_server.store.audit_log import AuditLog
 from widget_server.store.schedule import put_service
 
 pytestmark = pytest.mark.anyio
@@ -223,3 +225,13 @@ async def test_without_redis_nothing_is_saved_and_the_page_says_so(rooms: Rooms)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
     assert (await site_of(rooms)).hold_minutes == 10
+
+
+async def test_what_was_changed_is_in_the_audit_log_as_it_was_and_as_it_is(rooms: Rooms) -> None:
+    fields = fields_of(await rooms.get(SETTINGS)) | {"theme": "dark", "hold_minutes": "15"}
+    await rooms.post(SETTINGS, fields)
+    await rooms.post(SETTINGS, fields_of(await rooms.get(SETTINGS)))
+
+    (entry,) = await AuditLog(rooms.office.database).entries((await site_of(rooms)).id, limit=9)
+    assert (entry.deed, entry.operator) == (Deed.SETTINGS_CHANGED, ANNA)
+    assert entry.detail == {"theme": ["auto", "dark"], "hold_minutes": [10, 15]}

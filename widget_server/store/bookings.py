@@ -7,11 +7,13 @@ from sqlalchemy import union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import BookedSeats, BookingState, SeatCount
 from widget_server.domain.orders import Order, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store import meetings
+from widget_server.store.audit_log import put_entry
 from widget_server.store.confirmations import Confirmation, ConfirmationLine, write_confirmation
 from widget_server.store.database import Database
 from widget_server.store.orders import read_order
@@ -85,8 +87,10 @@ class Bookings:
         async with self._db.snapshot() as session:
             return await read_order(session, site_id, order_id)
 
-    async def cancel(self, site_id: int, order_id: str, at: datetime) -> list[BookedSeats]:
-        """Undo all bookings of an order and free their seats. Again: nothing more happens, the same answer.
+    async def cancel(
+        self, site_id: int, order_id: str, at: datetime, *, only: int | None = None, entry: Entry | None = None
+    ) -> list[BookedSeats]:
+        """Undo all bookings of an order, or `only` one, and free their seats. Again: nothing more, the same answer.
 
         The answer is what is booked of the order's slots by now. Raises NotFound.
         """
@@ -96,8 +100,10 @@ class Bookings:
             order = (await session.exec(of_id.with_for_update())).one_or_none()
             if order is None:
                 raise NotFound("There is no such order.")
-            if await _give_seats_back(session, order, at):
+            if await _give_seats_back(session, order, at, only=only):
                 tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
+                if entry is not None:
+                    put_entry(session, entry)
             return list(await _booked_after(session, site_id, order_id))
 
     async def booked_after(self, site_id: int, hold_id: str) -> tuple[BookedSeats, ...]:
@@ -131,9 +137,11 @@ class Bookings:
             yield [SeatCount(*meeting) for meeting in meetings[start : start + _CHUNK]]
 
 
-async def _give_seats_back(session: AsyncSession, order: int | None, at: datetime) -> bool:
+async def _give_seats_back(session: AsyncSession, order: int | None, at: datetime, *, only: int | None) -> bool:
     """Whether there were any."""
-    confirmed = (col(BookingRow.order_id) == order, col(BookingRow.state) == BookingState.CONFIRMED)
+    confirmed = [col(BookingRow.order_id) == order, col(BookingRow.state) == BookingState.CONFIRMED]
+    if only is not None:
+        confirmed.append(col(BookingRow.id) == only)
     bookings = select(BookingRow.meeting_id, BookingRow.seats).where(*confirmed).order_by(col(BookingRow.meeting_id))
     freed = (await session.exec(bookings)).all()
     for meeting_id, seats in freed:

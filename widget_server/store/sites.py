@@ -82,17 +82,17 @@ class Sites:
             raise IdConflict("There is already a site with this key.")
         return to_site(row)
 
-    async def raise_epoch(self, site_id: int, *, above: int = 0) -> int:
+    async def raise_epoch(self, site_id: int, *, above: int = 0, at: datetime | None = None) -> int:
         """Begin a new filling of Redis, beyond the epoch `above`. What was confirmed before is then in SQL.
 
         Confirming transactions lock the site's row as they compare the epoch: this waits for them, and later ones lose.
         """
         async with self._db.transaction() as session:
-            epoch = col(SiteRow.epoch)
+            epoch, noted = col(SiteRow.epoch), {"filled_at": at} if at else {}
             raised = (
                 update(SiteRow)
                 .where(col(SiteRow.id) == site_id)
-                .values(epoch=case((epoch < above, above), else_=epoch) + 1)
+                .values(epoch=case((epoch < above, above), else_=epoch) + 1, **noted)
             )
             now_in: int | None = (await session.exec(raised.returning(epoch))).scalar_one_or_none()
         if now_in is None:

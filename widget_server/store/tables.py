@@ -72,6 +72,8 @@ class SiteRow(Table, table=True):
     schedule_version: int = 1
     outcomes_since: datetime | None = Field(default=None, sa_type=Instant)
     """Pins given up before then may be forgotten, so no confirmation that began earlier is taken."""
+    filled_at: datetime | None = Field(default=None, sa_type=Instant)
+    """When its Redis was last filled from SQL."""
     setup_hash: str | None = Field(default=None, max_length=HASH_LENGTH, unique=True)
     """Of the secret in a first-run link, until somebody has become an operator with it."""
     setup_until: datetime | None = Field(default=None, sa_type=Instant)
@@ -321,6 +323,7 @@ class OrderRow(Table, table=True):
         UniqueConstraint("site_id", "hold_id"),
         UniqueConstraint("site_id", "number"),
         CheckConstraint("total_minor >= 0", name="total"),
+        Index("ix_orders_site_id_id", "site_id", "id"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -417,6 +420,21 @@ class AuditRoundRow(Table, table=True):
     found: int
     mended: int
     mended_ever: int
+
+
+class AuditEntryRow(Table, table=True):
+    """What an operator did: by ids and figures only, as names and addresses must go when their owners want it."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index("ix_audit_entry_site_id_id", "site_id", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    operator_id: int = Field(foreign_key="operator.id")
+    deed: str = Field(max_length=40)
+    at: datetime = Field(sa_type=Instant)
+    about: str = Field(max_length=100)
+    detail: dict[str, Any] = Field(sa_type=JSON)
 
 
 def values(row: Table) -> dict[str, Any]:

@@ -170,7 +170,7 @@ class Rebuilding:
         rebuilder, wanted = new_id(), site.epoch + 1
         if not await self._close_gate(site, wanted, rebuilder):
             return await self._fill(await self._site(site.key), days)
-        epoch = await self._sites.raise_epoch(site.id)
+        epoch = await self._sites.raise_epoch(site.id, at=self._clock.now())
         if epoch != wanted and not await self._close_gate(site, epoch, rebuilder):
             return await self._fill(await self._site(site.key), days)
         count = await self._restore(site, epoch, rebuilder, days)

@@ -4,17 +4,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import Clock
+from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.operators import Operator
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
 from widget_server.errors import InvalidRequest, NotFound, SignInNeeded, TooLate
 from widget_server.ids import hash_secret, is_key, new_id
+from widget_server.store.audit_log import put_entry
 from widget_server.store.operators import Operators
 from widget_server.store.schedule import Schedules, put_settings
 from widget_server.store.sites import Sites as StoredSites
@@ -190,8 +193,11 @@ class Sites:
         if settled == present:
             return present
 
+        entry = _changed(signed_in.operator, present, settled, at=self._clock.now())
+
         async def write(session: AsyncSession) -> None:
             await put_settings(session, settled)
+            put_entry(session, entry)
 
         version = await self._scheduling.change(present, write)
         return replace(settled, schedule_version=version)
@@ -205,6 +211,20 @@ class Sites:
         session, now = new_id(), self._clock.now()
         await self._operators.sign_in(operator.id, hash_secret(session), at=now, until=now + SESSION_IDLE)
         return session
+
+
+def _changed(operator: Operator, before: Site, after: Site, *, at: datetime) -> Entry:
+    """Each setting that is another now, as it was and as it is."""
+    settings = ("name", "zone", "currency", "locale", "accent", "theme", "holds_on", "hold_minutes", "origins")
+    pairs = {name: (getattr(before, name), getattr(after, name)) for name in settings}
+    detail = {name: [_plain(was), _plain(now)] for name, (was, now) in pairs.items() if was != now}
+    return Entry(before.id, operator.id, Deed.SETTINGS_CHANGED, at, detail=detail)
+
+
+def _plain(setting: Any) -> str | int:
+    if isinstance(setting, tuple):
+        return ", ".join(setting)
+    return setting if isinstance(setting, int) else str(setting)
 
 
 def _end_of_session(*, began_at: datetime, now: datetime) -> datetime:

@@ -1,0 +1,44 @@
+"""The only place for what operators have done: an entry for each change, told by ids and figures, without names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Deed(StrEnum):
+    SETTINGS_CHANGED = "settings_changed"
+    BOOKING_CANCELLED = "booking_cancelled"
+    BOOKED_BY_PHONE = "booked_by_phone"
+    HOLD_EXTENDED = "hold_extended"
+    HOLD_RELEASED = "hold_released"
+    HOLD_BOOKED = "hold_booked"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`about` is an id: of an order, a hold, a slot. `detail` never has a secret, nor anything about a customer."""
+
+    site_id: int
+    operator_id: int
+    deed: Deed
+    at: datetime
+    about: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEntry:
+    """An entry as it is read again, with who and what it is about."""
+
+    id: int
+    operator: str
+    """The address with which they sign in."""
+    deed: str
+    """A Deed, or one that only a newer version knows."""
+    at: datetime
+    about: str
+    order_number: str | None
+    """Where it is about what is an order by now."""
+    detail: Mapping[str, Any]

@@ -1,0 +1,77 @@
+"""The only place that keeps what operators have done. Entries are written with the change itself, and never changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import and_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.audit_log import Deed, Entry, KeptEntry
+from widget_server.store.database import Database
+from widget_server.store.tables import AuditEntryRow, OperatorRow, OrderRow
+
+
+class AuditLog:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def keep(self, entry: Entry) -> None:
+        """For what happened outside SQL: it is written afterwards. Raises Unavailable."""
+        async with self._db.transaction() as session:
+            put_entry(session, entry)
+
+    async def entries(
+        self,
+        site_id: int,
+        *,
+        limit: int,
+        deed: Deed | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: int | None = None,
+    ) -> Sequence[KeptEntry]:
+        """The newest first; `before` an entry's id, those that are older. `until` itself is not included."""
+        of_site = [col(AuditEntryRow.site_id) == site_id]
+        if deed is not None:
+            of_site.append(col(AuditEntryRow.deed) == deed)
+        if since is not None:
+            of_site.append(col(AuditEntryRow.at) >= since)
+        if until is not None:
+            of_site.append(col(AuditEntryRow.at) < until)
+        if before is not None:
+            of_site.append(col(AuditEntryRow.id) < before)
+        rows = (
+            select(AuditEntryRow, OperatorRow.email, OrderRow.number)
+            .join(OperatorRow, col(OperatorRow.id) == col(AuditEntryRow.operator_id))
+            .join(OrderRow, _its_order, isouter=True)
+            .where(*of_site)
+            .order_by(col(AuditEntryRow.id).desc())
+            .limit(limit)
+        )
+        async with self._db.snapshot() as session:
+            return [_to_entry(row, email, number) for row, email, number in await session.exec(rows)]
+
+
+def put_entry(session: AsyncSession, entry: Entry) -> None:
+    """Part of the transaction in which it happens."""
+    session.add(
+        AuditEntryRow(
+            site_id=entry.site_id,
+            operator_id=entry.operator_id,
+            deed=entry.deed,
+            at=entry.at,
+            about=entry.about,
+            detail=dict(entry.detail),
+        )
+    )
+
+
+_its_order = and_(
+    col(OrderRow.site_id) == col(AuditEntryRow.site_id), col(OrderRow.hold_id) == col(AuditEntryRow.about)
+)
+
+
+def _to_entry(row: AuditEntryRow, email: str, order_number: str | None) -> KeptEntry:
+    assert row.id is not None
+    return KeptEntry(row.id, email, row.deed, row.at, row.about, order_number, row.detail)
