@@ -29,12 +29,17 @@ from widget_server.store import bookings as stored_bookings
 from widget_server.store import sites as stored_sites
 from widget_server.store.database import Database
 from widget_server.use_cases.availability import Availability
+from widget_server.use_cases.blackouts import Blackouts
 from widget_server.use_cases.bookings import Bookings
+from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.catalog import Catalog
+from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling
+from widget_server.use_cases.services import Services
 from widget_server.use_cases.sites import Sites
+from widget_server.use_cases.staffing import Staffing
 from widget_server.web.app import create_app
 from widget_server.web.context import UseCases
 from widget_server.web.guards import TrustedNetworks
@@ -121,6 +126,14 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         reconciliation=reconciliation,
         clock=clock,
     )
+    edits = Edits(
+        scheduling=scheduling,
+        schedules=schedules,
+        inspection=Inspection(connection),
+        store=store,
+        reconciliation=reconciliation,
+        clock=clock,
+    )
     use_cases = UseCases(
         catalog=catalog,
         availability=availability,
@@ -143,6 +156,11 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             clock=clock,
             partitions=connection.partitions,
         ),
+        edits=edits,
+        services=Services(edits),
+        calendar=Calendar(edits),
+        staffing=Staffing(edits),
+        blackouts=Blackouts(edits),
         readiness=Readiness(
             {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
         ),

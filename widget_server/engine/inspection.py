@@ -7,7 +7,7 @@ was the same before and after; else it is read again, and left out where it neve
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from math import inf
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from widget_server.engine.wire import Reply, Word
 SITES_AT_ONCE = 1_000
 SCANNED_AT_ONCE = 500
 DUE_AT_ONCE = 500
+DAYS_AT_ONCE = 5_000
 READS_MAX = 3
 LIVE = (HoldState.HELD, HoldState.PAYING)
 
@@ -162,6 +163,22 @@ class Inspection:
             figures = dict(zip(keys.slot_ids(name, fields[::2]), fields[1::2], strict=True))
             counted += [_counted(slot, figures[slot.id], ()) for slot in parsed(figures)]
         return counted
+
+    async def held_on(self, site: Site, services: Iterable[str], days: Sequence[date]) -> dict[Slot, int]:
+        """How many seats are held of the slots of these services that start on these UTC days, without those of which
+        none are. What has expired and was not swept yet counts. Raises Unavailable.
+        """
+        of_site = keys.of_site(site.partition, site.key)
+        names = [of_site.day(service, day) for service in services for day in days]
+        held: dict[Slot, int] = {}
+        for at in range(0, len(names), DAYS_AT_ONCE):
+            chunk = names[at : at + DAYS_AT_ONCE]
+            found = await self._connection.read(*(("HGETALL", name) for name in chunk))
+            for name, fields in zip(chunk, found, strict=True):
+                figures = zip(keys.slot_ids(name, fields[::2]), fields[1::2], strict=True)
+                counts = {slot_id: text.partition(":")[0] for slot_id, text in figures}
+                held |= {slot: int(counts[slot.id]) for slot in parsed(s for s, n in counts.items() if n.strip("0"))}
+        return held
 
     async def not_held(self, site: Site, slot_ids: Sequence[str]) -> list[Slot]:
         """Those of these slots, which have lines, of which no seats are counted as held. Raises Unavailable."""

@@ -4,6 +4,7 @@ Services and openings are written here, staff, blackouts and rules for single sl
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -39,6 +40,10 @@ class Schedules:
         """Both as of the same version. Raises NotFound."""
         async with self._db.snapshot() as session:
             return await read_schedule(session, site_id)
+
+    def snapshot(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """For several reads as of one moment, by the `read_…` functions. Raises Unavailable."""
+        return self._db.snapshot()
 
     async def change(
         self,

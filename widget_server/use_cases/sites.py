@@ -177,6 +177,10 @@ class Sites:
             raise NotFound("You have no site of this name.")
         return site, schedule
 
+    async def read(self, site: Site) -> tuple[Site, Schedule]:
+        """As it is by now, fresh from SQL. Raises NotFound."""
+        return await self._schedules.load_with_site(site.id)
+
     async def change_settings(self, signed_in: SignedIn, wanted: Site) -> Site:
         """Save everything an operator may set about a site; its key, partition and epoch stay what they are.
 

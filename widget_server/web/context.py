@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from widget_server.use_cases.availability import Availability
+from widget_server.use_cases.blackouts import Blackouts
 from widget_server.use_cases.bookings import Bookings
+from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.catalog import Catalog
+from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling
+from widget_server.use_cases.services import Services
 from widget_server.use_cases.sites import Sites
+from widget_server.use_cases.staffing import Staffing
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,11 @@ class UseCases:
     reconciliation: Reconciliation
     scheduling: Scheduling
     sites: Sites
+    edits: Edits
+    services: Services
+    calendar: Calendar
+    staffing: Staffing
+    blackouts: Blackouts
     readiness: Readiness
 
 

@@ -1,0 +1,240 @@
+"""Operators change a calendar that is live: whatever is taken stays where it is, and nobody slips in between."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, time, timedelta
+from typing import Any
+
+import pytest
+
+from tests.house import House, slot
+from widget_server.domain.schedule import Opening, Schedule, SlotRule
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
+from widget_server.errors import Changed, NotFound
+from widget_server.use_cases.calendar import fingerprint_of
+from widget_server.use_cases.edits import Choice, Edited
+from widget_server.use_cases.scheduling import Look, Scheduling
+
+pytestmark = pytest.mark.anyio
+
+DAY = slot().starts_at.date()
+"""The day after tomorrow, with yoga at 8, 9, 10 and 11."""
+
+
+async def schedule_of(house: House) -> Schedule:
+    return (await house.parts.use_cases.sites.read(await house.site()))[1]
+
+
+def typed(starts: time, ends: time, day: date = DAY) -> Opening:
+    return Opening("yoga", starts, ends, day=day, whole=True)
+
+
+def slot_at(hour: int, minute: int = 0, *, length_min: int = 60) -> Slot:
+    starts_at = slot().starts_at.replace(hour=hour, minute=minute)
+    return Slot("yoga", starts_at, starts_at + timedelta(minutes=length_min))
+
+
+async def update(house: House, openings: Sequence[Opening] | None = None, *rules: SlotRule, **changes: Any) -> Edited:
+    schedule = await schedule_of(house)
+    if openings is None:
+        openings = [opening for opening in schedule.openings if opening.service == "yoga"]
+    wanted: dict[str, Any] = {"seen": fingerprint_of(schedule, "yoga")} | changes
+    edited = await house.parts.use_cases.calendar.update(await house.site(), "yoga", openings, rules, **wanted)
+    house.parts.use_cases.catalog.forget("studio")
+    return edited
+
+
+async def offered(house: House) -> list[Slot]:
+    return [each.slot for each in (await schedule_of(house)).slots_on("yoga", DAY) if not each.is_closed]
+
+
+async def test_openings_and_typed_slots_take_the_place_of_those_before(house: House) -> None:
+    edited = await update(house, [typed(time(8), time(8, 45)), typed(time(20), time(21, 30))])
+
+    assert edited.is_saved
+    assert await offered(house) == [slot_at(8, length_min=45), slot_at(20, length_min=90)]
+    assert (await house.guest().hold(slot_at(20, length_min=90))).status_code == 201
+
+
+async def test_a_slot_with_seats_held_stays_though_its_opening_goes(house: House) -> None:
+    anna = house.guest()
+    assert (await anna.hold((slot(), 2))).status_code == 201
+
+    edited = await update(house, [typed(time(20), time(21))])
+
+    assert edited.is_saved
+    assert await offered(house) == [slot_at(20)]
+    assert (await schedule_of(house)).find(slot()) is not None
+    assert (await anna.look()).json()["hold"]["state"] == "held"
+    assert (await house.guest().hold(slot())).status_code == 409, "closed for everybody else"
+
+
+async def test_a_slot_with_seats_booked_stays_though_its_opening_goes_and_is_forgotten_when_they_are_cancelled(
+    house: House,
+) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+
+    await update(house, [])
+    (rule,) = (await schedule_of(house)).slot_rules
+    assert (rule.slot, rule.is_kept) == (slot(), True)
+
+    assert (await anna.cancel()).status_code == 200
+    await update(house, [])
+    assert (await schedule_of(house)).slot_rules == ()
+
+
+async def test_a_new_slot_across_a_taken_one_is_refused_and_names_it(house: House) -> None:
+    await house.guest().hold(slot())
+
+    edited = await update(house, [typed(time(8, 30), time(9, 30))])
+
+    assert not edited.is_saved
+    assert [(o.slot, o.taken.slot) for o in edited.consequences.overlaps] == [(slot_at(8, 30), slot())]
+    assert slot() in await offered(house)
+
+
+async def test_with_a_choice_the_taken_one_stays_and_the_new_one_is_left_out(house: House) -> None:
+    await house.guest().hold(slot())
+
+    edited = await update(house, [typed(time(8, 30), time(9, 30)), typed(time(12), time(13))], choice=Choice.KEEP)
+
+    assert edited.is_saved
+    assert await offered(house) == [slot_at(12)]
+
+
+async def test_a_taken_slot_can_be_closed_and_grow(house: House) -> None:
+    anna, ben = house.guest(), house.guest()
+    await anna.hold((slot(), 6))
+
+    assert (await update(house, None, SlotRule(slot(), capacity=14))).is_saved
+    assert (await ben.hold((slot(), 6))).status_code == 201
+    assert (await house.seats()).held == 12
+    assert (await house.guest().hold((slot(), 2))).status_code == 201
+    await ben.release()
+    closed = await update(house, None, SlotRule(slot(), capacity=14, is_closed=True), choice=Choice.KEEP)
+
+    assert closed.is_saved
+    assert (await house.guest().hold(slot())).status_code == 409
+    assert (await anna.look()).json()["hold"]["state"] == "held"
+
+
+async def test_fewer_seats_than_are_taken_are_refused_and_say_what_is_in_the_way(house: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 4))
+    await anna.confirm()
+    await house.guest().hold((slot(), 2))
+
+    edited = await update(house, None, SlotRule(slot(), capacity=5), choice=Choice.KEEP)
+
+    assert not edited.is_saved
+    (found,) = edited.consequences.too_full
+    assert (found.taken.slot, found.taken.booked, found.taken.held, found.capacity) == (slot(), 4, 2, 5)
+    assert (await update(house, None, SlotRule(slot(), capacity=6))).is_saved
+
+
+async def test_of_two_who_edit_at_once_the_slower_is_told(house: House) -> None:
+    seen = fingerprint_of(await schedule_of(house), "yoga")
+    await update(house, [typed(time(8), time(9))], seen=seen)
+
+    with pytest.raises(Changed):
+        await update(house, [typed(time(20), time(21))], seen=seen)
+
+    assert await offered(house) == [slot_at(8)]
+
+
+async def test_other_changes_of_the_site_are_in_nobody_s_way(house: House) -> None:
+    seen = fingerprint_of(await schedule_of(house), "yoga")
+    await house.change_settings(name="The garden")
+    await update(house, None, SlotRule(slot(), is_closed=True))
+    await update(house, None, SlotRule(slot()))
+
+    assert (await update(house, [typed(time(8), time(9))], seen=seen)).is_saved
+
+
+async def test_the_same_update_again_is_as_good_as_once(house: House) -> None:
+    await house.guest().hold(slot())
+
+    for _ in range(2):
+        assert (await update(house, [typed(time(20), time(21))])).is_saved
+
+    assert await offered(house) == [slot_at(20)]
+    assert len((await schedule_of(house)).slot_rules) == 1
+
+
+async def test_a_service_of_another_site_is_not_found(house: House) -> None:
+    other = await house.found("other")
+    await house.parts.use_cases.services.add(other, replace((await schedule_of(house)).services["yoga"], key="pilates"))
+
+    with pytest.raises(NotFound):
+        await house.parts.use_cases.calendar.update(await house.site(), "pilates", [], [], seen="")
+
+
+def cut_anew(days: int) -> Iterator[Opening]:
+    """Of every day the same hours, half an hour later: so each new slot lies across old ones."""
+    for number in range(days):
+        yield Opening("yoga", time(8, 30), time(12, 30), day=DAY + timedelta(days=number))
+
+
+async def race(house: House, monkeypatch: pytest.MonkeyPatch, *, head_start_s: float) -> tuple[list[Slot], list[Slot]]:
+    """Visitors want slots just when an edit has looked at what is held. Which they got, and which of these are lost.
+
+    The edit goes on when all of them have their answer, or when their head start is over.
+    """
+    slots = [slot(day=day, number=number) for day in range(8) for number in range(4)]
+    inspection = house.parts.use_cases.edits._inspection
+    held_on, rushing = inspection.held_on, list[asyncio.Task[list[Slot]]]()
+
+    async def in_a_rush(*looked_at: Any) -> dict[Slot, int]:
+        held = await held_on(*looked_at)
+        rushing.append(asyncio.create_task(hold_all(house, slots)))
+        await asyncio.wait(rushing[-1:], timeout=head_start_s)
+        return held
+
+    monkeypatch.setattr(inspection, "held_on", in_a_rush)
+    await update(house, list(cut_anew(8)), choice=Choice.KEEP)
+    granted = [taken for rush in await asyncio.gather(*rushing) for taken in rush]
+    schedule = await schedule_of(house)
+    return granted, [taken for taken in granted if schedule.find(taken) is None]
+
+
+async def hold_all(house: House, slots: Sequence[Slot]) -> list[Slot]:
+    """Those that were granted, of visitors who want one each."""
+    answers = await asyncio.gather(*(house.guest().hold(wanted) for wanted in slots))
+    return [wanted for wanted, answer in zip(slots, answers, strict=True) if answer.status_code == 201]
+
+
+async def test_nobody_gets_a_seat_between_the_look_and_the_change(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_before = slot(day=3, number=2)
+    await house.guest().hold(taken_before)
+
+    _, lost = await race(house, monkeypatch, head_start_s=0.1)
+
+    assert lost == []
+    assert (await schedule_of(house)).find(taken_before) is not None
+
+
+async def test_the_control_group_that_looks_before_the_gate_is_up_loses_seats(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house.parts.use_cases.edits, "_scheduling", LooksFirst(house.parts.use_cases.scheduling))
+
+    granted, lost = await race(house, monkeypatch, head_start_s=10)
+
+    assert granted
+    assert lost
+
+
+class LooksFirst:
+    """How it must not be done."""
+
+    def __init__(self, scheduling: Scheduling) -> None:
+        self._scheduling = scheduling
+
+    async def change_after(self, site: Site, look: Look) -> int:
+        return await self._scheduling.change(site, await look(site))

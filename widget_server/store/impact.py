@@ -1,0 +1,53 @@
+"""The only place that reads what a change of the schedule would touch: booked seats, and who has booked them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.bookings import BookingState
+from widget_server.domain.slots import Slot
+from widget_server.store.tables import BookingRow, MeetingRow, OrderRow
+
+
+@dataclass(frozen=True, slots=True)
+class BookedBy:
+    """One booking of a slot, as far as an operator has to know whom to call."""
+
+    slot: Slot
+    seats: int
+    order_id: str
+    number: str
+    customer: str
+    email: str
+
+
+async def read_booked(
+    session: AsyncSession, site_id: int, services: Iterable[str], *, from_at: datetime
+) -> dict[Slot, int]:
+    """The booked seats of all slots of these services from then on, without those of which none are; in their order."""
+    booked = (
+        select(MeetingRow.slot, MeetingRow.booked)
+        .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.starts_at) >= from_at, col(MeetingRow.booked) > 0)
+        .where(col(MeetingRow.service).in_(list(services)))
+        .order_by(col(MeetingRow.starts_at), col(MeetingRow.slot))
+    )
+    return {Slot.parse(slot): seats for slot, seats in await session.exec(booked)}
+
+
+async def read_booked_by(session: AsyncSession, site_id: int, slots: Sequence[Slot]) -> list[BookedBy]:
+    """All bookings of these slots that are not cancelled, by their start."""
+    bookings = (
+        select(MeetingRow.slot, BookingRow.seats, OrderRow)
+        .join(BookingRow, col(BookingRow.meeting_id) == col(MeetingRow.id))
+        .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
+        .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.slot).in_([slot.id for slot in slots]))
+        .where(col(BookingRow.state) != BookingState.CANCELLED)
+        .order_by(col(MeetingRow.starts_at), col(BookingRow.id))
+    )
+    return [
+        BookedBy(Slot.parse(slot), seats, order.hold_id, order.number, order.customer_name, order.customer_email or "")
+        for slot, seats, order in await session.exec(bookings)
+    ]

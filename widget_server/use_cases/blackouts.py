@@ -1,0 +1,67 @@
+"""When nothing can be booked: making, changing and taking away blackouts."""
+
+from dataclasses import replace
+
+from widget_server.domain.blackouts import Blackout
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import Site
+from widget_server.errors import Changed, InvalidRequest, NotFound
+from widget_server.use_cases.edits import Choice, Edited, Edits, by_shift, fingerprint
+
+BLACKOUTS_MAX = 500
+
+
+class Blackouts:
+    def __init__(self, edits: Edits) -> None:
+        self._edits = edits
+
+    async def save(
+        self, site: Site, wanted: Blackout, *, shown: Schedule, seen: str = "", choice: Choice | None = None
+    ) -> Edited:
+        """A new blackout, or what the one of this id is from now on.
+
+        `shown` is the schedule its form was read against, `seen` the fingerprint of the blackout that was changed.
+        Raises Changed if that is another by now, InvalidRequest, NotFound.
+        """
+        touched = services_of(shown, wanted)
+
+        def make(old: Schedule) -> Schedule:
+            if not services_of(old, wanted) <= touched:
+                raise Changed("Somebody has changed the services meanwhile.")
+            if wanted.id is None:
+                return _with_another(old, wanted)
+            present = find(old, wanted.id)
+            if seen != fingerprint(present):
+                raise Changed("Somebody has changed this blackout meanwhile.")
+            return replace(old, blackouts=tuple(wanted if one.id == wanted.id else one for one in old.blackouts))
+
+        return await self._edits.save(site, make, services=touched, choice=choice)
+
+    async def remove(self, site: Site, blackout_id: int) -> None:
+        """Again: nothing more happens."""
+
+        def make(old: Schedule) -> Schedule:
+            return replace(old, blackouts=tuple(one for one in old.blackouts if one.id != blackout_id))
+
+        await self._edits.save(site, make, services=())
+
+
+def find(schedule: Schedule, blackout_id: int) -> Blackout:
+    """Raises NotFound."""
+    for blackout in schedule.blackouts:
+        if blackout.id == blackout_id:
+            return blackout
+    raise NotFound("There is no such blackout.")
+
+
+def services_of(schedule: Schedule, blackout: Blackout) -> set[str]:
+    """The services of which it may touch slots."""
+    if blackout.service is not None:
+        return {blackout.service}
+    return by_shift(schedule) if blackout.staff is not None else set(schedule.services)
+
+
+def _with_another(old: Schedule, wanted: Blackout) -> Schedule:
+    if len(old.blackouts) >= BLACKOUTS_MAX:
+        raise InvalidRequest(f"A site can have up to {BLACKOUTS_MAX} blackouts: take old ones away.", field="page")
+    return replace(old, blackouts=(*old.blackouts, wanted))

@@ -1,0 +1,58 @@
+"""The calendar of a service: all its openings, and what is said of single slots, saved at once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from widget_server.domain.schedule import Opening, Schedule, SlotRule
+from widget_server.domain.sites import Site
+from widget_server.errors import Changed, InvalidRequest, NotFound
+from widget_server.use_cases.edits import Choice, Edited, Edits, fingerprint
+
+OPENINGS_MAX = 5_000
+
+
+class Calendar:
+    def __init__(self, edits: Edits) -> None:
+        self._edits = edits
+
+    async def update(
+        self,
+        site: Site,
+        service: str,
+        openings: Sequence[Opening],
+        rules: Sequence[SlotRule],
+        *,
+        seen: str,
+        choice: Choice | None = None,
+    ) -> Edited:
+        """These openings in place of all that the service had, and these rules in place of those of their slots.
+
+        A slot with seats taken stays where it is. Where a new one would overlap it, that is told, and nothing is saved
+        unless there is a choice; then the new one is left out. `seen` is the fingerprint of the calendar that was
+        shown: raises Changed if it is another by now. Raises InvalidRequest, NotFound.
+        """
+        if len(openings) > OPENINGS_MAX:
+            raise InvalidRequest(f"A service can have up to {OPENINGS_MAX} times.", field="page")
+
+        def make(old: Schedule) -> Schedule:
+            if service not in old.services:
+                raise NotFound("There is no such service.")
+            if seen != fingerprint_of(old, service):
+                raise Changed("Somebody has changed this calendar meanwhile.")
+            others = tuple(opening for opening in old.openings if opening.service != service)
+            said = {rule.slot: rule for rule in old.slot_rules}
+            said |= {rule.slot: replace(rule, is_kept=old.rule_of(rule.slot).is_kept) for rule in rules}
+            silent = [slot for slot, rule in said.items() if rule == SlotRule(slot)]
+            kept = tuple(rule for slot, rule in said.items() if slot not in silent)
+            return replace(old, openings=(*others, *openings), slot_rules=kept)
+
+        return await self._edits.save(site, make, services=[service], choice=choice)
+
+
+def fingerprint_of(schedule: Schedule, service: str) -> str:
+    """Of all that a calendar shows and `update` replaces."""
+    openings = [opening for opening in schedule.openings if opening.service == service]
+    rules = sorted(
+        (rule for rule in schedule.slot_rules if rule.slot.service == service), key=lambda rule: rule.slot.id
+    )
+    return fingerprint(openings, rules, schedule.services[service].length_min, schedule.zone.key)

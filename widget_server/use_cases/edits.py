@@ -1,0 +1,226 @@
+"""The one way in which operators change what is offered, without harm to what is taken.
+
+Every edit works out a new schedule from the present one, under a gate that is up already: so what it finds taken is all
+that will be, until it is written. Nothing that is taken vanishes: it is kept by a rule of its own.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.clock import Clock
+from widget_server.domain.impact import Affected, Overlap, Taken, Trouble, affected, kept_rules, overlaps
+from widget_server.domain.schedule import CapacityRule, Schedule
+from widget_server.domain.services import HORIZON_DAYS_MAX
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
+from widget_server.engine.inspection import Inspection
+from widget_server.store.bookings import Bookings
+from widget_server.store.edits import put_difference
+from widget_server.store.impact import BookedBy, read_booked, read_booked_by
+from widget_server.store.schedule import Schedules, read_schedule
+from widget_server.store.slot_rules import prune_slot_rules
+from widget_server.use_cases.reconciliation import Reconciliation
+from widget_server.use_cases.scheduling import Scheduling, Write
+
+_RULES_KEPT = timedelta(days=7)
+
+Make = Callable[[Schedule], Schedule]
+"""What is wanted, from what there is. May refuse by raising, if there is not any more what somebody saw."""
+
+
+class Choice(StrEnum):
+    """What an operator wants of those who are affected."""
+
+    KEEP = "keep"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What an edit does to slots that are taken."""
+
+    too_full: tuple[Affected, ...] = ()
+    """More of their seats are taken than they would have: nothing helps but to leave them as they are."""
+    affected: tuple[Affected, ...] = ()
+    """The operator says what becomes of those who have them."""
+    overlaps: tuple[Overlap, ...] = ()
+    """New slots that are in the way of these, and would not be offered."""
+
+    @property
+    def slots(self) -> list[Slot]:
+        return sorted({one.taken.slot for one in (*self.too_full, *self.affected)}, key=lambda slot: slot.starts_at)
+
+    @property
+    def need_a_choice(self) -> bool:
+        return bool(self.affected or self.overlaps)
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """What became of an edit."""
+
+    is_saved: bool
+    consequences: Consequences
+    schedule: Schedule
+    """As it is by now: with the edit, or unchanged."""
+
+
+@dataclass
+class _Try:
+    """The last try of several, as somebody else may be faster."""
+
+    edited: Edited | None = field(default=None)
+
+
+class Edits:
+    def __init__(
+        self,
+        *,
+        scheduling: Scheduling,
+        schedules: Schedules,
+        inspection: Inspection,
+        store: Bookings,
+        reconciliation: Reconciliation,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._reconciliation = reconciliation
+        self._scheduling = scheduling
+        self._schedules = schedules
+        self._inspection = inspection
+        self._clock = clock
+
+    async def save(self, site: Site, make: Make, *, services: Iterable[str], choice: Choice | None = None) -> Edited:
+        """Write what `make` wants, unless it takes away what is taken, or there is a choice to make first.
+
+        `services` are all that the edit may touch. With a choice, those affected stay as they are: cancelling is up to
+        the caller, once this is saved. Raises what `make` raises, NotFound, Loading and Unavailable.
+        """
+        touched, last = sorted(set(services)), _Try()
+
+        async def look(present: Site) -> Write:
+            held = await self._inspection.held_on(present, touched, self._days())
+
+            async def write(session: AsyncSession) -> None:
+                last.edited = await self._write(session, present, make, touched, held, choice)
+
+            return write
+
+        await self._scheduling.change_after(site, look)
+        assert last.edited is not None, "what was written was looked at before"
+        return last.edited
+
+    async def preview(self, site: Site, make: Make, *, services: Iterable[str]) -> Consequences:
+        """What would become of what is taken now, without changing anything. Raises as `save` does."""
+        touched = sorted(set(services))
+        held = await self._inspection.held_on(site, touched, self._days())
+        async with self._schedules.snapshot() as session:
+            _, old = await read_schedule(session, site.id)
+            taken = await self._taken(session, site, touched, held)
+        return _consequences(old, make(old), taken)
+
+    async def taken(self, site: Site, services: Iterable[str]) -> dict[Slot, Taken]:
+        """All slots of these services that are taken just now, by their start."""
+        touched = sorted(set(services))
+        held = await self._inspection.held_on(site, touched, self._days())
+        async with self._schedules.snapshot() as session:
+            return {one.slot: one for one in await self._taken(session, site, touched, held)}
+
+    async def booked_by(self, site: Site, slots: Sequence[Slot]) -> list[BookedBy]:
+        """Who has booked these slots, by their start."""
+        async with self._schedules.snapshot() as session:
+            return await read_booked_by(session, site.id, slots)
+
+    async def cancel(self, site: Site, slots: Sequence[Slot]) -> int:
+        """Cancel all orders with a booking of these slots, each as a whole, and return how many."""
+        orders = sorted({booked.order_id for booked in await self.booked_by(site, slots)})
+        for order_id in orders:
+            freed = await self._store.cancel(site.id, order_id, self._clock.now())
+            await self._reconciliation.tell_freed(site, freed)
+        return len(orders)
+
+    async def _write(
+        self,
+        session: AsyncSession,
+        site: Site,
+        make: Make,
+        touched: Sequence[str],
+        held: dict[Slot, int],
+        choice: Choice | None,
+    ) -> Edited:
+        _, old = await read_schedule(session, site.id)
+        new = make(old)
+        taken = await self._taken(session, site, touched, held)
+        found = _consequences(old, new, taken)
+        if found.too_full or (found.need_a_choice and choice is None):
+            return Edited(False, found, old)
+        cancelled = {one.taken.slot for one in found.affected if choice is Choice.CANCEL}
+        new = _with_rules(new, touched, [one for one in taken if one.slot not in cancelled])
+        now = self._clock.now()
+        await put_difference(session, site.id, old, new, at=now)
+        await prune_slot_rules(session, site.id, now - _RULES_KEPT)
+        return Edited(True, found, new)
+
+    async def _taken(
+        self, session: AsyncSession, site: Site, services: Sequence[str], held: dict[Slot, int]
+    ) -> list[Taken]:
+        booked = await read_booked(session, site.id, services, from_at=self._clock.now())
+        begun = [slot for slot in held if slot.starts_at <= self._clock.now()]
+        slots = sorted({*booked, *held}.difference(begun), key=lambda slot: (slot.starts_at, slot.id))
+        return [Taken(slot, booked.get(slot, 0), held.get(slot, 0)) for slot in slots]
+
+    def _days(self) -> list[date]:
+        """All UTC days of which seats can be held: the farthest a service may be booked ahead, and what zones add."""
+        today: datetime = self._clock.now()
+        return [(today + timedelta(days=n)).date() for n in range(HORIZON_DAYS_MAX + 2)]
+
+
+def by_shift(schedule: Schedule) -> set[str]:
+    """The services of which a change of shifts or staff may touch slots."""
+    return {key for key, service in schedule.services.items() if service.capacity_rule is CapacityRule.BY_SHIFT}
+
+
+def _consequences(old: Schedule, new: Schedule, taken: Sequence[Taken]) -> Consequences:
+    """What is only not made by openings any more stays by itself, as nothing about it changes for those who have it."""
+    found = [one for one in affected(old, new, taken) if one.trouble is not Trouble.NOT_OFFERED]
+    before = {overlap.slot for overlap in overlaps(old, taken)}
+    return Consequences(
+        too_full=tuple(one for one in found if one.trouble is Trouble.TOO_FEW_SEATS and _is_fixed(new, one)),
+        affected=tuple(one for one in found if one.trouble is not Trouble.TOO_FEW_SEATS or not _is_fixed(new, one)),
+        overlaps=tuple(overlap for overlap in overlaps(new, taken) if overlap.slot not in before),
+    )
+
+
+def _is_fixed(schedule: Schedule, one: Affected) -> bool:
+    service = schedule.services.get(one.taken.slot.service)
+    return service is None or service.capacity_rule is CapacityRule.FIXED
+
+
+def _with_rules(new: Schedule, services: Sequence[str], taken: Sequence[Taken]) -> Schedule:
+    """With rules that keep what is taken; and without those of slots that were kept for somebody who is not there."""
+    slots = {one.slot for one in taken}
+    rules = {rule.slot: rule for rule in new.slot_rules}
+    for rule in new.slot_rules:
+        if rule.is_kept and rule.slot.service in services and rule.slot not in slots:
+            del rules[rule.slot]
+    rules |= {rule.slot: rule for rule in kept_rules(replace(new, slot_rules=tuple(rules.values())), taken)}
+    return replace(new, slot_rules=tuple(rules.values()))
+
+
+def fingerprint(*shown: object) -> str:
+    """The same for the same values: tells whether somebody else saved others while a form was open."""
+    return hashlib.sha256(repr([_spelled(each) for each in shown]).encode()).hexdigest()[:16]
+
+
+def _spelled(value: object) -> object:
+    """In one order always, and without the ids that rows get anew whenever they are written."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return [(f.name, _spelled(getattr(value, f.name))) for f in fields(value) if f.name != "id"]
+    if isinstance(value, frozenset):
+        return sorted(map(str, value))
+    return [_spelled(each) for each in value] if isinstance(value, tuple | list) else value

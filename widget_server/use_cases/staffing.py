@@ -1,0 +1,81 @@
+"""Who serves when: staff members with all their shifts and days off."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+
+from widget_server.domain.schedule import DayOff, Schedule, Shift, StaffMember
+from widget_server.domain.sites import Site
+from widget_server.errors import Changed, InvalidRequest, NotFound
+from widget_server.use_cases.edits import Choice, Edited, Edits, by_shift, fingerprint
+from widget_server.use_cases.services import free_key
+
+MEMBERS_MAX = 500
+SHIFTS_MAX = 500
+DAYS_OFF_MAX = 366
+
+
+class Staffing:
+    def __init__(self, edits: Edits) -> None:
+        self._edits = edits
+
+    async def add(self, site: Site, wanted: StaffMember, shifts: Sequence[Shift], days_off: Sequence[date]) -> str:
+        """A new staff member, and their key: the wanted one, with a number where somebody has that.
+
+        Raises InvalidRequest.
+        """
+        made: list[str] = []
+
+        def make(old: Schedule) -> Schedule:
+            if len(old.staff) >= MEMBERS_MAX:
+                raise InvalidRequest(f"A site can have up to {MEMBERS_MAX} staff members.", field="page")
+            made.append(free_key(wanted.key, old.staff))
+            return _with_member(old, replace(wanted, key=made[-1]), shifts, days_off)
+
+        await self._edits.save(site, make, services=())
+        return made[-1]
+
+    async def change(
+        self,
+        site: Site,
+        wanted: StaffMember,
+        shifts: Sequence[Shift],
+        days_off: Sequence[date],
+        *,
+        services: Sequence[str],
+        seen: str,
+        choice: Choice | None = None,
+    ) -> Edited:
+        """What a staff member is from now on, with all their shifts and days off.
+
+        `services` are those by shift, `seen` the fingerprint of the member, both as they were shown. Raises Changed if
+        one of them is another by now, InvalidRequest, NotFound.
+        """
+
+        def make(old: Schedule) -> Schedule:
+            if wanted.key not in old.staff:
+                raise NotFound("There is no such staff member.")
+            if seen != fingerprint_of(old, wanted.key) or not by_shift(old) <= set(services):
+                raise Changed("Somebody has changed this staff member meanwhile.")
+            return _with_member(old, wanted, shifts, days_off)
+
+        return await self._edits.save(site, make, services=services, choice=choice)
+
+
+def fingerprint_of(schedule: Schedule, staff: str) -> str:
+    """Of all that the form of a member shows and `change` replaces."""
+    shifts = [shift for shift in schedule.shifts if shift.staff == staff]
+    return fingerprint(schedule.staff[staff], shifts, [off for off in schedule.days_off if off.staff == staff])
+
+
+def _with_member(old: Schedule, member: StaffMember, shifts: Sequence[Shift], days_off: Sequence[date]) -> Schedule:
+    if len(shifts) > SHIFTS_MAX or len(days_off) > DAYS_OFF_MAX:
+        raise InvalidRequest(f"Enter up to {SHIFTS_MAX} shifts and {DAYS_OFF_MAX} days off.", field="page")
+    others = tuple(shift for shift in old.shifts if shift.staff != member.key)
+    others_off = tuple(off for off in old.days_off if off.staff != member.key)
+    return replace(
+        old,
+        staff=old.staff | {member.key: member},
+        shifts=(*others, *(replace(shift, staff=member.key) for shift in shifts)),
+        days_off=(*others_off, *(DayOff(member.key, day) for day in sorted(set(days_off)))),
+    )
