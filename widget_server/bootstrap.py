@@ -26,6 +26,7 @@ from widget_server.live.hub import Hub
 from widget_server.settings import Settings
 from widget_server.store import audit, operators, outbox, schedule
 from widget_server.store import bookings as stored_bookings
+from widget_server.store import dashboard as stored_dashboard
 from widget_server.store import sites as stored_sites
 from widget_server.store.database import Database
 from widget_server.use_cases.availability import Availability
@@ -33,7 +34,9 @@ from widget_server.use_cases.blackouts import Blackouts
 from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.catalog import Catalog
+from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
+from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling
@@ -161,6 +164,10 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         calendar=Calendar(edits),
         staffing=Staffing(edits),
         blackouts=Blackouts(edits),
+        dashboard=Dashboard(
+            dashboard=stored_dashboard.Dashboard(database), store=store, reconciliation=reconciliation, clock=clock
+        ),
+        offers=Offers(availability),
         readiness=Readiness(
             {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
         ),

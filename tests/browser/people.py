@@ -137,7 +137,12 @@ class Visitor:
         await self.page.get_by_label("E-mail").fill(email)
         await self.page.get_by_label("Password", exact=True).fill(password)
         await self.page.get_by_role("button", name="Set password and go on").click()
-        await self.page.wait_for_url("**/settings")
+        await self.page.wait_for_url("**/admin/sites/*")
+
+    async def goes_to(self, room: str) -> None:
+        """An operator, by the navigation."""
+        await self.page.get_by_role("navigation").get_by_role("link", name=room, exact=True).click()
+        await expect(self.page.locator('nav [aria-current="page"]')).to_have_text(room)
 
     async def opens_order_page(self) -> Page:
         async with self.context.expect_page() as opening:

@@ -73,6 +73,7 @@ async def test_the_admin_rooms(server: Server, invite: Invite, width: int, schem
     await page_is_sound(anna.page, "setup")
 
     await anna.sets_up(f"anna-{site.key}@example.org")
+    await anna.goes_to("Settings")
 
     await expect(anna.page.frame_locator("iframe").get_by_role("heading", name="Yoga")).to_be_visible()
     await page_is_sound(anna.page, "settings")

@@ -20,6 +20,7 @@ async def test_from_the_first_run_link_to_a_widget_on_the_own_page(server: Serve
 
     await operator.opens(await server.first_run_link_of(studio))
     await operator.sets_up(f"operator-{studio.key}@example.org")
+    await operator.goes_to("Settings")
     await operator.page.get_by_label("Allowed origins").fill(host.origin)
     await operator.page.get_by_label("Length of a hold").fill("3")
     await operator.page.get_by_role("button", name="Save settings").click()
@@ -46,11 +47,12 @@ async def test_a_first_run_link_works_once(server: Server, invite: Invite) -> No
     await expect(late.page.get_by_text("This link was used already")).to_be_visible()
 
 
-async def test_the_link_that_the_demo_prints_leads_to_the_settings(server: Server, invite: Invite) -> None:
+async def test_the_link_that_the_demo_prints_leads_to_the_rooms(server: Server, invite: Invite) -> None:
     operator = await invite("operator")
 
     await operator.opens(server.first_run_link)
     await operator.sets_up("operator@example.org")
+    await operator.goes_to("Settings")
 
     await expect(operator.page.get_by_role("heading", name="Preview")).to_be_visible()
     await expect(operator.page.frame_locator("iframe").get_by_role("heading", name="Studio Tenuto")).to_be_visible()

@@ -29,7 +29,7 @@ async def test_the_first_run_link_leads_to_the_settings(rooms: Rooms) -> None:
     answer = await rooms.post("/admin/setup", {"token": token, "email": "ben@example.org", "password": PASSWORD})
 
     assert path_of(answer) == "/admin"
-    assert path_of(await rooms.get("/admin")) == "/admin/sites/garden/settings"
+    assert path_of(await rooms.get("/admin")) == "/admin/sites/garden"
     assert (await rooms.get("/admin/sites/garden/settings")).status_code == 200
 
 

@@ -9,7 +9,9 @@ from widget_server.use_cases.blackouts import Blackouts
 from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.catalog import Catalog
+from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
+from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling
@@ -31,6 +33,8 @@ class UseCases:
     calendar: Calendar
     staffing: Staffing
     blackouts: Blackouts
+    dashboard: Dashboard
+    offers: Offers
     readiness: Readiness
 
 

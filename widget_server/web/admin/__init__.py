@@ -2,12 +2,24 @@
 
 from starlette.routing import Route
 
-from widget_server.web.admin import home, settings, signing_in
+from widget_server.web.admin import bookings, home, meetings, settings, signing_in
 from widget_server.web.admin.refusals import refused_page
-from widget_server.web.admin.session import signed_in_only
+from widget_server.web.admin.session import SitePage, at_site, signed_in_only
 from widget_server.web.forms import FORM_BYTES_MAX
 
 __all__ = ["refused_page", "routes"]
+
+_SITE = "/admin/sites/{site}"
+
+
+def _shown(path: str, page: SitePage) -> Route:
+    return Route(f"{_SITE}{path}", at_site(page))
+
+
+def _sent(path: str, page: SitePage) -> Route:
+    """A form to this address."""
+    return Route(f"{_SITE}{path}", at_site(page), methods=["POST"], max_body_size=FORM_BYTES_MAX)
+
 
 routes = [
     Route("/admin", signed_in_only(home.show_home)),
@@ -20,6 +32,14 @@ routes = [
     Route(
         "/admin/password", signed_in_only(signing_in.change_password), methods=["POST"], max_body_size=FORM_BYTES_MAX
     ),
+    _shown("", home.show_today),
+    _shown("/bookings", bookings.list_bookings),
+    _shown("/bookings.csv", bookings.export_bookings),
+    _shown("/orders/{order}", bookings.show_order),
+    _shown("/meetings/{slot}", meetings.show_meeting),
+    _shown("/attendees", meetings.list_attendees),
+    _shown("/attendees.csv", meetings.export_attendees),
+    _sent("/orders/{order}/bookings/{booking:int}/cancellation", bookings.cancel_booking),
     Route("/admin/sites/{site}/settings", signed_in_only(settings.show_settings)),
     Route(
         "/admin/sites/{site}/settings",

@@ -1,15 +1,42 @@
-"""Where an operator arrives: at their site, or at the list of them."""
+"""Where an operator arrives: at the list of their sites, or at what is on today in the only one."""
+
+from datetime import time, timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from widget_server.domain.wall_times import first_instant
+from widget_server.use_cases.dashboard import AGENDA_LINES
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.session import HOME, AtSite
 from widget_server.web.context import use_cases
+
+_NEXT_SHOWN = 5
 
 
 async def show_home(request: Request, signed_in: SignedIn) -> Response:
     sites = await use_cases(request).sites.sites_of(signed_in)
     if len(sites) == 1:
-        return go(f"/admin/sites/{sites[0].key}/settings")
+        return go(f"{HOME}/sites/{sites[0].key}")
     return page(request, "home", signed_in, sites=sites)
+
+
+async def show_today(request: Request, at: AtSite) -> Response:
+    dashboard, zone = use_cases(request).dashboard, at.site.zone
+    now = dashboard.now()
+    today = now.astimezone(zone).date()
+    midnight, next_midnight = (first_instant(day, time(0), zone) for day in (today, today + timedelta(days=1)))
+    agenda = await dashboard.agenda(at.site, midnight, next_midnight)
+    return page(
+        request,
+        "today",
+        at.signed_in,
+        site=at.site,
+        schedule=at.schedule,
+        now=now,
+        today=today,
+        agenda=agenda,
+        is_cut=sum(len(one.bookings) for one in agenda) >= AGENDA_LINES,
+        next=(await dashboard.agenda(at.site, next_midnight))[:_NEXT_SHOWN],
+    )

@@ -1,15 +1,47 @@
 """The only place that renders pages of the admin rooms: never kept by a browser, with the operator at the top."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from widget_server.use_cases.sites import SignedIn
+from widget_server.web.admin import writing
 from widget_server.web.forms import form_token
 from widget_server.web.pages import templates
 
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One entry of the navigation. A page says which it belongs to by `{% set room = "…" %}`, with this path."""
+
+    path: str
+    """Below the site's own."""
+    name: str
+
+
+ROOMS = (
+    Room("", "Today"),
+    Room("bookings", "Bookings"),
+    Room("attendees", "Attendees"),
+    Room("live", "Live"),
+    Room("reliability", "Reliability"),
+    Room("audit-log", "Audit log"),
+    Room("settings", "Settings"),
+)
+"""In this order, on every page of a site."""
+
 _NEVER_KEPT = {"cache-control": "no-store"}
+
+templates.env.globals |= {
+    "rooms": ROOMS,
+    "moment": writing.moment,
+    "span": writing.span,
+    "clock_span": writing.clock_span,
+    "day": writing.day,
+    "count": writing.count,
+}
 
 
 def page(request: Request, name: str, signed_in: SignedIn | None = None, status: int = 200, **context: Any) -> Response:

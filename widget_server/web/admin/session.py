@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import Site
 from widget_server.errors import SignInNeeded
 from widget_server.ids import is_id
 from widget_server.use_cases.sites import SESSION_IDLE, SignedIn
@@ -15,9 +18,36 @@ from widget_server.web.context import base_url, use_cases
 
 HOME = "/admin"
 SIGN_IN = "/admin/sign-in"
-_LOCAL_PATH = re.compile(r"/admin(?:/[\w-]+)*(?:\?[\w.=&%-]*)?", re.ASCII)
+_LOCAL_PATH = re.compile(r"/admin(?:/[\w-]+(?:\.[\w-]+)*)*(?:\?[\w.=&%-]*)?", re.ASCII)
 
 Page = Callable[[Request, SignedIn], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class AtSite:
+    """An operator in one of their sites, with what it offers."""
+
+    signed_in: SignedIn
+    site: Site
+    schedule: Schedule
+
+    @property
+    def path(self) -> str:
+        """Of the site's rooms, without a slash at the end."""
+        return f"{HOME}/sites/{self.site.key}"
+
+
+SitePage = Callable[[Request, AtSite], Awaitable[Response]]
+
+
+def at_site(page: SitePage) -> Callable[[Request], Awaitable[Response]]:
+    """For pages of one site. Raises NotFound also for a site of others: who asks learns nothing."""
+
+    async def opened(request: Request, signed_in: SignedIn) -> Response:
+        site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+        return await page(request, AtSite(signed_in, site, schedule))
+
+    return signed_in_only(opened)
 
 
 def signed_in_only(page: Page) -> Callable[[Request], Awaitable[Response]]:

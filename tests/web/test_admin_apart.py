@@ -1,0 +1,68 @@
+"""No room of a site opens to the operator of another one, and none to whoever is not signed in."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.routing import Route
+
+from tests.house import House, slot
+from tests.web.desks import Desk, desk_in
+from tests.web.test_admin_bookings import book, order_path
+from widget_server.ids import new_id
+from widget_server.web.admin import routes
+from widget_server.web.forms import form_token
+
+pytestmark = pytest.mark.anyio
+
+ROUTES = [route for route in routes if isinstance(route, Route) and "{site}" in route.path]
+
+
+@pytest.fixture
+async def desk(house: House) -> AsyncIterator[Desk]:
+    async with desk_in(house) as desk:
+        await book(house)
+        yield desk
+
+
+def named(route: Route) -> str:
+    return f"{min(route.methods or ())} {route.path}"
+
+
+async def path_of(route: Route, desk: Desk) -> str:
+    """With ids that are there: refused because of who asks, not for want of anything."""
+    parts = {"site": desk.site, "slot": slot().id, "hold": new_id(), "booking:int": "1"}
+    parts["order"] = (await order_path(desk)).removeprefix("/orders/")
+    return re.sub(r"\{([\w:]+)\}", lambda found: parts[found[1]], route.path)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=named)
+async def test_the_operator_of_another_site_finds_nothing(house: House, desk: Desk, route: Route) -> None:
+    await house.found("other")
+    path = await path_of(route, desk)
+    async with desk_in(house, "other") as other:
+        sent = {"form_token": form_token(other.session)}
+        for method in route.methods or ():
+            data = sent if method == "POST" else None
+            headers = {"sec-fetch-site": "same-origin"}
+            answer = await other.client.request(method, path, data=data, headers=headers)
+
+            assert answer.status_code == 404
+    assert await house.booked_in_sql() == 1
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=named)
+async def test_whoever_is_not_signed_in_is_sent_to_the_door(house: House, desk: Desk, route: Route) -> None:
+    path = await path_of(route, desk)
+    for method in route.methods or ():
+        answer = await house.client.request(method, path, headers={"sec-fetch-site": "same-origin"})
+
+        assert answer.headers["location"].startswith("/admin/sign-in")
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "POST" in (route.methods or ())], ids=named)
+async def test_no_form_counts_without_the_token_of_its_session(house: House, desk: Desk, route: Route) -> None:
+    path = await path_of(route, desk)
+    for headers in ({"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "cross-site"}):
+        assert (await desk.client.post(path, headers=headers)).status_code == 403
+    assert await house.booked_in_sql() == 1

@@ -1,0 +1,101 @@
+"""The only place for what operators see of bookings: lines of orders, who comes, and what can be looked for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from widget_server.domain.bookings import BookingState
+from widget_server.domain.money import Money
+from widget_server.domain.slots import Slot
+
+TEXT_LENGTH_MAX = 100
+
+
+class Sorting(StrEnum):
+    NEWEST = "newest"
+    """The last booked first."""
+    SOONEST = "soonest"
+    """By the start of the slot, the earliest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which bookings; whatever is empty wants all."""
+
+    service: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Starts from `since` on, and before `until`."""
+    state: BookingState | None = None
+    text: str = ""
+    """Part of an order number, a name or an address."""
+    sorting: Sorting = Sorting.NEWEST
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a line stands in a sorted list: so the next page begins after it, however many there are."""
+
+    first: int
+    second: int
+
+    def __str__(self) -> str:
+        return f"{self.first}.{self.second}"
+
+    @staticmethod
+    def parse(text: str) -> "Place | None":
+        first, _, second = text.partition(".")
+        if not all(part.isascii() and part.isdecimal() and len(part) <= 10 for part in (first, second)):
+            return None
+        return Place(int(first), int(second))
+
+
+@dataclass(frozen=True, slots=True)
+class BookingLine:
+    """One booking with what its order says of it."""
+
+    id: int
+    place: Place
+    order_id: str
+    number: str
+    slot: Slot
+    service_name: str
+    seats: int
+    state: BookingState
+    customer: str
+    email: str
+    attendees: tuple[str, ...]
+    """Names, one a seat; may be empty."""
+    price: Money
+    """Of all seats."""
+    created_at: datetime
+    cancelled_at: datetime | None
+
+    @property
+    def names(self) -> str:
+        """All that were given."""
+        return ", ".join(name for name in self.attendees if name)
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """One seat of a booking that stands: who comes, and who booked it for them."""
+
+    place: Place
+    name: str
+    order_id: str
+    number: str
+    slot: Slot
+    service_name: str
+    customer: str
+    email: str
+    state: BookingState
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """What SQL has of a slot that somebody has booked."""
+
+    slot: Slot
+    capacity: int
+    booked: int

@@ -1,0 +1,219 @@
+"""The only place that reads bookings for operators: found, sorted, and page by page by the last line that was seen."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import and_, func, or_
+from sqlalchemy.sql.elements import ColumnElement
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.bookings import BookingState
+from widget_server.domain.dashboard import Attendance, BookingLine, Meeting, Place, Sorting, Wanted
+from widget_server.domain.money import Money
+from widget_server.domain.slots import Slot
+from widget_server.store.database import Database
+from widget_server.store.tables import AttendeeRow, BookingRow, MeetingRow, OrderRow
+
+
+class Dashboard:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def bookings(
+        self,
+        site_id: int,
+        wanted: Wanted,
+        *,
+        limit: int,
+        after: Place | None = None,
+        before: Place | None = None,
+    ) -> list[BookingLine]:
+        """The first `limit` after a place, or the last ones before another. Raises Unavailable."""
+        key = _KEYS[wanted.sorting]
+        rows = _lines().where(*_of_site(site_id), *_conditions(wanted))
+        if after is not None:
+            rows = rows.where(key.beyond(after))
+        if before is not None:
+            rows = rows.where(key.within(before))
+        rows = rows.order_by(*(key.backwards if before is not None else key.order)).limit(limit)
+        async with self._db.snapshot() as session:
+            found = (await session.exec(rows)).all()
+            names = await _names(session, [booking.id for booking, *_ in found])
+        lines = [_to_line(row, names[row[0].id or 0], wanted.sorting) for row in found]
+        return lines[::-1] if before is not None else lines
+
+    async def of_order(self, site_id: int, order_id: str) -> list[BookingLine]:
+        return await self._all(site_id, col(OrderRow.hold_id) == order_id)
+
+    async def of_slot(self, site_id: int, slot: Slot) -> list[BookingLine]:
+        """In the order in which they were booked; as many as there are seats, and those that were cancelled."""
+        return await self._all(site_id, col(MeetingRow.slot) == slot.id)
+
+    async def meeting(self, site_id: int, slot: Slot) -> Meeting | None:
+        """None where nobody has booked the slot yet."""
+        of_slot = select(MeetingRow).where(col(MeetingRow.site_id) == site_id, col(MeetingRow.slot) == slot.id)
+        async with self._db.snapshot() as session:
+            row = (await session.exec(of_slot)).one_or_none()
+        return None if row is None else Meeting(slot, row.capacity, row.booked)
+
+    async def attendees(
+        self,
+        site_id: int,
+        wanted: Wanted,
+        *,
+        limit: int,
+        after: Place | None = None,
+        before: Place | None = None,
+    ) -> list[Attendance]:
+        """Everybody who comes, by the start of the slot, likewise."""
+        rows: Any = (
+            select(AttendeeRow, BookingRow, OrderRow, MeetingRow.slot)
+            .join(BookingRow, col(BookingRow.id) == col(AttendeeRow.booking_id))
+            .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
+            .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
+            .where(*_of_site(site_id), *_conditions(wanted, or_named=True))
+            .where(col(BookingRow.state) != BookingState.CANCELLED)
+        )
+        if after is not None:
+            rows = rows.where(_ATTENDEES.beyond(after))
+        if before is not None:
+            rows = rows.where(_ATTENDEES.within(before))
+        rows = rows.order_by(*(_ATTENDEES.backwards if before is not None else _ATTENDEES.order)).limit(limit)
+        async with self._db.snapshot() as session:
+            found = [_to_attendance(*row) for row in (await session.exec(rows)).all()]
+        return found[::-1] if before is not None else found
+
+    async def _all(self, site_id: int, *conditions: ColumnElement[bool]) -> list[BookingLine]:
+        rows = _lines().where(*_of_site(site_id), *conditions).order_by(col(BookingRow.id))
+        async with self._db.snapshot() as session:
+            found = (await session.exec(rows)).all()
+            names = await _names(session, [booking.id for booking, *_ in found])
+        return [_to_line(row, names[row[0].id or 0], Sorting.NEWEST) for row in found]
+
+
+class _Key:
+    """Two columns by which a list is sorted, and the conditions for what lies beyond a place in it."""
+
+    def __init__(self, first: Any, second: Any, *, is_instant: bool, descending: bool) -> None:
+        self._first, self._second = first, second
+        self._is_instant, self._descending = is_instant, descending
+
+    @property
+    def order(self) -> tuple[Any, Any]:
+        return self._sorted(self._descending)
+
+    @property
+    def backwards(self) -> tuple[Any, Any]:
+        return self._sorted(not self._descending)
+
+    def beyond(self, place: Place) -> ColumnElement[bool]:
+        return self._past(place, smaller=self._descending)
+
+    def within(self, place: Place) -> ColumnElement[bool]:
+        return self._past(place, smaller=not self._descending)
+
+    def _sorted(self, descending: bool) -> tuple[Any, Any]:
+        return (self._first.desc(), self._second.desc()) if descending else (self._first, self._second)
+
+    def _past(self, place: Place, *, smaller: bool) -> ColumnElement[bool]:
+        """Written so that an index on the first column is walked from that place on."""
+        first: Any = datetime.fromtimestamp(place.first, UTC) if self._is_instant else place.first
+        if smaller:
+            return and_(self._first <= first, or_(self._first < first, self._second < place.second))
+        return and_(self._first >= first, or_(self._first > first, self._second > place.second))
+
+
+_KEYS = {
+    Sorting.NEWEST: _Key(col(OrderRow.id), col(BookingRow.id), is_instant=False, descending=True),
+    Sorting.SOONEST: _Key(col(MeetingRow.starts_at), col(BookingRow.id), is_instant=True, descending=False),
+}
+_ATTENDEES = _Key(col(MeetingRow.starts_at), col(AttendeeRow.id), is_instant=True, descending=False)
+
+
+def _lines() -> Any:
+    return (
+        select(BookingRow, OrderRow, MeetingRow.slot)
+        .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
+        .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
+    )
+
+
+def _of_site(site_id: int) -> tuple[ColumnElement[bool], ...]:
+    """Said of both: whichever index is walked, it is this site's."""
+    return col(OrderRow.site_id) == site_id, col(MeetingRow.site_id) == site_id
+
+
+def _conditions(wanted: Wanted, *, or_named: bool = False) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.service:
+        found.append(col(MeetingRow.service) == wanted.service)
+    if wanted.since is not None:
+        found.append(col(MeetingRow.starts_at) >= wanted.since)
+    if wanted.until is not None:
+        found.append(col(MeetingRow.starts_at) < wanted.until)
+    if wanted.state is not None:
+        found.append(col(BookingRow.state) == wanted.state)
+    if wanted.text:
+        found.append(_mentions(wanted.text, or_named=or_named))
+    return found
+
+
+def _mentions(text: str, *, or_named: bool) -> ColumnElement[bool]:
+    """Order numbers are found with and without their hyphen."""
+    places = [col(OrderRow.customer_name), col(OrderRow.customer_email), col(OrderRow.number)]
+    found = [place.icontains(text, autoescape=True) for place in places]
+    if or_named:
+        found.append(col(AttendeeRow.name).icontains(text, autoescape=True))
+    if plain := text.replace("-", ""):
+        found.append(func.replace(col(OrderRow.number), "-", "").icontains(plain, autoescape=True))
+    return or_(*found)
+
+
+async def _names(session: AsyncSession, booking_ids: Sequence[int | None]) -> defaultdict[int, tuple[str, ...]]:
+    names: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
+    if booking_ids:
+        seats = select(AttendeeRow.booking_id, AttendeeRow.name).where(col(AttendeeRow.booking_id).in_(booking_ids))
+        for booking_id, name in await session.exec(seats.order_by(col(AttendeeRow.id))):
+            names[booking_id] += (name,)
+    return names
+
+
+def _to_line(row: Any, attendees: tuple[str, ...], sorting: Sorting) -> BookingLine:
+    booking, order, slot_id = row
+    slot = Slot.parse(slot_id)
+    first = order.id if sorting is Sorting.NEWEST else int(slot.starts_at.timestamp())
+    return BookingLine(
+        id=booking.id,
+        place=Place(first, booking.id),
+        order_id=order.hold_id,
+        number=order.number,
+        slot=slot,
+        service_name=booking.service_name,
+        seats=booking.seats,
+        state=BookingState(booking.state),
+        customer=order.customer_name,
+        email=order.customer_email or "",
+        attendees=attendees,
+        price=Money(booking.unit_price_minor, order.currency).times(booking.seats),
+        created_at=booking.created_at,
+        cancelled_at=booking.cancelled_at,
+    )
+
+
+def _to_attendance(attendee: AttendeeRow, booking: BookingRow, order: OrderRow, slot_id: str) -> Attendance:
+    slot = Slot.parse(slot_id)
+    assert attendee.id is not None
+    return Attendance(
+        place=Place(int(slot.starts_at.timestamp()), attendee.id),
+        name=attendee.name,
+        order_id=order.hold_id,
+        number=order.number,
+        slot=slot,
+        service_name=booking.service_name,
+        customer=order.customer_name,
+        email=order.customer_email or "",
+        state=BookingState(booking.state),
+    )

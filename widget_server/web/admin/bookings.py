@@ -1,0 +1,96 @@
+"""The booking dashboard: every booking on its own, found and listed, the same as a file, and each order by itself."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from widget_server.domain.bookings import BookingState
+from widget_server.domain.dashboard import BookingLine
+from widget_server.errors import Refusal, TooLate
+from widget_server.web.admin.looking import read_look
+from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.session import AtSite
+from widget_server.web.admin.spreadsheet import Cell, spreadsheet
+from widget_server.web.admin.writing import amount
+from widget_server.web.context import use_cases
+from widget_server.web.forms import read_form_of
+
+_HEAD = (
+    *("Order", "Service", "Starts", "Ends", "Time zone", "Seats", "State", "Customer", "E-mail", "Attendees"),
+    *("Price", "Currency", "Booked", "Cancelled", "Slot"),
+)
+STATES = {
+    BookingState.CONFIRMING: "Confirming",
+    BookingState.CONFIRMED: "Confirmed",
+    BookingState.CANCELLED: "Cancelled",
+    BookingState.ATTENDED: "Attended",
+    BookingState.NO_SHOW: "Did not come",
+}
+
+
+async def list_bookings(request: Request, at: AtSite) -> Response:
+    look = read_look(request, at.site.zone)
+    found = await use_cases(request).dashboard.bookings(at.site, look.wanted, after=look.after, before=look.before)
+    return page(request, "bookings", at.signed_in, site=at.site, schedule=at.schedule, look=look, found=found)
+
+
+async def export_bookings(request: Request, at: AtSite) -> Response:
+    look, zone = read_look(request, at.site.zone), at.site.zone
+    lines = use_cases(request).dashboard.all_bookings(at.site, look.wanted)
+    today = use_cases(request).dashboard.now().astimezone(zone).date()
+    return spreadsheet(f"bookings-{at.site.key}-{today}", _HEAD, _rows(lines, zone))
+
+
+async def show_order(request: Request, at: AtSite) -> Response:
+    order, lines = await use_cases(request).dashboard.order(at.site, request.path_params["order"])
+    return page(
+        request,
+        "order",
+        at.signed_in,
+        site=at.site,
+        order=order,
+        lines=lines,
+        now=use_cases(request).dashboard.now(),
+        done=request.query_params.get("done", ""),
+        problem="",
+    )
+
+
+async def cancel_booking(request: Request, at: AtSite) -> Response:
+    await read_form_of(request, at.signed_in.session)
+    order_id, booking_id = request.path_params["order"], request.path_params["booking"]
+    dashboard = use_cases(request).dashboard
+    try:
+        await dashboard.cancel(at.site, order_id, booking_id, operator_id=at.signed_in.operator.id)
+    except TooLate as refusal:
+        return await _show_again(request, at, refusal)
+    return go(f"{at.path}/orders/{order_id}?done=cancelled")
+
+
+async def _show_again(request: Request, at: AtSite, refusal: Refusal) -> Response:
+    dashboard = use_cases(request).dashboard
+    order, lines = await dashboard.order(at.site, request.path_params["order"])
+    context = {"order": order, "lines": lines, "now": dashboard.now(), "done": "", "problem": refusal.message}
+    return page(request, "order", at.signed_in, refusal.status, site=at.site, **context)
+
+
+async def _rows(chunks: AsyncIterator[list[BookingLine]], zone: ZoneInfo) -> AsyncIterator[list[list[Cell]]]:
+    async for chunk in chunks:
+        yield [_row(line, zone) for line in chunk]
+
+
+def _row(line: BookingLine, zone: ZoneInfo) -> list[Cell]:
+    times = [wall_clock(line.slot.starts_at, zone), wall_clock(line.slot.ends_at, zone), zone.key]
+    cancelled = wall_clock(line.cancelled_at, zone) if line.cancelled_at else ""
+    what: list[Cell] = [line.number, line.service_name, *times, line.seats, STATES[line.state]]
+    who = [line.customer, line.email, line.names]
+    price = [amount(line.price), line.price.currency]
+    return [*what, *who, *price, wall_clock(line.created_at, zone), cancelled, line.slot.id]
+
+
+def wall_clock(at: datetime, zone: ZoneInfo) -> str:
+    """`2026-11-23 10:00`, which every spreadsheet takes for a time."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"

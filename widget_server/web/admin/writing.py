@@ -1,0 +1,45 @@
+"""The only place that writes times and numbers for operators: by the site's clocks, in English, with the weekday."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from widget_server.domain.money import Money
+from widget_server.domain.slots import Slot
+
+_UNTIL = "\N{EN DASH}"
+_WITHOUT_DECIMALS = {"CLP", "ISK", "JPY", "KRW", "UGX", "VND", "XOF"}
+_WITH_THREE_DECIMALS = {"BHD", "JOD", "KWD", "OMR", "TND"}
+
+
+def day(at: datetime | date, zone: ZoneInfo | None = None) -> str:
+    """`Mon 23 Nov 2026`"""
+    on = at.astimezone(zone).date() if isinstance(at, datetime) else at
+    return f"{on:%a} {on.day} {on:%b %Y}"
+
+
+def moment(at: datetime, zone: ZoneInfo) -> str:
+    """`Mon 23 Nov 2026, 10:00`"""
+    return f"{day(at, zone)}, {at.astimezone(zone):%H:%M}"
+
+
+def clock_span(slot: Slot, zone: ZoneInfo) -> str:
+    """`10:00-11:00`, and the day of the end where it is another one."""
+    starts, ends = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
+    until = f"{ends:%H:%M}" if starts.date() == ends.date() else moment(ends, zone)
+    return f"{starts:%H:%M}{_UNTIL}{until}"
+
+
+def span(slot: Slot, zone: ZoneInfo) -> str:
+    """`Mon 23 Nov 2026, 10:00-11:00`"""
+    return f"{day(slot.starts_at, zone)}, {clock_span(slot, zone)}"
+
+
+def count(number: int, one: str, more: str = "") -> str:
+    """`1 seat`, `2 seats`"""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def amount(money: Money) -> str:
+    """`45.00`, without its currency."""
+    decimals = 0 if money.currency in _WITHOUT_DECIMALS else 3 if money.currency in _WITH_THREE_DECIMALS else 2
+    return f"{money.amount_minor / 10**decimals:.{decimals}f}"
