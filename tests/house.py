@@ -107,6 +107,15 @@ class House:
     async def flush(self) -> None:
         await self.redis.read(("FLUSHALL",))
 
+    async def remember(self) -> None:
+        """What Redis can be set back to by `go_back`."""
+        (found,) = await self.redis.read(("KEYS", "*"))
+        await self.redis.read(*(("COPY", key, key, "DB", 1, "REPLACE") for key in found))
+
+    async def go_back(self) -> None:
+        """Redis has lost whatever came after `remember`, as with an older file, or a replica that had not heard."""
+        await self.redis.read(("SWAPDB", 0, 1))
+
     async def seats(self, of: Slot | None = None) -> Seats:
         """As Redis counts them."""
         of = of or slot()

@@ -80,7 +80,7 @@ class Books:
         """Everything that does not fit together; nothing, if the invariants hold."""
         found = [*self._of_sql(), *self._of_redis(), *self._of_holds(), *self._of_pictures()]
         for visit in ledger.visits.values():
-            found += [f"{complaint}; {'; '.join(visit.story)}" for complaint in self._of_visit(visit, ledger)]
+            found += [f"{complaint}; {'; '.join(visit.story)}" for complaint in self._of_visit(visit)]
             found += self._of_hold_believed_live(visit, ledger)
         strangers = self.numbers.keys() - {visit.id for visit in ledger.visits.values() if visit.confirmation_sent}
         return found + [f"an order that nobody confirmed: {hold}" for hold in strangers]
@@ -134,7 +134,7 @@ class Books:
             if wrong:
                 yield f"{whose} shows {len(wrong)} slots otherwise than Redis: {dict(list(wrong.items())[:3])}"
 
-    def _of_visit(self, visit: Visit, ledger: Ledger) -> Iterator[str]:
+    def _of_visit(self, visit: Visit) -> Iterator[str]:
         number = self.numbers.get(visit.id)
         mine = [booking for booking in self.bookings if booking.hold == visit.id]
         states = {booking.state for booking in mine}
@@ -145,8 +145,7 @@ class Books:
             yield f"{visit.id} wanted {visit.lines}, and SQL has {mine}"
         if visit.booked_lines and visit.booked_lines != {lines}:
             yield f"{visit.id} was told of {visit.booked_lines}, and SQL has {mine}"
-        # Where Redis forgets in the middle of it, one of two calls at once may not find what the other has pinned.
-        if visit.refused and number and not ledger.forgot_between(visit.let_go_s, visit.refused_s):
+        if visit.refused and number:
             yield f"{visit.id} was told {visit.refused}, and is booked all the same"
         if visit.cancelled and states != {"cancelled"}:
             yield f"{visit.id} has cancelled, and SQL says {states}"

@@ -142,7 +142,7 @@ BREAKAGES = (
     Breakage(
         "the outcome is decided by reading",
         "widget_server/store/bookings.py",
-        "            if await take_outcome(session, site_id, hold_id, OutcomeState.ABANDONED, fence=fence):\n",
+        "            if await abandon(session, site_id, hold_id, fence=fence):\n",
         "            if True:\n",
     ),
     Breakage(

@@ -87,8 +87,7 @@ class Visit:
     booked_lines: set[frozenset[tuple[str, int]]] = field(default_factory=set)
     """What the answers said was booked."""
     refused: str | None = None
-    """The last word about the confirmation, where that was a no."""
-    refused_s: float = FOR_EVER
+    """The last word about the confirmation, where that was a no for good."""
     cancellation_sent_s: float = FOR_EVER
     cancelled: bool = False
     story: list[str] = field(default_factory=list)
@@ -145,10 +144,6 @@ class Ledger:
             for slot, seats in next(iter(visit.booked_lines), ()):
                 if visit.booked_s < visit.cancellation_sent_s:
                     yield Span(slot, seats, visit.booked_s, visit.cancellation_sent_s, visit.id)
-
-    def forgot_between(self, from_s: float, until_s: float) -> bool:
-        """Whether Redis knew less than it should, at some moment of these."""
-        return any(loss.from_s <= until_s and from_s <= loss.until_s for loss in self.losses)
 
     def complaints(self, capacity: Mapping[str, int]) -> list[str]:
         """What was promised and cannot be true. `capacity` is that of each service."""

@@ -23,6 +23,8 @@ NETWORKS = 120
 _IMPATIENT_S = 0.03
 """So soon does a visitor hang up whose answer is to be lost."""
 _GONE = {"hold_ended", "not_found"}
+_NO_FOR_GOOD = _GONE | {"slot_full", "slot_closed"}
+"""After these there is no order under this id; others are about what was sent, or just now."""
 
 
 class Street:
@@ -195,7 +197,8 @@ class Visitor:
                     self._denied(sent_s, told, excused_after_s=CONFIRMING_WINDOW.total_seconds())
                 if self._visit.numbers:
                     self._surprise(f"{self._visit.id} was booked, and then refused: {answer.text}")
-                self._visit.refused, self._visit.refused_s = code_of(answer), self._now()
+                if code_of(answer) in _NO_FOR_GOOD:
+                    self._visit.refused = code_of(answer)
                 return False
             await self._pause()
         return bool(self._visit.numbers)

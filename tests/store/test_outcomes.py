@@ -9,7 +9,7 @@ from tests.store.studio import confirmation
 from widget_server.domain.orders import OutcomeState
 from widget_server.domain.sites import Site
 from widget_server.errors import HoldEnded
-from widget_server.ids import new_id
+from widget_server.ids import hash_secret, new_id
 from widget_server.store import outcomes
 from widget_server.store.bookings import Bookings, OutcomeTaken
 from widget_server.store.database import Database
@@ -59,3 +59,45 @@ async def test_only_so_many_are_forgotten_at_once(db: Database, site: Site, monk
     at = datetime.now(UTC) + GIVEN_UP_KEPT + A_MINUTE
 
     assert [await Bookings(db).prune(site.id, at) for _ in range(3)] == [2, 1, 0]
+
+
+async def test_whoever_was_told_no_gets_nothing_from_a_try_that_began_before(db: Database, site: Site) -> None:
+    first_try = confirmation(site, fence=2)
+
+    assert await Bookings(db).refuse(site.id, first_try.hold_id, first_try.order_secret_hash) is None
+    with pytest.raises(OutcomeTaken) as taken:
+        await Bookings(db).confirm(first_try)
+    assert taken.value.outcome is OutcomeState.ABANDONED
+
+
+async def test_a_no_comes_too_late_where_it_has_become_an_order(db: Database, site: Site) -> None:
+    order = await Bookings(db).confirm(wanted := confirmation(site))
+
+    before = await Bookings(db).refuse(site.id, order.id, wanted.order_secret_hash)
+    assert before is not None
+    assert (before.state, before.digest, before.order) == (OutcomeState.CONFIRMED, wanted.digest, order)
+
+
+async def test_a_no_to_somebody_with_another_secret_binds_nobody_else(db: Database, site: Site) -> None:
+    wanted = confirmation(site)
+    await Bookings(db).refuse(site.id, wanted.hold_id, hash_secret("a guess"))
+
+    assert (await Bookings(db).confirm(wanted)).id == wanted.hold_id
+
+
+async def test_a_no_stays_a_no_when_pins_are_given_up_after_it(db: Database, site: Site) -> None:
+    wanted = confirmation(site, fence=2)
+    await Bookings(db).refuse(site.id, wanted.hold_id, wanted.order_secret_hash)
+
+    assert await Bookings(db).give_up(site.id, wanted.hold_id, 1) is OutcomeState.ABANDONED
+    with pytest.raises(OutcomeTaken):
+        await Bookings(db).confirm(wanted)
+
+
+async def test_a_pin_that_was_given_up_stays_so_when_somebody_is_told_no_after_it(db: Database, site: Site) -> None:
+    wanted = confirmation(site, fence=2)
+    await Bookings(db).give_up(site.id, wanted.hold_id, 2)
+
+    assert await Bookings(db).refuse(site.id, wanted.hold_id, hash_secret("a guess")) is None
+    with pytest.raises(OutcomeTaken):
+        await Bookings(db).confirm(wanted)

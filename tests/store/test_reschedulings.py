@@ -56,6 +56,7 @@ def moved(site: Site, order: Order, *to: OfferedSlot, fence: int = 1) -> Resched
         fence=fence,
         moves=tuple(Move(each.slot, offered, each.seats) for each, offered in pairs if each.slot != offered.slot),
         digest=hash_secret("all that was sent"),
+        owner=hash_secret("order secret"),
         at=NOW,
     )
 

@@ -1,22 +1,24 @@
 """From hold to booking whatever happens on the way: repeats, lost answers, killed processes, a lying or empty Redis."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from httpx2 import Response as Answer
 
 from tests.domain.schedules import daily
 from tests.house import PRIVATE, Guest, House, refused, slot
 from tests.store.studio import TALK, YOGA
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order
-from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX
+from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISITOR_MAX
 from widget_server.domain.sites import Site
 from widget_server.errors import SlotClosed, Unavailable
-from widget_server.ids import new_id
+from widget_server.ids import hash_secret, new_id
 from widget_server.store.bookings import Bookings as StoredBookings
-from widget_server.store.bookings import Confirmation
+from widget_server.store.bookings import Confirmation, Outcome
 from widget_server.store.schedule import put_openings
 from widget_server.use_cases.bookings import CONFIRMING_WINDOW
 from widget_server.use_cases.reconciliation import Reconciliation
@@ -34,6 +36,27 @@ class Killed(Reconciliation):
 
     async def tell_booked(self, site: Site, order_id: str, fence: int) -> None:
         raise RuntimeError("killed")
+
+
+class Overtaken(StoredBookings):
+    """Between its pin and its record, once, something happens."""
+
+    def __init__(self, house: House, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(house.parts.database)
+        self._meanwhile: Callable[[], Awaitable[None]] | None = meanwhile
+
+    async def confirm(self, wanted: Confirmation) -> Order:
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return await super().confirm(wanted)
+
+
+class Reading(Overtaken):
+    """Without the guard: says no because nothing is decided yet."""
+
+    async def refuse(self, site_id: int, hold_id: str, owner: str, *, fence: int = 0) -> Outcome | None:
+        return await self.outcome(site_id, hold_id)
 
 
 class Forgetful(StoredBookings):
@@ -157,6 +180,75 @@ async def test_nor_does_it_when_redis_has_forgotten_whose_hold_it_was(house: Hou
     ben = replace(anna, secret=new_id())
 
     refused(await ben.confirm(), 409, "id_conflict")
+
+
+async def confirmed_twice(
+    house: House, monkeypatch: pytest.MonkeyPatch, overtaken: type[Overtaken]
+) -> tuple[Answer, Answer]:
+    """Anna confirms, and again since nobody answers: between pin and record of the first try, Redis is set back to
+    before her hold, and ben takes the seat.
+    """
+    anna, ben, again = house.guest(), house.guest(), []
+    await house.remember()
+    await anna.hold(slot(TALK))
+
+    async def meanwhile() -> None:
+        await house.go_back()
+        assert (await ben.hold(slot(TALK))).status_code == 201
+        again.append(await anna.confirm_at_once(slot(TALK)))
+
+    monkeypatch.setattr(house.parts.use_cases.bookings, "_store", overtaken(house, meanwhile))
+    first = await anna.confirm_at_once(slot(TALK))
+    return first, again[0]
+
+
+async def test_who_was_told_no_is_not_booked_by_the_same_confirmation_that_was_sent_before(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, again = await confirmed_twice(house, monkeypatch, Overtaken)
+
+    refused(again, 409, "slot_full")
+    refused(first, 410, "hold_ended")
+    assert await house.booked_in_sql(slot(TALK)) == 0
+
+
+async def test_the_control_group_says_no_and_books(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, again = await confirmed_twice(house, monkeypatch, Reading)
+
+    refused(again, 409, "slot_full")
+    assert first.status_code == 201
+    assert await house.booked_in_sql(slot(TALK)) == 1
+
+
+async def test_a_no_stays_a_no_and_another_id_gets_what_is_free_by_then(house: House) -> None:
+    anna, ben = house.guest(), house.guest()
+    await ben.hold(slot(TALK))
+    refused(await anna.confirm_at_once(slot(TALK)), 409, "slot_full")
+    await ben.release()
+
+    refused(await anna.confirm_at_once(slot(TALK)), 410, "hold_ended")
+    assert (await house.seats(slot(TALK))).taken == 0
+    assert (await house.guest().confirm_at_once(slot(TALK))).status_code == 201
+
+
+async def test_a_no_to_somebody_who_knows_an_id_without_its_secret_stops_nobody(house: House) -> None:
+    anna, ben = house.guest(), house.guest()
+    await ben.hold(slot(TALK))
+    refused(await replace(anna, secret=new_id()).confirm_at_once(slot(TALK)), 409, "slot_full")
+    await ben.release()
+
+    assert (await anna.confirm_at_once(slot(TALK))).status_code == 201
+
+
+async def test_what_is_no_only_for_now_can_be_asked_for_again(house: House) -> None:
+    anna = house.guest()
+    others = [replace(house.guest(), visitor=anna.visitor) for _ in range(HOLDS_PER_VISITOR_MAX)]
+    for other in others:
+        assert (await other.hold()).status_code == 201
+    refused(await anna.confirm_at_once(), 429, "hold_budget_spent")
+    await others[0].release()
+
+    assert (await anna.confirm_at_once()).status_code == 201
 
 
 async def test_a_process_killed_after_pinning_leaves_seats_that_the_worker_frees(house: House) -> None:
@@ -386,6 +478,8 @@ async def test_a_refusal_gives_back_no_seats_that_the_same_confirmation_sent_twi
         between_record_and_commit.setattr(bookings, "_reconciliation", Killed())
         refused(await anna.confirm(), 500, "failed")
 
-    await bookings._take_back(await house.site(), anna.id, pin, SlotClosed("It was closed a moment ago."))
+    owner, refusal = hash_secret("the second try"), SlotClosed("It was closed a moment ago.")
+    before = await bookings._take_back(await house.site(), anna.id, owner, pin, refusal)
 
+    assert before.order is not None
     assert (await house.seats()).taken == await house.booked_in_sql() == 2

@@ -22,9 +22,9 @@ from widget_server.store.outcomes import (
     GIVEN_UP_KEPT,
     Outcome,
     OutcomeTaken,
+    abandon,
     prune_outcomes,
     read_outcome,
-    take_outcome,
 )
 from widget_server.store.reschedulings import Rescheduling, write_rescheduling
 from widget_server.store.sites import lock_site
@@ -66,11 +66,21 @@ class Bookings:
         A confirmation with this fence or a lower one can no longer succeed afterwards.
         """
         async with self._db.transaction() as session:
-            if await take_outcome(session, site_id, hold_id, OutcomeState.ABANDONED, fence=fence):
+            if await abandon(session, site_id, hold_id, fence=fence):
                 return OutcomeState.ABANDONED
             outcome = await read_outcome(session, site_id, hold_id)
             assert outcome is not None
             return outcome.state
+
+    async def refuse(self, site_id: int, hold_id: str, owner: str, *, fence: int = 0) -> Outcome | None:
+        """Decide that whoever shows `owner` gets nothing, unless it was decided otherwise: then that is the answer.
+
+        No other try of theirs can succeed afterwards, whatever its fence; somebody else's can.
+        """
+        async with self._db.transaction() as session:
+            if await abandon(session, site_id, hold_id, fence=fence, owner=owner):
+                return None
+            return await read_outcome(session, site_id, hold_id)
 
     async def prune(self, site_id: int, at: datetime) -> int:
         """Forget pins that were given up more than a week ago, a bounded number, and return how many."""

@@ -47,6 +47,7 @@ class Confirmation:
     digest: str
     order_number: str
     order_secret_hash: str
+    """Of a secret that follows from the hold's: whoever was told no under it cannot succeed."""
     at: datetime
     """When it began, before the hold was pinned."""
 
@@ -65,8 +66,9 @@ class Confirmation:
 
 async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Order:
     """Locks in the order that all transactions keep: outcome, site, meetings by id."""
-    site_id, state = wanted.site_id, OutcomeState.CONFIRMED
-    await decide(session, site_id, wanted.hold_id, state, fence=wanted.fence, digest=wanted.digest)
+    site_id, hold_id, state = wanted.site_id, wanted.hold_id, OutcomeState.CONFIRMED
+    owner = wanted.order_secret_hash
+    await decide(session, site_id, hold_id, state, fence=wanted.fence, digest=wanted.digest, owner=owner)
     await lock_site_as_of(
         session, site_id, epoch=wanted.epoch, schedule_version=wanted.schedule_version, began_at=wanted.at
     )

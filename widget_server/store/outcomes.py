@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import case, delete, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -37,10 +37,10 @@ class OutcomeTaken(Exception):
 
 
 async def decide(
-    session: AsyncSession, site_id: int, hold_id: str, state: OutcomeState, *, fence: int, digest: str
+    session: AsyncSession, site_id: int, hold_id: str, state: OutcomeState, *, fence: int, digest: str, owner: str
 ) -> None:
     """As `take_outcome`. Raises OutcomeTaken where somebody else was first."""
-    if await take_outcome(session, site_id, hold_id, state, fence=fence, digest=digest):
+    if await take_outcome(session, site_id, hold_id, state, fence=fence, digest=digest, owner=owner):
         return
     winner = await read_outcome(session, site_id, hold_id)
     assert winner is not None
@@ -48,11 +48,12 @@ async def decide(
 
 
 async def take_outcome(
-    session: AsyncSession, site_id: int, hold_id: str, state: OutcomeState, *, fence: int, digest: str | None = None
+    session: AsyncSession, site_id: int, hold_id: str, state: OutcomeState, *, fence: int, digest: str, owner: str
 ) -> bool:
     """Write the outcome, unless there is one. Waits for whoever is writing one just now.
 
-    Giving up a pin decides about that pin only. If the same hold is pinned again, the higher fence is decided anew.
+    Giving up a pin decides about that pin only. If the same hold is pinned again, the higher fence is decided anew,
+    unless this very owner was told no meanwhile.
     """
     at = SystemClock().now()
     row = OutcomeRow(site_id=site_id, hold_id=hold_id, state=state, fence=fence, digest=digest, decided_at=at)
@@ -60,9 +61,30 @@ async def take_outcome(
     taken = new.on_conflict_do_update(
         index_elements=["site_id", "hold_id"],
         set_={"state": state, "fence": fence, "digest": digest, "decided_at": at},
-        where=(col(OutcomeRow.state) == OutcomeState.ABANDONED) & (col(OutcomeRow.fence) < fence),
+        where=(col(OutcomeRow.state) == OutcomeState.ABANDONED)
+        & (col(OutcomeRow.fence) < fence)
+        & col(OutcomeRow.digest).is_distinct_from(owner),
     )
     return (await session.exec(taken.returning(col(OutcomeRow.id)))).first() is not None
+
+
+async def abandon(session: AsyncSession, site_id: int, hold_id: str, *, fence: int, owner: str | None = None) -> bool:
+    """Decide that nothing comes of pins up to this fence, nor of any try of `owner`. False if it was decided otherwise.
+
+    The digest of such a row is the owner that was told no last; whom nobody told anything keeps what stands there.
+    """
+    at = SystemClock().now()
+    row = OutcomeRow(
+        site_id=site_id, hold_id=hold_id, state=OutcomeState.ABANDONED, fence=fence, digest=owner, decided_at=at
+    )
+    new = insert(session, OutcomeRow).values(values(row))
+    highest = case((col(OutcomeRow.fence) > fence, col(OutcomeRow.fence)), else_=fence)
+    abandoned = new.on_conflict_do_update(
+        index_elements=["site_id", "hold_id"],
+        set_={"fence": highest, "digest": func.coalesce(owner, col(OutcomeRow.digest)), "decided_at": at},
+        where=col(OutcomeRow.state) == OutcomeState.ABANDONED,
+    )
+    return (await session.exec(abandoned.returning(col(OutcomeRow.id)))).first() is not None
 
 
 async def read_outcome(session: AsyncSession, site_id: int, hold_id: str) -> Outcome | None:

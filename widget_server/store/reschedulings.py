@@ -35,6 +35,8 @@ class Rescheduling:
     fence: int
     moves: tuple[Move, ...]
     digest: str
+    owner: str
+    """Follows from the order's secret: whoever was told no under it cannot succeed."""
     at: datetime
     """When it began, before the hold was pinned."""
 
@@ -59,15 +61,15 @@ class _Standing:
 
 async def write_rescheduling(session: AsyncSession, wanted: Rescheduling) -> Order:
     """Locks in the order that all transactions keep: outcome, site, order, meetings by id."""
-    state, fence = OutcomeState.CONFIRMED, wanted.fence
-    await decide(session, wanted.site_id, wanted.hold_id, state, fence=fence, digest=wanted.digest)
+    hold_id, state, fence = wanted.hold_id, OutcomeState.CONFIRMED, wanted.fence
+    await decide(session, wanted.site_id, hold_id, state, fence=fence, digest=wanted.digest, owner=wanted.owner)
     await lock_site_as_of(
         session, wanted.site_id, epoch=wanted.epoch, schedule_version=wanted.schedule_version, began_at=wanted.at
     )
     standing = await _lock_bookings(session, wanted)
     must_stand_as_seen(standing, wanted)
     await _move(session, wanted, {booking.slot: booking for booking in standing})
-    tell_engine(session, BOOKING_RESCHEDULED, wanted.site_id, wanted.hold_id, fence=fence, at=wanted.at)
+    tell_engine(session, BOOKING_RESCHEDULED, wanted.site_id, hold_id, fence=fence, at=wanted.at)
     found = await read_order(session, wanted.site_id, wanted.order_id)
     assert found is not None
     return found[0]

@@ -8,12 +8,11 @@ from widget_server.domain import policies
 from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.orders import Order
-from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine.reservations import Pin
-from widget_server.errors import Changed, HoldEnded, HoldsOff, IdConflict, NotYours, Refusal, Unavailable
+from widget_server.errors import Changed, HoldsOff, IdConflict, NotYours, Refusal, Unavailable
 from widget_server.ids import hash_secret, keyed, new_order_number
-from widget_server.store.bookings import Confirmation, ConfirmationLine, OutcomeTaken
+from widget_server.store.bookings import Confirmation, ConfirmationLine, Outcome, OutcomeTaken
 from widget_server.use_cases.catalog import Listing
 from widget_server.use_cases.pinning import CONFIRMING_WINDOW, HoldRef, OrderRef, Visit
 from widget_server.use_cases.rescheduling import Rescheduling, WantedReschedule
@@ -141,23 +140,21 @@ class Bookings(Rescheduling):
 
     async def _confirm(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Confirmed:
         digest, began_at = hash_secret(f"{ref.secret_hash}\0{wanted.digest}"), self._clock.now()
+        site, hold_id, owner = listing.site, ref.hold_id, hash_secret(self._order_secret(ref))
         try:
             pin = await self._pin(listing, ref, wanted)
         except (NotYours, Unavailable):
             raise
         except Refusal as refusal:
             # It may have become a booking before, whatever stands in its way by now.
-            return self._answer(ref, await self._earlier_order(listing.site, ref, digest, refusal))
+            return self._answer(ref, _same_order(await self._refuse(site, hold_id, owner, refusal), digest))
         try:
             order = await self._store.confirm(self._confirmation(listing, ref, wanted, pin, digest, began_at))
-        except OutcomeTaken as taken:
-            order = _same_order(taken.order, taken.digest, digest)
         except Unavailable:
             raise  # Nobody knows whether it is written: the pin stays, for the next try or the worker.
-        except Refusal as refusal:
-            await self._take_back(listing.site, ref.hold_id, pin, refusal)
-            raise
-        await self._reconciliation.tell_booked(listing.site, order.id, pin.fence)
+        except (OutcomeTaken, Refusal) as problem:
+            order = _same_order(await self._decided_before(site, hold_id, owner, pin, problem), digest)
+        await self._reconciliation.tell_booked(site, order.id, pin.fence)
         return self._answer(ref, order)
 
     async def _pin(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Pin:
@@ -217,13 +214,6 @@ class Bookings(Rescheduling):
             at=began_at,
         )
 
-    async def _earlier_order(self, site: Site, ref: HoldRef, digest: str, refusal: Refusal) -> Order:
-        """What this hold became before, for somebody whose first answer was lost; else the refusal stands."""
-        outcome = await self._store.outcome(site.id, ref.hold_id)
-        if outcome is None:
-            raise refusal
-        return _same_order(outcome.order, outcome.digest, digest)
-
     def _answer(self, ref: HoldRef, order: Order) -> Confirmed:
         return Confirmed(order, self._order_secret(ref), self._clock.now())
 
@@ -238,9 +228,7 @@ def _may_hold(listing: Listing, lines: Sequence[Line]) -> list[OfferedSlot]:
     return policies.may_hold(listing.schedule, lines)
 
 
-def _same_order(order: Order | None, digest_then: str | None, digest: str) -> Order:
-    if digest_then is None:
-        raise HoldEnded("The seats were given back before the booking was complete.")
-    if digest_then != digest or order is None:
+def _same_order(before: Outcome, digest: str) -> Order:
+    if before.digest != digest or before.order is None:
         raise IdConflict("This id was used before, for something else.")
-    return order
+    return before.order

@@ -1,6 +1,7 @@
 """The only place for what all stories of pinned seats share: who asks, trying again, and giving a pin back."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
@@ -10,15 +11,28 @@ from widget_server.clock import Clock
 from widget_server.domain.orders import Order, OutcomeState
 from widget_server.domain.sites import Site
 from widget_server.engine.reservations import Pin, Reservations
-from widget_server.errors import Loading, NotFound, Refusal, SlotFull, StaleEpoch, StaleSchedule, Unavailable
+from widget_server.errors import (
+    HoldEnded,
+    Loading,
+    NotFound,
+    Refusal,
+    SlotClosed,
+    SlotFull,
+    StaleEpoch,
+    StaleSchedule,
+    Unavailable,
+)
 from widget_server.ids import keyed
 from widget_server.store.bookings import Bookings as StoredBookings
+from widget_server.store.bookings import Outcome, OutcomeTaken
 from widget_server.use_cases.catalog import Catalog, Listing
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling
 
 CONFIRMING_WINDOW = timedelta(seconds=30)
 """How long a free confirmation, or a reschedule, may take before the worker asks what became of it."""
+NO_FOR_GOOD = (SlotFull, SlotClosed, HoldEnded, NotFound)
+"""Whoever is told one of these has no hold any more; other refusals are about what was sent, or about just now."""
 _REPEATS_MAX = 4
 
 _Result = TypeVar("_Result")
@@ -74,15 +88,45 @@ class Pinning:
     def now(self) -> datetime:
         return self._clock.now()
 
-    async def _take_back(self, site: Site, hold_id: str, pin: Pin, refusal: Refusal) -> None:
-        """The seats are free again, unless the same call, sent twice, has had better luck meanwhile.
+    async def _refuse(self, site: Site, hold_id: str, owner: str, refusal: Refusal) -> Outcome:
+        """What became of a hold before, for somebody whose first answer was lost; else raises `refusal`.
 
-        If it was SQL that had none, Redis is told the truth.
+        A no for good is written first: the same call, sent twice, may be half-way in another process, and must not
+        become a yes once this one was told no.
         """
-        if await self._store.give_up(site.id, hold_id, pin.fence) is OutcomeState.ABANDONED:
-            await self._engine.unpin(site, hold_id, fence=pin.fence, release=True)
+        if isinstance(refusal, NO_FOR_GOOD):
+            outcome = await self._store.refuse(site.id, hold_id, owner)
+        else:
+            outcome = await self._store.outcome(site.id, hold_id)
+        if outcome is None or outcome.state is OutcomeState.ABANDONED:
+            raise refusal
+        return outcome
+
+    async def _decided_before(
+        self, site: Site, hold_id: str, owner: str, pin: Pin, problem: OutcomeTaken | Refusal
+    ) -> Outcome:
+        """What somebody else has made of a pinned hold, so that it was not ours to record; else it is given back."""
+        if not isinstance(problem, OutcomeTaken):
+            return await self._take_back(site, hold_id, owner, pin, problem)
+        if problem.outcome is OutcomeState.ABANDONED:
+            refusal = HoldEnded("The seats were given back before the booking was complete.")
+            return await self._take_back(site, hold_id, owner, pin, refusal)
+        return Outcome(problem.outcome, pin.fence, problem.digest, problem.order)
+
+    async def _take_back(self, site: Site, hold_id: str, owner: str, pin: Pin, refusal: Refusal) -> Outcome:
+        """The seats are free again and `refusal` is raised, unless the same call, sent twice, has had better luck.
+
+        If it was SQL that had no seats, Redis is told the truth.
+        """
+        outcome = await self._store.refuse(site.id, hold_id, owner, fence=pin.fence)
+        if outcome is None:
+            with suppress(NotFound, Unavailable):  # the pin ends by itself; what the customer is told stays true
+                await self._engine.unpin(site, hold_id, fence=pin.fence, release=True)
         if isinstance(refusal, SlotFull):
             await self._reconciliation.mend(site, [line.slot for line in pin.lines])
+        if outcome is None:
+            raise refusal
+        return outcome
 
     async def _own_order(self, site_id: int, ref: OrderRef) -> Order:
         found = await self._store.find(site_id, ref.order_id)

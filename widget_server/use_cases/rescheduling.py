@@ -6,12 +6,12 @@ from datetime import datetime
 
 from widget_server.domain import policies
 from widget_server.domain.holds import Line
-from widget_server.domain.orders import Move, Order, OutcomeState
+from widget_server.domain.orders import Move, Order
 from widget_server.domain.sites import Site
 from widget_server.engine.reservations import Pin
-from widget_server.errors import HoldEnded, IdConflict, Refusal, Unavailable
+from widget_server.errors import IdConflict, Refusal, Unavailable
 from widget_server.ids import hash_secret
-from widget_server.store.bookings import OutcomeTaken
+from widget_server.store.bookings import Outcome, OutcomeTaken
 from widget_server.store.bookings import Rescheduling as Record
 from widget_server.use_cases.catalog import Listing
 from widget_server.use_cases.pinning import CONFIRMING_WINDOW, OrderRef, Pinning, Visit
@@ -51,24 +51,25 @@ class Rescheduling(Pinning):
         return await self._repeat(ref.site_key, lambda listing: self._reschedule(listing, ref, wanted))
 
     async def _reschedule(self, listing: Listing, ref: OrderRef, wanted: WantedReschedule) -> Order:
-        site, hold_id = listing.site, wanted.hold_id
+        site, hold_id, owner = listing.site, wanted.hold_id, _secret_hash(ref)
         order = await self._own_order(site.id, ref)
+        began_at = self._clock.now()
         try:
-            plan = _plan(listing, order, wanted, self._clock.now())
+            plan = _plan(listing, order, wanted, began_at)
             pin = await self._pin_new(listing, ref, wanted, plan.moves)
         except Unavailable:
             raise
         except Refusal as refusal:
-            return await self._moved_before(site, ref, wanted, refusal)
+            # It may have been moved by this very call before, whatever stands in its way by now.
+            before = await self._refuse(site, hold_id, owner, refusal)
+            return await self._carry_on(site, ref, wanted, before)
         try:
             moved = await self._store.reschedule(_record(listing, ref, wanted, plan, pin))
-        except OutcomeTaken as taken:
-            return await self._decided_before(site, ref, wanted, pin, taken)
         except Unavailable:
             raise  # Nobody knows whether it is written: the pin stays, for the next try or the worker.
-        except Refusal as refusal:
-            await self._take_back(site, hold_id, pin, refusal)
-            raise
+        except (OutcomeTaken, Refusal) as problem:
+            before = await self._decided_before(site, hold_id, owner, pin, problem)
+            return await self._carry_on(site, ref, wanted, before)
         await self._reconciliation.tell_booked(site, hold_id, pin.fence)
         return moved
 
@@ -86,27 +87,10 @@ class Rescheduling(Pinning):
             **self._budgets(wanted.visit),
         )
 
-    async def _moved_before(self, site: Site, ref: OrderRef, wanted: WantedReschedule, refusal: Refusal) -> Order:
-        """By this very call, for somebody whose first answer was lost, whatever stands in its way by now."""
-        outcome = await self._store.outcome(site.id, wanted.hold_id)
-        if outcome is None or outcome.state is OutcomeState.ABANDONED:
-            raise refusal
-        return await self._carry_on(site, ref, wanted, outcome.fence, outcome.digest)
-
-    async def _decided_before(
-        self, site: Site, ref: OrderRef, wanted: WantedReschedule, pin: Pin, taken: OutcomeTaken
-    ) -> Order:
-        if taken.outcome is OutcomeState.ABANDONED:
-            await self._engine.unpin(site, wanted.hold_id, fence=pin.fence, release=True)
-            raise HoldEnded("The new seats were given back before the booking was moved.")
-        return await self._carry_on(site, ref, wanted, pin.fence, taken.digest)
-
-    async def _carry_on(
-        self, site: Site, ref: OrderRef, wanted: WantedReschedule, fence: int, digest_then: str | None
-    ) -> Order:
+    async def _carry_on(self, site: Site, ref: OrderRef, wanted: WantedReschedule, before: Outcome) -> Order:
         """Whoever decided may have died before Redis heard of it."""
-        await self._reconciliation.tell_booked(site, wanted.hold_id, fence)
-        if digest_then != _digest(ref, wanted):
+        await self._reconciliation.tell_booked(site, wanted.hold_id, before.fence)
+        if before.digest != _digest(ref, wanted):
             raise IdConflict("This id was used before, for something else.")
         return await self._own_order(site.id, ref)
 
@@ -126,6 +110,7 @@ def _record(listing: Listing, ref: OrderRef, wanted: WantedReschedule, plan: _Pl
         fence=pin.fence,
         moves=plan.moves,
         digest=_digest(ref, wanted),
+        owner=_secret_hash(ref),
         at=plan.began_at,
     )
 
