@@ -21,6 +21,7 @@ from widget_server.domain.policies import (
 )
 from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN
 from widget_server.domain.slots import SlotState
+from widget_server.domain.why_not import SEARCH_DAYS_MAX, Reason
 from widget_server.engine.cluster import ClusterAddress
 from widget_server.engine.connection import address_of
 from widget_server.engine.reservations import LIMIT_LENGTHS
@@ -94,6 +95,8 @@ def test_the_tree_of_refusals_is_drawn_as_it_is() -> None:
 
 def test_states_and_events_are_named_as_they_are() -> None:
     assert {state for state, _ in rows(API, "GET /v1/sites/{site}/services/{service}/avail")} == set(SlotState)
+    of_days = API.split("`why_not` has each day")[1].split("\n\n")[1]
+    assert set(re.findall(r"[-;] `(\w+)`:", of_days)) == set(Reason)
     events = {event for event, *_ in rows(API, "GET /v1/sites/{site}/feed")}
     told = [wire.hello(NOON), wire.seats([], id=None), wire.schedule(1, id=None), wire.reset(1, id=None), wire.BYE]
     assert events == {event.split()[1].decode() for event in told}
@@ -104,6 +107,7 @@ def test_states_and_events_are_named_as_they_are() -> None:
 def test_limits_are_told_as_they_are() -> None:
     for told in (
         f"at most {RANGE_DAYS_MAX}.",
+        f"at most {SEARCH_DAYS_MAX} days after",
         f"Bodies may have up to {BODY_BYTES_MAX // 1024} KiB.",
         f"at most {HOLDS_PER_VISITOR_MAX} live holds a visitor",
         f"at most {HOLDS_PER_NETWORK_MAX} live holds a network",
@@ -118,6 +122,7 @@ def test_limits_are_told_as_they_are() -> None:
 EXAMPLES: list[tuple[str, list[type[BaseModel]]]] = [
     ("GET /v1/sites/{site}/services", [bodies.ServicesAnswer]),
     ("GET /v1/sites/{site}/services/{service}/availability", [bodies.AvailabilityAnswer]),
+    ("GET /v1/sites/{site}/services/{service}/next", [bodies.NextAnswer]),
     ("POST /v1/sites/{site}/holds", [bodies.NewHold, bodies.HoldAnswer]),
     ("POST /v1/sites/{site}/holds/{id}/confirmation", [bodies.NewConfirmation, bodies.ConfirmationAnswer]),
     ("POST /v1/sites/{site}/orders/{id}/reschedule", [bodies.NewReschedule]),

@@ -36,6 +36,7 @@ from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
+from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
@@ -140,6 +141,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     use_cases = UseCases(
         catalog=catalog,
         availability=availability,
+        next_dates=NextDates(catalog=catalog, availability=availability, clock=clock),
         bookings=Bookings(
             catalog=catalog,
             engine=engine,

@@ -36,9 +36,11 @@ async def test_a_month_says_what_is_left_of_every_slot(studio: Studio) -> None:
         "zone": "Europe/Berlin",
         "from": "2026-11-21",
         "to": "2026-11-23",
+        "notice_minutes": 0,
         "epoch": 1,
         "schedule_version": 1,
         "feed_id": "1.1000-0",
+        "why_not": {},
     }
     assert [slot["id"] for slot in slots] == [f"yoga.202611{d}T{h:02}00Z.60" for d in (21, 22, 23) for h in (8, 9, 10)]
     assert [slot["state"] for slot in slots] == ["closed"] * 2 + ["open"] * 7
@@ -126,6 +128,19 @@ async def test_a_slot_closes_when_its_minute_comes_although_nothing_has_moved(st
 
     states = [[s["state"] for s in answer["slots"] if s["id"] == SLOTS[0]] for answer in (before, after)]
     assert states == [["open"], ["closed"]]
+
+
+async def test_a_day_that_fills_says_so_and_no_more_once_a_seat_is_free(studio: Studio) -> None:
+    await studio.month()
+    for slot in SLOTS[:3]:
+        studio.engine.move(slot, held=11)
+    await studio.engine.deliver()
+    assert (await studio.month())["why_not"] == {"2026-11-22": "all_held"}
+
+    studio.engine.move(SLOTS[1], held=0)
+    await studio.engine.deliver()
+
+    assert (await studio.month())["why_not"] == {}
 
 
 async def test_the_etag_stays_while_nothing_in_the_answer_changes(studio: Studio) -> None:

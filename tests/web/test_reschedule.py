@@ -34,6 +34,7 @@ async def test_an_order_moves_and_stays_the_same_order(house: House) -> None:
     assert answer.headers["cache-control"] == "no-store"
     moved = {"slot": LATER.id, "starts_at": f"{LATER.starts_at:%Y-%m-%dT%H:%M:%SZ}"}
     moved["ends_at"] = f"{LATER.ends_at:%Y-%m-%dT%H:%M:%SZ}"
+    moved["move_until"] = moved["starts_at"]
     assert after == {**before, "bookings": [{**before["bookings"][0], **moved}, before["bookings"][1]]}
     assert after["bookings"][0]["attendees"] == ["Anna", "Ben"]
     assert (await anna.order()).json()["order"] == after

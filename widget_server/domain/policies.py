@@ -85,8 +85,15 @@ def may_cancel(order: Order, now: datetime, schedule: Schedule | None = None) ->
     confirmed = [booking for booking in order.bookings if booking.state is BookingState.CONFIRMED]
     if any(booking.slot.starts_at <= now for booking in confirmed):
         raise TooLate("This booking has begun and can no longer be cancelled.")
-    if schedule is not None and any(_changes_until(schedule, booking.slot) <= now for booking in confirmed):
-        raise TooLate("It is too late to cancel this booking.")
+    until = cancel_until(schedule, order) if schedule else None
+    if until is not None and until <= now:
+        raise TooLate("It is too late to cancel this booking.", until=until)
+
+
+def cancel_until(schedule: Schedule, order: Order) -> datetime | None:
+    """Until when its customer can cancel an order; None where there is nothing left to cancel."""
+    confirmed = (booking.slot for booking in order.bookings if booking.state is BookingState.CONFIRMED)
+    return min((changes_until(schedule, slot) for slot in confirmed), default=None)
 
 
 def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now: datetime) -> list[Move]:
@@ -103,13 +110,14 @@ def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now:
     if not order.total.is_free:
         raise PaymentsNotSetUp("A booking that was paid cannot be moved yet.")
     moving = _moving(order, lines)
-    if any(_changes_until(schedule, booking.slot) <= now for booking, _ in moving):
-        raise TooLate("It is too late to move this booking.")
+    until = min(changes_until(schedule, booking.slot) for booking, _ in moving)
+    if until <= now:
+        raise TooLate("It is too late to move this booking.", until=until)
     offered = may_hold(schedule, [line for _, line in moving], now)
     return [Move(booking.slot, slot, line.seats) for (booking, line), slot in zip(moving, offered, strict=True)]
 
 
-def _changes_until(schedule: Schedule, slot: Slot) -> datetime:
+def changes_until(schedule: Schedule, slot: Slot) -> datetime:
     """From here on a booking of this slot stays as it is, as far as its customer can say."""
     service = schedule.services.get(slot.service)
     return slot.starts_at - timedelta(minutes=service.cancel_until_min if service else 0)

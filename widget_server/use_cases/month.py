@@ -2,16 +2,18 @@
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
 
 from widget_server.clock import iso
 from widget_server.domain.schedule import Schedule
-from widget_server.domain.slots import OfferedSlot, Seats
+from widget_server.domain.slots import OfferedSlot, Seats, Slot, SlotState
+from widget_server.domain.why_not import Reason
 from widget_server.use_cases.known_seats import DayKey
+from widget_server.use_cases.reasons import Reasons
 
 SeatsOf = Callable[[DayKey, str], Seats]
 
@@ -22,6 +24,8 @@ class Month:
 
     body: bytes
     etag: str
+    free_on: Mapping[date, Slot]
+    """The first slot that can be booked on each day that has one, in order."""
 
     @cached_property
     def compressed(self) -> bytes:
@@ -34,8 +38,18 @@ class Sheet:
 
     def __init__(self, schedule: Schedule, service: str, first: date, last: date) -> None:
         self.schedule = schedule
-        self._head = {"service": service, "zone": schedule.zone.key, "from": first.isoformat(), "to": last.isoformat()}
-        self._lines = [_Line(offered) for offered in schedule.slots_between(service, first, last)]
+        self._head: dict[str, object] = {
+            "service": service,
+            "zone": schedule.zone.key,
+            "from": first.isoformat(),
+            "to": last.isoformat(),
+        }
+        self._head["notice_minutes"] = schedule.services[service].notice_min
+        self._reasons = Reasons(schedule, service)
+        self._lines_on = {
+            day: [_Line(offered) for offered in schedule.slots_on(service, day)] for day in _days(first, last)
+        }
+        self._lines = [line for of_day in self._lines_on.values() for line in of_day]
         self.days: tuple[DayKey, ...] = tuple(dict.fromkeys(line.day for line in self._lines)) or ((service, first),)
         """The UTC days its slots start on. Never none: reading a day also tells whether the schedule is still true."""
 
@@ -43,18 +57,42 @@ class Sheet:
         slots = b",".join([line.fill_in(seats_of(line.day, line.slot_id), now) for line in self._lines])
         version = self.schedule.version
         head = _json(self._head | {"epoch": epoch, "schedule_version": version, "feed_id": f"{epoch}.{feed_id}"})
+        free_on, why_not = self._look_at_days(now)
+        said = b',"slots":[' + slots + b'],"why_not":' + _json(why_not) + b"}"
         # Not over the feed id: another process may have read further and yet have nothing else to say.
-        digest = blake2b(slots, digest_size=12).hexdigest()
-        return Month(body=head[:-1] + b',"slots":[' + slots + b"]}", etag=f'W/"{epoch}.{version}.{digest}"')
+        digest = blake2b(said, digest_size=12).hexdigest()
+        return Month(head[:-1] + said, f'W/"{epoch}.{version}.{digest}"', free_on)
+
+    def _look_at_days(self, now: datetime) -> tuple[dict[date, Slot], dict[str, object]]:
+        """What can be booked first on each day, and why nothing can on the others."""
+        free_on: dict[date, Slot] = {}
+        why_not: dict[str, object] = {}
+        for day, lines in self._lines_on.items():
+            if (free := next((line for line in lines if line.state is SlotState.OPEN), None)) is not None:
+                free_on[day] = free.slot
+            else:
+                why_not[day.isoformat()] = self._why_not(day, {line.state for line in lines}, now)
+        return free_on, why_not
+
+    def _why_not(self, day: date, states: set[SlotState], now: datetime) -> str:
+        if SlotState.HELD in states:
+            return Reason.ALL_HELD
+        return Reason.ALL_FULL if SlotState.FULL in states else self._reasons.of(day, now)
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 class _Line:
-    __slots__ = ("_given", "_is_closed", "_offered", "_seats", "_text", "day", "slot_id")
+    __slots__ = ("_given", "_is_closed", "_offered", "_seats", "_text", "day", "slot", "slot_id", "state")
 
     def __init__(self, offered: OfferedSlot) -> None:
         slot = offered.slot
         self._offered = offered
+        self.slot = slot
         self.slot_id = slot.id
+        self.state = SlotState.CLOSED
         self.day: DayKey = (slot.service, slot.starts_at.date())
         given = {"starts_at": iso(slot.starts_at), "ends_at": iso(slot.ends_at), "capacity": offered.capacity}
         self._given = _json({"id": self.slot_id} | given)[:-1]
@@ -67,6 +105,7 @@ class _Line:
         is_closed = not self._offered.is_bookable(now)
         if seats is not self._seats or is_closed != self._is_closed:
             self._seats, self._is_closed = seats, is_closed
+            self.state = self._offered.state(seats, now)
             self._text = self._given + b"," + _json(self._taken(seats, now))[1:]
         return self._text
 
@@ -75,7 +114,7 @@ class _Line:
             "held": seats.held,
             "booked": seats.booked,
             "left": self._offered.left(seats),
-            "state": self._offered.state(seats, now),
+            "state": self.state,
             "version": seats.version,
             "frees_at": iso(seats.frees_at) if seats.frees_at else None,
         }

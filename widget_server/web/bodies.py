@@ -1,6 +1,6 @@
 """The only place for the shapes of /v1: what is taken, strictly, and what is answered. Tables are elsewhere."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
@@ -17,15 +17,18 @@ from pydantic import (
 from pydantic_core import to_json
 
 from widget_server.clock import iso
+from widget_server.domain import policies
 from widget_server.domain.bookings import Booking, Customer
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order
 from widget_server.domain.policies import LINES_MAX, SEATS_MAX
-from widget_server.domain.schedule import Service
+from widget_server.domain.schedule import Schedule, Service
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
+from widget_server.domain.why_not import Reason
 from widget_server.ids import ID_PATTERN
+from widget_server.use_cases.next_date import NextDate
 
 NAME_LENGTH_MAX = 120
 EMAIL_LENGTH_MAX = 254
@@ -178,6 +181,9 @@ class ServiceBody(Body):
     capacity: int
     seats_per_booking_max: int
     price: MoneyBody
+    notice_minutes: int
+    horizon_days: int
+    cancel_until_minutes: int
 
     @staticmethod
     def of(service: Service) -> "ServiceBody":
@@ -191,6 +197,9 @@ class ServiceBody(Body):
             capacity=service.capacity,
             seats_per_booking_max=service.seats_per_booking_max,
             price=MoneyBody.of(service.price),
+            notice_minutes=service.notice_min,
+            horizon_days=service.horizon_days,
+            cancel_until_minutes=service.cancel_until_min,
         )
 
 
@@ -213,17 +222,47 @@ class SlotBody(Body):
 
 
 class AvailabilityAnswer(BaseModel):
-    """Described here for readers of the API; the bytes are made in use_cases/availability.py, on the hot path."""
+    """Described here for readers of the API; the bytes are made in use_cases/month.py, on the hot path."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     service: str
     zone: str
     first: Annotated[str, Field(alias="from")]
     last: Annotated[str, Field(alias="to")]
+    notice_minutes: int
     epoch: int
     schedule_version: int
     feed_id: str
     slots: tuple[SlotBody, ...]
+    why_not: dict[date, Reason]
+    """Each day without anything to book, and why."""
+
+
+class NextSlotBody(Body):
+    day: date
+    """Of the site's time zone."""
+    slot: str
+    starts_at: Instant
+    ends_at: Instant
+
+    @staticmethod
+    def of(day: date, slot: Slot) -> "NextSlotBody":
+        return NextSlotBody(day=day, slot=slot.id, starts_at=slot.starts_at, ends_at=slot.ends_at)
+
+
+class NextAnswer(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+    service: str
+    zone: str
+    first: Annotated[date, Field(alias="from")]
+    last: Annotated[date, Field(alias="to")]
+    """So far was looked, both included."""
+    next: NextSlotBody | None
+
+    @staticmethod
+    def of(service: str, answer: NextDate) -> "NextAnswer":
+        there = NextSlotBody.of(*answer.found) if answer.found else None
+        return NextAnswer(service=service, zone=answer.zone, first=answer.first, last=answer.last, next=there)
 
 
 class HoldBody(Body):
@@ -264,9 +303,11 @@ class BookingBody(Body):
     place: str
     access: str
     attendees: tuple[str, ...]
+    move_until: Instant
+    """By its customer, as the service has it now."""
 
     @staticmethod
-    def of(booking: Booking) -> "BookingBody":
+    def of(booking: Booking, schedule: Schedule) -> "BookingBody":
         return BookingBody(
             slot=booking.slot.id,
             service=booking.slot.service,
@@ -278,6 +319,7 @@ class BookingBody(Body):
             place=booking.place,
             access=booking.access,
             attendees=booking.attendees,
+            move_until=policies.changes_until(schedule, booking.slot),
         )
 
 
@@ -294,17 +336,20 @@ class OrderBody(Body):
     customer: OrderCustomerBody
     bookings: tuple[BookingBody, ...]
     created_at: Instant
+    cancel_until: Instant | None
+    """Null where nothing is left to cancel."""
 
     @staticmethod
-    def of(order: Order) -> "OrderBody":
+    def of(order: Order, schedule: Schedule) -> "OrderBody":
         return OrderBody(
             id=order.id,
             number=order.number,
             state=order.state,
             total=MoneyBody.of(order.total),
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
-            bookings=tuple(BookingBody.of(booking) for booking in order.bookings),
+            bookings=tuple(BookingBody.of(booking, schedule) for booking in order.bookings),
             created_at=order.created_at,
+            cancel_until=policies.cancel_until(schedule, order),
         )
 
 

@@ -11,6 +11,7 @@ from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
+from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
@@ -24,6 +25,7 @@ from widget_server.use_cases.staffing import Staffing
 class UseCases:
     catalog: Catalog
     availability: Availability
+    next_dates: NextDates
     bookings: Bookings
     reconciliation: Reconciliation
     scheduling: Scheduling

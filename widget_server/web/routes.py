@@ -14,6 +14,7 @@ def all_routes() -> list[BaseRoute]:
     return [
         Route(f"{SITE}/services", services.list_services),
         Route(f"{SITE}/services/{{service}}/availability", availability.read_availability),
+        Route(f"{SITE}/services/{{service}}/next", availability.find_next),
         Route(f"{SITE}/feed", availability.read_feed),
         Route(f"{SITE}/holds", holds.create_hold, methods=["POST"]),
         Route(f"{SITE}/holds/{{id}}", holds.show_hold),

@@ -1,5 +1,6 @@
 """The only place that turns request bodies into models, and models and refusals into JSON answers."""
 
+from datetime import datetime
 from typing import TypeVar
 
 import structlog
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from widget_server.clock import iso
 from widget_server.errors import InvalidRequest, Refusal, TooLarge
 from widget_server.web.bodies import error
 
@@ -46,7 +48,8 @@ def refuse(refusal: Refusal) -> Response:
         headers["www-authenticate"] = "Bearer"
     if refusal.status == 408:
         headers["connection"] = "close"  # what may still come is the rest of a body, and no request
-    return JSONResponse(error(refusal.code, refusal.message, **refusal.details), refusal.status, headers)
+    details = {name: iso(it) if isinstance(it, datetime) else it for name, it in refusal.details.items()}
+    return JSONResponse(error(refusal.code, refusal.message, **details), refusal.status, headers)
 
 
 def fail(request: Request, problem: Exception) -> Response:

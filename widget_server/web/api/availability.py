@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.errors import InvalidRequest
+from widget_server.web.api.answers import reply
+from widget_server.web.bodies import NextAnswer
 from widget_server.web.context import use_cases
 from widget_server.web.event_stream import EVENT_STREAM_HEADERS, EventStream
 from widget_server.web.guards import network_of
@@ -27,6 +29,12 @@ async def read_availability(request: Request) -> Response:
     if "gzip" not in request.headers.get("accept-encoding", ""):
         return Response(month.body, headers=headers, media_type="application/json")
     return Response(month.compressed, headers=headers | {"content-encoding": "gzip"}, media_type="application/json")
+
+
+async def find_next(request: Request) -> Response:
+    service = request.path_params["service"]
+    found = await use_cases(request).next_dates.find(request.path_params["site"], service, _day(request, "from"))
+    return reply(NextAnswer.of(service, found))
 
 
 async def read_feed(request: Request) -> Response:

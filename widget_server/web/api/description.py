@@ -18,6 +18,7 @@ from widget_server.web.bodies import (
     NewConfirmation,
     NewHold,
     NewReschedule,
+    NextAnswer,
     OrderAnswer,
     ServicesAnswer,
 )
@@ -41,6 +42,7 @@ def document() -> dict[str, Any]:
         NewConfirmation,
         NewHold,
         NewReschedule,
+        NextAnswer,
         OrderAnswer,
         ServicesAnswer,
     ]
@@ -64,6 +66,9 @@ def _paths() -> dict[str, Any]:
             "get": _operation(
                 "Slots of some days with their seats", AvailabilityAnswer, [_site(), _service(), *_range()]
             )
+        },
+        f"{_SITE}/services/{{service}}/next": {
+            "get": _operation("The next day with something to book", NextAnswer, [_site(), _service(), _from()])
         },
         f"{_SITE}/feed": {"get": _feed()},
         f"{_SITE}/holds": {
@@ -151,7 +156,11 @@ def _path_id(description: str) -> dict[str, Any]:
 
 
 def _range() -> list[dict[str, Any]]:
-    return [_query(name, {"type": "string", "format": "date"}) for name in ("from", "to")]
+    return [_from(), _query("to", {"type": "string", "format": "date"})]
+
+
+def _from() -> dict[str, Any]:
+    return _query("from", {"type": "string", "format": "date"})
 
 
 def _query(name: str, schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:

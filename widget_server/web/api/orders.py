@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.domain.orders import Order
+from widget_server.domain.schedule import Schedule
 from widget_server.errors import NotFound
 from widget_server.ids import hash_secret, is_id
 from widget_server.use_cases.bookings import OrderRef, Visit, WantedConfirmation, WantedReschedule
@@ -25,7 +26,7 @@ async def create_confirmation(request: Request) -> Response:
     )
     confirmed = await use_cases(request).bookings.confirm(ref, wanted)
     answer = ConfirmationAnswer(
-        order=OrderBody.of(confirmed.order),
+        order=OrderBody.of(confirmed.order, await _schedule(request)),
         server_now=confirmed.now,
         order_secret=confirmed.secret,
         order_url=f"{base_url(request)}/o/{ref.site_key}/{ref.hold_id}#{confirmed.secret}",
@@ -53,7 +54,13 @@ async def create_reschedule(request: Request) -> Response:
 
 
 async def _answer(request: Request, order: Order) -> Response:
-    return reply(OrderAnswer(order=OrderBody.of(order), server_now=use_cases(request).bookings.now()))
+    body = OrderBody.of(order, await _schedule(request))
+    return reply(OrderAnswer(order=body, server_now=use_cases(request).bookings.now()))
+
+
+async def _schedule(request: Request) -> Schedule:
+    """As long as it is in memory, this costs nothing."""
+    return (await use_cases(request).catalog.find(request.path_params["site"])).schedule
 
 
 def _order_ref(request: Request) -> OrderRef:

@@ -14,5 +14,5 @@ async def list_services(request: Request) -> Response:
 
 
 def services_answer(listing: Listing) -> ServicesAnswer:
-    services = tuple(ServiceBody.of(service) for service in listing.schedule.services.values())
+    services = tuple(ServiceBody.of(service) for service in listing.schedule.services.values() if service.is_offered)
     return ServicesAnswer(site=SiteBody.of(listing.site), services=services)
