@@ -160,7 +160,7 @@ BREAKAGES = (
     Breakage(
         "a filling opens the gate and restores nothing",
         "widget_server/use_cases/rebuilding.py",
-        "        count = await self._restore(site, epoch, rebuilder, days)\n",
+        "        count = await self._restore(site, rebuilder, days)\n",
         "        count = 0\n",
     ),
     Breakage(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from widget_server.clock import from_ms
-from widget_server.domain.bookings import BookedSeats, SeatCount
+from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Need, OfferedSlot, Seats, Slot
@@ -14,6 +14,7 @@ from widget_server.engine.calls import Call
 from widget_server.engine.cluster import ClusterAddress
 from widget_server.engine.connection import Connection
 from widget_server.engine.feed import Feed
+from widget_server.engine.inspection import Inspection
 from widget_server.engine.reservations import Pin, Reservations, Swept
 from widget_server.engine.sentinel import SentinelAddress
 from widget_server.engine.wire import Address, Reply
@@ -22,6 +23,7 @@ HOLD_LENGTH = timedelta(minutes=10)
 LIMIT = HOLD_LENGTH * 3
 WINDOW = timedelta(minutes=30)
 RETRY = timedelta(seconds=5)
+TAKEOVER = timedelta(seconds=30)
 CAPACITY = 4
 PATIENCE_S = 10.0
 """On a slow machine, too; that the server itself waits less is for test_connection.py to see."""
@@ -56,6 +58,15 @@ def site(key: str = "studio") -> Site:
     )
 
 
+def days_of(booked: Sequence[BookedSeats]) -> list[BookedDay]:
+    """As the store puts them together."""
+    days: dict[str, list[str]] = {}
+    for one in booked:
+        day, _, field = one.slot.id.partition("T")
+        days.setdefault(day, []).append(f"{field} {one.booked} {one.version}")
+    return [BookedDay(day, " ".join(seats)) for day, seats in days.items()]
+
+
 class Recorded(Connection):
     """Remembers what was asked and answered. Every script must get along with the keys of one partition."""
 
@@ -85,9 +96,11 @@ class Box:
         return [OfferedSlot(slot, self.capacity, self.needs.get(slot, ())) for slot in slots]
 
     async def fill(self, booked: Sequence[BookedSeats] = ()) -> None:
-        assert await self.engine.rebuild(self.site, self.site.epoch, "first", timedelta(seconds=30)) is None
-        counts = [SeatCount(one.slot.id, one.booked, one.version) for one in booked]
-        assert await self.engine.restore(self.site, "first", counts)
+        assert await self.engine.rebuild(self.site, self.site.epoch, "first", TAKEOVER) is None
+        lines = (await Inspection(self.connection).days(self.site.partition)).get(self.site.key, {})
+        days = dict.fromkeys(lines, "") | {day.day: day.seats for day in days_of(booked)}
+        restored = [BookedDay(*day) for day in days.items()]
+        assert await self.engine.restore(self.site, "first", TAKEOVER, restored, lines) is not None
         assert await self.engine.open(self.site, "first", self.site.schedule_version)
 
     async def advance(self, by: timedelta) -> None:

@@ -5,19 +5,19 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.engine.box import HOLD_LENGTH, LATE_YOGA, MASSAGE, YOGA, Box, Recorded
+from tests.engine.box import HOLD_LENGTH, LATE_YOGA, MASSAGE, TAKEOVER, YOGA, Box, Recorded, days_of
 from tests.engine.servers import Valkey
-from widget_server.domain.bookings import BookedSeats, SeatCount
+from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.events import SiteReset
 from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
+from widget_server.engine.feed import is_after
 from widget_server.engine.inspection import Inspection
+from widget_server.engine.reservations import Busy, Filled
 from widget_server.engine.wire import Address
 from widget_server.errors import Loading, StaleSchedule
 
 pytestmark = pytest.mark.anyio
-
-TAKEOVER = timedelta(seconds=30)
 
 
 async def test_a_wiped_redis_is_filled_from_what_is_booked(box: Box) -> None:
@@ -59,17 +59,84 @@ async def test_whoever_works_from_an_older_epoch_is_refused(box: Box) -> None:
 async def test_one_fills_at_a_time_and_another_takes_over_in_the_end(box: Box) -> None:
     assert await box.engine.rebuild(box.site, 2, "anna", TAKEOVER) is None
     busy = await box.engine.rebuild(box.site, 2, "ben", TAKEOVER)
-    assert busy is not None
+    assert isinstance(busy, Busy)
     assert busy.epoch == 2
     assert timedelta(seconds=29) < busy.until - await box.now() <= TAKEOVER
 
     await box.advance(TAKEOVER)
 
     assert await box.engine.rebuild(box.site, 2, "ben", TAKEOVER) is None
-    assert not await box.engine.restore(box.site, "anna", [SeatCount(YOGA.id, 9, 9)])
+    assert await box.engine.restore(box.site, "anna", TAKEOVER, days_of([BookedSeats(YOGA, 9, 9)])) is None
     assert not await box.engine.open(box.site, "anna", 1)
-    assert await box.engine.restore(box.site, "ben", [SeatCount(YOGA.id, 1, 1)])
+    assert await box.engine.restore(box.site, "ben", TAKEOVER, days_of([BookedSeats(YOGA, 1, 1)])) == 1
     assert await box.engine.open(box.site, "ben", 1)
+
+
+async def test_signs_of_life_keep_others_away_and_only_while_the_rebuild_is_theirs(box: Box) -> None:
+    assert await box.engine.rebuild(box.site, 2, "anna", TAKEOVER) is None
+    for _ in range(2):
+        await box.advance(TAKEOVER - timedelta(seconds=1))
+        assert await box.engine.restore(box.site, "anna", TAKEOVER) == 0
+    assert await box.engine.rebuild(box.site, 2, "ben", TAKEOVER) is not None
+
+    await box.advance(TAKEOVER)
+
+    assert await box.engine.rebuild(box.site, 2, "ben", TAKEOVER) is None
+    assert await box.engine.restore(box.site, "anna", TAKEOVER) is None
+
+
+async def test_a_gate_that_is_open_in_a_late_enough_epoch_stays_open(box: Box) -> None:
+    await Box(box.connection, replace(box.site, epoch=2)).fill()
+
+    assert await box.engine.rebuild(box.site, 3, "late", TAKEOVER, enough=2) == Filled(2)
+    assert await box.engine.rebuild(box.site, 3, "later", TAKEOVER, enough=3) is None
+
+
+async def test_lines_that_nobody_named_are_asked_for(box: Box) -> None:
+    """As of a hold that was made between the look at all keys and the end of the old epoch."""
+    await box.hold("anna", Line(YOGA, 2), LATE_YOGA)
+    before = await box.seats(LATE_YOGA)
+    await box.engine.rebuild(box.site, 1, "second", TAKEOVER)
+
+    assert await box.engine.restore(box.site, "second", TAKEOVER, days_of([BookedSeats(YOGA, 1, 4)])) == 2
+    await box.engine.open(box.site, "second", 1)
+    assert (await box.seats(YOGA)).held == 2
+    assert await box.seats(LATE_YOGA) == replace(before, version=before.version + 1)
+
+
+async def test_what_was_counted_and_the_store_does_not_know_is_not_booked(box: Box) -> None:
+    await box.engine.set_booked(box.site, [BookedSeats(YOGA, 3, 7), BookedSeats(LATE_YOGA, 2, 7)])
+
+    await box.fill([BookedSeats(YOGA, 1, 2)])
+
+    assert [(await box.seats(of)).booked for of in (YOGA, LATE_YOGA)] == [1, 0]
+    await box.engine.set_booked(box.site, [BookedSeats(LATE_YOGA, 4, 1)])
+    assert (await box.seats(LATE_YOGA)).booked == 4, "whatever the store says first is newer"
+
+
+async def test_a_day_of_very_many_slots_is_filled(box: Box) -> None:
+    day, _, _ = YOGA.id.partition("T")
+    seats = [f"{minute // 60:02}{minute % 60:02}Z.{length} 1 1" for minute in range(1440) for length in (15, 30, 60)]
+    await box.engine.rebuild(box.site, 1, "second", TAKEOVER)
+
+    assert await box.engine.restore(box.site, "second", TAKEOVER, [BookedDay(day, " ".join(seats))]) == len(seats)
+    await box.engine.open(box.site, "second", 1)
+    assert (await box.seats()).booked == 1
+
+
+async def test_where_in_the_feed_a_rebuild_began_is_known_and_nobody_hears_of_it(box: Box) -> None:
+    await box.hold("anna")
+    last_id = await box.feed.last_id("tenuto")
+
+    await box.engine.rebuild(box.site, 1, "second", TAKEOVER)
+
+    (began,) = await Inspection(box.connection).fillings([box.site])
+    assert began is not None
+    assert began.epoch == 1
+    assert is_after(began.begun_at, last_id)
+    assert await box.feed.last_id("tenuto") == last_id
+    await box.engine.open(box.site, "second", 1)
+    assert is_after(await box.feed.last_id("tenuto"), began.begun_at)
 
 
 async def test_an_epoch_that_is_over_is_not_filled(box: Box) -> None:
@@ -125,18 +192,17 @@ async def test_many_slots_are_filled_in_chunks(box: Box) -> None:
     assert (await box.seats(slots[-1])).booked == 1
 
 
-async def test_all_slots_that_redis_counts_can_be_found_and_none_of_another_site(box: Box) -> None:
+async def test_all_days_that_redis_counts_can_be_found_with_their_lines_and_none_of_another_site(box: Box) -> None:
     await box.hold("anna", YOGA, LATE_YOGA)
     await box.engine.set_booked(box.site, [BookedSeats(MASSAGE, 1, 1)])
     other = Box(box.connection, replace(box.site, key="studio-two"))
     await other.fill()
     await other.hold("ben")
 
-    inspection = Inspection(box.connection)
-    days = await inspection.days("tenuto")
+    days = await Inspection(box.connection).days("tenuto")
 
-    assert set(await inspection.slots_of_days(box.site, days["studio"])) == {YOGA, LATE_YOGA, MASSAGE}
-    assert set(await inspection.slots_of_days(other.site, days["studio-two"])) == {YOGA}
+    yoga, massage = (slot.id.partition("T")[0] for slot in (YOGA, MASSAGE))
+    assert days == {"studio": {yoga: [YOGA.id, LATE_YOGA.id], massage: []}, "studio-two": {yoga: [YOGA.id]}}
 
 
 async def test_the_epochs_of_many_sites_are_asked_in_one_go(box: Box) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.engine.box import CAPACITY, HOLD_LENGTH, MASSAGE, WINDOW, YOGA, Box
+from tests.engine.box import CAPACITY, HOLD_LENGTH, MASSAGE, TAKEOVER, WINDOW, YOGA, Box, days_of
 from tests.engine.headers import HEADERS
-from widget_server.domain.bookings import BookedSeats, SeatCount
+from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import Line
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine import calls, mending
@@ -43,8 +43,8 @@ def wait(length: timedelta = HOLD_LENGTH) -> Step:
     return lambda box: box.advance(length)
 
 
-def rebuild(rebuilder: str = "second", epoch: int = 1) -> Step:
-    return lambda box: box.engine.rebuild(box.site, epoch, rebuilder, timedelta(seconds=30))
+def rebuild(rebuilder: str = "second", epoch: int = 1, **others: Any) -> Step:
+    return lambda box: box.engine.rebuild(box.site, epoch, rebuilder, TAKEOVER, **others)
 
 
 def renew(version: int = 1) -> Step:
@@ -91,8 +91,14 @@ async def settle(box: Box) -> None:
     await box.engine.settle(box.site, 1)
 
 
+async def restore_unread(box: Box) -> None:
+    """Without the lines that the engine itself would come to ask for."""
+    days = days_of([BookedSeats(YOGA, 2, 1)])
+    await box.connection.run(calls.restore(box.site, rebuilder="second", takeover=TAKEOVER, days=days, lines={}))
+
+
 async def restore(box: Box) -> None:
-    await box.engine.restore(box.site, "second", [SeatCount(YOGA.id, 2, 1)])
+    await box.engine.restore(box.site, "second", TAKEOVER, days_of([BookedSeats(YOGA, 2, 1)]))
 
 
 async def open_gate(box: Box) -> None:
@@ -213,8 +219,10 @@ SCENARIOS: dict[tuple[str, str], tuple[Step, ...]] = {
     ("settle", "SETTLED"): (settle,),
     ("settle", "NOT_LOADED"): (wipe, settle),
     ("rebuild", "TAKEN"): (rebuild(),),
+    ("rebuild", "FILLED"): (rebuild(enough=1),),
     ("rebuild", "BUSY"): (rebuild(), rebuild("third")),
     ("restore", "RESTORED"): (rebuild(), restore),
+    ("restore", "UNCOUNTED"): (hold(), rebuild(), restore_unread),
     ("restore", "NOT_YOURS"): (rebuild("third"), restore),
     ("mend_slot", "RIGHT"): (hold(), lose_lines, mend_slot(("anna", 1))),
     ("mend_slot", "NOT_LOADED"): (wipe, mend_slot()),

@@ -1,5 +1,6 @@
 """The confirming transaction: who decides, what is written, and that SQL is the last wall against overselling."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +11,7 @@ from sqlalchemy import PoolProxiedConnection
 from sqlmodel import SQLModel, col, func, select
 
 from tests.store.studio import ANNA, BEN, FREE, NOW, TALK, YOGA, confirmation, found, line, slot
-from widget_server.domain.bookings import BookedSeats, BookingState, SeatCount
+from widget_server.domain.bookings import BookedSeats, BookingState
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.schedule import Place
 from widget_server.domain.sites import Site
@@ -294,7 +295,7 @@ async def test_a_new_epoch_begins_only_when_confirmations_of_the_old_one_are_don
 
     async def rebuild() -> None:
         await Sites(db).raise_epoch(site.id)
-        seen.extend([seats.booked async for chunk in Bookings(db).booked_of(site.id, NOW) for seats in chunk])
+        seen.extend([int(seats.split()[1]) for _, seats in await Bookings(db).booked_days(site.id, NOW.date())])
 
     async with create_task_group() as tasks:
         for _ in range(15):
@@ -379,7 +380,7 @@ async def test_an_order_of_another_site_is_not_found(db: Database, site: Site) -
     assert await Bookings(db).find(other.id, order.id) is None
     assert await Bookings(db).outcome(other.id, order.id) is None
     assert await Bookings(db).booked_after(other.id, order.id) == ()
-    assert [chunk async for chunk in Bookings(db).booked_of(other.id, NOW)] == []
+    assert await Bookings(db).booked_days(other.id, NOW.date()) == []
     with pytest.raises(NotFound):
         await Bookings(db).cancel(other.id, order.id, NOW)
     assert await booked(db, slot()) == 1
@@ -394,35 +395,32 @@ async def test_two_sites_may_use_the_same_hold_id_and_slot(db: Database, site: S
     assert await rows(db, MeetingRow, OrderRow) == [2, 2]
 
 
-async def test_a_rebuild_reads_all_meetings_to_come_in_chunks(
-    db: Database, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("widget_server.store.bookings._CHUNK", 4)
-    for day in range(-3, 10):
-        await Bookings(db).confirm(confirmation(site, [line(slot(day=day), 2)]))
+async def test_a_rebuild_reads_all_meetings_from_a_day_on_put_together(db: Database, site: Site) -> None:
+    early, late = slot(), slot(hour=15)
+    for booked_slot in (slot(day=-1), slot(day=0), early, early, late):
+        await Bookings(db).confirm(confirmation(site, [line(booked_slot, 2)]))
 
-    chunks = [chunk async for chunk in Bookings(db).booked_of(site.id, NOW)]
+    days = dict(await Bookings(db).booked_days(site.id, NOW.date()))
 
-    assert [len(chunk) for chunk in chunks] == [4, 4, 2]
-    assert [seats for chunk in chunks for seats in chunk] == [
-        SeatCount(slot(day=day).slot.id, 2, 1) for day in range(0, 10)
-    ]
+    (today, _), (tomorrow, early_field), (_, late_field) = (of.slot.id.split("T") for of in (slot(day=0), early, late))
+    assert days.keys() == {today, tomorrow}
+    assert re.findall(r"(\S+) (\d+) (\d+)", days[tomorrow]) in (
+        [(early_field, "4", "2"), (late_field, "2", "1")],
+        [(late_field, "2", "1"), (early_field, "4", "2")],
+    )
 
 
-async def test_a_rebuild_reads_one_moment_while_bookings_go_on(
-    db: Database, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("widget_server.store.bookings._CHUNK", 1)
-    for day in (1, 2, 3):
-        await Bookings(db).confirm(confirmation(site, [line(slot(day=day), 1)]))
+async def test_the_outcome_of_a_pin_is_known_by_its_fence(db: Database, site: Site) -> None:
+    booked, given_up = confirmation(site), new_id()
+    await Bookings(db).confirm(booked)
+    await Bookings(db).give_up(site.id, given_up, 2)
 
-    seen = []
-    async for chunk in Bookings(db).booked_of(site.id, NOW):
-        seen += chunk
-        await Bookings(db).confirm(confirmation(site, [line(slot(day=day)) for day in (1, 2, 3, 4)]))
+    async def decided(fence: int) -> set[str]:
+        fences = {booked.hold_id: fence, given_up: fence, "somebody else's": fence}
+        return set(await Bookings(db).decided(site.id, fences))
 
-    assert [(seats.booked, seats.version) for seats in seen] == [(1, 1)] * 3
-    assert await booked(db, slot(day=3)) == 4
+    assert await decided(2) == {booked.hold_id, given_up}
+    assert await decided(3) == {booked.hold_id}, "given up and pinned again, it may still become a booking"
 
 
 async def test_after_a_commit_whose_answer_was_lost_the_same_call_again_tells(

@@ -182,14 +182,14 @@ async def test_many_sites_cost_a_worker_that_starts_no_scan_each(
         await house.parts.use_cases.sites.create(key=f"site-{number}", name="S", zone="UTC", currency="EUR")
     await house.flush()
     scans = 0
-    keys = Inspection.keys
+    days = Inspection.days
 
     def counting(self: Inspection, partition: str) -> Any:
         nonlocal scans
         scans += 1
-        return keys(self, partition)
+        return days(self, partition)
 
-    monkeypatch.setattr(Inspection, "keys", counting)
+    monkeypatch.setattr(Inspection, "days", counting)
     await another.parts.use_cases.reconciliation.rebuilding.fill_all(await another.parts.sites.all())
 
     assert scans == 1

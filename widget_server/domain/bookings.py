@@ -51,9 +51,11 @@ class BookedSeats:
     version: int
 
 
-class SeatCount(NamedTuple):
-    """As `BookedSeats`, where there are very many: with the slot's id in its place."""
+class BookedDay(NamedTuple):
+    """As `BookedSeats`, of all slots of a service that start on one day of UTC, for where there are very many."""
 
-    slot_id: str
-    booked: int
-    version: int
+    day: str
+    """As the ids of its slots begin: `yoga.20261121`."""
+    seats: str
+    """How they go on, booked seats and version, all with a blank between: `0930Z.60 3 5 1030Z.60 1 1`. The store puts
+    it together and the engine takes it apart, so that nobody between them has to look at each slot."""

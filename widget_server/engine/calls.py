@@ -1,14 +1,13 @@
 """The only place that puts keys and arguments in the order a script wants: one function a script, as in its header."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from itertools import groupby
 from secrets import randbelow
 
 from widget_server.clock import to_ms
-from widget_server.domain.bookings import BookedSeats, SeatCount
+from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.holds import Line
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
@@ -161,24 +160,25 @@ def settle(site: Site, *, version: int) -> Call:
     return Call(load("settle"), [of_site.gate, of_site.partition.feed], [site.key, site.epoch, version])
 
 
-def rebuild(site: Site, *, epoch: int, rebuilder: str, takeover: timedelta) -> Call:
+def rebuild(site: Site, *, epoch: int, rebuilder: str, takeover: timedelta, enough: int) -> Call:
     of_site = keys.of_site(site.partition, site.key)
-    return Call(load("rebuild"), [of_site.gate, of_site.partition.clock], [epoch, rebuilder, _ms(takeover)])
+    gate, of_partition = of_site.gate, of_site.partition
+    args: list[Word] = [epoch, rebuilder, _ms(takeover), enough]
+    return Call(load("rebuild"), [gate, of_partition.clock, of_partition.feed], args)
 
 
-def restore(site: Site, *, rebuilder: str, counts: Sequence[SeatCount]) -> Call:
-    """Those of a day are to stand together: a day's hash is read and written once for all of them."""
+def restore(
+    site: Site, *, rebuilder: str, takeover: timedelta, days: Sequence[BookedDay], lines: Mapping[str, Sequence[str]]
+) -> Call:
+    """`lines`: day -> those of its slots that have lines."""
     of_site = keys.of_site(site.partition, site.key)
-    restored_keys = [of_site.gate]
-    args: list[Word] = [rebuilder]
-    for day, of_day in groupby(counts, _day_of):
-        slots = list(of_day)
-        day_key, lines_key = of_site.seats(slots[0].slot_id)
-        before_id = lines_key.removesuffix(slots[0].slot_id)
-        restored_keys += [day_key, *[before_id + count.slot_id for count in slots]]
-        args += [len(slots), _end_of(day[-8:])]
-        for slot_id, booked, version in slots:
-            args += [slot_id[len(day) + 1 :], booked, version]
+    restored_keys = [of_site.gate, of_site.partition.clock]
+    args: list[Word] = [rebuilder, _ms(takeover)]
+    for day, seats in days:
+        with_lines = lines.get(day, ())
+        service, _, date_text = day.partition(".")
+        restored_keys += [of_site.day_of(service, date_text), *[of_site.lines(slot_id) for slot_id in with_lines]]
+        args += [day, len(with_lines), _end_of(date_text), seats]
     return Call(load("restore"), restored_keys, args)
 
 
@@ -249,11 +249,6 @@ def _booked(booked: Sequence[BookedSeats]) -> list[Word]:
     for seats in booked:
         args += [seats.slot.id, seats.booked, seats.version, to_ms(seats.slot.starts_at)]
     return args
-
-
-def _day_of(count: SeatCount) -> str:
-    """`yoga.20261121`, of `yoga.20261121T0930Z.60`."""
-    return count.slot_id.partition("T")[0]
 
 
 @lru_cache(DAYS_KEPT)

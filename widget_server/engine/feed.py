@@ -3,7 +3,7 @@
 import random
 from asyncio import sleep, wait
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import hiredis
@@ -30,6 +30,8 @@ class Lost:
     """Updates up to `last_id` may have been missed: read everything anew. What follows is newer than that."""
 
     last_id: str
+    after_id: str = field(default=NOTHING, compare=False)
+    """What was read last before."""
 
 
 class Unreadable(Lost):
@@ -37,6 +39,11 @@ class Unreadable(Lost):
 
 
 Read = Callable[[Wire, str, str], Awaitable[tuple[str, list[Update] | Lost]]]
+
+
+def is_after(feed_id: str, other: str) -> bool:
+    """Whether a place in the feed comes after another one."""
+    return tuple(map(int, feed_id.split("-"))) > tuple(map(int, other.split("-")))
 
 
 class Feed:
@@ -89,8 +96,8 @@ class Feed:
                     if last_id is None:
                         last_id = _id_of(await wire.ask(*_last(partition)))
                     elif wire.peer != (peer or wire.peer):
-                        last_id = _id_of(await wire.ask(*_last(partition)))
-                        yield Lost(last_id)
+                        after_id, last_id = last_id, _id_of(await wire.ask(*_last(partition)))
+                        yield Lost(last_id, after_id)
                     peer = wire.peer
                     while True:
                         last_id, news = await read(wire, partition, last_id)
@@ -127,15 +134,15 @@ async def _read(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Upd
     """What came after `last_id`, and the last id then."""
     read_to, entries = await _entries(wire, partition, last_id)
     if entries is None:
-        return read_to, Lost(read_to)
+        return read_to, Lost(read_to, last_id)
     updates = [update for update in map(_understood, entries) if update is not None]
-    return read_to, updates if len(updates) == len(entries) else Unreadable(read_to)
+    return read_to, updates if len(updates) == len(entries) else Unreadable(read_to, last_id)
 
 
 async def _skim(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Update] | Lost]:
     """As `_read`, without looking at what the entries say."""
     read_to, entries = await _entries(wire, partition, last_id)
-    return read_to, Lost(read_to) if entries is None else []
+    return read_to, Lost(read_to, last_id) if entries is None else []
 
 
 async def _entries(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Reply] | None]:

@@ -4,6 +4,7 @@ What one script writes together may be read here in several steps. So what was r
 was the same before and after; else it is read again, and left out where it never stands still.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,19 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine import kept, keys
 from widget_server.engine.connection import Connection
+from widget_server.engine.feed import NOTHING
 from widget_server.engine.kept import KeptHold
 from widget_server.engine.wire import Reply, Word
 
 SITES_AT_ONCE = 1_000
-SCANNED_AT_ONCE = 500
+SCANNED_AT_ONCE, FILTERED_AT_ONCE = 500, 2_000
+"""Most keys that Redis itself leaves out cost nobody else anything."""
 DUE_AT_ONCE = 500
 DAYS_AT_ONCE = 5_000
 READS_MAX = 3
+_OF_DAYS = "*:[ds][al][yo]*:*"
+"""Of keys of the kinds `day` and `slot`."""
+_NAME_OF_DAY = re.compile(r"([^.:]+)[.:](\d{8})(T\d{4}Z\.\d+)?")
 LIVE = (HoldState.HELD, HoldState.PAYING)
 
 
@@ -73,6 +79,12 @@ class CountedSlot:
         return min((int(line.deadline_ms) for line in self.lines if line.deadline_ms != inf), default=None)
 
 
+class Filling(NamedTuple):
+    epoch: int
+    begun_at: str
+    """A place in the feed: all that stands before it was there when the filling began."""
+
+
 @dataclass(frozen=True, slots=True)
 class NotedHold:
     """A hold, and the scores under which it stands wherever a live one does; None where it does not."""
@@ -98,33 +110,22 @@ class Inspection:
 
         What is there all the time is found. It takes a second or so for a million keys, during which others are served.
         """
-        cursor, prefix = "0", keys.of_site(partition, "").prefix.removesuffix(":")
-        while True:
-            scan = ("SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", SCANNED_AT_ONCE)
-            ((cursor, names),) = await self._connection.read(scan)
-            yield [found for name in names if (found := _found(name.removeprefix(prefix))) is not None]
-            if cursor == "0":
-                return
+        async for chunk in self._scan(partition, "*", SCANNED_AT_ONCE):
+            yield chunk
 
-    async def days(self, partition: str) -> dict[str, list[str]]:
-        """Site key -> the days of services of which this Redis counts seats, by name. Raises Unavailable."""
-        days: defaultdict[str, set[str]] = defaultdict(set)
-        async for chunk in self.keys(partition):
-            for found in chunk:
-                if found.kind == "day":
-                    days[found.site_key].add(found.name)
-        return {site_key: sorted(names) for site_key, names in days.items()}
+    async def days(self, partition: str) -> dict[str, dict[str, list[str]]]:
+        """Site key -> day, as in `BookedDay` -> those of its slots that have lines. Raises Unavailable.
 
-    async def slots_of_days(self, site: Site, days: Sequence[str]) -> list[Slot]:
-        """All slots of these days that Redis counts. Raises Unavailable."""
-        return parsed(await self.ids_of_days(site, days))
-
-    async def ids_of_days(self, site: Site, days: Sequence[str]) -> list[str]:
-        """As `slots_of_days`, but their ids, as they are written there. Raises Unavailable."""
-        prefix = keys.of_site(site.partition, site.key).prefix
-        names = [f"{prefix}day:{day}" for day in days]
-        fields = await self._connection.read(*(("HKEYS", name) for name in names)) if names else []
-        return [slot for name, counted in zip(names, fields, strict=True) for slot in keys.slot_ids(name, counted)]
+        All days that Redis counts seats of or has lines of: what is there all the time is found, what comes meanwhile
+        perhaps.
+        """
+        days: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        async for chunk in self._scan(partition, _OF_DAYS, FILTERED_AT_ONCE):
+            for site_key, kind, name in chunk:
+                found = _NAME_OF_DAY.fullmatch(name) if kind in ("day", "slot") else None
+                if found is not None:
+                    days[site_key][f"{found[1]}.{found[2]}"].update([name] if found[3] else [])
+        return {key: {day: sorted(slots) for day, slots in of_site.items()} for key, of_site in days.items()}
 
     async def counted(self, site: Site, slots: Sequence[Slot]) -> dict[Slot, CountedSlot]:
         """How Redis counts these slots; those that never stood still are left out. Raises Unavailable."""
@@ -245,6 +246,14 @@ class Inspection:
             gates += await self._connection.read(*(("HMGET", gate, *kept.GATE_FIELDS) for gate in chunk))
         return [int(epoch) if state == "OPEN" else None for epoch, state, _ in gates]
 
+    async def fillings(self, sites: Sequence[Site]) -> list[Filling | None]:
+        """The newest filling of each of the sites, under way or done; None where there is none. Raises Unavailable."""
+        gates: list[Reply] = []
+        for at in range(0, len(sites), SITES_AT_ONCE):
+            chunk = [keys.of_site(site.partition, site.key).gate for site in sites[at : at + SITES_AT_ONCE]]
+            gates += await self._connection.read(*(("HMGET", gate, "epoch", "begun_at") for gate in chunk))
+        return [Filling(int(epoch), begun_at or NOTHING) if epoch else None for epoch, begun_at in gates]
+
     async def now_ms(self, partition: str) -> int:
         """The partition's clock. Raises Unavailable."""
         return kept.now_ms(*await self._connection.read(*kept.clock_reads(keys.of_partition(partition).clock)))
@@ -253,6 +262,15 @@ class Inspection:
         """How far the partition's clock is from the one of Redis's machine. Raises Unavailable."""
         (offset,) = await self._connection.read(("HGET", keys.of_partition(partition).clock, "offset"))
         return timedelta(milliseconds=int(offset or 0))
+
+    async def _scan(self, partition: str, pattern: str, at_once: int) -> AsyncIterator[list[FoundKey]]:
+        cursor, prefix = "0", keys.of_site(partition, "").prefix.removesuffix(":")
+        while True:
+            scan = ("SCAN", cursor, "MATCH", prefix + pattern, "COUNT", at_once)
+            ((cursor, names),) = await self._connection.read(scan)
+            yield [found for name in names if (found := _found(name.removeprefix(prefix))) is not None]
+            if cursor == "0":
+                return
 
     async def _figures(self, site: Site, slots: Sequence[Slot]) -> list[CountedSlot]:
         """Without their lines; each day is read once."""

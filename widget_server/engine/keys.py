@@ -5,7 +5,8 @@ Partition, in braces, so that all its keys share one slot of a Redis Cluster:
     {p}:due                             ZSET    "<site>/<hold>" -> deadline, or resolve-by when pinned
     {p}:feed                            STREAM  every change, with absolute figures
 Site:
-    {p}:<site>:gate                     HASH    epoch, schedule, raised_by, state OPEN|REBUILDING, rebuilder, until_ms
+    {p}:<site>:gate                     HASH    epoch, schedule, raised_by, state OPEN|REBUILDING, and of the filling:
+                                                rebuilder, until_ms, begun_at (an id of the feed)
     {p}:<site>:day:<service>:<date>     HASH    "<hhmm>Z.<minutes>" -> "held:booked:version:booked_version[:frees_ms]"
     {p}:<site>:slot:<slot>              ZSET    "<hold>:<seats>" -> deadline, +inf when pinned: every live line
     {p}:<site>:diary:<claimed>:<date>   ZSET    "<hold>:<slot>:<from>:<until>:<seats>" -> deadline, +inf when pinned,
@@ -53,7 +54,15 @@ class SiteKeys:
     def seats(self, slot_id: str) -> tuple[str, str]:
         """The day hash that counts the seats of a slot, and the set of its lines."""
         service, _, start = slot_id.partition(".")
-        return f"{self.prefix}day:{service}:{start[:8]}", f"{self.prefix}slot:{slot_id}"
+        return self.day_of(service, start[:8]), self.lines(slot_id)
+
+    def lines(self, slot_id: str) -> str:
+        """The set of the lines of a slot."""
+        return f"{self.prefix}slot:{slot_id}"
+
+    def day_of(self, service: str, date_text: str) -> str:
+        """As `day`, of `20261121`."""
+        return f"{self.prefix}day:{service}:{date_text}"
 
     def diary(self, claimed: str, day: date) -> str:
         return f"{self.prefix}diary:{claimed}:{day:%Y%m%d}"

@@ -1,13 +1,13 @@
 """The reservation engine: one method per script, and the reads. Redis decides what is held; nobody else does."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from widget_server.clock import from_ms, to_ms
-from widget_server.domain.bookings import BookedSeats, SeatCount
+from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.claims import Diary
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISITOR_MAX
@@ -28,13 +28,16 @@ PINS_MAX = 3
 SWEEP_MAX, SWEPT_AT_ONCE = 128, 32
 """So many holds are read at once, and so few ended by one script, so that others need not wait long behind it."""
 SLOTS_AT_ONCE = 100
-RESTORED_AT_ONCE = 500
 DAYS_MAX = 33
 READ_AT_ONCE = 1_000
 """So many days and diaries are read by one pipeline: a month of thirty people."""
 READS_MAX = 3
 LOOKS_DUE_MS = 20
 """The sweep reads along what will be due in the blink of an eye; the script decides."""
+
+NEVER_ENOUGH = 2**53
+"""No epoch is so late: the gate is closed in any case."""
+NO_LINES: Mapping[str, Sequence[str]] = {}
 
 DayKey = tuple[str, date]
 """A service and a day of UTC."""
@@ -72,6 +75,13 @@ class Busy:
     until: datetime
     epoch: int
     """The gate's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A site needs no filling: its gate is open in this epoch."""
+
+    epoch: int
 
 
 class Reading(NamedTuple):
@@ -360,24 +370,47 @@ class Reservations:
         if answer != ["SETTLED"]:
             raise refusal(answer, [])
 
-    async def rebuild(self, site: Site, epoch: int, rebuilder: str, takeover: timedelta) -> Busy | None:
-        """Close the gate to fill the site under a new epoch. None: it is ours, for `takeover`; again: begins anew."""
-        match await self._run(calls.rebuild(site, epoch=epoch, rebuilder=rebuilder, takeover=takeover)):
+    async def rebuild(
+        self, site: Site, epoch: int, rebuilder: str, takeover: timedelta, *, enough: int = NEVER_ENOUGH
+    ) -> Busy | Filled | None:
+        """Close the gate to fill the site under a new epoch. None: it is ours, and until `takeover` after its last sign
+        of life nobody else's; again: begins anew. A gate that is open in the epoch `enough` or a later one stays so.
+        """
+        call = calls.rebuild(site, epoch=epoch, rebuilder=rebuilder, takeover=takeover, enough=enough)
+        match await self._run(call):
             case ["TAKEN"]:
                 return None
+            case ["FILLED", int(epoch)]:
+                return Filled(epoch)
             case ["BUSY", int(until_ms), int(epoch)]:
                 return Busy(from_ms(until_ms), epoch)
             case answer:
                 raise refusal(answer, [])
 
-    async def restore(self, site: Site, rebuilder: str, counts: Sequence[SeatCount]) -> bool:
-        """Write what the store counts as booked, and count what is held anew. False if the rebuild is another's.
+    async def restore(
+        self,
+        site: Site,
+        rebuilder: str,
+        takeover: timedelta,
+        days: Sequence[BookedDay] = (),
+        lines: Mapping[str, Sequence[str]] = NO_LINES,
+    ) -> int | None:
+        """Write what the store counts as booked on these days, count what is held anew, and return how many slots.
 
-        It is quickest where those of a day stand together.
+        None: the rebuild is another's. This is a sign of life, also without a day. `lines` names the slots of a day
+        that have lines, as far as is known: where others count as held, they are looked at, too. Raises Loading where
+        these become ever more.
         """
-        chunks = (counts[at : at + RESTORED_AT_ONCE] for at in range(0, len(counts), RESTORED_AT_ONCE))
-        running = (self._run(calls.restore(site, rebuilder=rebuilder, counts=chunk)) for chunk in chunks)
-        return all(answer == ["RESTORED"] for answer in await asyncio.gather(*running))
+        for _ in range(READS_MAX):
+            call = calls.restore(site, rebuilder=rebuilder, takeover=takeover, days=days, lines=lines)
+            match await self._run(call):
+                case ["RESTORED", int(count)]:
+                    return count
+                case ["UNCOUNTED", [*slots]]:
+                    lines = _with_more(lines, slots)
+                case _:
+                    return None
+        raise Loading("The seats of this site are being counted; try again in a moment.")
 
     async def open(self, site: Site, rebuilder: str, schedule_version: int) -> bool:
         """Open the gate again; widgets are told to read everything anew. False if the rebuild is another's by now."""
@@ -497,6 +530,14 @@ def _still_offered(found: KeptHold, offered: FindOffered) -> list[OfferedSlot]:
         if offer is None and found.state is not HoldState.PAYING:
             raise SlotClosed("This time is not offered any more.", slot=slot.id)
     return [offer or OfferedSlot(slot, 0) for slot, offer in offers]
+
+
+def _with_more(lines: Mapping[str, Sequence[str]], slots: Sequence[str]) -> dict[str, Sequence[str]]:
+    more = dict(lines)
+    for slot_id in slots:
+        day = slot_id.partition("T")[0]
+        more[day] = (*more.get(day, ()), slot_id)
+    return more
 
 
 def _pinned(answer: list[Reply], lines: Sequence[Line]) -> Pin:

@@ -1,14 +1,14 @@
 """The only place for what becomes of pinned holds and booked seats: confirmed, given up, found, moved, cancelled."""
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
 
-from sqlalchemy import union_all, update
+from sqlalchemy import String, cast, func, union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.audit_log import Entry
-from widget_server.domain.bookings import BookedSeats, BookingState, SeatCount
+from widget_server.domain.bookings import BookedDay, BookedSeats, BookingState
 from widget_server.domain.orders import Order, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
@@ -28,11 +28,11 @@ from widget_server.store.outcomes import (
 )
 from widget_server.store.reschedulings import Rescheduling, write_rescheduling
 from widget_server.store.sites import lock_site
-from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, ReschedulingRow
+from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, OutcomeRow, ReschedulingRow
 
 __all__ = ["Bookings", "Confirmation", "ConfirmationLine", "Outcome", "OutcomeTaken", "Rescheduling"]
 
-_CHUNK = 2_000
+_DATE_LENGTH = len("20261121")
 
 
 class Bookings:
@@ -81,6 +81,17 @@ class Bookings:
             if await abandon(session, site_id, hold_id, fence=fence, owner=owner):
                 return None
             return await read_outcome(session, site_id, hold_id)
+
+    async def decided(self, site_id: int, fences: Mapping[str, int]) -> list[str]:
+        """Those of these holds of whose pins with these fences SQL knows what became."""
+        of_holds = select(OutcomeRow.hold_id, OutcomeRow.state, OutcomeRow.fence).where(
+            col(OutcomeRow.site_id) == site_id, col(OutcomeRow.hold_id).in_(fences)
+        )
+        async with self._db.snapshot() as session:
+            rows = (await session.exec(of_holds)).all()
+        return [
+            hold_id for hold_id, state, fence in rows if state != OutcomeState.ABANDONED or fence >= fences[hold_id]
+        ]
 
     async def prune(self, site_id: int, at: datetime) -> int:
         """Forget pins that were given up more than a week ago, a bounded number, and return how many."""
@@ -131,20 +142,22 @@ class Bookings:
         async with self._db.snapshot() as session:
             return [_to_booked_seats(meeting) for meeting in await session.exec(of_slots)]
 
-    async def booked_of(self, site_id: int, from_at: datetime) -> AsyncIterator[list[SeatCount]]:
-        """All meetings that start at `from_at` or later, as of one moment, in chunks; those of a day stand together.
+    async def booked_days(self, site_id: int, first: date) -> list[BookedDay]:
+        """What is booked of all meetings that start on this day of UTC or later, as of one moment.
 
-        All are read before the first chunk is given out: what is done with it may take long, and a snapshot must not.
+        The database puts the days together: to make a row of each of very many meetings takes several times as long.
         """
+        slot, before_day = col(MeetingRow.slot), func.length(col(MeetingRow.service)) + 1
+        day, rest = func.substr(slot, 1, before_day + _DATE_LENGTH), func.substr(slot, before_day + _DATE_LENGTH + 2)
+        seats = rest + " " + cast(col(MeetingRow.booked), String) + " " + cast(col(MeetingRow.version), String)
+        since = datetime.combine(first, time(), UTC)
         to_come = (
-            select(MeetingRow.slot, MeetingRow.booked, MeetingRow.version)
-            .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.starts_at) >= from_at)
-            .order_by(col(MeetingRow.slot))
+            select(day, func.aggregate_strings(seats, " "))
+            .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.starts_at) >= since)
+            .group_by(day)
         )
         async with self._db.snapshot() as session:
-            meetings = (await session.exec(to_come)).all()
-        for start in range(0, len(meetings), _CHUNK):
-            yield [SeatCount(*meeting) for meeting in meetings[start : start + _CHUNK]]
+            return [BookedDay(*row) for row in await session.exec(to_come)]
 
 
 async def _give_seats_back(session: AsyncSession, order: int | None, at: datetime, *, only: int | None) -> bool:

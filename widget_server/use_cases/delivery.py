@@ -92,6 +92,23 @@ class Delivery:
             self._catalog.forget(site_key)
             _log.warning("not_resolved_yet", site=site_key, reason=str(problem))
 
+    async def settle_pins(self, sites: Sequence[Site]) -> set[str]:
+        """End all pins that have an outcome in SQL, and return the keys of the sites of which that could be done."""
+        epochs = zip(sites, await self._inspection.epochs(sites), strict=True)
+        loaded = {site.key: site for site, epoch in epochs if epoch == site.epoch}
+        for partition in {site.partition for site in loaded.values()}:
+            async for refs in self._inspection.due(partition):
+                for site_key in sorted({site_key for site_key, _ in refs} & loaded.keys()):
+                    await self._settle(loaded[site_key], [hold_id for key, hold_id in refs if key == site_key])
+        return set(loaded)
+
+    async def _settle(self, site: Site, hold_ids: Sequence[str]) -> None:
+        holds = await self._inspection.holds(site, hold_ids)
+        fences = {hold.id: hold.fence for hold in holds.values() if hold and hold.state is HoldState.PAYING}
+        for hold_id in await self._store.decided(site.id, fences) if fences else ():
+            _log.warning("pin_settled", site=site.key)
+            await self.resolve(site.key, hold_id)
+
     async def _told_already(self, events: Sequence[UntoldEvent]) -> list[int]:
         """Those of which whoever booked or cancelled has told: nearly all of them.
 

@@ -6,21 +6,23 @@ slot: the gate stays open, and no hold ends.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 
 import structlog
 
 from widget_server.clock import Clock
-from widget_server.domain.bookings import BookedSeats, SeatCount
+from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
-from widget_server.engine.inspection import Inspection, parsed
+from widget_server.engine.feed import is_after
+from widget_server.engine.inspection import Inspection
 from widget_server.engine.mending import HoldMending, Mending, SlotMending
-from widget_server.engine.reservations import Reservations
-from widget_server.errors import Loading, NotFound, Refusal
+from widget_server.engine.reservations import NEVER_ENOUGH, Busy, Filled, Reservations
+from widget_server.errors import Loading, NotFound, Refusal, Unavailable
 from widget_server.ids import new_id
 from widget_server.store.bookings import Bookings
 from widget_server.store.sites import Sites
@@ -28,19 +30,23 @@ from widget_server.use_cases.auditing import Auditing
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.findings import Finding, Kind
 
-TAKEOVER_AFTER = timedelta(seconds=10)
-"""A rebuild that has not finished by then is taken for dead, and another process does it."""
-TAKEN_AGAIN_AFTER_S = 5.0
-"""So often does one that takes longer say that it is not dead."""
+TAKEOVER_AFTER = timedelta(seconds=2)
+"""A rebuild that has given no sign of life for so long is taken for dead, and another process does it."""
+SIGN_EVERY_S = 0.4
+"""Far more often than that, also while SQL takes its time."""
 RESTORED_BACK_TO = timedelta(days=1)
 """Meetings that began longer ago need no seats in Redis."""
 
-_DAYS_AT_ONCE = 50
-_UNDER_WAY_MAX = 3
+_TEXT_AT_ONCE, _DAYS_AT_ONCE = 8_000, 100
+"""Some 500 slots: others that call Redis meanwhile wait a millisecond at most."""
+_UNDER_WAY_MAX = 4
 _OF_SLOTS = (Kind.BOOKED, Kind.HELD, Kind.LINE, Kind.MISSING_LINE)
 _OF_HOLDS = (Kind.DUE, Kind.BUDGET)
 
 _log = structlog.get_logger()
+
+Lines = Mapping[str, Sequence[str]]
+"""Day -> those of its slots that have lines: `Inspection.days`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class Rebuilding:
         self._store = store
         self._clock = clock
         self._filling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._scans: dict[str, asyncio.Task[dict[str, list[str]]]] = {}
+        self._scans: dict[str, asyncio.Task[dict[str, dict[str, list[str]]]]] = {}
         self._doubted: dict[str, int] = {}
         """Site key -> its epoch when Redis may have forgotten something: only a later one is to be believed."""
 
@@ -93,7 +99,7 @@ class Rebuilding:
         days = await self._days_of(to_fill)
         for site in to_fill:
             async with self._filling[site.key]:
-                yield Rebuilt(filled=await self._fill(await self._site(site.key), days.get(site.key, [])))
+                yield Rebuilt(filled=await self._fill(site.key, days.get(site.key, {})))
         keys = {site.key for site in to_fill}
         living = {site.key: site for site in sites if site.key not in keys}
         async for look in self._auditing.look(list(living.values()), thoroughly=False):
@@ -113,9 +119,8 @@ class Rebuilding:
     async def ensure_loaded(self, site_key: str) -> None:
         """Fill the site if this Redis does not know it in this epoch. Raises NotFound; Loading while another does."""
         async with self._filling[site_key]:
-            site = await self._site(site_key)
-            if await self._to_fill([site]):
-                await self._fill(site)
+            if await self._to_fill([await self._site(site_key)]):
+                await self._fill(site_key)
 
     async def fill(self, site_key: str) -> int:
         """Write what is booked into Redis anew, under a new epoch, and return how many slots. Live holds go on.
@@ -123,7 +128,7 @@ class Rebuilding:
         Raises NotFound; Loading while another process does the same.
         """
         async with self._filling[site_key]:
-            return await self._fill(await self._site(site_key))
+            return await self._fill(site_key, in_any_case=True)
 
     async def fill_all(self, sites: Sequence[Site]) -> None:
         """Fill those that this Redis does not know, after one look at all its keys; the others whatever one refuses."""
@@ -133,13 +138,24 @@ class Rebuilding:
             try:
                 async with self._filling[site.key]:
                     if await self._to_fill([await self._site(site.key)]):
-                        await self._fill(await self._site(site.key), days.get(site.key, []))
+                        await self._fill(site.key, days.get(site.key, {}))
             except Refusal as problem:
                 _log.warning("not_filled_yet", site=site.key, reason=problem.message)
 
     def doubt(self, sites: Iterable[Site]) -> None:
         """Redis may have forgotten something of these: whoever needs one of them next fills it anew."""
-        self._doubted.update((site.key, site.epoch) for site in sites)
+        for site in sites:
+            self._doubt(site.key, site.epoch)
+
+    async def doubt_since(self, sites: Sequence[Site], feed_id: str) -> None:
+        """Likewise, because an entry of the feed is gone, unless a filling has begun since then. Raises Unavailable.
+
+        What stood before a filling began was in this Redis at that time, with all that was told before it. So a filling
+        that began after a lost entry began after the loss: of all who notice a loss, one fills.
+        """
+        for site, filling in zip(sites, await self._inspection.fillings(sites), strict=True):
+            if filling is not None and not is_after(filling.begun_at, feed_id):
+                self._doubt(site.key, filling.epoch)
 
     async def _mend(self, site: Site, findings: Sequence[Finding]) -> int:
         lines: defaultdict[Slot, list[tuple[str, int]]] = defaultdict(list)
@@ -165,78 +181,107 @@ class Rebuilding:
             wanted.append(SlotMending(slot, seats.booked, seats.version, one.booked_version, doubted))
         return wanted
 
-    async def _fill(self, site: Site, days: Sequence[str] | None = None) -> int:
+    async def _fill(self, site_key: str, days: Lines | None = None, *, in_any_case: bool = False) -> int:
+        """How many slots; none where another process has done it meanwhile, unless `in_any_case`."""
+        site, rebuilder = await self._site(site_key), new_id()
+        enough = NEVER_ENOUGH if in_any_case else self._enough(site)
+        answer = await self._engine.rebuild(site, site.epoch + 1, rebuilder, TAKEOVER_AFTER, enough=enough)
+        if answer is not None:
+            is_filled = await self._is_filled(site, answer)
+            return 0 if is_filled else await self._fill(site_key, days, in_any_case=in_any_case)
+        async with self._giving_signs(site, rebuilder):
+            return await self._fill_closed(site, rebuilder, days)
+
+    async def _fill_closed(self, site: Site, rebuilder: str, days: Lines | None) -> int:
         """The gate is closed first, then the epoch raised in SQL, then read: what is confirmed later must be newer."""
-        rebuilder, wanted = new_id(), site.epoch + 1
-        if not await self._close_gate(site, wanted, rebuilder):
-            return await self._fill(await self._site(site.key), days)
         epoch = await self._sites.raise_epoch(site.id, at=self._clock.now())
-        if epoch != wanted and not await self._close_gate(site, epoch, rebuilder):
-            return await self._fill(await self._site(site.key), days)
-        count = await self._restore(site, epoch, rebuilder, days)
-        if not await self._engine.open(site, rebuilder, (await self._site(site.key)).schedule_version):
-            raise Loading("Another process is filling this site.")
+        if epoch != site.epoch + 1:
+            _must_be_ours(await self._engine.rebuild(site, epoch, rebuilder, TAKEOVER_AFTER) is None)
+        count = await self._restore(site, rebuilder, days)
+        schedule_version = (await self._site(site.key)).schedule_version
+        _must_be_ours(await self._engine.open(site, rebuilder, schedule_version))
         self._catalog.forget(site.key)
         _log.info("site_filled", site=site.key, epoch=epoch, slots=count)
         return count
 
-    async def _restore(self, site: Site, epoch: int, rebuilder: str, days: Sequence[str] | None) -> int:
-        """How many slots. Some chunks are under way at once, so that Redis works on one while the next is made."""
-        count, under_way = 0, deque[asyncio.Task[bool]]()
-        loop = asyncio.get_running_loop()
-        taken_at_s = loop.time()
+    async def _is_filled(self, site: Site, answer: Busy | Filled) -> bool:
+        """Whether the gate is open, as another process has filled it. Raises Loading while it does.
+
+        False where an older SQL was put back, which by now counts on from the epochs that Redis has seen.
+        """
+        known = (await self._site(site.key)).epoch
+        if isinstance(answer, Filled) and answer.epoch <= known:
+            return True
+        if isinstance(answer, Busy) and answer.epoch <= known + 1:  # one ahead is whoever is filling it now
+            raise Loading("Seats are being read back; try again in a moment.")
+        await self._sites.raise_epoch(site.id, above=answer.epoch)
+        return False
+
+    @asynccontextmanager
+    async def _giving_signs(self, site: Site, rebuilder: str) -> AsyncIterator[None]:
+        """As long as we are here, others shall know that we live; should one have taken over, `restore` says so."""
+
+        async def give_signs() -> None:
+            while True:
+                await asyncio.sleep(SIGN_EVERY_S)
+                with suppress(Unavailable):
+                    await self._engine.restore(site, rebuilder, TAKEOVER_AFTER)
+
+        giving = asyncio.create_task(give_signs())
         try:
-            async for chunk in self._to_restore(site, days):
-                if loop.time() - taken_at_s > TAKEN_AGAIN_AFTER_S:
-                    _must_be_ours(await self._close_gate(site, epoch, rebuilder))
-                    taken_at_s = loop.time()
-                under_way.append(asyncio.create_task(self._engine.restore(site, rebuilder, chunk)))
-                count += len(chunk)
-                if len(under_way) >= _UNDER_WAY_MAX:
-                    _must_be_ours(await under_way.popleft())
-            while under_way:
-                _must_be_ours(await under_way.popleft())
+            yield
         finally:
-            for restoring in under_way:
-                restoring.cancel()
+            giving.cancel()
+            await asyncio.wait([giving])
+
+    async def _restore(self, site: Site, rebuilder: str, days: Lines | None) -> int:
+        """How many slots. Some chunks are under way at once, so that Redis works on one while the next is made."""
+        chunks, lines = await self._to_restore(site, days)
+        count, under_way = 0, deque[asyncio.Task[int]]()
+        try:
+            for chunk in chunks:
+                restoring = self._engine.restore(site, rebuilder, TAKEOVER_AFTER, chunk, lines)
+                under_way.append(asyncio.create_task(_ours(restoring)))
+                if len(under_way) >= _UNDER_WAY_MAX:
+                    count += await under_way.popleft()
+            while under_way:
+                count += await under_way.popleft()
+        finally:
+            for unfinished in under_way:
+                unfinished.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
         return count
 
-    async def _close_gate(self, site: Site, epoch: int, rebuilder: str) -> bool:
-        """False where an older SQL was put back, which by now counts on from the epochs that Redis has seen."""
-        busy = await self._engine.rebuild(site, epoch, rebuilder, TAKEOVER_AFTER)
-        if busy is None:
-            return True
-        if busy.epoch > (await self._site(site.key)).epoch + 1:  # one ahead is whoever is filling it now
-            await self._sites.raise_epoch(site.id, above=busy.epoch)
-            return False
-        raise Loading("Seats are being read back; try again in a moment.")
+    async def _to_restore(self, site: Site, days: Lines | None) -> tuple[Iterator[list[BookedDay]], Lines]:
+        """What SQL says is booked, and nothing of the days that only Redis knows: held ones, and those of a later SQL.
 
-    async def _to_restore(self, site: Site, days: Sequence[str] | None) -> AsyncIterator[list[SeatCount]]:
-        """What SQL says is booked, then none of the slots that only Redis knows: held ones, and those of a later SQL.
-
-        That is told in version 0, so that whatever SQL says of them first is newer. `days` may have been found before
-        the gate was closed: a slot that somebody touched since then counts right by itself.
+        `days` may have been found before the gate was closed: what was held since then, Redis itself counts as held.
         """
-        since = self._clock.now() - RESTORED_BACK_TO
-        in_sql: set[str] = set()
-        async for booked in self._store.booked_of(site.id, since):
-            in_sql.update(count.slot_id for count in booked)
-            yield booked
-        found = (await self._days_of([site])).get(site.key, []) if days is None else days
-        for at in range(0, len(found), _DAYS_AT_ONCE):
-            ids = await self._inspection.ids_of_days(site, found[at : at + _DAYS_AT_ONCE])
-            slots = parsed(slot_id for slot_id in ids if slot_id not in in_sql)
-            yield [SeatCount(slot.id, 0, 0) for slot in slots if slot.starts_at >= since]
+        first = (self._clock.now() - RESTORED_BACK_TO).date()
+        if days is None:
+            booked, found = await asyncio.gather(self._store.booked_days(site.id, first), self._days_of([site]))
+            days = found.get(site.key, {})
+        else:
+            booked = await self._store.booked_days(site.id, first)
+        in_sql = {day for day, _ in booked}
+        only_here = [BookedDay(day, "") for day in days if day not in in_sql and _is_from(day, first)]
+        return _chunks([*booked, *only_here]), days
+
+    def _doubt(self, site_key: str, epoch: int) -> None:
+        self._doubted[site_key] = max(epoch, self._doubted.get(site_key, 0))
+
+    def _enough(self, site: Site) -> int:
+        """In which epoch it should be open at least."""
+        return max(site.epoch, self._doubted.get(site.key, 0) + 1)
 
     async def _to_fill(self, sites: Sequence[Site]) -> list[Site]:
         """Those that this Redis does not know in their epoch, or whose epoch is doubted."""
         epochs = zip(sites, await self._inspection.epochs(sites), strict=True)
-        return [site for site, epoch in epochs if epoch != site.epoch or epoch <= self._doubted.get(site.key, 0)]
+        return [site for site, epoch in epochs if epoch != site.epoch or epoch < self._enough(site)]
 
-    async def _days_of(self, sites: Iterable[Site]) -> dict[str, list[str]]:
-        """Site key -> days of which Redis counts seats. All who fill at once share one look at all the keys."""
-        days: dict[str, list[str]] = {}
+    async def _days_of(self, sites: Iterable[Site]) -> dict[str, dict[str, list[str]]]:
+        """Site key -> days of which Redis knows anything. All who fill at once share one look at all the keys."""
+        days: dict[str, dict[str, list[str]]] = {}
         for partition in {site.partition for site in sites}:
             scan = self._scans.get(partition)
             if scan is None:
@@ -245,7 +290,7 @@ class Rebuilding:
             days |= await asyncio.shield(scan)
         return days
 
-    def _scanned(self, partition: str, scan: asyncio.Task[dict[str, list[str]]]) -> None:
+    def _scanned(self, partition: str, scan: asyncio.Task[dict[str, dict[str, list[str]]]]) -> None:
         del self._scans[partition]
         if not scan.cancelled():
             scan.exception()  # whoever asked may be gone; then nobody else would look at it
@@ -255,6 +300,32 @@ class Rebuilding:
         if site is None:
             raise NotFound("There is no such site.")
         return site
+
+
+def _chunks(days: Sequence[BookedDay]) -> Iterator[list[BookedDay]]:
+    chunk: list[BookedDay] = []
+    length = 0
+    for day in days:
+        chunk.append(day)
+        length += len(day.seats)
+        if length >= _TEXT_AT_ONCE or len(chunk) >= _DAYS_AT_ONCE:
+            yield chunk
+            chunk, length = [], 0
+    if chunk:
+        yield chunk
+
+
+def _is_from(day: str, first: date) -> bool:
+    """Whether it is that day of UTC or a later one, if it is a day at all."""
+    with suppress(ValueError):
+        return date.fromisoformat(day[-8:]) >= first
+    return False
+
+
+async def _ours(restoring: Awaitable[int | None]) -> int:
+    restored = await restoring
+    _must_be_ours(restored is not None)
+    return restored or 0
 
 
 def _must_be_ours(is_ours: bool) -> None:

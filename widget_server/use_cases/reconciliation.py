@@ -1,6 +1,7 @@
 """Keeping Redis and SQL together: all that a worker does, and what others ask of it meanwhile."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
@@ -60,6 +61,11 @@ class Reconciliation:
         self._looked_at: set[str] = set()
         """Partitions of which everything was looked at after the start."""
         self._clock_offsets: dict[str, timedelta] = {}
+        self._lost: defaultdict[str, list[str]] = defaultdict(list)
+        """Partition -> entries of its feed that are gone, and nobody here has looked after it yet."""
+        self._unsettled: dict[str, set[str]] = {}
+        """Partition -> sites whose pins may have an outcome that this Redis does not know. None: of all of them."""
+        self._delivering = asyncio.Lock()
         self._delivery = Delivery(
             catalog=catalog,
             engine=engine,
@@ -150,15 +156,17 @@ class Reconciliation:
         await self._feed.wait_until(partition, None)
 
     async def _deliver_or_wait(self) -> None:
-        if not await self.deliver():
-            await asyncio.sleep(_LOOK_EVERY_S)
+        """For all partitions: of their tasks one is at it, and the others wait."""
+        async with self._delivering:
+            if not await self.deliver():
+                await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _prune_or_wait(self, partition: str) -> None:
         if not await self.prune(partition):
             await asyncio.sleep(PRUNE_EVERY_S)
 
     async def _fill_or_wait(self, partition: str) -> None:
-        await self.rebuilding.fill_all(await self._sites_of(partition))
+        await self._look_after(partition)
         await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _watch_for_losses(self, partition: str) -> None:
@@ -166,9 +174,10 @@ class Reconciliation:
 
         What was forgotten while nobody watched is not to be seen in the feed: the audit finds it.
         """
-        async for _ in self._feed.losses(partition, await self._feed.last_id(partition)):
+        async for lost in self._feed.losses(partition, await self._feed.last_id(partition)):
             _log.error("redis_lost_updates", partition=partition)
-            await self._count_anew(partition)
+            self._lost[partition].append(lost.after_id)
+            await self._look_after(partition)
 
     async def _go_round(self, partition: str) -> None:
         if partition not in self._looked_at:
@@ -176,11 +185,22 @@ class Reconciliation:
             self._looked_at.add(partition)
         await self._rounds.go_round(partition)
 
-    async def _count_anew(self, partition: str) -> None:
-        """Sites that cannot be filled now are doubted until they are, by whomever."""
+    async def _look_after(self, partition: str) -> None:
+        """That all sites are there, and what was lost is counted anew. What cannot be done now waits for the next look.
+
+        A pin of which Redis has lost how it ended gets its end from SQL, at once; one without an outcome has its time.
+        """
         sites = await self._sites_of(partition)
-        self.rebuilding.doubt(sites)
+        if self._lost[partition]:
+            for feed_id in self._lost[partition]:
+                await self.rebuilding.doubt_since(sites, feed_id)
+            self._lost[partition].clear()
+            self._unsettled.pop(partition, None)
         await self.rebuilding.fill_all(sites)
+        unsettled = self._unsettled.setdefault(partition, {site.key for site in sites})
+        if unsettled:
+            again = await self._sites_of(partition)  # some of them are in another epoch by now
+            unsettled -= await self._delivery.settle_pins([site for site in again if site.key in unsettled])
 
     async def _sites_of(self, partition: str) -> list[Site]:
         return await self._sites.of_partition(partition)

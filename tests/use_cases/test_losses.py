@@ -1,0 +1,184 @@
+"""What Redis has forgotten is noticed, counted anew once, and pins that lost their end get it from SQL."""
+
+import asyncio
+
+import pytest
+from redis import Redis
+
+from tests.house import SITE, House, slot
+from tests.use_cases.working import A_SECOND, booked_and_held, open_epoch, reconciliation, until, working
+from widget_server.engine import keys
+from widget_server.engine.feed import Feed
+from widget_server.use_cases import rebuilding
+from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_feed_that_lost_its_last_entry_is_a_redis_to_be_counted_anew(house: House) -> None:
+    """As after a failover to a replica that was behind."""
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    async with working(house):
+        epoch = (await house.site()).epoch
+        await house.rewind(slot())
+        await house.redis.read(("DEL", keys.of_partition("tenuto").feed))
+        await until(house, booked=2, held=0)
+        assert (await house.site()).epoch == epoch + 1
+
+
+async def test_of_all_who_notice_a_loss_at_once_one_fills_and_the_others_see_it(house: House, another: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    noticed = await Feed(house.redis).last_id("tenuto")
+    epoch = (await house.site()).epoch
+
+    for _ in range(3):
+        await lose_the_end(house)
+        await asyncio.gather(*(notice(process, noticed) for process in (house, another)))
+        await asyncio.gather(*(look_after(process) for process in (house, another)))
+        epoch += 1
+        assert await open_epoch(house) == (await house.site()).epoch == epoch
+        assert await booked_and_held(house) == (2, 0)
+        noticed = await Feed(house.redis).last_id("tenuto")
+
+
+async def test_without_a_look_at_when_the_filling_began_each_of_them_fills(
+    house: House, another: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control group."""
+    monkeypatch.setattr(rebuilding, "is_after", lambda *_: False)
+    await house.guest().hold()
+    noticed, epoch = await Feed(house.redis).last_id("tenuto"), (await house.site()).epoch
+    await lose_the_end(house)
+
+    for process in (house, another):
+        await notice(process, noticed)
+    assert (await house.site()).epoch == epoch + 2
+
+
+async def test_a_filling_that_began_before_the_loss_does_not_count(house: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    await reconciliation(house).fill(SITE)
+    noticed, epoch = await Feed(house.redis).last_id("tenuto"), (await house.site()).epoch
+    await lose_the_end(house)
+
+    await notice(house, noticed)
+    assert (await house.site()).epoch == epoch + 1
+    assert await booked_and_held(house) == (2, 0)
+
+
+async def test_a_loss_during_a_filling_is_filled_once_more_when_that_is_done(house: House) -> None:
+    """What it had restored before may be lost as well."""
+    site = await house.site()
+    await house.engine.rebuild(site, site.epoch + 1, "somebody", TAKEOVER_AFTER * 10)
+    await house.parts.sites.raise_epoch(site.id)
+    await house.found("other")
+    noticed = await Feed(house.redis).last_id("tenuto")
+    await house.redis.read(("DEL", keys.of_partition("tenuto").feed))
+
+    await notice(house, noticed)
+    assert await house.engine.open(site, "somebody", site.schedule_version)
+    await look_after(house)
+    assert await open_epoch(house) == site.epoch + 2
+
+
+async def lose_the_end(house: House) -> None:
+    await house.rewind(slot())
+    await house.redis.read(("DEL", keys.of_partition("tenuto").feed))
+
+
+async def notice(process: House, feed_id: str) -> None:
+    """As when this entry, which it has read last, is gone."""
+    reconciliation(process)._lost["tenuto"].append(feed_id)
+    await look_after(process)
+
+
+async def look_after(process: House) -> None:
+    await reconciliation(process)._look_after("tenuto")
+
+
+def kept(house: House) -> dict[bytes, bytes]:
+    """All that Redis keeps, but for the feed."""
+    with Redis.from_url(house.redis_url) as redis:
+        return {key: redis.dump(key) for key in redis.scan_iter() if not key.endswith(b":feed")}
+
+
+def put_back(house: House, before: dict[bytes, bytes]) -> None:
+    with Redis.from_url(house.redis_url) as redis, redis.pipeline() as at_once:
+        at_once.flushall()
+        for key, value in before.items():
+            at_once.restore(key, 0, value)
+        at_once.execute()
+
+
+@pytest.mark.parametrize("end", ["confirmed", "given up"])
+async def test_a_pin_that_lost_its_end_gets_it_from_sql_at_once(house: House, end: str) -> None:
+    """SQL has decided, Redis had been told, and so has the outbox: nobody else would look before the window is over."""
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    pin = await house.pin(anna)
+    async with working(house):
+        before = kept(house)
+        if end == "confirmed":
+            await anna.confirm()
+            await house.deliver()
+        else:
+            await house.store.give_up((await house.site()).id, anna.id, pin.fence)
+            await house.engine.unpin(await house.site(), anna.id, fence=pin.fence, release=True)
+        put_back(house, before)
+
+        booked = 2 if end == "confirmed" else 0
+        assert await until(house, booked=booked, held=0) < 5
+
+
+async def test_a_pin_without_an_outcome_keeps_its_time_after_a_loss(house: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await house.pin(anna)
+
+    noticed = await Feed(house.redis).last_id("tenuto")
+    await house.redis.read(("DEL", keys.of_partition("tenuto").feed))
+    await notice(house, noticed)
+
+    assert await booked_and_held(house) == (0, 2)
+    assert (await anna.look()).json()["hold"]["state"] == "paying"
+    assert (await anna.confirm()).status_code == 201
+
+
+async def test_what_redis_forgot_while_no_worker_ran_is_found_when_one_starts(house: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    await house.rewind(slot())
+
+    async with working(house):
+        assert await booked_and_held(house) == (2, 0)
+
+
+async def test_a_loss_that_cannot_be_mended_at_once_is_not_forgotten(house: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    async with working(house):
+        site = await house.site()
+        await house.engine.rebuild(site, site.epoch, "somebody", TAKEOVER_AFTER)
+        await house.redis.read(("DEL", keys.of_partition("tenuto").feed))
+        await asyncio.sleep(A_SECOND.total_seconds() * 1.5)
+        assert await house.engine.open(site, "somebody", site.schedule_version)
+        await house.rewind(slot())
+
+        await until(house, booked=2, held=0)
+
+
+async def test_updates_of_a_newer_version_fill_nothing(house: House) -> None:
+    feed = keys.of_partition("tenuto").feed
+    async with working(house):
+        epoch = (await house.site()).epoch
+        await house.redis.read(("XADD", feed, "*", "colour", "red"))
+        await asyncio.sleep(1.2)
+        assert (await house.site()).epoch == epoch
