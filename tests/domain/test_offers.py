@@ -56,7 +56,7 @@ def on_duty(offered: Schedule, shift: Shift, slot: Slot, day: date) -> Iterator[
             yield shift.span(near, offered.zone)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(whole_schedules_and_days())
 def test_slots_are_in_order_never_overlap_and_are_found_by_themselves(drawn: Drawn) -> None:
     offered, day = drawn
@@ -70,7 +70,7 @@ def test_slots_are_in_order_never_overlap_and_are_found_by_themselves(drawn: Dra
             assert Slot.parse(one.slot.id) == one.slot
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(whole_schedules_and_days())
 def test_every_slot_is_a_typed_one_or_cut_from_an_opening_it_lies_within(drawn: Drawn) -> None:
     offered, day = drawn
@@ -86,7 +86,7 @@ def test_every_slot_is_a_typed_one_or_cut_from_an_opening_it_lies_within(drawn: 
             assert (slot.starts_at, slot.ends_at) in typed or is_cut
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(whole_schedules_and_days())
 def test_a_typed_slot_is_offered_just_so_unless_another_typed_one_overlaps_it(drawn: Drawn) -> None:
     offered, day = drawn
@@ -96,11 +96,14 @@ def test_a_typed_slot_is_offered_just_so_unless_another_typed_one_overlaps_it(dr
 
     for starts_at, ends_at in typed:
         slot = Slot("yoga", starts_at, ends_at)
-        if not any(meet(span, slot) for span in typed - {(starts_at, ends_at)}):
+        is_near = (
+            abs((offered.day_of(starts_at) - day).days) <= DAYS
+        )  # of those further away not all neighbours are known
+        if is_near and not any(meet(span, slot) for span in typed - {(starts_at, ends_at)}):
             assert bare.find(slot) is not None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(whole_schedules_and_days())
 def test_on_a_roster_is_exactly_who_is_on_shift_all_the_time_and_not_away(drawn: Drawn) -> None:
     offered, day = drawn
@@ -109,7 +112,7 @@ def test_on_a_roster_is_exactly_who_is_on_shift_all_the_time_and_not_away(drawn:
         assert cut.roster == tuple(name for name in offered.staff if serving(offered, name, cut.slot, day))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(whole_schedules_and_days())
 def test_by_shift_the_roster_makes_the_seats_and_is_what_the_engine_claims_from(drawn: Drawn) -> None:
     offered, day = drawn
@@ -128,7 +131,7 @@ def test_by_shift_the_roster_makes_the_seats_and_is_what_the_engine_claims_from(
     assert all(one.needs == () and one.capacity == 12 for one in offers(offered, "yoga", day))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(whole_schedules_and_days())
 def test_a_blackout_of_site_or_service_leaves_no_slot_and_takes_no_other(drawn: Drawn) -> None:
     offered, day = drawn
@@ -145,7 +148,7 @@ def test_a_blackout_of_site_or_service_leaves_no_slot_and_takes_no_other(drawn: 
         assert offers(offered, key, day) == left
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(whole_schedules_and_days(), st.data())
 def test_changing_one_day_changes_no_other(drawn: Drawn, data: st.DataObject) -> None:
     """Only slots that reach over midnight meet those of a neighbouring day; three days away nothing does."""
@@ -167,7 +170,7 @@ def test_changing_one_day_changes_no_other(drawn: Drawn, data: st.DataObject) ->
                 assert changed.slots_on(service, other) == offered.slots_on(service, other)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(whole_schedules_and_days(), whole_schedules_and_days(), st.data())
 def test_what_is_taken_stays_where_it_is_whatever_is_edited(before: Drawn, after: Drawn, data: st.DataObject) -> None:
     """Also if the site moves to another zone, and its days are quite different ones from then on."""
@@ -187,7 +190,7 @@ def test_what_is_taken_stays_where_it_is_whatever_is_edited(before: Drawn, after
         assert all(earlier.ends_at <= later.starts_at for earlier, later in pairwise(slots_now))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(whole_schedules_and_days(), st.integers(0, 10), st.integers(1, 10), st.integers(-20, 20))
 def test_a_slot_is_bookable_from_its_horizon_to_its_notice_only(
     drawn: Drawn, notice_h: int, horizon_days: int, hours: int
@@ -206,7 +209,7 @@ def test_a_slot_is_bookable_from_its_horizon_to_its_notice_only(
             assert one.is_bookable(now) == (in_time and (on_day - limited.day_of(now)).days <= horizon_days)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(whole_schedules_and_days())
 def test_by_shift_without_anybody_offers_nothing(drawn: Drawn) -> None:
     offered, day = drawn

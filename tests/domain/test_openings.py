@@ -134,6 +134,16 @@ def test_a_withdrawn_service_offers_only_what_is_kept() -> None:
     assert [(o.slot, o.is_closed) for o in kept.slots_on("yoga", SATURDAY)] == [(NINE, True)]
 
 
+def test_the_horizon_counts_days_of_the_calendar_also_where_one_of_them_is_longer() -> None:
+    monday = AUTUMN + timedelta(days=1)
+    offered = schedule(daily("yoga", time(9), time(10)), replace(service(), horizon_days=2))
+
+    (one,) = offered.slots_on("yoga", monday)
+
+    assert one.bookable_from is not None
+    assert one.bookable_from.astimezone(BERLIN).isoformat() == "2026-10-24T00:00:00+02:00"
+
+
 def test_a_slot_is_found_on_the_day_it_starts_on_in_the_zone_of_the_site() -> None:
     late = Slot.parse("yoga.20261121T2330Z.60")
     offered = schedule([Opening("yoga", time(0, 30), time(1, 30), day=SUNDAY)], zone=BERLIN)

@@ -160,3 +160,26 @@ def test_who_is_always_on_shift_serves_every_half_hour_of_every_day_there_is(
     for one in slots:
         (need,) = one.needs
         assert (need.day_until - need.day_from).total_seconds() == hours * 3600
+
+
+def test_a_month_of_forty_people_in_quarters_of_an_hour_is_worked_out_once() -> None:
+    names = [f"person-{number}" for number in range(40)]
+    shifts = tuple(
+        Shift(name, time(6 + number % 4), time(22), day=date(2026, 1, 1) + timedelta(days=n))
+        for number, name in enumerate(names)
+        for n in range(365)
+    )
+    lunch = tuple(Blackout(SATURDAY, None, staff=name, starts=time(12), ends=time(12, 30)) for name in names[:20])
+    offered = replace(
+        schedule(daily("talk", time(0), time(0)), by_shift(length_min=15)),
+        staff=crew(*(member(name) for name in names)),
+        shifts=shifts,
+        blackouts=lunch,
+    )
+
+    month = offered.slots_between("talk", date(2026, 12, 1), date(2026, 12, 31))
+    again = offered.slots_between("talk", date(2026, 12, 1), date(2026, 12, 31))
+
+    assert len(month) == 31 * 16 * 4
+    assert {one.capacity for one in month} == {10, 20, 30, 40}
+    assert all(a is b for a, b in zip(month, again, strict=True))

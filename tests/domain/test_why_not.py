@@ -149,7 +149,7 @@ def test_closed_weeks_are_searched_without_asking_for_seats() -> None:
     assert next_date(offered, "yoga", SATURDAY, SATURDAY + timedelta(days=365), nobody_asks, FRIDAY_NOON) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(whole_schedules_and_days(), st.integers(-30, 60), st.sampled_from([UNTOUCHED, FULL]))
 def test_there_is_a_reason_exactly_if_nothing_is_open(drawn: tuple[Schedule, date], hours: int, seats: Seats) -> None:
     offered, day = drawn
