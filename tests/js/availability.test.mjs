@@ -57,6 +57,16 @@ test("seats never go back to an older version", async () => {
   assert.equal(availability.slot(YOGA).booked, 5);
 });
 
+test("a service whose seats no longer depend on people counts from the beginning", async () => {
+  const byShift = answer({ slots: [slot({ held: 1, version: 3 * 2 ** 32 + 5 })] });
+  const availability = await knowing(byShift, answer({ slots: [slot({ booked: 2, version: 7 })] }));
+  availability.doubt();
+  await availability.need("yoga", [DAY]);
+
+  assert.equal(availability.slot(YOGA).booked, 2);
+  assert.equal(availability.apply([update({ booked: 3, version: 8 })]).length, 1);
+});
+
 test("news of an epoch that has ended is older than any answer of the next", async () => {
   const availability = await knowing(answer({ epoch: 8, slots: [slot({ booked: 3, version: 3 })] }));
 

@@ -320,3 +320,29 @@ async def test_sites_that_nobody_reads_are_forgotten_beyond_a_number(monkeypatch
     assert watched.news == ["seats"]
     assert forgotten.news == ["reset"], "it has missed 1.2-0, which is not known any more"
     assert kept.news == ["seats"]
+
+
+async def test_where_something_may_be_missing_all_who_were_there_read_again(hub: Hub) -> None:
+    _, here = watch(hub)
+    hub.publish("tenuto", ScheduleMoved("studio", "10-0", 1, 2, settled=True))
+    hub.publish("tenuto", seats_moved(11, 0))
+
+    hub.doubt("studio", "11-0")
+
+    _, came_back = watch(hub, "1.10-0")
+    _, knows_all = watch(hub, "1.11-0")
+    hub.doubt("nowhere", "11-0")
+    assert came_back.news == ["reset", "schedule"]  # services may have changed before it came
+    assert knows_all.news == []
+    assert not here.was_cut
+
+
+async def test_readers_that_are_there_are_told_of_a_doubt(hub: Hub) -> None:
+    _, paper = watch(hub)
+    hub.publish("tenuto", seats_moved(11, 0))
+    await all_told()
+
+    hub.doubt("studio", "11-0")
+    await all_told()
+
+    assert paper.news == ["seats", "reset"]

@@ -48,6 +48,13 @@ class Board:
         self.listen()
         self._shared.clear()
 
+    def doubt(self, since_feed_id: str) -> None:
+        """Every reader is told to read again, and that the schedule has moved, if it has since this board began."""
+        schedule = self._schedule
+        self.begin_anew(self.epoch, since_feed_id)
+        if schedule is not None:
+            self._schedule = (self.head, schedule[1])
+
     def listen(self) -> None:
         """From here on every update is heard as it comes: what is recorded already was read out of the past."""
         self._listens_since, self._first_heard = self.head, None
@@ -84,6 +91,8 @@ class Board:
         """All that somebody who stands there has not been told, as events whose last brings them to `head`."""
         if position is None or position < self._complete_since:
             position, reset = self._complete_since, wire.reset(self.epoch, id=self._id(self._complete_since))
+            if self._schedule is not None and self._schedule[0] <= position:
+                reset += wire.schedule(self._schedule[1], id=None)
         else:
             reset = b""
         shared = self._shared.get(position)

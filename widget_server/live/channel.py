@@ -48,6 +48,10 @@ class Channel:
         self.board.begin_anew(self.board.epoch, since_feed_id)
         self._tell()
 
+    def doubt(self, since_feed_id: str) -> None:
+        self.board.doubt(since_feed_id)
+        self._tell()
+
     def _tell(self) -> None:
         """Begin a round through all readers, unless one is under way: that one looks again at its end."""
         if self.readers and not self._to_tell and self._told_until != self.board.head:

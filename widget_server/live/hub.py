@@ -83,6 +83,16 @@ class Hub:
             if channel.partition == partition:
                 channel.board.listen()
 
+    def doubt(self, site_key: str, feed_id: str) -> None:
+        """What was published of this site up to `feed_id` may not be all that has changed: its readers read again."""
+        channel = self._channels.get(site_key)
+        if channel is not None:
+            channel.doubt(feed_id)
+
+    def is_watched(self, site_key: str) -> bool:
+        channel = self._channels.get(site_key)
+        return channel is not None and bool(channel.readers)
+
     def publish(self, partition: str, update: Update) -> None:
         """Tell all readers of the update's site. The same update again is not told again."""
         self._channel(update.site_key, partition, update.epoch).publish(update)

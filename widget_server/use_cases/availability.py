@@ -14,17 +14,21 @@ import structlog
 
 from widget_server.clock import Clock
 from widget_server.domain import policies
+from widget_server.domain.claims import Diary
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
-from widget_server.domain.slots import Seats
+from widget_server.domain.slots import OfferedSlot, Seats
 from widget_server.engine.feed import Lost, Unreadable
 from widget_server.errors import Loading, StaleEpoch, Unavailable
 from widget_server.live.channel import Reader
 from widget_server.live.hub import Hub
 from widget_server.use_cases.catalog import Catalog, Listing
-from widget_server.use_cases.known_seats import KnownSeats
-from widget_server.use_cases.month import Month, Sheet
+from widget_server.use_cases.known_diaries import DiaryKey
+from widget_server.use_cases.known_seats import DayKey, ExpectedDays, KnownSeats
+from widget_server.use_cases.month import Month, SeatsOf, Sheet
+from widget_server.use_cases.retelling import Retelling
+from widget_server.use_cases.served import Served, Wanted, diaries_of, is_shared
 
 SITES_MAX = 200
 SHEETS_MAX = 128
@@ -44,6 +48,10 @@ _log = structlog.get_logger()
 
 class Reservations(Protocol):
     async def seats_of_days(self, site: Site, service: str, days: Sequence[date]) -> SeatsRead: ...
+
+    async def days_and_diaries(
+        self, site: Site, days: Sequence[DayKey], diaries: Sequence[DiaryKey]
+    ) -> tuple[SeatsRead, Mapping[DiaryKey, Diary]]: ...
 
 
 class Feed(Protocol):
@@ -86,6 +94,7 @@ class Availability:
         self._heard_at_s: dict[str, float] = {}
         self._known: OrderedDict[str, KnownSeats] = OrderedDict()
         self._sheets: OrderedDict[MonthKey, _KeptSheet] = OrderedDict()
+        self._retelling = Retelling(catalog=catalog, hub=hub, keep_seats=self._keep_seats_of, read=self._read_missing)
 
     async def month(self, site_key: str, service: str, first: date, last: date) -> Month:
         """The slots that start on these days of the site's zone, both included, with their seats.
@@ -97,8 +106,10 @@ class Availability:
             listing = await self._listing(site_key, service)
             kept = self._kept_sheet((site_key, service, first, last), listing.schedule)
             seats = self._seats_of(listing.site)
-            if await self._is_ready(listing, service, kept.sheet, seats):
-                return kept.fill_in(seats, feed_id=self._known_to(site_key, seats), now=self._clock.now())
+            if await self._is_ready(listing, kept, seats):
+                seats_of = self._served(listing, seats).seats if kept.diaries else seats.seats
+                feed_id = self._known_to(site_key, seats)
+                return kept.fill_in(seats, seats_of, feed_id=feed_id, now=self._clock.now())
         raise Unavailable("This site is being changed just now. Please try again.")
 
     async def watch(self, site_key: str, last_event_id: str | None, network: str) -> Reader:
@@ -106,7 +117,12 @@ class Availability:
 
         Raises NotFound, and Unavailable where too many are open already.
         """
-        site = (await self._catalog.find(site_key)).site
+        listing = await self._catalog.find(site_key)
+        site = listing.site
+        if is_shared(listing.schedule):
+            self._retelling.expect(site)
+            if (seats := self._seats_of(site)).schedule_version <= listing.schedule.version:
+                self._served(listing, seats)
         known = self._known.get(site_key)
         epoch = known.epoch if known else site.epoch
         return self._hub.subscribe(site_key, last_event_id, partition=site.partition, epoch=epoch, network=network)
@@ -139,7 +155,7 @@ class Availability:
             if isinstance(news, Lost):
                 self._begin(partition, news.last_id, told_since=news.last_id)
             else:
-                self._take_in(partition, news)
+                await self._take_in(partition, news)
 
     async def _listing(self, site_key: str, service: str) -> Listing:
         listing = await self._catalog.find(site_key)
@@ -149,11 +165,13 @@ class Availability:
         policies.service_of(listing.schedule, service)
         return listing
 
-    async def _is_ready(self, listing: Listing, service: str, sheet: Sheet, seats: KnownSeats) -> bool:
+    async def _is_ready(self, listing: Listing, kept: "_KeptSheet", seats: KnownSeats) -> bool:
         """False if something has changed on the way, so that all of it has to be looked at again."""
-        site = listing.site
+        site, days, diaries = listing.site, kept.sheet.days, kept.diaries
+        if diaries:
+            seats.keep_up_with(listing.schedule.version)
         try:
-            await self._read_missing(site, service, sheet, seats)
+            await self._read_missing(site, seats, days, diaries)
         except (Loading, StaleEpoch):
             self._catalog.forget(site.key)
             await self._reconciliation.ensure_loaded(site.key)
@@ -161,24 +179,38 @@ class Availability:
         if listing.schedule.version < seats.schedule_version:
             await self._catch_up(site, seats)
             return False
-        return seats.knows(sheet.days)
+        return seats.knows(days) and seats.diaries.knows(diaries)
 
-    async def _read_missing(self, site: Site, service: str, sheet: Sheet, seats: KnownSeats) -> None:
-        if seats.knows(sheet.days):
+    async def _read_missing(self, site: Site, seats: KnownSeats, days: Sequence[DayKey], diaries: Wanted) -> None:
+        if seats.knows(days) and seats.diaries.knows(diaries):
             return
         async with seats.reading:  # one at a time: hundreds of widgets that open at once need the same days
-            expected = seats.expect(sheet.days)
-            if not expected:
-                return
-            days = [day for _, day in expected]
-            read_at, schedule_version, epoch, read = await self._engine.seats_of_days(site, service, days)
-            seats.hear_of_schedule(schedule_version)
-            if epoch != seats.epoch:
-                # Of another epoch than what we know; so are the updates that came meanwhile.
-                self._catalog.forget(site.key)
-                seats.begin_anew(epoch)
-            else:
-                seats.take_in(expected, read, read_at=read_at)
+            expected, names = seats.expect(days), seats.diaries.expect(diaries)
+            try:
+                if expected or names:
+                    await self._read(site, seats, expected, names)
+            finally:
+                seats.diaries.expect_no_more(names)
+
+    async def _read(self, site: Site, seats: KnownSeats, expected: ExpectedDays, names: Sequence[DiaryKey]) -> None:
+        (read_at, schedule_version, epoch, read), diaries = await self._ask(site, list(expected), names)
+        if names or seats.diaries.days:
+            seats.keep_up_with(schedule_version)
+        seats.hear_of_schedule(schedule_version)
+        if epoch != seats.epoch:
+            # Of another epoch than what we know; so are the updates that came meanwhile.
+            self._catalog.forget(site.key)
+            seats.begin_anew(epoch)
+        else:
+            seats.take_in(expected, read, read_at=read_at)
+            seats.diaries.take_in(names, diaries)
+
+    async def _ask(
+        self, site: Site, days: Sequence[DayKey], names: Sequence[DiaryKey]
+    ) -> tuple[SeatsRead, Mapping[DiaryKey, Diary]]:
+        if names or len({service for service, _ in days}) > 1:
+            return await self._engine.days_and_diaries(site, days, names)
+        return await self._engine.seats_of_days(site, days[0][0], [day for _, day in days]), {}
 
     async def _catch_up(self, site: Site, seats: KnownSeats) -> None:
         async with seats.reading:
@@ -190,11 +222,19 @@ class Availability:
         """What is known of this site. While its feed is silent that is nothing, and nothing is kept."""
         if not self._is_heard(site.partition):
             return KnownSeats(site.partition, site.epoch)
+        return self._keep_seats_of(site)
+
+    def _keep_seats_of(self, site: Site) -> KnownSeats:
         known = self._known.setdefault(site.key, KnownSeats(site.partition, site.epoch))
         self._known.move_to_end(site.key)
         if len(self._known) > SITES_MAX:
             self._drop(next(iter(self._known)))
         return known
+
+    def _served(self, listing: Listing, seats: KnownSeats) -> Served:
+        if self._known.get(listing.site.key) is seats:
+            return self._retelling.serve(listing, seats, self._followed_to[seats.partition])
+        return Served(listing.site, listing.schedule, seats)
 
     def _known_to(self, site_key: str, seats: KnownSeats) -> str:
         """Up to which update of the feed an answer from these seats has them all."""
@@ -205,7 +245,8 @@ class Availability:
         kept = self._sheets.get(key)
         if kept is None or kept.sheet.schedule is not schedule:
             _, service, first, last = key
-            kept = self._sheets[key] = _KeptSheet(Sheet(schedule, service, first, last))
+            slots = schedule.slots_between(service, first, last)
+            kept = self._sheets[key] = _KeptSheet(Sheet(schedule, service, first, last), slots)
         self._sheets.move_to_end(key)
         if len(self._sheets) > SHEETS_MAX:
             self._sheets.popitem(last=False)
@@ -223,6 +264,7 @@ class Availability:
             self._begin(partition, start, told_since=tail[0].feed_id if tail else start)
             for update in tail:
                 self._hub.publish(partition, update)
+                self._retelling.miss(update.site_key)
             self._hub.listen(partition)
             return start
 
@@ -233,11 +275,16 @@ class Availability:
         self._followed_to[partition] = start
         self._heard_at_s[partition] = asyncio.get_running_loop().time()
 
-    def _take_in(self, partition: str, updates: Sequence[Update]) -> None:
+    async def _take_in(self, partition: str, updates: Sequence[Update]) -> None:
         for update in updates:
             self._take_in_one(update)
-            self._hub.publish(partition, update)
+            if update.site_key in self._retelling:
+                await self._retelling.publish(partition, update)
+            else:
+                self._hub.publish(partition, update)
             self._followed_to[partition] = update.feed_id
+        if not updates:
+            await self._retelling.look_again(partition, self._followed_to[partition])
         self._heard_at_s[partition] = asyncio.get_running_loop().time()
 
     def _take_in_one(self, update: Update) -> None:
@@ -260,6 +307,7 @@ class Availability:
         self._followed_to.pop(partition, None)
         self._heard_at_s.pop(partition, None)
         self._catalog.forget_all()
+        self._retelling.forget(partition)
         for site_key in [key for key, known in self._known.items() if known.partition == partition]:
             self._drop(site_key)
 
@@ -267,21 +315,24 @@ class Availability:
         """Also for whoever is just reading into it: no update reaches it any more."""
         known = self._known.pop(site_key)
         known.begin_anew(known.epoch)
+        self._retelling.drop(site_key)
 
 
 class _KeptSheet:
     """A sheet and its last answer, which serves until a seat moves or a minute passes."""
 
-    __slots__ = ("_filled_at", "_month", "sheet")
+    __slots__ = ("_filled_at", "_month", "diaries", "sheet")
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: Sheet, slots: Sequence[OfferedSlot]) -> None:
         self.sheet = sheet
+        self.diaries = diaries_of(slots)
+        """Whose diaries say what is left; of slots that need nobody, none."""
         self._filled_at: tuple[int, datetime] | None = None
         self._month: Month | None = None
 
-    def fill_in(self, seats: KnownSeats, *, feed_id: str, now: datetime) -> Month:
+    def fill_in(self, seats: KnownSeats, seats_of: SeatsOf, *, feed_id: str, now: datetime) -> Month:
         filled_at = (seats.stamp, now.replace(second=0, microsecond=0))
         if self._month is None or self._filled_at != filled_at:
-            self._month = self.sheet.fill_in(seats.seats, epoch=seats.epoch, feed_id=feed_id, now=now)
+            self._month = self.sheet.fill_in(seats_of, epoch=seats.epoch, feed_id=feed_id, now=now)
             self._filled_at = filled_at
         return self._month

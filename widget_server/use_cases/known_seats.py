@@ -8,6 +8,7 @@ from itertools import count
 
 from widget_server.domain.events import SeatsMoved
 from widget_server.domain.slots import UNTOUCHED, Seats
+from widget_server.use_cases.known_diaries import KnownDiaries
 
 DAYS_MAX = 400
 """Days of services a site keeps; those longest unread are forgotten first."""
@@ -15,6 +16,8 @@ DAYS_MAX = 400
 DayKey = tuple[str, date]
 """A service and a UTC day."""
 
+
+ExpectedDays = dict[DayKey, "Day"]
 
 _stamps = count()
 
@@ -32,6 +35,7 @@ class KnownSeats:
         self.stamp = next(_stamps)
         """Another one, of all there are, after everything that may change an answer."""
         self.reading = asyncio.Lock()
+        self.diaries = KnownDiaries()
         self._days: OrderedDict[DayKey, Day] = OrderedDict()
 
     def begin_anew(self, epoch: int) -> None:
@@ -39,6 +43,7 @@ class KnownSeats:
         self.epoch = epoch
         self.stamp = next(_stamps)
         self._days.clear()
+        self.diaries.begin_anew()
 
     def apply(self, update: SeatsMoved) -> None:
         if update.epoch < self.epoch:
@@ -49,12 +54,22 @@ class KnownSeats:
             day = self._days.get(_day_of(slot_id))
             if day is not None:
                 day.merge(slot_id, seats)
+        self.diaries.apply(update.claims)
         self.stamp = next(_stamps)
 
     def hear_of_schedule(self, version: int) -> None:
         self.schedule_version = max(self.schedule_version, version)
 
-    def expect(self, days: Sequence[DayKey]) -> "dict[DayKey, Day]":
+    def keep_up_with(self, schedule_version: int) -> None:
+        """What was read under an older schedule is read again: no update may be missing that came before a newer one.
+
+        For slots that need somebody, whose versions begin again with every schedule.
+        """
+        if 0 < self.schedule_version < schedule_version:
+            self.begin_anew(self.epoch)
+        self.hear_of_schedule(schedule_version)
+
+    def expect(self, days: Sequence[DayKey]) -> ExpectedDays:
         """The days of these that must be read. Updates that come while they are being read are merged with them."""
         missing = [key for key in days if (day := self._days.get(key)) is None or not day.is_read]
         for key in days:
@@ -64,7 +79,7 @@ class KnownSeats:
             self._days.popitem(last=False)
         return {key: self._days[key] for key in missing}
 
-    def take_in(self, expected: "dict[DayKey, Day]", read: Mapping[str, Seats], *, read_at: str) -> None:
+    def take_in(self, expected: ExpectedDays, read: Mapping[str, Seats], *, read_at: str) -> None:
         """What was read of the expected days. A day forgotten meanwhile stays forgotten."""
         self.read_at = read_at
         for slot_id, seats in read.items():

@@ -11,6 +11,8 @@
  * @typedef {{from: string, to: string}} Range  days of the site's zone, both included
  */
 
+/** From here on versions are of slots that share their people; a service that no longer does begins below it again. */
+const SHARED_FROM = 2 ** 32;
 /** Updates of slots not known yet are kept, as a question about them may be under way. */
 const EARLY_MAX = 2_000;
 
@@ -72,6 +74,7 @@ export class Availability {
     const before = this.#slots.get(id);
     const newest = [seatsOf(answer), before, this.#early.get(id)]
       .filter((seats) => seats !== undefined)
+      .filter((seats) => seats.version < SHARED_FROM === answer.version < SHARED_FROM)
       .reduce((one, other) => (other.version > one.version ? other : one));
     const { held, booked, version, freesMs } = newest;
     const startsMs = Date.parse(answer.starts_at);
