@@ -65,7 +65,7 @@ class Bookings(Rescheduling):
             return await self._engine.hold(
                 listing.site,
                 lines,
-                _may_hold(listing, lines),
+                self._may_hold(listing, lines),
                 schedule_version=listing.schedule.version,
                 id=ref.hold_id,
                 secret_hash=ref.secret_hash,
@@ -104,7 +104,7 @@ class Bookings(Rescheduling):
                 ref.hold_id,
                 ref.secret_hash,
                 lines,
-                _may_hold(listing, lines),
+                self._may_hold(listing, lines),
                 schedule_version=listing.schedule.version,
                 version=version,
             )
@@ -132,8 +132,9 @@ class Bookings(Rescheduling):
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Undo all bookings of an order and free their seats; again: the same answer. Raises NotFound, TooLate."""
-        site = (await self._catalog.find(ref.site_key)).site
-        policies.may_cancel(await self._own_order(site.id, ref), self._clock.now())
+        listing = await self._catalog.find(ref.site_key)
+        site = listing.site
+        policies.may_cancel(await self._own_order(site.id, ref), self._clock.now(), listing.schedule)
         freed = await self._store.cancel(site.id, ref.order_id, self._clock.now())
         await self._reconciliation.tell_freed(site, freed)
         return await self._own_order(site.id, ref)
@@ -172,7 +173,8 @@ class Bookings(Rescheduling):
             return await self._engine.hold_and_pin(
                 listing.site,
                 wanted.lines,
-                policies.may_hold(listing.schedule, wanted.lines),
+                # What was held in time is booked; where nothing is held before, this is the time that counts.
+                policies.may_hold(listing.schedule, wanted.lines, None if listing.site.holds_on else self._clock.now()),
                 schedule_version=listing.schedule.version,
                 id=ref.hold_id,
                 secret_hash=ref.secret_hash,
@@ -214,18 +216,17 @@ class Bookings(Rescheduling):
             at=began_at,
         )
 
+    def _may_hold(self, listing: Listing, lines: Sequence[Line]) -> list[OfferedSlot]:
+        if not listing.site.holds_on:
+            raise HoldsOff("Seats are taken when the booking is confirmed.")
+        return policies.may_hold(listing.schedule, lines, self._clock.now())
+
     def _answer(self, ref: HoldRef, order: Order) -> Confirmed:
         return Confirmed(order, self._order_secret(ref), self._clock.now())
 
     def _order_secret(self, ref: HoldRef) -> str:
         """Derived, not stored: a repeated confirmation has to get the same one."""
         return keyed(self._key, "order secret", f"{ref.site_key}/{ref.hold_id}/{ref.secret_hash}")
-
-
-def _may_hold(listing: Listing, lines: Sequence[Line]) -> list[OfferedSlot]:
-    if not listing.site.holds_on:
-        raise HoldsOff("Seats are taken when the booking is confirmed.")
-    return policies.may_hold(listing.schedule, lines)
 
 
 def _same_order(before: Outcome, digest: str) -> Order:
