@@ -1,6 +1,8 @@
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -159,3 +161,10 @@ def test_there_is_a_reason_exactly_if_nothing_is_open(drawn: tuple[Schedule, dat
         is_open = any(o.state(seats, now) is SlotState.OPEN for o in offered.slots_on(key, day))
         assert (why_not(offered, key, day, lambda _: seats, now) is None) == is_open
         assert (next_date(offered, key, day, day, lambda _: seats, now) == day) == is_open
+
+
+def test_every_reason_is_explained_in_the_order_in_which_they_are_told() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text("utf-8")
+    section = document.split("## Why a day has nothing\n")[1].split("\n## ")[0]
+
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(Reason)
