@@ -7,7 +7,7 @@ from tests.engine.box import HOLD_LENGTH, MASSAGE, RETRY, WINDOW, YOGA, Box, sit
 from widget_server.domain.events import SeatsMoved
 from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
-from widget_server.engine.reservations import SWEEP_MAX
+from widget_server.engine import keys, reservations
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +56,8 @@ async def test_a_hold_ends_once_though_many_sweep(box: Box) -> None:
     assert sorted(filter(None, expired)) == [f"visitor-{number}" for number in range(8)]
 
 
-async def test_many_due_holds_end_some_at_a_time(box: Box) -> None:
+async def test_many_due_holds_end_some_at_a_time(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reservations, "SWEEP_MAX", 128)
     box.capacity = 200
     for number in range(150):
         await box.hold(f"visitor-{number}")
@@ -64,8 +65,42 @@ async def test_many_due_holds_end_some_at_a_time(box: Box) -> None:
 
     rounds = [await box.sweep() for _ in range(2)]
 
-    assert [swept.ended for swept in rounds] == [SWEEP_MAX, 150 - SWEEP_MAX]
+    assert [swept.ended for swept in rounds] == [128, 22]
     assert [swept.next_due is not None for swept in rounds] == [True, False]
+
+
+async def test_of_holds_that_end_together_each_tells_what_it_leaves(box: Box) -> None:
+    """Also where one script ends several holds of a slot, and others go on."""
+    box.capacity = 100
+    await box.hold("zoe", Line(YOGA, 3))
+    await box.pin("zoe")
+    for number in range(40):
+        await box.hold(f"visitor-{number}", Line(YOGA, 2), *([MASSAGE] if number % 2 else []))
+    await box.advance(HOLD_LENGTH)
+
+    assert (await box.sweep()).ended == 40
+    told = [one for one in await box.feed.tail("tenuto", 40) if isinstance(one, SeatsMoved)]
+    of_yoga = [seats for one in told for slot_id, seats in one.seats if slot_id == YOGA.id]
+    of_massage = [seats for one in told for slot_id, seats in one.seats if slot_id == MASSAGE.id]
+    assert [seats.held for seats in of_yoga] == list(range(3 + 2 * 39, 2, -2))
+    assert [seats.held for seats in of_massage] == list(range(19, -1, -1))
+    assert [seats.version for seats in of_yoga] == list(range(43, 83))
+    assert (await box.seats(YOGA), await box.seats(MASSAGE)) == (of_yoga[-1], of_massage[-1])
+
+
+@pytest.mark.parametrize("figures", [None, "-1:0:3:0"])
+async def test_a_slot_whose_count_is_lost_does_not_keep_others_from_ending(box: Box, figures: str | None) -> None:
+    """It is for the audit to count it anew."""
+    await box.hold("anna", YOGA, MASSAGE)
+    await box.hold("ben", MASSAGE)
+    (day, lines), field = keys.of_site("tenuto", box.site.key).seats(YOGA.id), YOGA.id.partition("T")[2]
+    await box.connection.read(("HDEL", day, field) if figures is None else ("HSET", day, field, figures))
+    await box.advance(HOLD_LENGTH)
+
+    assert (await box.sweep()).ended == 2
+    assert (await box.seats(MASSAGE)).held == 0
+    assert await box.connection.read(("HGET", day, field), ("EXISTS", lines)) == [figures, 0]
+    await box.connection.read(("HDEL", day, field))
 
 
 async def test_a_pinned_hold_is_never_swept_but_named_to_be_resolved(box: Box) -> None:

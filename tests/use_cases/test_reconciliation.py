@@ -9,8 +9,7 @@ from structlog.testing import capture_logs
 from tests.house import SITE, House, refused, slot
 from tests.use_cases.working import A_SECOND, booked_and_held, eventually, has_logged, reconciliation, until, working
 from widget_server.domain.holds import Line
-from widget_server.engine import keys
-from widget_server.engine.reservations import SWEEP_MAX
+from widget_server.engine import keys, reservations
 
 pytestmark = pytest.mark.anyio
 
@@ -98,8 +97,9 @@ async def test_a_clock_that_was_set_back_is_logged_once(house: House) -> None:
     assert [log["offset_s"] for log in logs if log["event"] == "redis_clock_stepped"] == [3]
 
 
-async def test_more_holds_than_a_sweep_takes_at_once_all_end(house: House) -> None:
-    many = SWEEP_MAX * 3 // 2
+async def test_more_holds_than_a_sweep_takes_at_once_all_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reservations, "SWEEP_MAX", 128)
+    many = 192
     site, schedule = await house.site(), (await house.parts.use_cases.catalog.find(SITE)).schedule
     offered = [schedule.find(slot(day=number // 4, number=number % 4)) for number in range(many)]
     for number, one in enumerate(offered):

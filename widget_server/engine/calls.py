@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from secrets import randbelow
 
 from widget_server.clock import to_ms
@@ -12,11 +14,13 @@ from widget_server.domain.holds import Line
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine import keys
-from widget_server.engine.kept import KeptHold, days_of
+from widget_server.engine.kept import Claim, DueHold, KeptHold, claims_of, days_of
+from widget_server.engine.keys import SiteKeys
 from widget_server.engine.scripts import Script, load
 from widget_server.engine.wire import Word, pack
 
 _RANDOM_MAX = 2**31
+_site_of = attrgetter("site_key")
 
 
 DAYS_KEPT = 1_000
@@ -135,19 +139,31 @@ def set_booked(site: Site, booked: Sequence[BookedSeats]) -> Call:
     return Call(load("set_booked"), [of_site.gate, of_site.partition.feed, *slot_keys], args)
 
 
-def sweep(partition: str, kept: Sequence[KeptHold], *, retry: timedelta) -> Call:
+def sweep(partition: str, holds: Sequence[DueHold], *, retry: timedelta) -> Call:
     of_partition = keys.of_partition(partition)
     swept_keys = [of_partition.clock, of_partition.due, of_partition.feed]
     args: list[Word] = [_ms(retry)]
-    for hold in kept:
-        of_site = keys.of_site(partition, hold.site_key)
-        swept_keys += [of_site.gate, of_site.hold(hold.id)]
-        swept_keys += [of_site.visitor(hold.visitor), of_site.network(hold.network)]
-        swept_keys += [key for line in hold.lines for key in of_site.seats(line.slot.id)]
-        diaries = [of_site.diary(claim.claimed, day) for claim in hold.claims for day in claim.days]
-        swept_keys += diaries
-        args += [hold.site_key, hold.id, hold.claims_text, len(diaries), len(hold.lines), *_read(hold.lines)]
+    for site_key, holds_of_site in groupby(sorted(holds, key=_site_of), _site_of):
+        of_site = keys.of_site(partition, site_key)
+        days, hold_keys, hold_args = _due_of(of_site, holds_of_site)
+        swept_keys += [of_site.gate, *days.values(), *hold_keys]
+        args += [site_key, len(days), len(hold_args) // 3, *days, *hold_args]
     return Call(load("sweep"), swept_keys, args)
+
+
+def _due_of(of_site: SiteKeys, holds: Iterable[DueHold]) -> tuple[dict[str, str], list[str], list[str]]:
+    """The key of each day, by what the ids of its slots have before their T; and keys and arguments of the holds."""
+    days: dict[str, str] = {}
+    hold_keys: list[str] = []
+    hold_args: list[str] = []
+    for hold in holds:
+        hold_keys += [of_site.hold(hold.id), of_site.visitor(hold.visitor), of_site.network(hold.network)]
+        for slot_id in hold.slot_ids:
+            days[slot_id.partition("T")[0]], slot_key = of_site.seats(slot_id)
+            hold_keys.append(slot_key)
+        hold_keys += _diaries_of(of_site, claims_of(hold.claims_text))
+        hold_args += [hold.id, hold.lines_text, hold.claims_text]
+    return days, hold_keys, hold_args
 
 
 def raise_schedule(site: Site, *, version: int, token: str) -> Call:
@@ -194,8 +210,11 @@ def keys_of(site: Site, kept: KeptHold) -> list[str]:
 
 
 def _diaries(site: Site, kept: KeptHold) -> list[str]:
-    of_site = keys.of_site(site.partition, site.key)
-    return [of_site.diary(claim.claimed, day) for claim in kept.claims for day in claim.days]
+    return _diaries_of(keys.of_site(site.partition, site.key), kept.claims)
+
+
+def _diaries_of(of_site: SiteKeys, claims: Iterable[Claim]) -> list[str]:
+    return [of_site.diary(claim.claimed, day) for claim in claims for day in claim.days]
 
 
 def _add_needs(site: Site, offered: Sequence[OfferedSlot], to_keys: list[str], to_args: list[Word]) -> None:

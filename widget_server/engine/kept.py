@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from widget_server.clock import from_ms
 from widget_server.domain import claims
@@ -18,6 +19,7 @@ _BOOKED = 4_000_000_000_000_000
 """The score of a booking's claim, as lua/commit.lua writes it."""
 CLOCK_FIELDS = ("offset", "seen")
 GATE_FIELDS = ("epoch", "state", "schedule")
+DUE_FIELDS = ("lines", "claims", "visitor", "network")
 HOLD_FIELDS = (
     *("state", "secret", "lines", "deadline", "limit", "version"),
     *("visitor", "network", "fence", "resolve_by", "claims"),
@@ -40,6 +42,21 @@ class Claim:
         return days_of(self.from_ms, self.until_ms)
 
 
+class DueHold(NamedTuple):
+    """What it takes to end a hold, as it stood in Redis a moment ago; all empty for one that Redis does not know."""
+
+    site_key: str
+    id: str
+    lines_text: str
+    claims_text: str
+    visitor: str
+    network: str
+
+    @property
+    def slot_ids(self) -> list[str]:
+        return [line.rpartition(":")[0] for line in self.lines_text.split()]
+
+
 @dataclass(frozen=True, slots=True)
 class KeptHold:
     """A hold as it stood in Redis a moment ago."""
@@ -59,7 +76,7 @@ class KeptHold:
 
     @property
     def claims(self) -> tuple[Claim, ...]:
-        return tuple(_claim(text) for text in self.claims_text.split())
+        return claims_of(self.claims_text)
 
     def as_of(self, now_ms: int) -> Hold:
         """A hold past its deadline has expired, whether it was swept yet or not."""
@@ -89,6 +106,16 @@ def kept_hold(site_key: str, hold_id: str, fields: Sequence[Reply]) -> KeptHold 
         fence=int(fence or 0),
         claims_text=claims or "",
     )
+
+
+def due_hold(site_key: str, hold_id: str, fields: Sequence[Reply]) -> DueHold:
+    """From the values of DUE_FIELDS."""
+    return DueHold(site_key, hold_id, *(value or "" for value in fields))
+
+
+def claims_of(text: str) -> tuple[Claim, ...]:
+    """From what a hold keeps of them: separated by spaces."""
+    return tuple([_claim(one) for one in text.split()])
 
 
 def nobody(site_key: str, hold_id: str) -> KeptHold:

@@ -16,7 +16,7 @@ from widget_server.domain.slots import OfferedSlot, Seats, Slot
 from widget_server.engine import calls, kept, keys
 from widget_server.engine.calls import Call
 from widget_server.engine.connection import Connection
-from widget_server.engine.kept import KeptHold
+from widget_server.engine.kept import DueHold, KeptHold
 from widget_server.engine.refusing import refusal
 from widget_server.engine.wire import Reply, Word
 from widget_server.errors import Changed, HoldEnded, Loading, NotFound, NotYours, SlotClosed
@@ -25,8 +25,10 @@ from widget_server.ids import new_id
 LIMIT_LENGTHS = 3
 """A hold can be renewed up to three times its length in all."""
 PINS_MAX = 3
-SWEEP_MAX, SWEPT_AT_ONCE = 128, 32
-"""So many holds are read at once, and so few ended by one script, so that others need not wait long behind it."""
+SWEEP_MAX, SWEPT_AT_ONCE = 1_024, 32
+"""So many holds are looked for at once, and so few ended by one script, so that others need not wait long behind it."""
+SWEPT_BESIDE = 3
+"""So many scripts, or reads for them, are on their way at once: Redis ends some holds while we look at the next."""
 SLOTS_AT_ONCE = 100
 DAYS_MAX = 33
 READ_AT_ONCE = 1_000
@@ -338,20 +340,22 @@ class Reservations:
                 raise refusal(answer, [])
 
     async def sweep(self, partition: str, *, retry: timedelta) -> Swept:
-        """End at most 128 holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
+        """End at most 1,024 holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
 
         Where `next_due` is not after `now`, there is more: call again.
         """
-        due = await self._looking_due(partition)
-        rounds = []
-        for at in range(0, max(1, len(due)), SWEPT_AT_ONCE):
-            call = calls.sweep(partition, due[at : at + SWEPT_AT_ONCE], retry=retry)
-            rounds.append(asyncio.ensure_future(self._run(call)))
-            await asyncio.sleep(0)  # Redis begins with it while the next one is being made
-        answers = await asyncio.gather(*rounds)
+        refs = await self._looking_due(partition)
+        chunks = iter([refs[at : at + SWEPT_AT_ONCE] for at in range(0, max(1, len(refs)), SWEPT_AT_ONCE)])
+        answers: list[list[Reply]] = []
+
+        async def sweep_some() -> None:
+            for chunk in chunks:
+                due = await self._due(partition, chunk)
+                answers.append(await self._run(calls.sweep(partition, due, retry=retry)))
+
+        await asyncio.gather(*(sweep_some() for _ in range(SWEPT_BESIDE)))
         now, _, next_due, *_ = answers[-1]
-        refs = [ref.partition("/") for answer in answers for ref in answer[3:]]
-        to_resolve = tuple((site_key, hold_id) for site_key, _, hold_id in refs)
+        to_resolve = tuple(_split(ref) for answer in answers for ref in answer[3:])
         return Swept(from_ms(now), sum(answer[1] for answer in answers), kept.instant(next_due), to_resolve)
 
     async def raise_schedule(self, site: Site, to: int) -> bool:
@@ -493,25 +497,28 @@ class Reservations:
             raise NotFound("There is no such hold.")
         return found, kept.now_ms(*clock)
 
-    async def _looking_due(self, partition: str) -> list[KeptHold]:
-        """The first holds of the due set that are due or nearly so, as they stand."""
+    async def _looking_due(self, partition: str) -> list[tuple[str, str]]:
+        """Site key and id of the first holds of the due set that are due or nearly so."""
         of_partition = keys.of_partition(partition)
         first, *clock = await self._connection.read(
             ("ZRANGE", of_partition.due, 0, SWEEP_MAX - 1, "WITHSCORES"), *kept.clock_reads(of_partition.clock)
         )
         until_ms = kept.now_ms(*clock) + LOOKS_DUE_MS
-        refs = [
-            ref.partition("/") for ref, score in zip(first[::2], first[1::2], strict=True) if int(score) <= until_ms
-        ]
-        reads: list[tuple[Word, ...]] = [
-            ("HMGET", keys.of_site(partition, site_key).hold(hold_id), *kept.HOLD_FIELDS)
-            for site_key, _, hold_id in refs
+        return [_split(ref) for ref, score in zip(first[::2], first[1::2], strict=True) if int(score) <= until_ms]
+
+    async def _due(self, partition: str, refs: Sequence[tuple[str, str]]) -> list[DueHold]:
+        """These holds as they stand."""
+        reads = [
+            ("HMGET", keys.of_site(partition, site_key).hold(hold_id), *kept.DUE_FIELDS) for site_key, hold_id in refs
         ]
         found = await self._connection.read(*reads) if reads else []
-        return [
-            kept.kept_hold(site_key, hold_id, fields) or kept.nobody(site_key, hold_id)
-            for (site_key, _, hold_id), fields in zip(refs, found, strict=True)
-        ]
+        return [kept.due_hold(*ref, fields) for ref, fields in zip(refs, found, strict=True)]
+
+
+def _split(ref: str) -> tuple[str, str]:
+    """Site key and hold id of a member of the due set."""
+    site_key, _, hold_id = ref.partition("/")
+    return site_key, hold_id
 
 
 def _reading(last: Reply, gate: Reply, seats: dict[str, Seats]) -> Reading:
