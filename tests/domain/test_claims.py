@@ -81,10 +81,10 @@ def test_a_diary_takes_each_change_once() -> None:
 
     diary = Diary().after(first)
 
-    assert diary == Diary(1, (held,))
+    assert diary == Diary.of(1, [held])
     assert diary.after(first) is diary
-    assert diary.after(gone) == Diary(2, ())
-    assert diary.after(gone).after(first) == Diary(2, ())
+    assert diary.after(gone) == Diary.of(2, [])
+    assert diary.after(gone).after(first) == Diary.of(2, [])
 
 
 _CLAIMS = st.lists(

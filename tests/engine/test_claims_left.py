@@ -54,7 +54,7 @@ async def left(box: Box, of: Slot) -> int:
     now, stand = await box.now(), await diaries(box)
     alive = {
         day: {
-            name: Diary(diary.count, tuple(c for c in diary.claims if _lives(c, now))) for name, diary in of_day.items()
+            name: Diary.of(diary.count, (c for c in diary.claims if _lives(c, now))) for name, diary in of_day.items()
         }
         for day, of_day in stand.items()
     }

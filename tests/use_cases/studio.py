@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from tests.domain.schedules import BERLIN, daily, service
+from widget_server.domain.claims import Diary
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
@@ -141,6 +142,12 @@ class Engine:
         }
         await self.slow.wait()  # the reply is on its way
         return feed_id, gate, epoch, found
+
+    async def days_and_diaries(
+        self, site: Site, days: Sequence[tuple[str, date]], diaries: Sequence[tuple[str, date]]
+    ) -> tuple[tuple[str, int, int, Mapping[str, Seats]], Mapping[tuple[str, date], Diary]]:
+        """Its slots need nobody: how those who are needed are read is for tests with a real Redis."""
+        raise NotImplementedError
 
     async def ensure_loaded(self, site_key: str) -> None:
         self.fillings += 1

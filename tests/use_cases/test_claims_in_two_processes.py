@@ -378,6 +378,26 @@ async def test_a_claim_that_comes_while_a_month_is_read_is_not_lost(
     assert (await town.until_all_agree())[yoga.id]["left"] == 4
 
 
+async def test_a_process_that_hears_late_does_not_answer_of_a_new_schedule_what_it_knew_before(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.until_all_agree()
+    take_in, may_hear = town.other.availability._take_in, asyncio.Event()
+
+    async def late(*args: Any) -> None:
+        await may_hear.wait()
+        await take_in(*args)
+
+    monkeypatch.setattr(town.other.availability, "_take_in", late)
+    await town.one.take("anna", await town.one.of_midnight("massage"))
+    await town.one.change_staff("pia", "quinn")
+    town.other.catalog.forget_all()  # as when it has many sites
+
+    assert await town.other.months() == await town.fresh.months()
+    may_hear.set()
+    await town.until_all_agree()
+
+
 class Visitors:
     """Who takes, gives back and books, asks whichever process and comes back to another; and staff who come and go."""
 

@@ -5,8 +5,8 @@ seats, as much room as those on its roster have left in their diaries. The engin
 lua/lib/room_with.lua; `tests/engine/test_claims_left.py` holds one against the other.
 """
 
-from bisect import insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -52,10 +52,16 @@ class Diary:
 
     count: int = 0
     claims: tuple[Claim, ...] = ()
+    begins: tuple[datetime, ...] = ()
+    """Of each of them."""
+    longest: timedelta = timedelta(0)
+    """No claim takes longer."""
 
     @staticmethod
     def of(count: int, claims: Iterable[Claim]) -> "Diary":
-        return Diary(count, tuple(sorted(claims, key=_begin)))
+        in_order = tuple(sorted(claims, key=_begin))
+        longest = max((claim.busy_until - claim.busy_from for claim in in_order), default=timedelta(0))
+        return Diary(count, in_order, tuple([claim.busy_from for claim in in_order]), longest)
 
     def after(self, moved: ClaimMoved) -> "Diary":
         """With one more change; one that it knows already changes nothing."""
@@ -63,8 +69,14 @@ class Diary:
             return self
         claims = [claim for claim in self.claims if claim.member != moved.claim.member]
         if not moved.is_gone:
-            insort(claims, moved.claim, key=_begin)
-        return Diary(moved.count, tuple(claims))
+            claims.append(moved.claim)
+        return Diary.of(moved.count, claims)
+
+    def touched(self, need: Need) -> list[Claim]:
+        """The claims that have an instant in common with this need."""
+        first = bisect_right(self.begins, need.busy_from - self.longest)
+        until = bisect_left(self.begins, need.busy_until)
+        return [claim for claim in self.claims[first:until] if claim.busy_until > need.busy_from]
 
 
 NO_CLAIMS = Diary()
@@ -101,39 +113,41 @@ def seats_with_claims(offered: OfferedSlot, seats: Seats, diaries: Diaries, *, s
     """
     version = schedule_version * VERSIONS + seats.version
     left, left_at_last = offered.capacity - seats.taken, offered.capacity - seats.booked
-    ends = [seats.frees_at]
+    ends = [seats.frees_at] if seats.frees_at else []
     for need in offered.needs:
         of_days = [diaries[day] for day in days_touched(need) if day in diaries]
         room = room_at_last = len(need.candidates) * need.seats_each
         for name in need.candidates:
-            for diary in _found(of_days, name):
-                version += diary.count
-            now, later = _taken(offered.slot.id, need, _found(of_days, name), ends)
-            room -= now
-            room_at_last -= later
+            claims: list[Claim] = []
+            for of_day in of_days:
+                if (diary := of_day.get(name)) is not None:
+                    version += diary.count
+                    claims += diary.touched(need)
+            if claims:
+                now, later = _taken(offered.slot.id, need, claims, ends)
+                room -= now
+                room_at_last -= later
         left, left_at_last = min(left, room), min(left_at_last, room_at_last)
     left = max(0, left)
     left_at_last = max(left, left_at_last)
-    frees_at = min((end for end in ends if end is not None), default=None) if left_at_last > left else None
+    frees_at = min(ends, default=None) if left_at_last > left else None
     return Seats(left_at_last - left, offered.capacity - left_at_last, version, frees_at)
 
 
-def _taken(slot_id: str, need: Need, diaries: Iterator[Diary], ends: list[datetime | None]) -> tuple[int, int]:
-    """How many of the seats that one of them could serve are taken, and how many of those by bookings."""
-    claims = {claim.member: claim for diary in diaries for claim in diary.claims if touches(claim, need)}
+def _taken(slot_id: str, need: Need, claims: Sequence[Claim], ends: list[datetime]) -> tuple[int, int]:
+    """How many of the seats that one of them could serve are taken, and how many of those by bookings.
+
+    A claim over midnight stands in two diaries.
+    """
     now = later = 0
-    for claim in claims.values():
+    for claim in {claim.member: claim for claim in claims}.values() if len(claims) > 1 else claims:
         taken = claim.seats if claim.slot_id == slot_id else need.seats_each
         now += taken
         if claim.is_booked:
             later += taken
-        else:
+        elif claim.frees_at is not None:
             ends.append(claim.frees_at)
     return min(now, need.seats_each), min(later, need.seats_each)
-
-
-def _found(of_days: Sequence[Mapping[str, Diary]], name: str) -> Iterator[Diary]:
-    return (of_day[name] for of_day in of_days if name in of_day)
 
 
 def _begin(claim: Claim) -> datetime:

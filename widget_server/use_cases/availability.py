@@ -171,7 +171,8 @@ class Availability:
         if diaries:
             seats.keep_up_with(listing.schedule.version)
         try:
-            await self._read_missing(site, seats, days, diaries)
+            if not kept.is_known(seats):
+                await self._read_missing(site, seats, days, diaries)
         except (Loading, StaleEpoch):
             self._catalog.forget(site.key)
             await self._reconciliation.ensure_loaded(site.key)
@@ -179,7 +180,7 @@ class Availability:
         if listing.schedule.version < seats.schedule_version:
             await self._catch_up(site, seats)
             return False
-        return seats.knows(days) and seats.diaries.knows(diaries)
+        return kept.is_known(seats)
 
     async def _read_missing(self, site: Site, seats: KnownSeats, days: Sequence[DayKey], diaries: Wanted) -> None:
         if seats.knows(days) and seats.diaries.knows(diaries):
@@ -321,14 +322,23 @@ class Availability:
 class _KeptSheet:
     """A sheet and its last answer, which serves until a seat moves or a minute passes."""
 
-    __slots__ = ("_filled_at", "_month", "diaries", "sheet")
+    __slots__ = ("_filled_at", "_known_in", "_month", "diaries", "sheet")
 
     def __init__(self, sheet: Sheet, slots: Sequence[OfferedSlot]) -> None:
         self.sheet = sheet
         self.diaries = diaries_of(slots)
         """Whose diaries say what is left; of slots that need nobody, none."""
+        self._known_in: int | None = None
         self._filled_at: tuple[int, datetime] | None = None
         self._month: Month | None = None
+
+    def is_known(self, seats: KnownSeats) -> bool:
+        """Diaries are many, so they are looked for once until one is forgotten."""
+        if self._known_in != seats.diaries.generation:
+            if not seats.diaries.knows(self.diaries):
+                return False
+            self._known_in = seats.diaries.generation
+        return seats.knows(self.sheet.days)
 
     def fill_in(self, seats: KnownSeats, seats_of: SeatsOf, *, feed_id: str, now: datetime) -> Month:
         filled_at = (seats.stamp, now.replace(second=0, microsecond=0))
