@@ -1,6 +1,7 @@
 """The only place for what is allowed: refusals that need nothing but values."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from widget_server.domain.bookings import Booking, BookingState
@@ -52,6 +53,12 @@ def may_confirm(schedule: Schedule, lines: Sequence[Line]) -> list[OfferedSlot]:
     if len(lines) > LINES_MAX:
         raise TooManySeats(f"At most {LINES_MAX} slots can be held at once.", maximum=LINES_MAX)
     return [_find_line(schedule, line) for line in lines]
+
+
+def find_to_pin(schedule: Schedule, slot: Slot) -> OfferedSlot | None:
+    """With what a hold of this slot is pinned. Closed by now, it has room only for whoever still holds seats of it."""
+    offered = schedule.find(slot)
+    return replace(offered, capacity=0) if offered is not None and offered.is_closed else offered
 
 
 def _find_line(schedule: Schedule, line: Line) -> OfferedSlot:

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from widget_server.domain import policies
 from widget_server.domain.bookings import Customer
-from widget_server.domain.holds import Hold, Line
+from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Order
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine.reservations import Pin
-from widget_server.errors import Changed, HoldsOff, IdConflict, NotYours, Refusal, Unavailable
+from widget_server.errors import Changed, HoldsOff, IdConflict, NotFound, NotYours, Refusal, SlotClosed, Unavailable
 from widget_server.ids import hash_secret, keyed, new_order_number
 from widget_server.store.bookings import Confirmation, ConfirmationLine, Outcome, OutcomeTaken
 from widget_server.use_cases.catalog import Listing
@@ -164,7 +164,7 @@ class Bookings(Rescheduling):
                 listing.site,
                 ref.hold_id,
                 ref.secret_hash,
-                listing.schedule.find,
+                lambda slot: policies.find_to_pin(listing.schedule, slot),
                 schedule_version=listing.schedule.version,
                 attempt=_FREE_ATTEMPT,
                 window=CONFIRMING_WINDOW,
@@ -173,8 +173,7 @@ class Bookings(Rescheduling):
             return await self._engine.hold_and_pin(
                 listing.site,
                 wanted.lines,
-                # What was held in time is booked; where nothing is held before, this is the time that counts.
-                policies.may_hold(listing.schedule, wanted.lines, None if listing.site.holds_on else self._clock.now()),
+                await self._may_confirm(listing, ref, wanted.lines),
                 schedule_version=listing.schedule.version,
                 id=ref.hold_id,
                 secret_hash=ref.secret_hash,
@@ -189,9 +188,9 @@ class Bookings(Rescheduling):
     def _confirmation(
         self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation, pin: Pin, digest: str, began_at: datetime
     ) -> Confirmation:
-        """Raises as `may_hold` does: what the operator has taken away or priced meanwhile is not booked any more."""
+        """Raises as `may_confirm` does: what the operator has taken away or priced meanwhile is not booked any more."""
         names = dict(enumerate(wanted.attendees))
-        offered = policies.may_hold(listing.schedule, pin.lines)
+        offered = policies.may_confirm(listing.schedule, pin.lines)
         lines = [
             ConfirmationLine(
                 offered=slot,
@@ -220,6 +219,22 @@ class Bookings(Rescheduling):
         if not listing.site.holds_on:
             raise HoldsOff("Seats are taken when the booking is confirmed.")
         return policies.may_hold(listing.schedule, lines, self._clock.now())
+
+    async def _may_confirm(self, listing: Listing, ref: HoldRef, lines: Sequence[Line]) -> list[OfferedSlot]:
+        """What was held in time may be booked also where nobody else can hold it any more."""
+        try:
+            return policies.may_hold(listing.schedule, lines, self._clock.now())
+        except SlotClosed:
+            if not await self._is_held(listing, ref):
+                raise
+        return policies.may_confirm(listing.schedule, lines)
+
+    async def _is_held(self, listing: Listing, ref: HoldRef) -> bool:
+        try:
+            hold = await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)
+        except NotFound:
+            return False
+        return hold.state in (HoldState.HELD, HoldState.PAYING)
 
     def _answer(self, ref: HoldRef, order: Order) -> Confirmed:
         return Confirmed(order, self._order_secret(ref), self._clock.now())
