@@ -25,7 +25,7 @@
   ARGV[10]   visitor_max  live holds a visitor may have
   ARGV[11]   network_max  live holds a network may have
   ARGV[12]   random       to choose between those who are equally fit to serve
-  ARGV[13]   instead_of   id of an order that is being moved, or empty: its own claims do not stand in the way
+  ARGV[13]   instead_of   claims of bookings that are being moved, "<hold>:<slot> ...": they do not stand in the way
   ARGV[14]   count        of lines
   ARGV[15..] slot, seats, start in ms, capacity of each line, then the needs, as lib/needs_of.lua reads them
 
@@ -50,6 +50,7 @@
 -- include: drop_line
 -- include: keep_line
 -- include: needs_of
+-- include: named_claims
 -- include: claim_all
 -- include: keep_claims
 -- include: write_seats
@@ -111,7 +112,7 @@ for n, line in ipairs(lines) do
     return { 'FULL', n, left }
   end
 end
-local claims, claims_text, lack = claim_all(needs, lines, hold_id, now, { [instead_of] = true }, random)
+local claims, claims_text, lack = claim_all(needs, lines, hold_id, now, named_claims(instead_of), random)
 if not claims then
   return { 'FULL', lack.line, lack.left }
 end

@@ -26,7 +26,7 @@
   ARGV[9]    claims_text  of the hold, as it was read
   ARGV[10]   diaries    number of those of its claims
   ARGV[11]   random     to choose between those who are equally fit to serve
-  ARGV[12]   instead_of id of an order that is being moved, or empty: its own claims do not stand in the way
+  ARGV[12]   instead_of claims of bookings that are being moved, "<hold>:<slot> ...": they do not stand in the way
   ARGV[13]   count      of lines
   ARGV[14..] slot, seats, start in ms, capacity of each line, as they were read, then the needs
 
@@ -52,6 +52,7 @@
 -- include: keep_line
 -- include: claims_of
 -- include: needs_of
+-- include: named_claims
 -- include: claim_all
 -- include: keep_claims
 -- include: drop_claims
@@ -124,7 +125,8 @@ for n, line in ipairs(lines) do
 end
 local found, lack = claims, nil
 if tonumber(hold[11]) <= now then
-  local ours = { [hold_id] = true, [instead_of] = true }
+  local ours = named_claims(instead_of)
+  ours[hold_id] = true
   found, claims_text, lack = claim_all(needs, lines, hold_id, now, ours, random)
   if not found then
     return { 'FULL', lack.line, lack.left }

@@ -1,11 +1,12 @@
 --[[ How many seats a candidate can still serve in this slot, and how many claims there are of them on that day. Somebody
      may serve a slot for several holds, as far as the seats go, and never two slots at once. What has expired counts no
-     more, nor what is of holds that are `ours`; `planned` are members of this very call. ]]
+     more, nor what is `ours`, by "<hold>" or "<hold>:<slot>"; `planned` are members of this very call. ]]
 local function room_with(candidate, need, slot_id, alive, ours, planned)
   local members = {}
   for _, diary_key in ipairs(candidate.diary_keys) do
     for _, member in ipairs(redis.call('ZRANGEBYSCORE', diary_key, alive, '+inf')) do
-      members[member] = not ours[string.match(member, '^[^:]+')]
+      local claim, hold_id = string.match(member, '^(([^:]+):[^:]+)')
+      members[member] = not (ours[hold_id] or ours[claim])
     end
   end
   for _, member in ipairs(planned) do

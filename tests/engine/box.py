@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from widget_server.clock import from_ms
 from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.holds import Hold, Line
+from widget_server.domain.orders import Claimed
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Need, OfferedSlot, Seats, Slot
 from widget_server.engine import kept
@@ -162,7 +163,7 @@ class Box:
             window=WINDOW,
         )
 
-    async def hold_and_pin(self, name: str, *lines: Line, instead_of: str = "") -> Pin:
+    async def hold_and_pin(self, name: str, *lines: Line, instead_of: Sequence[Claimed] = ()) -> Pin:
         return await self.engine.hold_and_pin(
             self.site,
             lines,

@@ -10,6 +10,7 @@ import pytest
 from tests.engine.box import HOLD_LENGTH, LATE_YOGA, MASSAGE, YOGA, Box, slot
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import Line
+from widget_server.domain.orders import Claimed
 from widget_server.domain.slots import Need, Slot
 from widget_server.engine import kept, keys
 from widget_server.errors import HoldEnded, SlotFull
@@ -203,10 +204,22 @@ async def test_an_order_that_moves_does_not_stand_in_its_own_way(box: Box) -> No
     with pytest.raises(SlotFull):
         await box.hold_and_pin("anna-later", Line(BESIDE, 1))
 
-    once = await box.hold_and_pin("anna-later", Line(BESIDE, 1), instead_of="anna")
+    once = await box.hold_and_pin("anna-later", Line(BESIDE, 1), instead_of=[Claimed("anna", YOGA)])
 
     assert await claims(box, "anna-later") == {PIA: 1}
-    assert (await box.hold_and_pin("anna-later", Line(BESIDE, 1), instead_of="anna")).fence == once.fence
+    again = await box.hold_and_pin("anna-later", Line(BESIDE, 1), instead_of=[Claimed("anna", YOGA)])
+    assert again.fence == once.fence
+
+
+async def test_what_stays_of_an_order_keeps_its_person_while_the_rest_moves(box: Box) -> None:
+    serve(box, PIA)
+    await box.hold("anna", YOGA, SOON_AFTER)
+    await box.pin("anna")
+
+    with pytest.raises(SlotFull):  # pia serves what stays at that time
+        await box.hold_and_pin("anna-later", Line(BESIDE, 1), instead_of=[Claimed("anna", YOGA)])
+    both = [Claimed("anna", YOGA), Claimed("anna", SOON_AFTER)]
+    assert (await box.hold_and_pin("anna-much-later", Line(BESIDE, 1), instead_of=both)).fence == 1
 
 
 async def test_a_hold_taken_and_paid_in_one_go_keeps_its_person(box: Box) -> None:

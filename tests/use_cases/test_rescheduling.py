@@ -3,20 +3,26 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import pytest
+from httpx2 import Response as Answer
 
 from tests.house import PRIVATE, SITE, Guest, House, refused, slot
 from tests.store.studio import TALK, YOGA
 from tests.use_cases.test_bookings import A_SECOND, Killed
 from widget_server.domain.orders import Order
 from widget_server.domain.policies import HOLDS_PER_VISITOR_MAX
-from widget_server.domain.slots import Slot
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Need, OfferedSlot, Slot
+from widget_server.engine.reservations import Pin, Reservations
 from widget_server.errors import Unavailable
 from widget_server.ids import new_id
 from widget_server.store.bookings import Bookings as StoredBookings
-from widget_server.store.bookings import Rescheduling
+from widget_server.store.bookings import Outcome, Rescheduling
+from widget_server.store.outcomes import GIVEN_UP_KEPT
 from widget_server.store.schedule import put_openings
 from widget_server.use_cases.bookings import CONFIRMING_WINDOW
 
@@ -412,3 +418,85 @@ async def test_a_move_takes_no_budget_once_it_is_done(house: House) -> None:
         assert (await anna.reschedule(slot(day=day), visitor=anna.visitor)).status_code == 200
     await house.advance(timedelta(minutes=20))
     assert await counted(house, slot(), slot(day=5)) == [(0, 0), (0, 1)]
+
+
+class Stopped(Reservations):
+    """Once the new seats are pinned, a week passes: the worker gives the pin up, and SQL forgets that it did."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house.redis)
+        self._house = house
+
+    async def hold_and_pin(self, site: Site, *lines: Any, id: str, **wanted: Any) -> Pin:
+        pin = await super().hold_and_pin(site, *lines, id=id, **wanted)
+        await self._house.store.give_up(site.id, id, pin.fence)
+        assert await self._house.store.prune(site.id, datetime.now(UTC) + GIVEN_UP_KEPT) == 1
+        return pin
+
+
+async def test_a_move_that_began_before_it_was_given_up_and_forgotten_is_refused(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await booking(house, slot(TALK))
+    monkeypatch.setattr(house.parts.use_cases.bookings, "_engine", Stopped(house))
+
+    refused(await anna.reschedule(slot(TALK, day=1)), 410, "hold_ended")
+    assert await where(anna) == [slot(TALK).id]
+    assert await counted(house, slot(TALK), slot(TALK, day=1)) == [(0, 1), (0, 0)]
+
+
+async def test_an_order_that_has_moved_does_not_stand_in_its_own_way_when_it_moves_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pia serves all talks, and needs half an hour before and after each."""
+    half_an_hour, find = timedelta(minutes=30), Schedule.find
+
+    def served_by_pia(schedule: Schedule, of: Slot) -> OfferedSlot | None:
+        offered, day = find(schedule, of), datetime.combine(of.starts_at.date(), time(), UTC)
+        busy_from, busy_until = of.starts_at - half_an_hour, of.ends_at + half_an_hour
+        need = Need(("staff/pia",), 1, busy_from, busy_until, day, day + timedelta(days=1))
+        return offered and replace(offered, needs=(need,))
+
+    monkeypatch.setattr(Schedule, "find", served_by_pia)
+    anna = await booking(house, slot(TALK))
+    assert (await anna.reschedule(slot(TALK, number=4))).status_code == 200
+
+    refused(await house.guest().hold(slot(TALK, number=5)), 409, "slot_full")
+    assert (await anna.reschedule(slot(TALK, number=5))).status_code == 200
+    assert await where(anna) == [slot(TALK, number=5).id]
+
+
+async def moved_twice(house: House, monkeypatch: pytest.MonkeyPatch, troubled: type[Troubled]) -> tuple[Answer, Answer]:
+    """Anna's move is sent again: in between, Redis is set back, and ben takes the seat."""
+    anna, ben, hold_id, again = await booking(house, slot(TALK)), house.guest(), new_id(), []
+    await house.remember()
+
+    async def meanwhile() -> None:
+        await house.go_back()
+        assert (await ben.hold(slot(TALK, day=1))).status_code == 201
+        again.append(await anna.reschedule(slot(TALK, day=1), id=hold_id))
+
+    monkeypatch.setattr(house.parts.use_cases.bookings, "_store", troubled(house, before=meanwhile))
+    first = await anna.reschedule(slot(TALK, day=1), id=hold_id)
+    return first, again[0]
+
+
+async def test_who_was_told_no_is_not_moved_by_the_same_call_that_was_sent_before(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, again = await moved_twice(house, monkeypatch, Troubled)
+
+    refused(again, 409, "slot_full")
+    refused(first, 410, "hold_ended")
+    assert await house.booked_in_sql(slot(TALK)) == 1
+
+
+async def test_the_control_group_says_no_and_moves(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Reading(Troubled):
+        async def refuse(self, site_id: int, hold_id: str, owner: str, *, fence: int = 0) -> Outcome | None:
+            return await self.outcome(site_id, hold_id)
+
+    first, again = await moved_twice(house, monkeypatch, Reading)
+
+    refused(again, 409, "slot_full")
+    assert first.status_code == 200

@@ -43,6 +43,14 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """A slot of an order, and the hold under whose id it was taken: the order's own, or that of its last move."""
+
+    hold_id: str
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """One booking of an order is to leave its slot for another one, with as many seats."""
 

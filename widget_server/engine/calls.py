@@ -11,6 +11,7 @@ from secrets import randbelow
 from widget_server.clock import to_ms
 from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.holds import Line
+from widget_server.domain.orders import Claimed
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine import keys
@@ -54,13 +55,13 @@ def hold(
     network: str,
     visitor_max: int,
     network_max: int,
-    instead_of: str = "",
+    instead_of: Sequence[Claimed] = (),
 ) -> Call:
     wanted = _wanted(lines, offered)
     # A slot writes its id anew each time it is asked, and this is the hot path: the arguments have it.
     hold_keys = _of_hold(site, id, visitor, network, wanted[::4])
     args: list[Word] = [site.key, site.epoch, schedule_version, id, secret_hash, _ms(site.hold_length), _ms(limit)]
-    args += [visitor, network, visitor_max, network_max, _random(offered), instead_of, len(lines), *wanted]
+    args += [visitor, network, visitor_max, network_max, _random(offered), _named(instead_of), len(lines), *wanted]
     _add_needs(site, offered, hold_keys, args)
     return Call(load("hold"), hold_keys, args)
 
@@ -105,11 +106,18 @@ def pin(
     attempt: str,
     window: timedelta,
     pins_max: int,
-    instead_of: str = "",
+    instead_of: Sequence[Claimed] = (),
 ) -> Call:
     pinned_keys, diaries = keys_of(site, kept), len(_diaries(site, kept))
     args: list[Word] = [site.key, site.epoch, schedule_version, kept.id, secret_hash, attempt, _ms(window), pins_max]
-    args += [kept.claims_text, diaries, _random(offered), instead_of, len(kept.lines), *_wanted(kept.lines, offered)]
+    args += [
+        kept.claims_text,
+        diaries,
+        _random(offered),
+        _named(instead_of),
+        len(kept.lines),
+        *_wanted(kept.lines, offered),
+    ]
     _add_needs(site, offered, pinned_keys, args)
     return Call(load("pin"), pinned_keys, args)
 
@@ -229,6 +237,11 @@ def _add_needs(site: Site, offered: Sequence[OfferedSlot], to_keys: list[str], t
             to_keys += [of_site.diary(name, day) for name in need.candidates for day in days]
             to_args += [number, need.seats_each, *busy, *counted, len(days), len(stands_in)]
             to_args += [len(need.candidates), *need.candidates]
+
+
+def _named(claimed: Sequence[Claimed]) -> str:
+    """As lib/named_claims.lua reads it."""
+    return " ".join(f"{one.hold_id}:{one.slot.id}" for one in claimed)
 
 
 def _random(offered: Sequence[OfferedSlot]) -> int:

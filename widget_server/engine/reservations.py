@@ -10,6 +10,7 @@ from widget_server.clock import from_ms, to_ms
 from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.claims import Diary
 from widget_server.domain.holds import Hold, HoldState, Line
+from widget_server.domain.orders import Claimed
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISITOR_MAX
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Seats, Slot
@@ -214,7 +215,7 @@ class Reservations:
         schedule_version: int,
         attempt: str,
         window: timedelta,
-        instead_of: str = "",
+        instead_of: Sequence[Claimed] = (),
     ) -> Pin:
         """The hold waits for its customer's payment. If it has expired, what is missing is taken again, all or none.
 
@@ -254,11 +255,11 @@ class Reservations:
         window: timedelta,
         visitor_max: int = HOLDS_PER_VISITOR_MAX,
         network_max: int = HOLDS_PER_NETWORK_MAX,
-        instead_of: str = "",
+        instead_of: Sequence[Claimed] = (),
     ) -> Pin:
         """Where holds are off, or to move an order: `hold` and `pin` in one go, to be repeated like both.
 
-        The claims of the order that is moved, `instead_of`, do not stand in the way. Raises what both raise.
+        The claims of bookings that are moved, `instead_of`, do not stand in the way. Raises what both raise.
         """
         hold = calls.hold(
             site,

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 
-from sqlalchemy import String, cast, func, union_all, update
+from sqlalchemy import ScalarSelect, String, cast, func, union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import BookedDay, BookedSeats, BookingState
-from widget_server.domain.orders import Order, OutcomeState
+from widget_server.domain.orders import Claimed, Order, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store import meetings
@@ -108,6 +108,18 @@ class Bookings:
         async with self._db.snapshot() as session:
             return await read_order(session, site_id, order_id)
 
+    async def claimed(self, site_id: int, order_id: str) -> list[Claimed]:
+        """Where the bookings of an order are by now, and under whose id each was taken there."""
+        of_order = (
+            select(col(MeetingRow.slot), func.coalesce(_last_move(), order_id))
+            .select_from(BookingRow)
+            .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
+            .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
+            .where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
+        )
+        async with self._db.snapshot() as session:
+            return [Claimed(hold_id, Slot.parse(slot)) for slot, hold_id in await session.exec(of_order)]
+
     async def cancel(
         self, site_id: int, order_id: str, at: datetime, *, only: int | None = None, entry: Entry | None = None
     ) -> list[BookedSeats]:
@@ -171,6 +183,12 @@ async def _give_seats_back(session: AsyncSession, order: int | None, at: datetim
         await meetings.give_seats_back(session, meeting_id, seats)
     await session.exec(update(BookingRow).where(*confirmed).values(state=BookingState.CANCELLED, cancelled_at=at))
     return bool(freed)
+
+
+def _last_move() -> ScalarSelect[str]:
+    """Of a booking, if it ever moved."""
+    of_booking = select(ReschedulingRow.hold_id).where(col(ReschedulingRow.booking_id) == col(BookingRow.id))
+    return of_booking.order_by(col(ReschedulingRow.id).desc()).limit(1).correlate(BookingRow).scalar_subquery()
 
 
 async def _booked_after(session: AsyncSession, site_id: int, hold_id: str) -> tuple[BookedSeats, ...]:

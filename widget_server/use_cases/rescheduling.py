@@ -74,6 +74,8 @@ class Rescheduling(Pinning):
         return moved
 
     async def _pin_new(self, listing: Listing, ref: OrderRef, wanted: WantedReschedule, moves: Sequence[Move]) -> Pin:
+        leaves = {move.leaves for move in moves}
+        claimed = await self._store.claimed(listing.site.id, ref.order_id)
         return await self._engine.hold_and_pin(
             listing.site,
             [move.line for move in moves],
@@ -83,7 +85,7 @@ class Rescheduling(Pinning):
             secret_hash=_secret_hash(ref),
             attempt=_ATTEMPT,
             window=CONFIRMING_WINDOW,
-            instead_of=ref.order_id,
+            instead_of=[one for one in claimed if one.slot in leaves],
             **self._budgets(wanted.visit),
         )
 
