@@ -1,15 +1,18 @@
 """What SQL has decided reaches Redis: by whoever did it, else by a worker, within seconds."""
 
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from tests.house import SITE, House, slot
-from tests.use_cases.working import eventually, until, working
+from tests.use_cases.working import WITHIN_S, eventually, reconciliation, until, working
 from widget_server.engine import keys
 from widget_server.engine.reservations import Reservations
 from widget_server.store.outbox import Outbox
+from widget_server.store.tables import OutboxRow
 from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +68,25 @@ async def test_what_was_not_told_is_told(house: House, is_pinned: bool) -> None:
     assert (await house.seats()).booked == 2
     assert (await anna.look()).json()["hold"]["state"] == "confirmed"
     assert await Outbox(house.parts.database).waiting() == 0
+
+
+async def test_what_a_dead_worker_had_claimed_is_told_by_another_within_seconds(house: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    await house.rewind(slot())
+    outbox, began_at_s = Outbox(house.parts.database), monotonic()
+    async with house.parts.database.transaction() as session:
+        await session.exec(update(OutboxRow).values(due_at=datetime.now(UTC)))
+    assert len(await outbox.due(10, at=datetime.now(UTC))) == 1, "claimed"
+
+    async def is_told() -> bool:
+        await reconciliation(house).deliver()
+        return await outbox.waiting() == 0
+
+    await eventually(is_told)
+    assert 1 < monotonic() - began_at_s < WITHIN_S
+    assert (await house.seats()).booked == 2
 
 
 async def test_what_cannot_be_told_is_told_again_after_a_moment_and_never_much_later(house: House) -> None:

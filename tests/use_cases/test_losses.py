@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from tests.house import SITE, House, slot
-from tests.use_cases.working import A_SECOND, booked_and_held, open_epoch, reconciliation, until, working
+from tests.use_cases.working import A_SECOND, WITHIN_S, booked_and_held, open_epoch, reconciliation, until, working
 from widget_server.engine import keys
 from widget_server.engine.feed import Feed
 from widget_server.use_cases import rebuilding
@@ -133,7 +133,7 @@ async def test_a_pin_that_lost_its_end_gets_it_from_sql_at_once(house: House, en
         put_back(house, before)
 
         booked = 2 if end == "confirmed" else 0
-        assert await until(house, booked=booked, held=0) < 5
+        assert await until(house, booked=booked, held=0) < WITHIN_S
 
 
 async def test_a_pin_without_an_outcome_keeps_its_time_after_a_loss(house: House) -> None:

@@ -10,7 +10,16 @@ import pytest
 from tests.engine.servers import Valkey
 from tests.house import SITE, House, opened, refused, slot
 from tests.store.studio import TALK
-from tests.use_cases.working import A_SECOND, booked_and_held, eventually, open_epoch, reconciliation, until, working
+from tests.use_cases.working import (
+    A_SECOND,
+    WITHIN_S,
+    booked_and_held,
+    eventually,
+    open_epoch,
+    reconciliation,
+    until,
+    working,
+)
 from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.engine import keys
 from widget_server.errors import Loading, NotFound
@@ -193,7 +202,7 @@ async def test_a_filling_whose_process_dies_is_taken_over_within_seconds(
     async with working(another):
         filling.cancel()
         goes_on.set()
-        assert await until(house, booked=2, held=0) < 5
+        assert await until(house, booked=2, held=0) < WITHIN_S
 
 
 async def test_one_that_was_taken_over_while_it_stood_still_does_no_harm(

@@ -2,14 +2,26 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.house import SITE, House, refused, slot
-from tests.use_cases.working import A_SECOND, booked_and_held, eventually, has_logged, reconciliation, until, working
+from tests.use_cases.working import (
+    A_SECOND,
+    WITHIN_S,
+    booked_and_held,
+    eventually,
+    has_logged,
+    reconciliation,
+    until,
+    working,
+)
 from widget_server.domain.holds import Line
 from widget_server.engine import keys, reservations
+from widget_server.errors import Unavailable
+from widget_server.store.bookings import Bookings
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +59,23 @@ async def test_two_workers_do_no_harm(house: House, another: House) -> None:
         await asyncio.gather(*(guest.confirm() for guest in guests[3:]))
         await until(house, booked=3, held=0)
     assert await house.booked_in_sql() == 3
+
+
+async def test_a_pin_that_ended_while_sql_was_away_is_given_up_within_seconds_of_its_return(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: Any) -> None:
+        raise Unavailable("The database is not there just now.")
+
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    async with working(house):
+        with capture_logs() as logs, monkeypatch.context() as away:
+            away.setattr(Bookings, "give_up", gone)
+            await house.pin(anna, window=A_SECOND)
+            await eventually(lambda: has_logged(logs, "not_resolved_yet"))
+
+        assert await until(house, booked=0, held=0) < WITHIN_S
 
 
 async def test_a_pin_of_a_site_that_is_gone_does_not_stop_the_others(house: House) -> None:

@@ -19,6 +19,8 @@ BOOKING_CANCELLED = "BookingCancelled"
 ENGINE = "engine"
 _HEAD_START = timedelta(seconds=2)
 """Whoever books or cancels tells the engine at once; only if nothing comes of that does the worker."""
+CLAIMED_FOR = timedelta(seconds=3)
+"""Should the worker that claimed an event die, another tells it within five seconds, its look each second included."""
 _WHY_LENGTH_MAX = 500
 
 
@@ -66,7 +68,7 @@ class Outbox:
                 seats[event].append(BookedSeats(Slot.parse(meeting.slot), meeting.booked, meeting.version))
         return seats
 
-    async def due(self, limit: int, *, at: datetime, claim: timedelta = timedelta(seconds=5)) -> list[UntoldEvent]:
+    async def due(self, limit: int, *, at: datetime, claim: timedelta = CLAIMED_FOR) -> list[UntoldEvent]:
         """Claim up to `limit` events, the longest due first. Nobody else gets them until `claim` has passed."""
         if not await self._any_due(at):
             return []

@@ -26,7 +26,8 @@ from widget_server.use_cases.delivery import Delivery
 from widget_server.use_cases.rebuilding import Rebuilding
 from widget_server.use_cases.rounds import ROUND_LENGTH, Rounds
 
-RESOLVE_AGAIN_AFTER = timedelta(seconds=5)
+RESOLVE_AGAIN_AFTER = timedelta(seconds=2)
+"""A pin that could not be resolved, as SQL was away, is within seconds of its return."""
 CLOCK_STEP_MAX = timedelta(seconds=2)
 PRUNE_EVERY_S = 600.0
 _LOOK_EVERY_S = 1.0
