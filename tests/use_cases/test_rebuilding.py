@@ -50,10 +50,21 @@ async def test_a_hold_that_redis_has_lost_is_told_clearly_and_can_be_taken_again
     await ben.hold((slot(), 3))
     await house.flush()
 
-    for answer in (await ben.look(), await ben.renew(), await ben.release(), await ben.confirm("Ben Oak")):
+    for answer in (await ben.look(), await ben.renew(), await ben.release()):
         refused(answer, 404, "not_found")
     assert (await ben.hold((slot(), 3))).status_code == 201
     assert (await ben.confirm("Ben Oak")).status_code == 201
+
+
+async def test_whoever_would_confirm_a_hold_that_redis_has_lost_is_told_so_and_begins_anew(house: House) -> None:
+    """Under another id: a no to a confirmation is for good."""
+    ben, ben_again = house.guest(), house.guest()
+    await ben.hold((slot(), 3))
+    await house.flush()
+
+    refused(await ben.confirm("Ben Oak"), 404, "not_found")
+    assert (await ben_again.hold((slot(), 3))).status_code == 201
+    assert (await ben_again.confirm("Ben Oak")).status_code == 201
 
 
 async def test_a_worker_fills_an_empty_redis_before_anybody_asks(house: House) -> None:
