@@ -24,7 +24,7 @@ from widget_server.engine.reservations import Reservations
 from widget_server.errors import Fault, Unavailable
 from widget_server.live.hub import Hub
 from widget_server.settings import Settings
-from widget_server.store import audit, operators, outbox, schedule
+from widget_server.store import audit, operators, outbox, schedule, sightings
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import dashboard as stored_dashboard
 from widget_server.store import sites as stored_sites
@@ -42,6 +42,7 @@ from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.services import Services
+from widget_server.use_cases.sightings import Sightings
 from widget_server.use_cases.sites import Sites
 from widget_server.use_cases.staffing import Staffing
 from widget_server.web.app import create_app
@@ -170,6 +171,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             dashboard=stored_dashboard.Dashboard(database), store=store, reconciliation=reconciliation, clock=clock
         ),
         offers=Offers(availability),
+        sightings=Sightings(sightings.Sightings(database), clock),
         readiness=Readiness(
             {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
         ),

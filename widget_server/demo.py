@@ -80,7 +80,7 @@ def openings(today: date) -> tuple[Opening, ...]:
 
 
 async def ensure_sample_site(parts: Parts) -> Site:
-    """Make the site on the first start; at every start, let its openings begin today."""
+    """Make the site on the first start, with openings that begin today; later starts leave it as it is."""
     sites = parts.use_cases.sites
     if await parts.sites.by_key(SITE_KEY) is None:
         await sites.create(key=SITE_KEY, name=SITE_NAME, zone=ZONE.key, currency="EUR", locale="en-GB")
@@ -92,8 +92,9 @@ async def ensure_sample_site(parts: Parts) -> Site:
         if not listing.schedule.services:  # not "if we made the site": a first start may have been cut off
             await put_settings(session, replace(site, accent=ACCENT, origins=(host_origin(parts.settings),)))
         for service in SERVICES:
-            if service.key not in listing.schedule.services:
-                await put_service(session, site.id, service, at=datetime.now(UTC))
+            if service.key in listing.schedule.services:
+                continue  # the operator may have changed it, and its times
+            await put_service(session, site.id, service, at=datetime.now(UTC))
             own = [opening for opening in openings(today) if opening.service == service.key]
             await put_openings(session, site.id, service.key, own)
 

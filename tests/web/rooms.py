@@ -71,8 +71,9 @@ def fields_of(response: Answer) -> dict[str, str]:
         is_off = attributes.get("type") in ("checkbox", "radio") and not re.search(r"\schecked\b", tag)
         if "name" in attributes and not is_off:
             fields[attributes["name"]] = unescape(attributes.get("value", ""))
-    for name, options in re.findall(r'<select\b[^>]*name="(\w+)"[^>]*>(.*?)</select>', page, re.DOTALL):
-        fields[name] = re.findall(r'value="([^"]*)" selected', options)[0]
+    for name, options in re.findall(r'<select\b[^>]*name="([\w-]+)"[^>]*>(.*?)</select>', page, re.DOTALL):
+        values = re.findall(r'value="([^"]*)" selected', options) or re.findall(r'value="([^"]*)"', options)
+        fields[name] = values[0]
     for name, text in re.findall(r'<textarea\b[^>]*name="(\w+)"[^>]*>\n?(.*?)</textarea>', page, re.DOTALL):
         fields[name] = unescape(text)
     return fields

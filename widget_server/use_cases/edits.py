@@ -186,8 +186,8 @@ def by_shift(schedule: Schedule) -> set[str]:
 
 
 def _consequences(old: Schedule, new: Schedule, taken: Sequence[Taken]) -> Consequences:
-    """What is only not made by openings any more stays by itself, as nothing about it changes for those who have it."""
-    found = [one for one in affected(old, new, taken) if one.trouble is not Trouble.NOT_OFFERED]
+    """What is closed, or not made by openings any more, stays by itself: nothing changes for those who have it."""
+    found = [one for one in affected(old, new, taken) if one.trouble not in (Trouble.NOT_OFFERED, Trouble.CLOSED)]
     before = {overlap.slot for overlap in overlaps(old, taken)}
     return Consequences(
         too_full=tuple(one for one in found if one.trouble is Trouble.TOO_FEW_SEATS and _is_fixed(new, one)),

@@ -17,6 +17,7 @@ from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.services import Services
+from widget_server.use_cases.sightings import Sightings
 from widget_server.use_cases.sites import Sites
 from widget_server.use_cases.staffing import Staffing
 
@@ -37,6 +38,7 @@ class UseCases:
     blackouts: Blackouts
     dashboard: Dashboard
     offers: Offers
+    sightings: Sightings
     readiness: Readiness
 
 

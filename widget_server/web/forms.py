@@ -12,6 +12,8 @@ from widget_server.web.context import base_url
 
 FORM_BYTES_MAX = 32_768
 _FIELDS_MAX = 40
+TABLE_BYTES_MAX, TABLE_FIELDS_MAX = 262_144, 3_000
+"""Of forms with many rows."""
 _TOKEN_FIELD = "form_token"  # noqa: S105  the name of a field, not a secret
 _SENT_FROM_ELSEWHERE = "This form was sent from another page. Go back, load the page again and send it once more."
 
@@ -34,20 +36,20 @@ class Form:
         self.errors.setdefault(name, why)
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request, *, fields_max: int = _FIELDS_MAX) -> Form:
     """Raises CrossSite for a form that did not come from one of our own pages, InvalidRequest for one cut off."""
     _must_be_our_own(request)
     try:
-        async with request.form(max_files=0, max_fields=_FIELDS_MAX, max_part_size=FORM_BYTES_MAX) as sent:
+        async with request.form(max_files=0, max_fields=fields_max, max_part_size=FORM_BYTES_MAX) as sent:
             texts = {name: value for name, value in sent.items() if isinstance(value, str)}
     except ClientDisconnect as gone:
         raise InvalidRequest("The form was cut off.") from gone
     return Form({name: value.replace("\r\n", "\n") for name, value in texts.items()})
 
 
-async def read_form_of(request: Request, session: str) -> Form:
+async def read_form_of(request: Request, session: str, *, fields_max: int = _FIELDS_MAX) -> Form:
     """As `read_form`, and the form must carry the token of this very session."""
-    form = await read_form(request)
+    form = await read_form(request, fields_max=fields_max)
     if not hmac.compare_digest(form.secret(_TOKEN_FIELD).encode(), form_token(session).encode()):
         raise CrossSite(_SENT_FROM_ELSEWHERE)
     return form

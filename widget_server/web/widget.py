@@ -27,6 +27,8 @@ async def framed_page(request: Request) -> Response:
     """The widget. Only the site's allowed origins, and our own for the preview, may frame it."""
     listing = await use_cases(request).catalog.find(request.path_params["site"])
     asked = request.query_params
+    if request.headers.get("sec-fetch-dest", "iframe") == "iframe":
+        await use_cases(request).sightings.note(listing.site, asked.get("host", ""))
     answer = services_answer(listing).model_dump()
     context = {
         "site": answer["site"],

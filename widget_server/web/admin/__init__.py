@@ -2,7 +2,7 @@
 
 from starlette.routing import Route
 
-from widget_server.web.admin import bookings, home, meetings, settings, signing_in
+from widget_server.web.admin import bookings, home, meetings, schedule, settings, signing_in
 from widget_server.web.admin.refusals import refused_page
 from widget_server.web.admin.session import SitePage, at_site, signed_in_only
 from widget_server.web.forms import FORM_BYTES_MAX
@@ -47,4 +47,5 @@ routes = [
         methods=["POST"],
         max_body_size=FORM_BYTES_MAX,
     ),
+    *schedule.routes,
 ]

@@ -26,9 +26,13 @@ ROOMS = (
     Room("bookings", "Bookings"),
     Room("attendees", "Attendees"),
     Room("live", "Live"),
+    Room("services", "Services"),
+    Room("staff", "Staff"),
+    Room("blackouts", "Blackouts"),
     Room("reliability", "Reliability"),
     Room("audit-log", "Audit log"),
     Room("settings", "Settings"),
+    Room("start", "Set up"),
 )
 """In this order, on every page of a site."""
 

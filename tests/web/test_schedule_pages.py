@@ -1,0 +1,450 @@
+"""The pages about what can be booked when: what is typed is saved or shown again, never lost."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from html import unescape
+
+import pytest
+from httpx2 import Response as Answer
+
+from tests.house import ORIGIN, House, slot
+from tests.web.rooms import fields_of, path_of
+from widget_server.domain.money import Money
+from widget_server.domain.schedule import CapacityRule, Schedule
+from widget_server.domain.sites import Site
+
+pytestmark = pytest.mark.anyio
+
+HOME = "/admin/sites/studio"
+DAY = slot().starts_at.date()
+"""The day after tomorrow, with yoga at 8, 9, 10 and 11 on the clocks of the site, which show UTC."""
+CALENDAR = f"{HOME}/services/yoga/calendar?week={DAY}"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """An operator of the studio, signed in."""
+
+    house: House
+
+    async def get(self, path: str) -> Answer:
+        return await self.house.client.get(path)
+
+    async def post(self, path: str, fields: dict[str, str]) -> Answer:
+        return await self.house.client.post(path, data=fields, headers={"sec-fetch-site": "same-origin"})
+
+    async def fill_in(self, path: str, **typed: str) -> Answer:
+        """The form as it is shown, with some fields changed."""
+        return await self.post(path, fields_of(await self.get(path)) | spelled(typed))
+
+    async def schedule(self, site: str = "studio") -> Schedule:
+        return (await self.house.parts.use_cases.sites.read(await self.house.site(site)))[1]
+
+    def forget(self) -> None:
+        """What the process keeps in memory, as the feed will tell it to in a moment."""
+        self.house.parts.use_cases.catalog.forget("studio")
+
+
+@pytest.fixture
+async def desk(house: House) -> Desk:
+    await sign_in(house, await house.site())
+    return Desk(house)
+
+
+async def sign_in(house: House, site: Site) -> None:
+    sites = house.parts.use_cases.sites
+    session = await sites.set_up(
+        await sites.first_run_token(site), f"{site.key}@example.org", "seven quiet herons", network="192.0.2.0/24"
+    )
+    house.client.cookies.set("tenuto", session)
+
+
+def spelled(typed: dict[str, str]) -> dict[str, str]:
+    """`t_0_starts` for `t-0-starts`: names of rows are no names in Python."""
+    return {re.sub(r"^([a-z]+)_(\d+)_([a-z]+)$", r"\1-\2-\3", name): value for name, value in typed.items()}
+
+
+def text_of(page: Answer) -> str:
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page.text)))
+
+
+def blank_row(fields: dict[str, str], day: date) -> str:
+    """The prefix of the row on this day in which nothing is typed yet."""
+    rows = [name.removesuffix("-day") for name, value in fields.items() if value == str(day) and name.startswith("t-")]
+    return next(row for row in rows if not fields[f"{row}-starts"])
+
+
+async def add_time(desk: Desk, starts: str, ends: str, day: date = DAY, **more: str) -> Answer:
+    fields = fields_of(await desk.get(CALENDAR))
+    row = blank_row(fields, day)
+    return await desk.post(CALENDAR, fields | {f"{row}-starts": starts, f"{row}-ends": ends} | more)
+
+
+async def test_a_service_is_made_and_then_asks_for_its_times(desk: Desk) -> None:
+    answer = await desk.fill_in(f"{HOME}/services/new", name="Haircut & beard", length_min="45", price="32,50")
+
+    assert path_of(answer) == f"{HOME}/services/haircut-beard/calendar?new=1"
+    made = (await desk.schedule()).services["haircut-beard"]
+    assert (made.name, made.length_min, made.capacity, made.price) == ("Haircut & beard", 45, 1, Money(3250, "EUR"))
+    assert "No times yet" in text_of(await desk.get(f"{HOME}/services"))
+    assert "Now say when it can be booked" in text_of(await desk.get(path_of(answer)))
+
+
+async def test_everything_about_a_service_can_be_changed_and_comes_back(desk: Desk) -> None:
+    typed = {
+        "name": "Evening yoga",
+        "kind": "event",
+        "place": "online",
+        "description": "Slow.",
+        "access": "A link.",
+        "length_min": "60",
+        "capacity": "15",
+        "seats_per_booking_max": "2",
+        "buffer_before_min": "5",
+        "buffer_after_min": "10",
+        "notice_min": "120",
+        "horizon_days": "90",
+        "cancel_until_min": "1440",
+        "price": "0",
+    }
+
+    answer = await desk.fill_in(f"{HOME}/services/yoga", **typed)
+
+    assert path_of(answer) == f"{HOME}/services/yoga?saved=1"
+    fields = fields_of(await desk.get(path_of(answer)))
+    assert {name: fields[name] for name in typed} == typed | {"price": "0.00"}
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "told"),
+    [
+        ("name", " ", "Give it a name"),
+        ("name", "x" * 201, "at most 200 characters"),
+        ("length_min", "0", "from 5 to 1440"),
+        ("capacity", "many", "from 1 to 10000"),
+        ("seats_per_booking_max", "51", "from 1 to 50"),
+        ("price", "12.345", "Use an amount such as 12.00"),
+        ("price", "free", "Use an amount such as 12.00"),
+        ("kind", "golf", "Choose one of these"),
+        ("buffer_after_min", "721", "from 0 to 720"),
+        ("horizon_days", "731", "from 1 to 730"),
+        ("capacity_rule", "by_shift", "Nobody serves this service yet"),
+    ],
+)
+async def test_what_is_wrong_stands_at_its_field_and_all_else_is_still_there(
+    desk: Desk, field: str, typed: str, told: str
+) -> None:
+    answer = await desk.fill_in(f"{HOME}/services/yoga", **{"description": "Just typed", field: typed})
+
+    assert answer.status_code == 422
+    assert told in text_of(answer)
+    assert fields_of(answer).get(field, typed) in (typed, "7"), "what is in no list cannot be shown in it"
+    assert fields_of(answer)["description"] == "Just typed"
+    assert (await desk.schedule()).services["yoga"].description != "Just typed"
+
+
+async def test_too_few_seats_are_refused_with_who_is_in_the_way(desk: Desk) -> None:
+    anna = desk.house.guest()
+    await anna.hold((slot(), 4))
+    await anna.confirm("Anna Berg")
+
+    answer = await desk.fill_in(f"{HOME}/services/yoga", capacity="3")
+
+    assert answer.status_code == 422
+    assert "Anna Berg" in text_of(answer)
+    assert "4 booked" in text_of(answer)
+    assert (await desk.schedule()).services["yoga"].capacity == 12
+
+
+async def test_a_new_time_can_be_booked_at_once(desk: Desk) -> None:
+    answer = await add_time(desk, "15:00", "16:30")
+
+    assert path_of(answer) == f"{CALENDAR}&saved=1"
+    desk.forget()
+    added = slot(number=7)
+    (opening,) = [o for o in (await desk.schedule()).openings if o.day == DAY]
+    assert opening.whole
+    offered = [
+        each.slot for each in (await desk.schedule()).slots_on("yoga", DAY) if each.slot.starts_at == added.starts_at
+    ]
+    assert (await desk.house.guest().hold(offered[0])).status_code == 201
+    page = text_of(await desk.get(CALENDAR))
+    assert "1 held" in page
+
+
+async def test_hours_are_cut_into_slots_and_repeat_weekly(desk: Desk) -> None:
+    fields = fields_of(await desk.get(CALENDAR))
+    row = blank_row(fields, DAY)
+
+    typed = {f"{row}-starts": "14:00", f"{row}-ends": "17:00", f"{row}-kind": "hours", f"{row}-repeat": "weekly"}
+    await desk.post(CALENDAR, fields | typed)
+
+    schedule = await desk.schedule()
+    for day in (DAY, DAY + timedelta(days=7)):
+        assert [each.slot.starts_at.hour for each in schedule.slots_on("yoga", day)] == [8, 9, 10, 11, 14, 15, 16]
+
+
+async def test_a_row_that_goes_takes_its_slots_with_it_but_not_those_that_are_taken(desk: Desk) -> None:
+    await desk.house.guest().hold(slot(number=1))
+    fields = fields_of(await desk.get(CALENDAR))
+    rows = {name.removesuffix("-day") for name, value in fields.items() if value == str(DAY) and name.startswith("t-")}
+
+    await desk.post(CALENDAR, fields | {f"{row}-gone": "on" for row in rows})
+
+    assert [each.slot for each in (await desk.schedule()).slots_on("yoga", DAY)] == [slot(number=1)]
+    assert "1 held" in text_of(await desk.get(CALENDAR))
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "told"),
+    [
+        ("15:00", "", "Enter when it starts and when it ends"),
+        ("late", "16:00", "Enter when it starts and when it ends"),
+        ("15:00", "15:00", "Start and end are the same"),
+        ("11:30", "12:30", "before the one from 08:00 ends"),
+    ],
+)
+async def test_a_time_that_makes_no_sense_is_told_and_stays_as_typed(
+    desk: Desk, starts: str, ends: str, told: str
+) -> None:
+    answer = await add_time(desk, starts, ends)
+
+    assert answer.status_code == 422
+    assert told in text_of(answer)
+    typed = fields_of(answer)
+    assert (starts, ends) in {
+        (typed[f"t-{n}-starts"], typed[f"t-{n}-ends"]) for n in range(20) if f"t-{n}-ends" in typed
+    }
+    assert all(opening.day is None for opening in (await desk.schedule()).openings)
+
+
+async def test_a_taken_slot_can_be_closed_and_given_more_seats(desk: Desk) -> None:
+    await desk.house.guest().hold((slot(), 2))
+
+    answer = await desk.fill_in(CALENDAR, **{f"closed-{slot().id}": "on", f"seats-{slot().id}": "20"})
+
+    assert path_of(answer) == f"{CALENDAR}&saved=1"
+    rule = (await desk.schedule()).rule_of(slot())
+    assert (rule.is_closed, rule.capacity) == (True, 20)
+    fields = fields_of(await desk.get(CALENDAR))
+    assert (fields[f"closed-{slot().id}"], fields[f"seats-{slot().id}"]) == ("on", "20")
+
+
+async def test_a_day_is_copied_to_others_before_anything_is_saved(desk: Desk) -> None:
+    other = DAY + timedelta(days=2)
+    fields = fields_of(await desk.get(CALENDAR))
+    row = blank_row(fields, DAY)
+    typed = {f"{row}-starts": "20:00", f"{row}-ends": "21:00", "copy_from": str(DAY), f"copy_to-{other}": "on"}
+
+    shown = await desk.post(CALENDAR, fields | typed | {"action": "copy_day"})
+
+    assert shown.status_code == 200
+    assert all(opening.day is None for opening in (await desk.schedule()).openings)
+    await desk.post(CALENDAR, fields_of(shown))
+    assert {opening.day for opening in (await desk.schedule()).openings if opening.day} == {DAY, other}
+
+
+async def test_a_week_is_copied_to_those_that_follow_and_not_twice(desk: Desk) -> None:
+    await add_time(desk, "20:00", "21:00", copies="2")
+
+    again = await desk.fill_in(CALENDAR, copies="2")
+
+    assert path_of(again) == f"{CALENDAR}&saved=1"
+
+    days = sorted(opening.day for opening in (await desk.schedule()).openings if opening.day)
+    assert days == [DAY, DAY + timedelta(days=7), DAY + timedelta(days=14)]
+
+
+async def test_of_two_operators_the_slower_sees_both_and_loses_nothing(desk: Desk) -> None:
+    slower = fields_of(await desk.get(CALENDAR))
+    await add_time(desk, "20:00", "21:00")
+    row = blank_row(slower, DAY)
+
+    told = await desk.post(CALENDAR, slower | {f"{row}-starts": "14:00", f"{row}-ends": "15:00"})
+
+    assert told.status_code == 422
+    assert "Somebody saved other times meanwhile" in text_of(told)
+    assert "20:00" in text_of(told)
+    assert fields_of(told)[f"{row}-starts"] == "14:00"
+    assert path_of(await desk.post(CALENDAR, fields_of(told))) == f"{CALENDAR}&saved=1"
+    assert [o.starts.hour for o in (await desk.schedule()).openings if o.day] == [14]
+
+
+async def test_staff_are_added_with_their_shifts_and_changed(desk: Desk) -> None:
+    fields = fields_of(await desk.get(f"{HOME}/staff/new")) | {"name": "Anna Berg", "serves-yoga": "on"}
+    weekly = {"w-0-day": str(DAY.weekday()), "w-0-starts": "08:00", "w-0-ends": "12:00"}
+
+    answer = await desk.post(f"{HOME}/staff/new", fields | weekly | {"off-0-day": "2030-01-01"})
+
+    assert path_of(answer) == f"{HOME}/staff/anna-berg?saved=1"
+    schedule = await desk.schedule()
+    assert schedule.staff["anna-berg"].services == {"yoga"}
+    assert [(s.weekday, s.starts.hour) for s in schedule.shifts] == [(DAY.weekday(), 8)]
+    assert [str(off.day) for off in schedule.days_off] == ["2030-01-01"]
+    gone = await desk.fill_in(f"{HOME}/staff/anna-berg", w_0_gone="on", off_0_gone="on", email="anna@example.org")
+    assert path_of(gone) == f"{HOME}/staff/anna-berg?saved=1"
+    assert ((await desk.schedule()).shifts, (await desk.schedule()).days_off) == ((), ())
+    assert "No shifts yet" in text_of(await desk.get(f"{HOME}/staff"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ({"name": ""}, "Give a name"),
+        ({"email": "nobody"}, "not an e-mail address"),
+        ({"w-0-starts": "08:00"}, "Enter when it starts"),
+        ({"d-0-starts": "08:00", "d-0-ends": "09:00"}, "Choose a date"),
+        ({"off-0-day": "tomorrow"}, "Choose a date"),
+        ({"d-0-day": "2030-01-01", "d-0-starts": "08:00", "d-0-ends": "08:00"}, "Start and end are the same"),
+    ],
+)
+async def test_what_is_wrong_about_staff_is_told(desk: Desk, typed: dict[str, str], told: str) -> None:
+    fields = fields_of(await desk.get(f"{HOME}/staff/new")) | {"name": "Anna"} | typed
+
+    answer = await desk.post(f"{HOME}/staff/new", fields)
+
+    assert answer.status_code == 422
+    assert told in text_of(answer)
+    assert {name: fields_of(answer)[name] for name in typed} == typed
+    assert (await desk.schedule()).staff == {}
+
+
+async def let_anna_serve(desk: Desk) -> None:
+    fields = fields_of(await desk.get(f"{HOME}/staff/new")) | {"name": "Anna", "serves-yoga": "on"}
+    shifts = {f"w-{n}-{field}": value for n in range(7) for field, value in _shift(n).items()}
+    await desk.post(f"{HOME}/staff/new", fields | shifts)
+    answer = await desk.fill_in(f"{HOME}/services/yoga", capacity_rule="by_shift", capacity="3")
+    assert answer.status_code == 303, text_of(answer)
+    desk.forget()
+
+
+def _shift(weekday: int) -> dict[str, str]:
+    return {"day": str(weekday), "starts": "08:00", "ends": "12:00"}
+
+
+async def test_a_day_off_asks_what_becomes_of_who_has_booked(desk: Desk) -> None:
+    await let_anna_serve(desk)
+    assert (await desk.schedule()).services["yoga"].capacity_rule is CapacityRule.BY_SHIFT
+    ben = desk.house.guest()
+    await ben.hold((slot(), 2))
+
+    asked = await desk.fill_in(f"{HOME}/staff/anna", off_0_day=str(DAY))
+
+    assert asked.status_code == 422
+    assert "What shall become of them?" in text_of(asked)
+    assert "nobody would be there" in text_of(asked)
+    answer = await desk.post(f"{HOME}/staff/anna", fields_of(asked) | {"choice": "keep"})
+    assert path_of(answer) == f"{HOME}/staff/anna?saved=1"
+    assert len((await desk.schedule()).days_off) == 1
+
+
+async def test_a_blackout_shows_who_has_booked_and_cancels_them_if_wanted(desk: Desk) -> None:
+    anna = desk.house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm("Anna Berg")
+
+    asked = await desk.fill_in(f"{HOME}/blackouts/new", first_day=str(DAY), reason="Paint")
+
+    assert asked.status_code == 422
+    assert "Anna Berg" in text_of(asked)
+    assert (await desk.schedule()).blackouts == ()
+    assert fields_of(asked)["reason"] == "Paint"
+    saved = await desk.post(f"{HOME}/blackouts/new", fields_of(asked) | {"choice": "cancel"})
+    assert path_of(saved) == f"{HOME}/blackouts?saved=1"
+    assert (await anna.order()).json()["order"]["bookings"][0]["state"] == "cancelled"
+
+
+async def test_a_blackout_with_all_there_is_comes_back_as_typed_and_goes(desk: Desk) -> None:
+    typed = {
+        "whose": "service:yoga",
+        "first_day": "2030-12-24",
+        "last_day": "2030-12-26",
+        "yearly": "on",
+        "span-starts": "08:00",
+        "span-ends": "09:00",
+        "weekday-1": "on",
+        "reason": "Christmas",
+    }
+    await desk.fill_in(f"{HOME}/blackouts/new", **typed)
+    (stored,) = (await desk.schedule()).blackouts
+    path = f"{HOME}/blackouts/{stored.id}"
+
+    fields = fields_of(await desk.get(path))
+
+    assert {name: fields[name] for name in typed} == typed
+    assert path_of(await desk.fill_in(path, reason="Xmas")) == f"{HOME}/blackouts?saved=1"
+    assert "Xmas" in text_of(await desk.get(f"{HOME}/blackouts"))
+    await desk.post(f"{path}/removal", {"form_token": fields["form_token"]})
+    assert (await desk.schedule()).blackouts == ()
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ({"first_day": ""}, "Choose the day on which it begins"),
+        ({"last_day": "2029-12-31"}, "not before the first one"),
+        ({"whose": "service:golf"}, "Choose one from the list"),
+        ({"span-starts": "8"}, "Enter when it starts"),
+        ({"yearly": "on", "last_day": "2031-06-01"}, "lasts less than a year"),
+        ({"yearly": "on", "for_ever": "on"}, "cannot come back every year"),
+        ({"reason": "x" * 201}, "at most 200 characters"),
+    ],
+)
+async def test_what_is_wrong_about_a_blackout_is_told(desk: Desk, typed: dict[str, str], told: str) -> None:
+    answer = await desk.fill_in(f"{HOME}/blackouts/new", **{"first_day": "2030-01-01"} | typed)
+
+    assert answer.status_code == 422
+    assert told in text_of(answer)
+    assert (await desk.schedule()).blackouts == ()
+
+
+async def test_the_way_to_the_first_booking_is_ticked_off_when_the_widget_is_seen(desk: Desk) -> None:
+    before = text_of(await desk.get(f"{HOME}/start"))
+    await desk.get("/w/studio?host=https://stranger.example")
+    assert text_of(await desk.get(f"{HOME}/start")) == before
+
+    await desk.house.client.get(f"/w/studio?host={ORIGIN}")
+
+    assert "3 of 5 steps" in before
+    assert f"All is set up. Your widget was seen on {ORIGIN}" in text_of(await desk.get(f"{HOME}/start"))
+
+
+PAGES = (
+    "start",
+    "services",
+    "services/new",
+    "services/yoga",
+    "services/yoga/calendar",
+    "staff",
+    "staff/new",
+    "staff/anna",
+    "blackouts",
+    "blackouts/new",
+    "blackouts/1",
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_pages_of_another_site_are_not_there(desk: Desk, path: str) -> None:
+    await let_anna_serve(desk)
+    await desk.fill_in(f"{HOME}/blackouts/new", first_day="2030-01-01")
+    page = await desk.get(f"{HOME}/{path}")
+    assert page.status_code == 200
+    fields = fields_of(page)
+    await sign_in(desk.house, await desk.house.found("other"))
+    fields["form_token"] = fields_of(await desk.get("/admin/sites/other/services/new"))["form_token"]
+
+    assert (await desk.get(f"{HOME}/{path}")).status_code == 404
+    assert (await desk.post(f"{HOME}/{path}", fields)).status_code in (404, 405)
+
+
+async def test_forms_from_elsewhere_are_refused(desk: Desk) -> None:
+    fields = fields_of(await desk.get(CALENDAR))
+    before = await desk.schedule()
+
+    elsewhere = await desk.house.client.post(CALENDAR, data=fields, headers={"sec-fetch-site": "cross-site"})
+    forged = await desk.post(CALENDAR, fields | {"form_token": "x" * 22})
+
+    assert (elsewhere.status_code, forged.status_code) == (403, 403)
+    assert (await desk.schedule()).version == before.version

@@ -1,0 +1,226 @@
+"""The pages about when nothing can be booked: the list of blackouts, and everything about one."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from widget_server.domain.blackouts import REASON_LETTERS_MAX, Blackout
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import Site
+from widget_server.errors import Changed, InvalidRequest
+from widget_server.use_cases.blackouts import find
+from widget_server.use_cases.edits import Choice, Edited, fingerprint
+from widget_server.use_cases.sites import SignedIn
+from widget_server.web.admin.choices import Choice as ListChoice
+from widget_server.web.admin.impact import chosen, shown_impact
+from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.times import WEEKDAYS, Row, parse_day, said_span
+from widget_server.web.context import use_cases
+from widget_server.web.forms import Form, read_form_of
+
+_OF_SITE, _OF_SERVICE, _OF_STAFF = "site", "service:", "staff:"
+_DAYS_MAX = 366
+
+
+async def show_blackouts(request: Request, signed_in: SignedIn) -> Response:
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    today = datetime.now(site.zone).date()
+    return page(
+        request,
+        "blackouts",
+        signed_in,
+        site=site,
+        blackouts=[
+            (one, said_when(one), said_whose(schedule, one), _is_over(one, today)) for one in schedule.blackouts
+        ],
+        saved=request.query_params.get("saved", ""),
+    )
+
+
+async def show_new(request: Request, signed_in: SignedIn) -> Response:
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    form = Form({"whose": _OF_SITE, "first_day": "", "last_day": "", "seen": ""})
+    return _show(request, signed_in, site, schedule, None, form)
+
+
+async def add(request: Request, signed_in: SignedIn) -> Response:
+    return await _save(request, signed_in, None)
+
+
+async def show_blackout(request: Request, signed_in: SignedIn) -> Response:
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    blackout = find(schedule, request.path_params["blackout"])
+    return _show(request, signed_in, site, schedule, blackout.id, form_of(blackout))
+
+
+async def save(request: Request, signed_in: SignedIn) -> Response:
+    return await _save(request, signed_in, request.path_params["blackout"])
+
+
+async def remove(request: Request, signed_in: SignedIn) -> Response:
+    await read_form_of(request, signed_in.session)
+    site, _ = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    await use_cases(request).blackouts.remove(site, request.path_params["blackout"])
+    return go(f"/admin/sites/{site.key}/blackouts?saved=removed")
+
+
+async def _save(request: Request, signed_in: SignedIn, blackout_id: int | None) -> Response:
+    form = await read_form_of(request, signed_in.session)
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    if blackout_id is not None:
+        find(schedule, blackout_id)
+    wanted, edited = read_blackout(form, schedule), None
+    if wanted is not None and not form.errors:
+        edited = await _write(request, site, schedule, replace(wanted, id=blackout_id), form)
+        if edited is not None and edited.is_saved:
+            return go(f"/admin/sites/{site.key}/blackouts?saved=1")
+    site, schedule = await use_cases(request).sites.read(site)
+    form.values["seen"] = fingerprint(find(schedule, blackout_id)) if blackout_id is not None else ""
+    impact = await shown_impact(request, site, schedule, edited)
+    return _show(request, signed_in, site, schedule, blackout_id, form, status=422, impact=impact)
+
+
+async def _write(request: Request, site: Site, schedule: Schedule, wanted: Blackout, form: Form) -> Edited | None:
+    choice = chosen(form)
+    try:
+        edited = await use_cases(request).blackouts.save(
+            site, wanted, shown=schedule, seen=form.text("seen"), choice=choice
+        )
+    except Changed:
+        form.refuse("page", "Somebody saved other details meanwhile. Here are yours: check them and save once more.")
+        return None
+    except InvalidRequest as refusal:
+        form.refuse(refusal.details.get("field", "page"), refusal.message)
+        return None
+    if edited.is_saved and choice is Choice.CANCEL:
+        await use_cases(request).edits.cancel(site, edited.consequences.slots)
+    return edited
+
+
+def form_of(blackout: Blackout) -> Form:
+    whose = _OF_SITE
+    if blackout.service is not None:
+        whose = _OF_SERVICE + blackout.service
+    elif blackout.staff is not None:
+        whose = _OF_STAFF + blackout.staff
+    form = Form(
+        {
+            "seen": fingerprint(blackout),
+            "whose": whose,
+            "first_day": str(blackout.first_day),
+            "last_day": str(blackout.last_day or ""),
+            "for_ever": "" if blackout.last_day else "on",
+            "span-starts": f"{blackout.starts:%H:%M}" if blackout.starts else "",
+            "span-ends": f"{blackout.ends:%H:%M}" if blackout.ends else "",
+            "yearly": "on" if blackout.yearly else "",
+            "reason": blackout.reason,
+        }
+    )
+    form.values |= {f"weekday-{weekday}": "on" for weekday in blackout.weekdays}
+    return form
+
+
+def read_blackout(form: Form, schedule: Schedule) -> Blackout | None:
+    """None where it makes no sense; what is wrong stands in `form.errors`."""
+    service, staff = _whose(form, schedule)
+    first, last = _days(form)
+    row = Row("span", form)
+    span = None if row.is_blank else row.span()
+    if len(form.text("reason")) > REASON_LETTERS_MAX:
+        form.refuse("reason", f"Use at most {REASON_LETTERS_MAX} characters.")
+    if form.errors or first is None:
+        return None
+    return Blackout(
+        first_day=first,
+        last_day=last,
+        service=service,
+        staff=staff,
+        starts=span[0] if span else None,
+        ends=span[1] if span else None,
+        weekdays=frozenset(n for n in range(7) if form.text(f"weekday-{n}") == "on"),
+        yearly=form.text("yearly") == "on",
+        reason=form.text("reason"),
+    )
+
+
+def said_when(blackout: Blackout) -> str:
+    """Days, weekdays and times of a blackout in a line."""
+    first, last = blackout.first_day, blackout.last_day
+    said = _said_day(first) if last == first else f"{_said_day(first)} \u2013 {_said_day(last) if last else 'for ever'}"
+    if blackout.weekdays:
+        said += ", " + ", ".join(WEEKDAYS[n][:3] for n in sorted(blackout.weekdays))
+    if blackout.starts and blackout.ends:
+        said += f", {said_span(blackout.starts, blackout.ends)}"
+    return said + (", every year" if blackout.yearly else "")
+
+
+def said_whose(schedule: Schedule, blackout: Blackout) -> str:
+    if blackout.service is not None:
+        return schedule.services[blackout.service].name
+    return schedule.staff[blackout.staff].name if blackout.staff is not None else "Everything"
+
+
+def _said_day(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"
+
+
+def _is_over(blackout: Blackout, today: date) -> bool:
+    return not blackout.yearly and blackout.last_day is not None and blackout.last_day < today
+
+
+def _whose(form: Form, schedule: Schedule) -> tuple[str | None, str | None]:
+    whose = form.text("whose")
+    kind, _, key = whose.partition(":")
+    if f"{kind}:" == _OF_SERVICE and key in schedule.services:
+        return key, None
+    if f"{kind}:" == _OF_STAFF and key in schedule.staff:
+        return None, key
+    if whose != _OF_SITE:
+        form.refuse("whose", "Choose one from the list.")
+    return None, None
+
+
+def _days(form: Form) -> tuple[date | None, date | None]:
+    first = parse_day(form.text("first_day"))
+    if first is None:
+        form.refuse("first_day", "Choose the day on which it begins.")
+        return None, None
+    is_for_ever, is_yearly = form.text("for_ever") == "on", form.text("yearly") == "on"
+    if is_for_ever:
+        if is_yearly:
+            form.refuse("yearly", "What lasts for ever cannot come back every year.")
+        return first, None
+    last = parse_day(form.text("last_day")) if form.text("last_day") else first
+    if last is None or last < first:
+        form.refuse("last_day", "Choose a day that is not before the first one.")
+    elif is_yearly and last - first >= timedelta(days=_DAYS_MAX - 1):
+        form.refuse("last_day", "What comes back every year lasts less than a year.")
+    return first, last
+
+
+def _show(
+    request: Request,
+    signed_in: SignedIn,
+    site: Site,
+    schedule: Schedule,
+    blackout_id: int | None,
+    form: Form,
+    status: int = 200,
+    impact: object = None,
+) -> Response:
+    services = [ListChoice(_OF_SERVICE + s.key, f"Only {s.name}") for s in schedule.services.values()]
+    staff = [ListChoice(_OF_STAFF + m.key, f"Only with {m.name}") for m in schedule.staff.values()]
+    return page(
+        request,
+        "blackout",
+        signed_in,
+        status,
+        site=site,
+        blackout_id=blackout_id,
+        form=form,
+        impact=impact,
+        whose=[ListChoice(_OF_SITE, "Everything at this site"), *services, *staff],
+        weekdays=WEEKDAYS,
+    )

@@ -1,0 +1,154 @@
+"""The calendar editor of a service: a week of day rows, all saved at once."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from widget_server.domain.impact import Taken
+from widget_server.domain.schedule import CapacityRule, Schedule, Service
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import OfferedSlot, Slot
+from widget_server.errors import Changed, InvalidRequest
+from widget_server.use_cases.calendar import fingerprint_of
+from widget_server.use_cases.edits import Edited
+from widget_server.use_cases.sites import SignedIn
+from widget_server.web.admin.calendar_form import (
+    WEEK,
+    Wanted,
+    copy_day,
+    days_from,
+    form_of,
+    read_calendar,
+    rows_of_day,
+    spelled_week,
+)
+from widget_server.web.admin.impact import chosen, said_taken, shown_impact
+from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.services import service_of
+from widget_server.web.admin.times import numbers_of, parse_day, said_span
+from widget_server.web.context import use_cases
+from widget_server.web.forms import TABLE_FIELDS_MAX, Form, read_form_of
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSlot:
+    id: str
+    when: str
+    taken: str
+    """Empty where nobody has seats of it: then it may go with its opening."""
+    is_closed: bool
+    is_over: bool
+    seats: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDay:
+    day: date
+    rows: list[int]
+    slots: list[ShownSlot]
+    is_past: bool
+    is_today: bool
+
+
+async def show_calendar(request: Request, signed_in: SignedIn) -> Response:
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    service, first = service_of(request, schedule), _first_day(request, site)
+    return await _show(request, signed_in, site, schedule, service, first, form_of(schedule, service.key, first))
+
+
+async def update(request: Request, signed_in: SignedIn) -> Response:
+    form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    service, first = service_of(request, schedule), _first_day(request, site)
+    if form.text("action") == "copy_day":
+        copy_day(form, first)
+        return await _show(request, signed_in, site, schedule, service, first, form, status=422 if form.errors else 200)
+    wanted, edited = read_calendar(form, schedule, service, first), None
+    if not form.errors:
+        edited = await _update(request, site, service, wanted, form)
+        if edited is not None and edited.is_saved:
+            return go(f"/admin/sites/{site.key}/services/{service.key}/calendar?week={first}&saved=1")
+    site, schedule = await use_cases(request).sites.read(site)
+    theirs = spelled_week(schedule, service.key, first) if "page" in form.errors else []
+    form.values["seen"] = fingerprint_of(schedule, service.key)
+    return await _show(
+        request, signed_in, site, schedule, service, first, form, status=422, edited=edited, theirs=theirs
+    )
+
+
+async def _update(request: Request, site: Site, service: Service, wanted: Wanted, form: Form) -> Edited | None:
+    try:
+        return await use_cases(request).calendar.update(
+            site, service.key, wanted.openings, wanted.rules, seen=form.text("seen"), choice=chosen(form)
+        )
+    except Changed:
+        form.refuse("page", "Somebody saved other times meanwhile. Here are yours: check them and update once more.")
+    except InvalidRequest as refusal:
+        form.refuse("page", refusal.message)
+    return None
+
+
+def _first_day(request: Request, site: Site) -> date:
+    """Of the week that is asked for, which may begin on any day; else of the present one."""
+    asked = parse_day(request.query_params.get("week", ""))
+    today = datetime.now(site.zone).date()
+    return asked or date.fromordinal(today.toordinal() - today.weekday())
+
+
+async def _show(
+    request: Request,
+    signed_in: SignedIn,
+    site: Site,
+    schedule: Schedule,
+    service: Service,
+    first: date,
+    form: Form,
+    status: int = 200,
+    edited: Edited | None = None,
+    theirs: list[str] | None = None,
+) -> Response:
+    taken = await use_cases(request).edits.taken(site, [service.key])
+    is_shown = request.method == "GET"
+    return page(
+        request,
+        "calendar",
+        signed_in,
+        status,
+        site=site,
+        service=service,
+        form=form,
+        days=[_shown_day(schedule, service, form, day, taken) for day in days_from(first)],
+        first=first,
+        last=first + WEEK,
+        before=first - WEEK,
+        next_row=max(numbers_of(form, "t"), default=-1) + 1,
+        by_seats=service.capacity_rule is CapacityRule.FIXED,
+        impact=await shown_impact(request, site, schedule, edited),
+        theirs=theirs or [],
+        saved=is_shown and request.query_params.get("saved") == "1",
+        is_new=is_shown and request.query_params.get("new") == "1",
+        is_copied=form.text("action") == "copy_day" and not form.errors,
+    )
+
+
+def _shown_day(schedule: Schedule, service: Service, form: Form, day: date, taken: dict[Slot, Taken]) -> ShownDay:
+    today = datetime.now(schedule.zone).date()
+    slots = [_shown_slot(schedule, form, offered, taken) for offered in schedule.slots_on(service.key, day)]
+    return ShownDay(day, rows_of_day(form, day), slots, is_past=day < today, is_today=day == today)
+
+
+def _shown_slot(schedule: Schedule, form: Form, offered: OfferedSlot, taken: dict[Slot, Taken]) -> ShownSlot:
+    slot, one = offered.slot, taken.get(offered.slot)
+    starts, ends = (at.astimezone(schedule.zone) for at in (slot.starts_at, slot.ends_at))
+    is_sent = form.text(f"slot-{slot.id}") == "on"
+    closed = form.text(f"closed-{slot.id}") == "on" if is_sent else schedule.rule_of(slot).is_closed
+    return ShownSlot(
+        id=slot.id,
+        when=said_span(starts, ends),
+        taken=said_taken(one.booked, one.held) if one else "",
+        is_closed=closed,
+        is_over=slot.starts_at <= datetime.now(UTC),
+        seats=offered.capacity,
+    )

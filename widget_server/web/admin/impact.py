@@ -1,0 +1,103 @@
+"""The only place that shows what an edit would do to seats that are taken, and reads what the operator chose."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.requests import Request
+
+from widget_server.domain.impact import Affected, Trouble
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
+from widget_server.use_cases.edits import Choice, Edited
+from widget_server.web.admin.times import said_span
+from widget_server.web.context import use_cases
+from widget_server.web.forms import Form
+
+SHOWN_MAX = 100
+_WHY = {
+    Trouble.NOT_OFFERED: "no opening hours then",
+    Trouble.WITHDRAWN: "the service would not be offered",
+    Trouble.BLACKOUT: "in the blackout",
+    Trouble.NO_SHIFTS: "nobody would be there",
+    Trouble.CLOSED: "closed",
+    Trouble.TOO_FEW_SEATS: "more seats taken than it would have",
+    Trouble.STAFF_AWAY: "who is to serve it would be away",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSlot:
+    when: str
+    service: str
+    taken: str
+    why: str
+    customers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownImpact:
+    too_full: list[ShownSlot]
+    affected: list[ShownSlot]
+    overlaps: list[str]
+    more: int
+    """So many are not shown."""
+    bookings: int
+
+
+def chosen(form: Form) -> Choice | None:
+    try:
+        return Choice(form.text("choice"))
+    except ValueError:
+        return None
+
+
+async def shown_impact(request: Request, site: Site, schedule: Schedule, edited: Edited | None) -> ShownImpact | None:
+    """None where there is nothing to tell."""
+    if edited is None or edited.is_saved:
+        return None
+    found = edited.consequences
+    customers: dict[Slot, list[str]] = {}
+    bookings = await use_cases(request).edits.booked_by(site, found.slots[:SHOWN_MAX])
+    for booked in bookings:
+        contact = f" · {booked.email}" if booked.email else ""
+        customers.setdefault(booked.slot, []).append(f"{booked.customer}{contact} · {booked.number}")
+
+    def shown(one: Affected) -> ShownSlot:
+        taken = one.taken
+        return ShownSlot(
+            when=said_when(taken.slot, schedule),
+            service=schedule.services[taken.slot.service].name,
+            taken=said_taken(taken.booked, taken.held),
+            why=_WHY[one.trouble],
+            customers=tuple(customers.get(taken.slot, ())),
+        )
+
+    overlaps = [
+        f"{said_when(one.slot, schedule)} would lie across {said_when(one.taken.slot, schedule)}, "
+        f"which has {said_taken(one.taken.booked, one.taken.held)}"
+        for one in found.overlaps
+    ]
+    return ShownImpact(
+        too_full=[shown(one) for one in found.too_full[:SHOWN_MAX]],
+        affected=[shown(one) for one in found.affected[:SHOWN_MAX]],
+        overlaps=overlaps[:SHOWN_MAX],
+        more=sum(max(0, len(each) - SHOWN_MAX) for each in (found.too_full, found.affected, found.overlaps)),
+        bookings=len(bookings),
+    )
+
+
+def said_when(slot: Slot, schedule: Schedule) -> str:
+    """Day and times on the clocks of the site."""
+    starts, ends = (at.astimezone(schedule.zone) for at in (slot.starts_at, slot.ends_at))
+    return f"{said_day(starts)}, {said_span(starts, ends)}"
+
+
+def said_day(day: datetime) -> str:
+    return f"{day:%a} {day.day} {day:%b %Y}"
+
+
+def said_taken(booked: int, held: int) -> str:
+    """`2 booked, 1 held`"""
+    said = [f"{seats} {word}" for seats, word in ((booked, "booked"), (held, "held")) if seats]
+    return ", ".join(said)

@@ -1,0 +1,141 @@
+"""The pages on which an operator says what can be booked: the list of services, and everything about one."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from widget_server.domain.schedule import CapacityRule, Schedule, Service
+from widget_server.domain.sites import Site
+from widget_server.errors import Changed, InvalidRequest, NotFound
+from widget_server.use_cases.edits import Choice, Edited, fingerprint
+from widget_server.use_cases.sites import SignedIn
+from widget_server.web.admin import lengths
+from widget_server.web.admin.impact import chosen, shown_impact
+from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.service_form import KINDS, PLACES, RULES, form_of, new_service, read_service
+from widget_server.web.context import use_cases
+from widget_server.web.forms import Form, read_form_of
+
+_CHANGED_MEANWHILE = "Somebody saved other details meanwhile. Here are yours: check them and save once more."
+
+
+async def show_services(request: Request, signed_in: SignedIn) -> Response:
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    has_times = {opening.service for opening in schedule.openings}
+    return page(
+        request,
+        "services",
+        signed_in,
+        site=site,
+        services=sorted(schedule.services.values(), key=lambda service: not service.is_offered),
+        has_times=has_times,
+        kinds={choice.value: choice.label for choice in KINDS},
+        spelled=lengths.spelled,
+    )
+
+
+async def show_new(request: Request, signed_in: SignedIn) -> Response:
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    service = new_service(site)
+    return _show(request, signed_in, site, schedule, service, form_of(service))
+
+
+async def add(request: Request, signed_in: SignedIn) -> Response:
+    form = await read_form_of(request, signed_in.session)
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    wanted = read_service(form, new_service(site))
+    if not form.errors:
+        try:
+            key = await use_cases(request).services.add(site, wanted)
+            return go(f"/admin/sites/{site.key}/services/{key}/calendar?new=1")
+        except InvalidRequest as refusal:
+            form.refuse(refusal.details.get("field", "page"), refusal.message)
+    return _show(request, signed_in, site, schedule, new_service(site), form, status=422)
+
+
+async def show_service(request: Request, signed_in: SignedIn) -> Response:
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    service = service_of(request, schedule)
+    return _show(request, signed_in, site, schedule, service, form_of(service))
+
+
+async def save(request: Request, signed_in: SignedIn) -> Response:
+    form = await read_form_of(request, signed_in.session)
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    service = service_of(request, schedule)
+    wanted, edited = read_service(form, service), None
+    if not form.errors:
+        edited = await _save(request, site, wanted, form, chosen(form))
+        if edited is not None and edited.is_saved:
+            return go(f"/admin/sites/{site.key}/services/{service.key}?saved=1")
+    site, schedule = await use_cases(request).sites.read(site)
+    return await _show_again(request, signed_in, site, schedule, service_of(request, schedule), form, edited)
+
+
+def service_of(request: Request, schedule: Schedule) -> Service:
+    """Raises NotFound."""
+    service = schedule.services.get(request.path_params["service"])
+    if service is None:
+        raise NotFound("There is no such service.")
+    return service
+
+
+async def _save(request: Request, site: Site, wanted: Service, form: Form, choice: Choice | None) -> Edited | None:
+    try:
+        edited = await use_cases(request).services.change(site, wanted, seen=form.text("seen"), choice=choice)
+    except Changed:
+        form.refuse("page", _CHANGED_MEANWHILE)
+        return None
+    except InvalidRequest as refusal:
+        form.refuse(refusal.details.get("field", "page"), refusal.message)
+        return None
+    if edited.consequences.too_full:
+        form.refuse("capacity", "Somewhere more seats than that are taken already: see below.")
+    if edited.is_saved and choice is Choice.CANCEL:
+        await use_cases(request).edits.cancel(site, edited.consequences.slots)
+    return edited
+
+
+async def _show_again(
+    request: Request,
+    signed_in: SignedIn,
+    site: Site,
+    schedule: Schedule,
+    service: Service,
+    form: Form,
+    edited: Edited | None,
+) -> Response:
+    """With all that was typed, and the page now knows what is saved: so sending it once more is meant."""
+    form.values["seen"] = fingerprint(service)
+    impact = await shown_impact(request, site, schedule, edited)
+    return _show(request, signed_in, site, schedule, service, form, status=422, impact=impact)
+
+
+def _show(
+    request: Request,
+    signed_in: SignedIn,
+    site: Site,
+    schedule: Schedule,
+    service: Service,
+    form: Form,
+    status: int = 200,
+    impact: object = None,
+) -> Response:
+    return page(
+        request,
+        "service",
+        signed_in,
+        status,
+        site=site,
+        service=service,
+        form=form,
+        impact=impact,
+        saved=request.query_params.get("saved") == "1" and request.method == "GET",
+        kinds=KINDS,
+        places=PLACES,
+        rules=RULES,
+        by_shift=CapacityRule.BY_SHIFT,
+        notices=lengths.in_minutes(lengths.NOTICES, service.notice_min, none="Until it starts"),
+        horizons=lengths.in_days(lengths.HORIZONS, service.horizon_days),
+        cancellations=lengths.in_minutes(lengths.CANCELLATIONS, service.cancel_until_min, none="Until it starts"),
+        staffed=any(service.key in member.services for member in schedule.staff.values()),
+    )

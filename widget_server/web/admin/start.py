@@ -1,0 +1,78 @@
+"""The page that leads a new site to its first booking, step by step."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from widget_server.use_cases.sites import SignedIn
+from widget_server.web.admin.pages import page
+from widget_server.web.admin.settings import snippet
+from widget_server.web.context import base_url, use_cases
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    title: str
+    text: str
+    path: str
+    action: str
+    is_done: bool
+
+
+async def show_start(request: Request, signed_in: SignedIn) -> Response:
+    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    seen = await use_cases(request).sightings.of(site)
+    has_times = {opening.service for opening in schedule.openings}
+    first = next((key for key in schedule.services if key not in has_times), next(iter(schedule.services), None))
+    calendar = f"services/{first}/calendar" if first else "services/new"
+    steps = [
+        Step(
+            "Say what can be booked",
+            "A service is a haircut, a lesson, a workshop: its name, its length, its seats.",
+            "services" if schedule.services else "services/new",
+            "Services" if schedule.services else "Add a service",
+            bool(schedule.services),
+        ),
+        Step(
+            "Say when",
+            "Slots or opening hours, in the calendar of the service.",
+            calendar,
+            "Manage calendar",
+            bool(has_times),
+        ),
+        Step(
+            "Say where the widget may appear",
+            "Enter the address of your website, or browsers will refuse to show the widget there.",
+            "settings#origins",
+            "Allowed origins",
+            bool(site.origins),
+        ),
+        Step(
+            "Put it on your website",
+            "Copy these lines to the place where the calendar should be.",
+            "settings#snippet-title",
+            "Look and preview",
+            seen is not None,
+        ),
+        Step(
+            "See it there",
+            f"Seen on {seen.origin}."
+            if seen
+            else "Open that page once: as soon as the widget is shown there, it says so here.",
+            "start",
+            "Look again",
+            seen is not None,
+        ),
+    ]
+    return page(
+        request,
+        "start",
+        signed_in,
+        site=site,
+        steps=steps,
+        following=next((number for number, step in enumerate(steps) if not step.is_done), None),
+        seen=seen,
+        seen_at=f"{seen.seen_at.astimezone(site.zone):%d %b %Y, %H:%M}" if seen else "",
+        snippet=snippet(base_url(request), site.key),
+    )
