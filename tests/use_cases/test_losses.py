@@ -94,7 +94,7 @@ async def lose_the_end(house: House) -> None:
 
 async def notice(process: House, feed_id: str) -> None:
     """As when this entry, which it has read last, is gone."""
-    reconciliation(process)._lost["tenuto"].append(feed_id)
+    reconciliation(process)._lost["tenuto"].add(feed_id)
     await look_after(process)
 
 

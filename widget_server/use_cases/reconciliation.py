@@ -62,7 +62,7 @@ class Reconciliation:
         self._looked_at: set[str] = set()
         """Partitions of which everything was looked at after the start."""
         self._clock_offsets: dict[str, timedelta] = {}
-        self._lost: defaultdict[str, list[str]] = defaultdict(list)
+        self._lost: defaultdict[str, set[str]] = defaultdict(set)
         """Partition -> entries of its feed that are gone, and nobody here has looked after it yet."""
         self._unsettled: dict[str, set[str]] = {}
         """Partition -> sites whose pins may have an outcome that this Redis does not know. None: of all of them."""
@@ -177,7 +177,7 @@ class Reconciliation:
         """
         async for lost in self._feed.losses(partition, await self._feed.last_id(partition)):
             _log.error("redis_lost_updates", partition=partition)
-            self._lost[partition].append(lost.after_id)
+            self._lost[partition].add(lost.after_id)
             await self._look_after(partition)
 
     async def _go_round(self, partition: str) -> None:
@@ -192,10 +192,9 @@ class Reconciliation:
         A pin of which Redis has lost how it ended gets its end from SQL, at once; one without an outcome has its time.
         """
         sites = await self._sites_of(partition)
-        if self._lost[partition]:
-            for feed_id in self._lost[partition]:
-                await self.rebuilding.doubt_since(sites, feed_id)
-            self._lost[partition].clear()
+        for feed_id in sorted(self._lost[partition]):
+            await self.rebuilding.doubt_since(sites, feed_id)
+            self._lost[partition].discard(feed_id)
             self._unsettled.pop(partition, None)
         await self.rebuilding.fill_all(sites)
         unsettled = self._unsettled.setdefault(partition, {site.key for site in sites})
