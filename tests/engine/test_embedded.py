@@ -132,6 +132,15 @@ def test_stopping_twice_is_the_same_as_stopping_once(data_dir: Path) -> None:
     assert not alive(pid)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere its malloc has nothing to set")
+def test_only_the_server_is_told_to_keep_small_pieces_of_memory(data_dir: Path) -> None:
+    with running(data_dir) as redis:
+        told = Path(f"/proc/{redis.pid}/environ").read_text().split("\0")
+
+        assert [word for word in told if word.startswith("GLIBC")] == ["GLIBC_TUNABLES=glibc.malloc.tcache_count=65535"]
+        assert "GLIBC_TUNABLES" not in os.environ
+
+
 def test_twenty_quick_starts_and_stops_lose_nothing(data_dir: Path) -> None:
     for round_ in range(20):
         with running(data_dir) as redis, client(redis) as connection:
