@@ -11,7 +11,7 @@ from widget_server.simulator.operations import ask, operation
 from widget_server.simulator.people import binds, must_have_ended, new_visitor, said
 from widget_server.simulator.world import World
 from widget_server.use_cases.bookings import Confirmed, WantedConfirmation
-from widget_server.use_cases.pinning import OrderRef
+from widget_server.use_cases.pinning import NO_FOR_GOOD, OrderRef
 from widget_server.use_cases.rescheduling import WantedReschedule
 
 ANNA = Customer(name="Anna Berg", email="", zone="Europe/Berlin", locale="de")
@@ -32,7 +32,15 @@ async def book_at_once(world: World) -> str:
     if visitor is None:
         return "nothing is offered"
     visitor.state = "over"
-    return await _confirm(world, visitor, lines=visitor.lines)
+    world.ledger.confirming.append(visitor)
+    return await _confirm(world, visitor)
+
+
+@operation(weight=3)
+async def confirm_once_more(world: World) -> str:
+    """The same call, as after a lost answer, or while the first one is still under way."""
+    visitor = world.ledger.unsure()
+    return await _confirm(world, visitor) if visitor else "nobody waits for an answer"
 
 
 @operation(weight=3)
@@ -52,19 +60,22 @@ async def confirm_something_else(world: World) -> str:
     return f"{process.name}: {visitor} {said(answer)}"
 
 
-async def _confirm(world: World, visitor: Visitor, lines: tuple[Line, ...] = ()) -> str:
-    process = world.web()
+async def _confirm(world: World, visitor: Visitor) -> str:
+    process, is_first = world.web(), visitor.confirming is None
+    lines = visitor.confirming = visitor.confirming or visitor.lines
+    if is_first:
+        world.ledger.confirming.append(visitor)
     with visitor.asking(world.redis.losses) as asking:
         answer = await ask(process, process.bookings.confirm(visitor.ref, wanted(visitor, lines)))
         if isinstance(answer, Confirmed):
-            if visitor.state == "held" and binds(world, visitor, asking):
+            if is_first and visitor.state == "held" and binds(world, visitor, asking):
                 state = world.redis.state_of(visitor.site, visitor.id)
                 must(state in ("paying", "confirmed"), Invariant.PIN, f"{visitor} is booked, and in Redis {state}")
-                must(lines_of(answer.order) == visitor.lines, Invariant.SAME, f"{visitor} got {answer.order.bookings}")
             _confirmed(world, visitor, answer)
         else:
             must(visitor.order is None, Invariant.SAME, f"{visitor} was confirmed before, and now {answer!r}")
-            is_binding = visitor.state == "held" and not visitor.pins and binds(world, visitor, asking)
+            visitor.refused = visitor.refused or isinstance(answer, NO_FOR_GOOD)
+            is_binding = is_first and visitor.state == "held" and not visitor.pins and binds(world, visitor, asking)
             if is_binding and not isinstance(answer, SlotFull | SlotClosed):
                 must_have_ended(world, visitor, answer)
             visitor.state = "over"
@@ -72,11 +83,13 @@ async def _confirm(world: World, visitor: Visitor, lines: tuple[Line, ...] = ())
 
 
 def _confirmed(world: World, visitor: Visitor, answer: Confirmed) -> None:
+    must(not visitor.refused, Invariant.SAME, f"{visitor} was told no, and now {answer.order}")
     got = lines_of(answer.order)
-    must(got in (visitor.lines, *visitor.wanted), Invariant.SAME, f"{visitor} got {got}")
     if visitor.order is not None:
         must(visitor.order == (answer.order.number, answer.secret), Invariant.SAME, f"{visitor} got another order")
+        must(got in (visitor.lines, *visitor.wanted), Invariant.SAME, f"{visitor} got {got}")
     else:
+        must(got == visitor.confirming, Invariant.SAME, f"{visitor} confirmed {visitor.confirming}, and got {got}")
         visitor.lines = got
         visitor.wanted.clear()
     world.ledger.confirmed(visitor, answer.order, answer.secret)

@@ -18,6 +18,7 @@ from widget_server.use_cases.rescheduling import WantedReschedule
 REMEMBERED_MS = 20 * 3_600_000
 IN_MIND_MAX = 250
 """So many visitors at a time still want something of their holds."""
+CONFIRMING_MAX = 30
 
 
 @dataclass
@@ -45,6 +46,10 @@ class Visitor:
     pins: list[Pin] = field(default_factory=list)
     given_up: int = 0
     """The fence of the latest pin that was given up for good."""
+    confirming: tuple[Line, ...] | None = None
+    """The lines of their confirmation, once they sent one: the same are sent again, whatever came of it."""
+    refused: bool = False
+    """Whether a confirmation was answered with a no for good."""
     order: tuple[str, str] | None = None
     """Its number and its secret."""
     move: WantedReschedule | None = None
@@ -117,6 +122,8 @@ class Ledger:
     def __init__(self, chance: Random) -> None:
         self.visitors: deque[Visitor] = deque(maxlen=IN_MIND_MAX)
         self.customers: deque[Visitor] = deque(maxlen=IN_MIND_MAX)
+        self.confirming: deque[Visitor] = deque(maxlen=CONFIRMING_MAX)
+        """Who sent a confirmation of late."""
         self.orders: dict[tuple[str, str], Visitor] = {}
         """All that were ever confirmed to somebody."""
         self._chance = chance
@@ -138,6 +145,10 @@ class Ledger:
     def declined(self) -> Visitor | None:
         """Somebody whose payment failed, and who may try again."""
         return next((one for one in reversed(self.visitors) if one.state == "held" and one.pins), None)
+
+    def unsure(self) -> Visitor | None:
+        """Whose confirmation has had no answer, or a no."""
+        return next((one for one in reversed(self.confirming) if one.order is None), None)
 
     def customer(self) -> Visitor | None:
         return self._chance.choice(self.customers) if self.customers else None

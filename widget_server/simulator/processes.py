@@ -59,7 +59,8 @@ class Process:
         self.is_alive = True
         self.is_worker = is_worker
         self._around = around
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+        """In the order in which they began: a set would end them in another one in each run."""
         self._build()
         follow = self.reconciliation._watch_for_losses if is_worker else self.availability.follow
         self._following = self._start(follow(around.partition))
@@ -132,9 +133,12 @@ class Process:
 
     def _start(self, act: Coroutine[Any, Any, _Result]) -> "asyncio.Task[_Result]":
         task = asyncio.get_running_loop().create_task(act)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.pop(task, None)
 
     async def _before_sql(self, _kind: str) -> None:
         await self._around.turns.turn()

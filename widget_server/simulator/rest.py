@@ -81,6 +81,9 @@ async def _check(world: World) -> None:
     must(not wrong, Invariant.ORDER, f"{wrong}")
     for visitor in world.ledger.customers:
         is_kept(world, visitor)
+    for visitor in world.ledger.confirming:
+        booked_lines = world.books.lines_of(visitor.site, visitor.id) if visitor.refused else []
+        must(not booked_lines, Invariant.SAME, f"{visitor} was told no, and has {booked_lines}")
     booked = world.books.booked_from(_since(world))
     since = world.clock.now() - REMEMBERED
     counted = {slot for slot, seats in seen.seats.items() if seats.booked and Slot.parse(slot[1]).starts_at >= since}

@@ -60,13 +60,10 @@ class SlotThen:
     def held(self) -> int:
         return sum(seats_of(line) for line in self.lines)
 
-    def has_given(self, then: "SlotThen", now_ms: int) -> bool:
-        """Whether anybody has more seats than then. Whoever keeps some of theirs was not given any, nor is an expired
-        line that comes back, for it goes as soon as it stands in the way.
-        """
+    def has_given(self, then: "SlotThen") -> bool:
+        """Whether anybody has more seats than then. Whoever keeps some of theirs was not given any."""
         before = {hold_of(line): seats_of(line) for line in then.lines}
-        live = [line for line, deadline_ms in self.lines.items() if deadline_ms > now_ms]
-        return any(seats_of(line) > before.get(hold_of(line), 0) for line in live)
+        return any(seats_of(line) > before.get(hold_of(line), 0) for line in self.lines)
 
     def frees_at(self) -> datetime | None:
         deadlines = [score for score in self.lines.values() if score != inf]
@@ -148,7 +145,7 @@ class Witness:
         for slot, slot_now in now.slots.items():
             if then.slots[slot] != slot_now:
                 self._slot_moved(script, slot, then.slots[slot], slot_now, ours)
-        if any(now.slots[slot].has_given(then.slots[slot], self.now_ms) for slot in now.slots):
+        if any(now.slots[slot].has_given(then.slots[slot]) for slot in now.slots):
             self._schedule_is_in_force(script, args, next(iter(now.slots)).site)
             if script == "hold":
                 for key, live in now.budgets.items():
@@ -184,7 +181,7 @@ class Witness:
         for line in then.lines.keys() - now.lines.keys():
             if hold_of(line) not in ours:
                 must(then.lines[line] <= self.now_ms, Invariant.DEADLINE, f"{line} of {what}")
-        if now.has_given(then, self.now_ms):
+        if now.has_given(then):
             self._has_room(slot, now, what)
 
     def _has_room(self, slot: SlotKey, now: SlotThen, what: str) -> None:
