@@ -80,7 +80,7 @@ export class Moving {
       });
     } catch (problem) {
       this.#free = [];
-      this.#tell(sentenceFor(problem, words));
+      this.#tell(sentenceFor(problem, words, this.#zone()));
     }
     this.show();
   }
@@ -180,7 +180,9 @@ export class Moving {
   /** @param {unknown} problem */
   async #failed(problem) {
     const isOutdated = problem instanceof Refused && OUTDATED.includes(problem.code);
-    this.#tell(isOutdated ? this.#words.say("moving.taken") : sentenceFor(problem, this.#words));
+    // A no is for good under this id: whoever tries again asks anew.
+    if (isOutdated && this.#choice) this.#choice.id = newId();
+    this.#tell(isOutdated ? this.#words.say("moving.taken") : sentenceFor(problem, this.#words, this.#zone()));
     if (isOutdated) await this.load();
   }
 
