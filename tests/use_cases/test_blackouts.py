@@ -9,6 +9,7 @@ import pytest
 
 from tests.house import House, slot
 from tests.store.studio import TALK, YOGA
+from tests.use_cases.test_calendar import operator_of
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.impact import Trouble
 from widget_server.domain.schedule import CapacityRule, Schedule
@@ -32,7 +33,9 @@ async def schedule_of(house: House) -> Schedule:
 
 async def black_out(house: House, blackout: Blackout, **changes: Any) -> Edited:
     shown = await schedule_of(house)
-    edited = await house.parts.use_cases.blackouts.save(await house.site(), blackout, shown=shown, **changes)
+    edited = await house.parts.use_cases.blackouts.save(
+        await house.site(), blackout, operator_id=await operator_of(house), shown=shown, **changes
+    )
     house.parts.use_cases.catalog.forget("studio")
     return edited
 
@@ -86,8 +89,12 @@ async def test_who_is_cancelled_is_cancelled_and_the_seats_are_free_again_in_red
     site = await house.site()
 
     edited = await black_out(house, Blackout(DAY, DAY), choice=Choice.CANCEL)
-    cancelled = await house.parts.use_cases.edits.cancel(site, edited.consequences.slots)
-    again = await house.parts.use_cases.edits.cancel(site, edited.consequences.slots)
+    cancelled = await house.parts.use_cases.edits.cancel(
+        site, edited.consequences.slots, operator_id=await operator_of(house)
+    )
+    again = await house.parts.use_cases.edits.cancel(
+        site, edited.consequences.slots, operator_id=await operator_of(house)
+    )
 
     assert (cancelled, again) == (1, 0)
     assert (await anna.order()).json()["order"]["bookings"][0]["state"] == "cancelled"
@@ -104,7 +111,9 @@ async def test_a_blackout_is_changed_once_and_taken_away(house: House) -> None:
     with pytest.raises(Changed):
         await black_out(house, replace(stored, reason="dust"), seen=seen)
     for _ in range(2):
-        await house.parts.use_cases.blackouts.remove(await house.site(), stored.id or 0)
+        await house.parts.use_cases.blackouts.remove(
+            await house.site(), stored.id or 0, operator_id=await operator_of(house)
+        )
 
     with pytest.raises(NotFound):
         find(await schedule_of(house), stored.id or 0)
@@ -115,12 +124,16 @@ async def test_a_blackout_is_changed_once_and_taken_away(house: House) -> None:
 async def test_a_blackout_of_another_site_cannot_be_changed(house: House) -> None:
     other = await house.found("other")
     shown = (await house.parts.use_cases.sites.read(other))[1]
-    await house.parts.use_cases.blackouts.save(other, Blackout(DAY, DAY), shown=shown)
+    await house.parts.use_cases.blackouts.save(
+        other, Blackout(DAY, DAY), operator_id=await operator_of(house, "other"), shown=shown
+    )
     (theirs,) = (await house.parts.use_cases.sites.read(other))[1].blackouts
 
     with pytest.raises(NotFound):
         await black_out(house, theirs, seen=fingerprint(theirs))
-    await house.parts.use_cases.blackouts.remove(await house.site(), theirs.id or 0)
+    await house.parts.use_cases.blackouts.remove(
+        await house.site(), theirs.id or 0, operator_id=await operator_of(house)
+    )
 
     assert (await house.parts.use_cases.sites.read(other))[1].blackouts == (theirs,)
 
@@ -129,14 +142,18 @@ async def test_a_blackout_of_another_site_cannot_be_changed(house: House) -> Non
 
 
 async def hire(house: House) -> str:
-    return await house.parts.use_cases.staffing.add(await house.site(), ANNA, WEEK, [])
+    return await house.parts.use_cases.staffing.add(
+        await house.site(), ANNA, WEEK, [], operator_id=await operator_of(house)
+    )
 
 
 async def let_staff_serve(house: House) -> None:
     """Yoga by shift: two seats for each of those who are there."""
     service = (await schedule_of(house)).services["yoga"]
     wanted = replace(service, capacity_rule=CapacityRule.BY_SHIFT, capacity=2)
-    await house.parts.use_cases.services.change(await house.site(), wanted, seen=fingerprint(service))
+    await house.parts.use_cases.services.change(
+        await house.site(), wanted, operator_id=await operator_of(house), seen=fingerprint(service)
+    )
     house.parts.use_cases.catalog.forget("studio")
 
 
@@ -146,6 +163,7 @@ async def change_anna(house: House, shifts: Sequence[Shift], **changes: Any) -> 
         "services": by_shift(schedule),
         "seen": staffing.fingerprint_of(schedule, "anna"),
         "choice": None,
+        "operator_id": await operator_of(house),
     }
     member = changes.pop("member", ANNA)
     return await house.parts.use_cases.staffing.change(
@@ -163,7 +181,7 @@ async def test_two_of_one_name_get_keys_of_their_own(house: House) -> None:
 async def test_by_shift_needs_somebody_who_serves_and_when(house: House) -> None:
     with pytest.raises(InvalidRequest, match="Nobody serves this service yet"):
         await let_staff_serve(house)
-    await house.parts.use_cases.staffing.add(await house.site(), ANNA, [], [])
+    await house.parts.use_cases.staffing.add(await house.site(), ANNA, [], [], operator_id=await operator_of(house))
     with pytest.raises(InvalidRequest, match="has a shift yet"):
         await let_staff_serve(house)
     await change_anna(house, WEEK)
@@ -203,10 +221,12 @@ async def test_of_two_who_change_one_member_the_slower_is_told(house: House) -> 
 
 async def test_a_member_of_another_site_is_not_found(house: House) -> None:
     other = await house.found("other")
-    await house.parts.use_cases.staffing.add(other, ANNA, WEEK, [])
+    await house.parts.use_cases.staffing.add(other, ANNA, WEEK, [], operator_id=await operator_of(house, "other"))
 
     with pytest.raises(NotFound):
-        await house.parts.use_cases.staffing.change(await house.site(), ANNA, [], [], services=[], seen="")
+        await house.parts.use_cases.staffing.change(
+            await house.site(), ANNA, [], [], operator_id=1, services=[], seen=""
+        )
 
 
 # Services
@@ -214,15 +234,21 @@ async def test_a_member_of_another_site_is_not_found(house: House) -> None:
 
 async def test_a_service_is_made_and_changed_and_the_slower_of_two_is_told(house: House) -> None:
     services = house.parts.use_cases.services
-    key = await services.add(await house.site(), replace(TALK, name="Long talk"))
+    key = await services.add(await house.site(), replace(TALK, name="Long talk"), operator_id=await operator_of(house))
     made = (await schedule_of(house)).services[key]
 
     assert key == "talk-2"
-    assert (await services.change(await house.site(), replace(made, name="Talk"), seen=fingerprint(made))).is_saved
+    assert (
+        await services.change(
+            await house.site(), replace(made, name="Talk"), operator_id=await operator_of(house), seen=fingerprint(made)
+        )
+    ).is_saved
     with pytest.raises(Changed):
-        await services.change(await house.site(), replace(made, name="Chat"), seen=fingerprint(made))
+        await services.change(
+            await house.site(), replace(made, name="Chat"), operator_id=await operator_of(house), seen=fingerprint(made)
+        )
     with pytest.raises(NotFound):
-        await services.change(await house.site(), replace(made, key="chat"), seen="")
+        await services.change(await house.site(), replace(made, key="chat"), operator_id=1, seen="")
 
 
 async def test_fewer_seats_than_somewhere_taken_are_refused_and_say_where(house: House) -> None:
@@ -230,7 +256,7 @@ async def test_fewer_seats_than_somewhere_taken_are_refused_and_say_where(house:
     wanted = replace(YOGA, capacity=3)
 
     edited = await house.parts.use_cases.services.change(
-        await house.site(), wanted, seen=fingerprint(YOGA), choice=Choice.KEEP
+        await house.site(), wanted, operator_id=await operator_of(house), seen=fingerprint(YOGA), choice=Choice.KEEP
     )
 
     assert not edited.is_saved
@@ -242,11 +268,13 @@ async def test_a_new_length_leaves_taken_slots_as_they_are(house: House) -> None
     await book(house, slot(number=1))
     wanted = replace(YOGA, length_min=30)
 
-    asked = await house.parts.use_cases.services.change(await house.site(), wanted, seen=fingerprint(YOGA))
+    asked = await house.parts.use_cases.services.change(
+        await house.site(), wanted, operator_id=await operator_of(house), seen=fingerprint(YOGA)
+    )
     assert not asked.is_saved
     assert {overlap.taken.slot for overlap in asked.consequences.overlaps} == {slot(number=1)}
     saved = await house.parts.use_cases.services.change(
-        await house.site(), wanted, seen=fingerprint(YOGA), choice=Choice.KEEP
+        await house.site(), wanted, operator_id=await operator_of(house), seen=fingerprint(YOGA), choice=Choice.KEEP
     )
 
     assert saved.is_saved

@@ -14,6 +14,14 @@ class Deed(StrEnum):
     HOLD_EXTENDED = "hold_extended"
     HOLD_RELEASED = "hold_released"
     HOLD_BOOKED = "hold_booked"
+    SERVICE_ADDED = "service_added"
+    SERVICE_CHANGED = "service_changed"
+    CALENDAR_CHANGED = "calendar_changed"
+    STAFF_ADDED = "staff_added"
+    STAFF_CHANGED = "staff_changed"
+    BLACKOUT_ADDED = "blackout_added"
+    BLACKOUT_CHANGED = "blackout_changed"
+    BLACKOUT_REMOVED = "blackout_removed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ class BookedBy:
     slot: Slot
     seats: int
     order_id: str
+    booking_id: int
     number: str
     customer: str
     email: str
@@ -40,7 +41,7 @@ async def read_booked(
 async def read_booked_by(session: AsyncSession, site_id: int, slots: Sequence[Slot]) -> list[BookedBy]:
     """All bookings of these slots that are not cancelled, by their start."""
     bookings = (
-        select(MeetingRow.slot, BookingRow.seats, OrderRow)
+        select(MeetingRow.slot, BookingRow, OrderRow)
         .join(BookingRow, col(BookingRow.meeting_id) == col(MeetingRow.id))
         .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
         .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.slot).in_([slot.id for slot in slots]))
@@ -48,6 +49,14 @@ async def read_booked_by(session: AsyncSession, site_id: int, slots: Sequence[Sl
         .order_by(col(MeetingRow.starts_at), col(BookingRow.id))
     )
     return [
-        BookedBy(Slot.parse(slot), seats, order.hold_id, order.number, order.customer_name, order.customer_email or "")
-        for slot, seats, order in await session.exec(bookings)
+        BookedBy(
+            slot=Slot.parse(slot),
+            seats=booking.seats,
+            order_id=order.hold_id,
+            booking_id=booking.id or 0,
+            number=order.number,
+            customer=order.customer_name,
+            email=order.customer_email or "",
+        )
+        for slot, booking, order in await session.exec(bookings)
     ]

@@ -1,7 +1,9 @@
 """When nothing can be booked: making, changing and taking away blackouts."""
 
 from dataclasses import replace
+from datetime import datetime
 
+from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
@@ -16,7 +18,14 @@ class Blackouts:
         self._edits = edits
 
     async def save(
-        self, site: Site, wanted: Blackout, *, shown: Schedule, seen: str = "", choice: Choice | None = None
+        self,
+        site: Site,
+        wanted: Blackout,
+        *,
+        operator_id: int,
+        shown: Schedule,
+        seen: str = "",
+        choice: Choice | None = None,
     ) -> Edited:
         """A new blackout, or what the one of this id is from now on.
 
@@ -35,15 +44,22 @@ class Blackouts:
                 raise Changed("Somebody has changed this blackout meanwhile.")
             return replace(old, blackouts=tuple(wanted if one.id == wanted.id else one for one in old.blackouts))
 
-        return await self._edits.save(site, make, services=touched, choice=choice)
+        def log(at: datetime) -> Entry:
+            deed = Deed.BLACKOUT_ADDED if wanted.id is None else Deed.BLACKOUT_CHANGED
+            return Entry(site.id, operator_id, deed, at, str(wanted.id or ""), {"first_day": str(wanted.first_day)})
 
-    async def remove(self, site: Site, blackout_id: int) -> None:
+        return await self._edits.save(site, make, log=log, services=touched, choice=choice)
+
+    async def remove(self, site: Site, blackout_id: int, *, operator_id: int) -> None:
         """Again: nothing more happens."""
 
         def make(old: Schedule) -> Schedule:
             return replace(old, blackouts=tuple(one for one in old.blackouts if one.id != blackout_id))
 
-        await self._edits.save(site, make, services=())
+        def log(at: datetime) -> Entry:
+            return Entry(site.id, operator_id, Deed.BLACKOUT_REMOVED, at, str(blackout_id))
+
+        await self._edits.save(site, make, log=log, services=())
 
 
 def find(schedule: Schedule, blackout_id: int) -> Blackout:

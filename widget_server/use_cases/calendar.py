@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
+from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.schedule import Opening, Schedule, SlotRule
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound
@@ -22,6 +24,7 @@ class Calendar:
         openings: Sequence[Opening],
         rules: Sequence[SlotRule],
         *,
+        operator_id: int,
         seen: str,
         choice: Choice | None = None,
     ) -> Edited:
@@ -46,7 +49,10 @@ class Calendar:
             kept = tuple(rule for slot, rule in said.items() if slot not in silent)
             return replace(old, openings=(*others, *openings), slot_rules=kept)
 
-        return await self._edits.save(site, make, services=[service], choice=choice)
+        def log(at: datetime) -> Entry:
+            return Entry(site.id, operator_id, Deed.CALENDAR_CHANGED, at, service)
+
+        return await self._edits.save(site, make, log=log, services=[service], choice=choice)
 
 
 def fingerprint_of(schedule: Schedule, service: str) -> str:

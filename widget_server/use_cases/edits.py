@@ -13,12 +13,14 @@ from enum import StrEnum
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import Clock
+from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.impact import Affected, Overlap, Taken, Trouble, affected, kept_rules, overlaps
 from widget_server.domain.schedule import CapacityRule, Schedule
 from widget_server.domain.services import HORIZON_DAYS_MAX
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.inspection import Inspection
+from widget_server.store.audit_log import put_entry
 from widget_server.store.bookings import Bookings
 from widget_server.store.edits import put_difference
 from widget_server.store.impact import BookedBy, read_booked, read_booked_by
@@ -31,6 +33,10 @@ _RULES_KEPT = timedelta(days=7)
 
 Make = Callable[[Schedule], Schedule]
 """What is wanted, from what there is. May refuse by raising, if there is not any more what somebody saw."""
+
+
+Log = Callable[[datetime], Entry]
+"""What the audit log is to say of an edit, once it is written."""
 
 
 class Choice(StrEnum):
@@ -95,7 +101,9 @@ class Edits:
         self._inspection = inspection
         self._clock = clock
 
-    async def save(self, site: Site, make: Make, *, services: Iterable[str], choice: Choice | None = None) -> Edited:
+    async def save(
+        self, site: Site, make: Make, *, log: Log, services: Iterable[str], choice: Choice | None = None
+    ) -> Edited:
         """Write what `make` wants, unless it takes away what is taken, or there is a choice to make first.
 
         `services` are all that the edit may touch. With a choice, those affected stay as they are: cancelling is up to
@@ -107,7 +115,7 @@ class Edits:
             held = await self._inspection.held_on(present, touched, self._days())
 
             async def write(session: AsyncSession) -> None:
-                last.edited = await self._write(session, present, make, touched, held, choice)
+                last.edited = await self._write(session, present, make, log, touched, held, choice)
 
             return write
 
@@ -136,19 +144,22 @@ class Edits:
         async with self._schedules.snapshot() as session:
             return await read_booked_by(session, site.id, slots)
 
-    async def cancel(self, site: Site, slots: Sequence[Slot]) -> int:
-        """Cancel all orders with a booking of these slots, each as a whole, and return how many."""
-        orders = sorted({booked.order_id for booked in await self.booked_by(site, slots)})
-        for order_id in orders:
-            freed = await self._store.cancel(site.id, order_id, self._clock.now())
+    async def cancel(self, site: Site, slots: Sequence[Slot], *, operator_id: int) -> int:
+        """Cancel all bookings of these slots, and nothing else of their orders; return how many. Again: none."""
+        now, found = self._clock.now(), await self.booked_by(site, slots)
+        for one in found:
+            detail = {"slot": one.slot.id, "seats": one.seats}
+            entry = Entry(site.id, operator_id, Deed.BOOKING_CANCELLED, now, one.order_id, detail)
+            freed = await self._store.cancel(site.id, one.order_id, now, only=one.booking_id, entry=entry)
             await self._reconciliation.tell_freed(site, freed)
-        return len(orders)
+        return len(found)
 
     async def _write(
         self,
         session: AsyncSession,
         site: Site,
         make: Make,
+        log: Log,
         touched: Sequence[str],
         held: dict[Slot, int],
         choice: Choice | None,
@@ -164,6 +175,7 @@ class Edits:
         now = self._clock.now()
         await put_difference(session, site.id, old, new, at=now)
         await prune_slot_rules(session, site.id, now - _RULES_KEPT)
+        put_entry(session, log(now))
         return Edited(True, found, new)
 
     async def _taken(

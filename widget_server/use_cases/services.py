@@ -4,7 +4,9 @@ import re
 import unicodedata
 from collections.abc import Container
 from dataclasses import replace
+from datetime import datetime
 
+from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound
@@ -18,7 +20,7 @@ class Services:
     def __init__(self, edits: Edits) -> None:
         self._edits = edits
 
-    async def add(self, site: Site, wanted: Service) -> str:
+    async def add(self, site: Site, wanted: Service, *, operator_id: int) -> str:
         """A new service, and its key: the wanted one, with a number where somebody has that. Raises InvalidRequest."""
         made: list[str] = []
 
@@ -29,10 +31,15 @@ class Services:
             must_be_served(old, replace(wanted, key=made[-1]))
             return replace(old, services=old.services | {made[-1]: replace(wanted, key=made[-1])})
 
-        await self._edits.save(site, make, services=())
+        def log(at: datetime) -> Entry:
+            return Entry(site.id, operator_id, Deed.SERVICE_ADDED, at, made[-1])
+
+        await self._edits.save(site, make, log=log, services=())
         return made[-1]
 
-    async def change(self, site: Site, wanted: Service, *, seen: str, choice: Choice | None = None) -> Edited:
+    async def change(
+        self, site: Site, wanted: Service, *, operator_id: int, seen: str, choice: Choice | None = None
+    ) -> Edited:
         """What a service is from now on. `seen` is the fingerprint of what it was when its form was shown.
 
         Raises Changed if it is another by now, InvalidRequest with `field`, NotFound.
@@ -46,7 +53,10 @@ class Services:
             must_be_served(old, wanted)
             return replace(old, services=old.services | {wanted.key: wanted})
 
-        return await self._edits.save(site, make, services=[wanted.key], choice=choice)
+        def log(at: datetime) -> Entry:
+            return Entry(site.id, operator_id, Deed.SERVICE_CHANGED, at, wanted.key)
+
+        return await self._edits.save(site, make, log=log, services=[wanted.key], choice=choice)
 
 
 def must_be_served(schedule: Schedule, service: Service) -> None:

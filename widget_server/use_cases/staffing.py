@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
+from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.schedule import DayOff, Schedule, Shift, StaffMember
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound
@@ -19,7 +20,15 @@ class Staffing:
     def __init__(self, edits: Edits) -> None:
         self._edits = edits
 
-    async def add(self, site: Site, wanted: StaffMember, shifts: Sequence[Shift], days_off: Sequence[date]) -> str:
+    async def add(
+        self,
+        site: Site,
+        wanted: StaffMember,
+        shifts: Sequence[Shift],
+        days_off: Sequence[date],
+        *,
+        operator_id: int,
+    ) -> str:
         """A new staff member, and their key: the wanted one, with a number where somebody has that.
 
         Raises InvalidRequest.
@@ -32,7 +41,10 @@ class Staffing:
             made.append(free_key(wanted.key, old.staff))
             return _with_member(old, replace(wanted, key=made[-1]), shifts, days_off)
 
-        await self._edits.save(site, make, services=())
+        def log(at: datetime) -> Entry:
+            return Entry(site.id, operator_id, Deed.STAFF_ADDED, at, made[-1])
+
+        await self._edits.save(site, make, log=log, services=())
         return made[-1]
 
     async def change(
@@ -42,6 +54,7 @@ class Staffing:
         shifts: Sequence[Shift],
         days_off: Sequence[date],
         *,
+        operator_id: int,
         services: Sequence[str],
         seen: str,
         choice: Choice | None = None,
@@ -59,7 +72,10 @@ class Staffing:
                 raise Changed("Somebody has changed this staff member meanwhile.")
             return _with_member(old, wanted, shifts, days_off)
 
-        return await self._edits.save(site, make, services=services, choice=choice)
+        def log(at: datetime) -> Entry:
+            return Entry(site.id, operator_id, Deed.STAFF_CHANGED, at, wanted.key)
+
+        return await self._edits.save(site, make, log=log, services=services, choice=choice)
 
 
 def fingerprint_of(schedule: Schedule, staff: str) -> str:

@@ -138,7 +138,7 @@ class Calendar {
     const button = this.#undoButton;
     if (button) button.hidden = this.#undos.length === 0;
     const note = this.#form.querySelector("[data-unsaved]");
-    if (note) note.textContent = this.#undos.length > 0 ? "Not saved yet" : "";
+    if (note) note.textContent = this.#undos.length > 0 ? "Not saved yet" : "Nothing to save.";
   }
 }
 

@@ -62,7 +62,7 @@ async def save(request: Request, signed_in: SignedIn) -> Response:
 async def remove(request: Request, signed_in: SignedIn) -> Response:
     await read_form_of(request, signed_in.session)
     site, _ = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    await use_cases(request).blackouts.remove(site, request.path_params["blackout"])
+    await use_cases(request).blackouts.remove(site, request.path_params["blackout"], operator_id=signed_in.operator.id)
     return go(f"/admin/sites/{site.key}/blackouts?saved=removed")
 
 
@@ -73,7 +73,7 @@ async def _save(request: Request, signed_in: SignedIn, blackout_id: int | None) 
         find(schedule, blackout_id)
     wanted, edited = read_blackout(form, schedule), None
     if wanted is not None and not form.errors:
-        edited = await _write(request, site, schedule, replace(wanted, id=blackout_id), form)
+        edited = await _write(request, signed_in, site, schedule, replace(wanted, id=blackout_id), form)
         if edited is not None and edited.is_saved:
             return go(f"/admin/sites/{site.key}/blackouts?saved=1")
     site, schedule = await use_cases(request).sites.read(site)
@@ -82,11 +82,13 @@ async def _save(request: Request, signed_in: SignedIn, blackout_id: int | None) 
     return _show(request, signed_in, site, schedule, blackout_id, form, status=422, impact=impact)
 
 
-async def _write(request: Request, site: Site, schedule: Schedule, wanted: Blackout, form: Form) -> Edited | None:
-    choice = chosen(form)
+async def _write(
+    request: Request, signed_in: SignedIn, site: Site, schedule: Schedule, wanted: Blackout, form: Form
+) -> Edited | None:
+    choice, operator_id = chosen(form), signed_in.operator.id
     try:
         edited = await use_cases(request).blackouts.save(
-            site, wanted, shown=schedule, seen=form.text("seen"), choice=choice
+            site, wanted, operator_id=operator_id, shown=schedule, seen=form.text("seen"), choice=choice
         )
     except Changed:
         form.refuse("page", "Somebody saved other details meanwhile. Here are yours: check them and save once more.")
@@ -95,7 +97,7 @@ async def _write(request: Request, site: Site, schedule: Schedule, wanted: Black
         form.refuse(refusal.details.get("field", "page"), refusal.message)
         return None
     if edited.is_saved and choice is Choice.CANCEL:
-        await use_cases(request).edits.cancel(site, edited.consequences.slots)
+        await use_cases(request).edits.cancel(site, edited.consequences.slots, operator_id=operator_id)
     return edited
 
 

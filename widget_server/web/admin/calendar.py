@@ -67,7 +67,7 @@ async def update(request: Request, signed_in: SignedIn) -> Response:
         return await _show(request, signed_in, site, schedule, service, first, form, status=422 if form.errors else 200)
     wanted, edited = read_calendar(form, schedule, service, first), None
     if not form.errors:
-        edited = await _update(request, site, service, wanted, form)
+        edited = await _update(request, signed_in, site, service, wanted, form)
         if edited is not None and edited.is_saved:
             return go(f"/admin/sites/{site.key}/services/{service.key}/calendar?week={first}&saved=1")
     site, schedule = await use_cases(request).sites.read(site)
@@ -78,10 +78,18 @@ async def update(request: Request, signed_in: SignedIn) -> Response:
     )
 
 
-async def _update(request: Request, site: Site, service: Service, wanted: Wanted, form: Form) -> Edited | None:
+async def _update(
+    request: Request, signed_in: SignedIn, site: Site, service: Service, wanted: Wanted, form: Form
+) -> Edited | None:
     try:
         return await use_cases(request).calendar.update(
-            site, service.key, wanted.openings, wanted.rules, seen=form.text("seen"), choice=chosen(form)
+            site,
+            service.key,
+            wanted.openings,
+            wanted.rules,
+            operator_id=signed_in.operator.id,
+            seen=form.text("seen"),
+            choice=chosen(form),
         )
     except Changed:
         form.refuse("page", "Somebody saved other times meanwhile. Here are yours: check them and update once more.")

@@ -45,7 +45,7 @@ async def add(request: Request, signed_in: SignedIn) -> Response:
     wanted = read_service(form, new_service(site))
     if not form.errors:
         try:
-            key = await use_cases(request).services.add(site, wanted)
+            key = await use_cases(request).services.add(site, wanted, operator_id=signed_in.operator.id)
             return go(f"/admin/sites/{site.key}/services/{key}/calendar?new=1")
         except InvalidRequest as refusal:
             form.refuse(refusal.details.get("field", "page"), refusal.message)
@@ -64,7 +64,7 @@ async def save(request: Request, signed_in: SignedIn) -> Response:
     service = service_of(request, schedule)
     wanted, edited = read_service(form, service), None
     if not form.errors:
-        edited = await _save(request, site, wanted, form, chosen(form))
+        edited = await _save(request, signed_in, site, wanted, form)
         if edited is not None and edited.is_saved:
             return go(f"/admin/sites/{site.key}/services/{service.key}?saved=1")
     site, schedule = await use_cases(request).sites.read(site)
@@ -79,9 +79,12 @@ def service_of(request: Request, schedule: Schedule) -> Service:
     return service
 
 
-async def _save(request: Request, site: Site, wanted: Service, form: Form, choice: Choice | None) -> Edited | None:
+async def _save(request: Request, signed_in: SignedIn, site: Site, wanted: Service, form: Form) -> Edited | None:
+    choice, operator_id = chosen(form), signed_in.operator.id
     try:
-        edited = await use_cases(request).services.change(site, wanted, seen=form.text("seen"), choice=choice)
+        edited = await use_cases(request).services.change(
+            site, wanted, operator_id=operator_id, seen=form.text("seen"), choice=choice
+        )
     except Changed:
         form.refuse("page", _CHANGED_MEANWHILE)
         return None
@@ -91,7 +94,7 @@ async def _save(request: Request, site: Site, wanted: Service, form: Form, choic
     if edited.consequences.too_full:
         form.refuse("capacity", "Somewhere more seats than that are taken already: see below.")
     if edited.is_saved and choice is Choice.CANCEL:
-        await use_cases(request).edits.cancel(site, edited.consequences.slots)
+        await use_cases(request).edits.cancel(site, edited.consequences.slots, operator_id=operator_id)
     return edited
 
 

@@ -48,7 +48,9 @@ async def add(request: Request, signed_in: SignedIn) -> Response:
     wanted = read_member(form, schedule, _NOBODY)
     if not form.errors:
         try:
-            key = await use_cases(request).staffing.add(site, wanted.member, wanted.shifts, wanted.days_off)
+            key = await use_cases(request).staffing.add(
+                site, wanted.member, wanted.shifts, wanted.days_off, operator_id=signed_in.operator.id
+            )
             return go(f"/admin/sites/{site.key}/staff/{key}?saved=1")
         except InvalidRequest as refusal:
             form.refuse(refusal.details.get("field", "page"), refusal.message)
@@ -67,7 +69,7 @@ async def save(request: Request, signed_in: SignedIn) -> Response:
     member = _member_of(request, schedule)
     wanted, edited = read_member(form, schedule, member), None
     if not form.errors:
-        edited = await _save(request, site, schedule, wanted, form)
+        edited = await _save(request, signed_in, site, schedule, wanted, form)
         if edited is not None and edited.is_saved:
             return go(f"/admin/sites/{site.key}/staff/{member.key}?saved=1")
     site, schedule = await use_cases(request).sites.read(site)
@@ -76,14 +78,17 @@ async def save(request: Request, signed_in: SignedIn) -> Response:
     return _show(request, signed_in, site, schedule, schedule.staff[member.key], form, status=422, impact=impact)
 
 
-async def _save(request: Request, site: Site, schedule: Schedule, wanted: Wanted, form: Form) -> Edited | None:
-    choice = chosen(form)
+async def _save(
+    request: Request, signed_in: SignedIn, site: Site, schedule: Schedule, wanted: Wanted, form: Form
+) -> Edited | None:
+    choice, operator_id = chosen(form), signed_in.operator.id
     try:
         edited = await use_cases(request).staffing.change(
             site,
             wanted.member,
             wanted.shifts,
             wanted.days_off,
+            operator_id=operator_id,
             services=sorted(by_shift(schedule)),
             seen=form.text("seen"),
             choice=choice,
@@ -95,7 +100,7 @@ async def _save(request: Request, site: Site, schedule: Schedule, wanted: Wanted
         form.refuse(refusal.details.get("field", "page"), refusal.message)
         return None
     if edited.is_saved and choice is Choice.CANCEL:
-        await use_cases(request).edits.cancel(site, edited.consequences.slots)
+        await use_cases(request).edits.cancel(site, edited.consequences.slots, operator_id=operator_id)
     return edited
 
 
