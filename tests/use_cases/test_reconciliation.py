@@ -147,3 +147,25 @@ async def test_more_holds_than_a_sweep_takes_at_once_all_end(house: House, monke
 
     assert await reconciliation(house).sweep("tenuto") == many
     assert await reconciliation(house).sweep("tenuto") == 0
+
+
+async def test_holds_end_on_time_while_sql_does_not_answer_for_a_pin(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def hangs(*_: Any) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    anna, ben = house.guest(), house.guest()
+    await anna.hold((slot(), 2))
+    await ben.hold()
+    monkeypatch.setattr(Bookings, "give_up", hangs)
+    async with working(house):
+        await house.pin(anna, window=A_SECOND)
+        await asyncio.wait_for(asked.wait(), WITHIN_S)
+
+        await house.advance(timedelta(minutes=10))
+        await house.guest().hold()  # wakes the worker
+        assert await until(house, booked=0, held=3) < WITHIN_S

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -30,6 +31,8 @@ RESOLVE_AGAIN_AFTER = timedelta(seconds=2)
 """A pin that could not be resolved, as SQL was away, is within seconds of its return."""
 CLOCK_STEP_MAX = timedelta(seconds=2)
 PRUNE_EVERY_S = 600.0
+PINS_WAITING_MAX = 1_000
+"""So many pins past their time wait for SQL to say what became of them; the sweep names all others again."""
 _LOOK_EVERY_S = 1.0
 _FAILED_PAUSE_S = 1.0
 
@@ -66,6 +69,7 @@ class Reconciliation:
         """Partition -> entries of its feed that are gone, and nobody here has looked after it yet."""
         self._unsettled: dict[str, set[str]] = {}
         """Partition -> sites whose pins may have an outcome that this Redis does not know. None: of all of them."""
+        self._overdue: asyncio.Queue[tuple[str, str]] = asyncio.Queue(PINS_WAITING_MAX)
         self._delivering = asyncio.Lock()
         self._delivery = Delivery(
             catalog=catalog,
@@ -103,6 +107,7 @@ class Reconciliation:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_forever("fill", lambda: self._fill_or_wait(partition)))
             tasks.create_task(_forever("sweep", lambda: self._sweep(partition)))
+            tasks.create_task(_forever("resolve", self._resolve_next))
             tasks.create_task(_forever("deliver", self._deliver_or_wait))
             tasks.create_task(_forever("watch", lambda: self._watch_for_losses(partition)))
             tasks.create_task(_forever("audit", lambda: self._go_round(partition)))
@@ -138,14 +143,10 @@ class Reconciliation:
 
     async def sweep(self, partition: str) -> int:
         """End all holds that are due, resolve pins that nobody did, and return how many holds ended."""
-        ended = 0
-        while True:
-            swept = await self._engine.sweep(partition, retry=RESOLVE_AGAIN_AFTER)
-            ended += swept.ended
-            for site_key, hold_id in swept.to_resolve:
-                await self._delivery.resolve(site_key, hold_id)
-            if swept.next_due is None or swept.next_due > swept.now:
-                return ended
+        ended, overdue = await self._end_due(partition)
+        for site_key, hold_id in overdue:
+            await self._delivery.resolve(site_key, hold_id)
+        return ended
 
     async def prune(self, partition: str) -> int:
         """Forget what nobody needs any more, and return how much: pins that were given up long ago."""
@@ -153,8 +154,26 @@ class Reconciliation:
         return sum([await self._store.prune(site.id, at) for site in await self._sites_of(partition)])
 
     async def _sweep(self, partition: str) -> None:
-        await self.sweep(partition)
+        """Holds end on time also while SQL is slow: its pins are for another task."""
+        _, overdue = await self._end_due(partition)
+        with suppress(asyncio.QueueFull):
+            for pin in overdue:
+                self._overdue.put_nowait(pin)
         await self._feed.wait_until(partition, None)
+
+    async def _end_due(self, partition: str) -> tuple[int, list[tuple[str, str]]]:
+        """How many holds ended, and the pins past their time, by site key and hold id."""
+        ended, overdue = 0, list[tuple[str, str]]()
+        while True:
+            swept = await self._engine.sweep(partition, retry=RESOLVE_AGAIN_AFTER)
+            ended += swept.ended
+            overdue += swept.to_resolve
+            if swept.next_due is None or swept.next_due > swept.now:
+                return ended, overdue
+
+    async def _resolve_next(self) -> None:
+        site_key, hold_id = await self._overdue.get()
+        await self._delivery.resolve(site_key, hold_id)
 
     async def _deliver_or_wait(self) -> None:
         """For all partitions: of their tasks one is at it, and the others wait."""
