@@ -19,12 +19,13 @@ from widget_server.engine.connection import connect
 from widget_server.engine.embedded import EmbeddedRedis, start_or_attach
 from widget_server.engine.feed import Feed
 from widget_server.engine.inspection import Inspection
+from widget_server.engine.live_holds import LiveHolds
 from widget_server.engine.mending import Mending
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Fault, Unavailable
 from widget_server.live.hub import Hub
 from widget_server.settings import Settings
-from widget_server.store import audit, operators, outbox, schedule, sightings
+from widget_server.store import audit, audit_log, operators, outbox, schedule, sightings
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import dashboard as stored_dashboard
 from widget_server.store import sites as stored_sites
@@ -38,6 +39,7 @@ from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
+from widget_server.use_cases.operations import Operations
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling
@@ -139,19 +141,21 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         reconciliation=reconciliation,
         clock=clock,
     )
+    key = secret_key(settings)
+    bookings = Bookings(
+        catalog=catalog,
+        engine=engine,
+        store=store,
+        scheduling=scheduling,
+        reconciliation=reconciliation,
+        clock=clock,
+        key=key,
+    )
     use_cases = UseCases(
         catalog=catalog,
         availability=availability,
         next_dates=NextDates(catalog=catalog, availability=availability, clock=clock),
-        bookings=Bookings(
-            catalog=catalog,
-            engine=engine,
-            store=store,
-            scheduling=scheduling,
-            reconciliation=reconciliation,
-            clock=clock,
-            key=secret_key(settings),
-        ),
+        bookings=bookings,
         reconciliation=reconciliation,
         scheduling=scheduling,
         sites=Sites(
@@ -172,6 +176,15 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         ),
         offers=Offers(availability),
         sightings=Sightings(sightings.Sightings(database), clock),
+        operations=Operations(
+            live_holds=LiveHolds(connection),
+            engine=engine,
+            bookings=bookings,
+            store=store,
+            audit_log=audit_log.AuditLog(database),
+            clock=clock,
+            key=key,
+        ),
         readiness=Readiness(
             {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
         ),

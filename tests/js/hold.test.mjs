@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Refused, Unreachable } from "../../widget_static/widget/api.js";
-import { HoldKeeper } from "../../widget_static/widget/hold.js";
+import { HoldKeeper, mayBeOurs } from "../../widget_static/widget/hold.js";
 
 const LINES = [{ slot: "yoga.20261126T0830Z.60", seats: 2 }];
 const ANNA = { customer: { name: "Anna", email: "", zone: "UTC", locale: "en" } };
@@ -142,6 +142,18 @@ test("a hold is over only when the server says so", async () => {
   assert.equal(await anna.check(), null);
 });
 
+test("a hold that the operator has booked is over, and known to be booked", async () => {
+  const { server, keeper: anna } = keeper();
+  await anna.take(LINES);
+  server.holds.set(anna.current.id, "confirmed");
+
+  assert.equal(await anna.check(), null);
+  assert.ok(anna.wasBooked);
+
+  await anna.take(LINES);
+  assert.ok(!anna.wasBooked);
+});
+
 test("a hold found after a reload belongs to the same visitor", async () => {
   const { server, keeper: anna } = keeper();
   await anna.take(LINES);
@@ -166,4 +178,20 @@ test("giving back is told at once and repeated until it arrived", async () => {
   await new Promise((resolve) => setTimeout(resolve, 2_000));
 
   assert.equal(server.holds.get(id), "released");
+});
+
+test("news that may be of our own hold is told from what others do", () => {
+  const before = { held: 5, booked: 3, version: 7 };
+  const after = (held, booked, version = 8) => mayBeOurs(before, { held, booked, version }, 2);
+
+  assert.ok(after(3, 3), "ours may have been given back");
+  assert.ok(after(3, 5), "ours may have been booked");
+  assert.ok(after(5, 3), "ours may have been prolonged");
+  assert.ok(after(1, 3), "ours is surely gone");
+  assert.ok(after(7, 3, 9), "we have missed a step");
+  assert.ok(mayBeOurs(undefined, before, 2), "we have not seen it before");
+  assert.ok(!after(6, 3), "somebody else took a seat");
+  assert.ok(!after(4, 3), "somebody else gave one back");
+  assert.ok(!after(4, 4), "somebody else has booked");
+  assert.ok(!after(5, 2), "somebody else has cancelled");
 });

@@ -7,12 +7,14 @@ from datetime import datetime
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import BookingState, Customer
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState, OutcomeState
 from widget_server.domain.slots import OfferedSlot
 from widget_server.ids import new_order_number
 from widget_server.store import meetings
+from widget_server.store.audit_log import put_entry
 from widget_server.store.database import insert
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_CONFIRMED, tell_engine
@@ -50,6 +52,8 @@ class Confirmation:
     """Of a secret that follows from the hold's: whoever was told no under it cannot succeed."""
     at: datetime
     """When it began, before the hold was pinned."""
+    entry: Entry | None = None
+    """For the audit log, where an operator has booked for the customer."""
 
     def __post_init__(self) -> None:
         assert self.lines
@@ -74,6 +78,8 @@ async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Ord
     )
     meeting_ids = await _take_seats(session, wanted)
     await _write_order(session, wanted, meeting_ids)
+    if wanted.entry is not None:
+        put_entry(session, wanted.entry)
     tell_engine(session, BOOKING_CONFIRMED, wanted.site_id, wanted.hold_id, fence=wanted.fence, at=wanted.at)
     found = await read_order(session, wanted.site_id, wanted.hold_id)
     assert found is not None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from widget_server.domain import policies
+from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Order
@@ -42,6 +43,8 @@ class WantedConfirmation:
     visit: Visit
     digest: str
     """All that was sent, in one text: the same again gets the same answer, anything else is refused."""
+    entry: Entry | None = None
+    """For the audit log, where an operator books for the customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ class Bookings(Rescheduling):
 
     async def _confirm(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Confirmed:
         digest, began_at = hash_secret(f"{ref.secret_hash}\0{wanted.digest}"), self._clock.now()
-        site, hold_id, owner = listing.site, ref.hold_id, hash_secret(self._order_secret(ref))
+        site, hold_id, owner = listing.site, ref.hold_id, hash_secret(self.order_secret(ref))
         try:
             pin = await self._pin(listing, ref, wanted)
         except (NotYours, Unavailable):
@@ -211,8 +214,9 @@ class Bookings(Rescheduling):
             customer=wanted.customer,
             digest=digest,
             order_number=new_order_number(),
-            order_secret_hash=hash_secret(self._order_secret(ref)),
+            order_secret_hash=hash_secret(self.order_secret(ref)),
             at=began_at,
+            entry=wanted.entry,
         )
 
     def _may_hold(self, listing: Listing, lines: Sequence[Line]) -> list[OfferedSlot]:
@@ -237,9 +241,9 @@ class Bookings(Rescheduling):
         return hold.state in (HoldState.HELD, HoldState.PAYING)
 
     def _answer(self, ref: HoldRef, order: Order) -> Confirmed:
-        return Confirmed(order, self._order_secret(ref), self._clock.now())
+        return Confirmed(order, self.order_secret(ref), self._clock.now())
 
-    def _order_secret(self, ref: HoldRef) -> str:
+    def order_secret(self, ref: HoldRef) -> str:
         """Derived, not stored: a repeated confirmation has to get the same one."""
         return keyed(self._key, "order secret", f"{ref.site_key}/{ref.hold_id}/{ref.secret_hash}")
 

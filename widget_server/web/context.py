@@ -13,6 +13,7 @@ from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
+from widget_server.use_cases.operations import Operations
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling
@@ -39,6 +40,7 @@ class UseCases:
     dashboard: Dashboard
     offers: Offers
     sightings: Sightings
+    operations: Operations
     readiness: Readiness
 
 

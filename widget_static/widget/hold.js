@@ -17,6 +17,8 @@ export class HoldKeeper {
   /** @type {Hold | null} */ current = null;
   /** One that is just being given back: its seats are still counted as held. */
   /** @type {Hold | null} */ leaving = null;
+  /** Whether the last hold became a booking without us: the site's operator has booked it. */
+  wasBooked = false;
   visitor = newId();
   #api;
   #onChange;
@@ -81,6 +83,7 @@ export class HoldKeeper {
       const answer = await this.#api.findHold(hold);
       if (this.current !== hold) return this.current;
       const isOurs = answer.hold.state === "confirmed" && this.#sent?.id === hold.id;
+      this.wasBooked = answer.hold.state === "confirmed" && !isOurs;
       if (isOurs || answer.hold.state === "held" || answer.hold.state === "paying") return this.#set(hold, answer);
     } catch (problem) {
       if (isUnknown(problem)) throw problem;
@@ -161,6 +164,7 @@ export class HoldKeeper {
    * @param {import("./api.js").HoldAnswer} answer
    */
   #set({ id, secret }, { hold }) {
+    this.wasBooked = false;
     const { state, lines, version } = hold;
     const set = {
       id,
@@ -189,4 +193,17 @@ export class HoldKeeper {
  */
 export function isUnknown(problem) {
   return problem instanceof Unreachable || (problem instanceof Refused && problem.status >= 500);
+}
+
+/**
+ * Whether what has moved may have been our own hold: the site's operator can prolong it, give it back, or book it. What
+ * others do with it is one step, and changes no more seats than it has; of steps that we have missed nobody knows.
+ * @param {import("./availability.js").Slot | null | undefined} before
+ * @param {import("./availability.js").Slot} after
+ * @param {number} seats  of ours
+ */
+export function mayBeOurs(before, after, seats) {
+  if (after.held < seats || !before || after.version !== before.version + 1) return true;
+  const freed = before.held - after.held;
+  return freed === seats || (freed === 0 && before.booked === after.booked);
 }

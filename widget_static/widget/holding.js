@@ -32,6 +32,7 @@ export class Holding {
   #isChecking = false;
   #isConfirming = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #next;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #soon;
 
   /**
    * @param {Parts} parts
@@ -71,12 +72,16 @@ export class Holding {
   async #renew() {
     try {
       await this.keeper.renew();
-      const leftMs = (this.keeper.current?.expiresMs ?? 0) - this.#clock.now();
-      this.#page.announce(this.#words.say("countdown.renewed", { time: this.#words.duration(leftMs) }));
+      this.#tellRenewed();
     } catch (problem) {
       if (problem instanceof Unreachable) this.#page.warn(this.#words.say("problem.offline"));
       else await this.check();
     }
+  }
+
+  #tellRenewed() {
+    const leftMs = (this.keeper.current?.expiresMs ?? 0) - this.#clock.now();
+    this.#page.announce(this.#words.say("countdown.renewed", { time: this.#words.duration(leftMs) }));
   }
 
   /** Asks the server what became of it. */
@@ -84,8 +89,10 @@ export class Holding {
     if (this.#isChecking || this.#isConfirming || !this.keeper.current) return;
     this.#isChecking = true;
     try {
+      const before = this.keeper.current;
       const hold = await this.keeper.check();
       this.#page.calm();
+      if (hold && hold.expiresMs > before.expiresMs) this.#tellRenewed();
       if (hold?.state === "confirmed") await this.#listeners.onBookedUnheard();
       else if (hold && hold.expiresMs <= this.#clock.now()) this.checkIn(AGAIN_MS);
     } catch {
@@ -100,6 +107,17 @@ export class Holding {
   checkIn(ms) {
     clearTimeout(this.#next);
     this.#next = setTimeout(() => void this.check(), ms);
+  }
+
+  /**
+   * Because of news: however many come meanwhile, it is asked once.
+   * @param {number} ms
+   */
+  checkSoon(ms) {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      void this.check();
+    }, ms);
   }
 
   /**

@@ -258,15 +258,17 @@ export class Summary {
    * The hold is over. What was typed stays; what can be done depends on whether the seats are still free.
    * @param {import("./availability.js").Slot | undefined} slot  as it is now
    * @param {number} nowMs
+   * @param {boolean} wasBooked  by the site's operator, for this visitor
    */
-  end(slot, nowMs) {
+  end(slot, nowMs, wasBooked) {
     const { seats } = this.#choice;
-    const isFree = slot !== undefined && stateOf(slot, nowMs) === "open" && leftOf(slot) >= seats;
-    const key = isFree ? "ended.free" : slot && stateOf(slot, nowMs) === "held" ? "ended.held" : "ended.taken";
+    const isFree = !wasBooked && slot !== undefined && stateOf(slot, nowMs) === "open" && leftOf(slot) >= seats;
+    const key = wasBooked ? "ended.booked" : isFree ? "ended.free" : slot && stateOf(slot, nowMs) === "held" ? "ended.held" : "ended.taken";
     if (this.#hasEnded && key === this.#endedKey) return;
     const isNew = !this.#hasEnded;
     this.#hasEnded = true;
     this.#endedKey = key;
+    const title = this.#words.say(wasBooked ? "ended.booked_title" : "ended.title", { count: seats });
     const sentence = this.#words.say(key, { count: seats });
     const again =
       isFree &&
@@ -286,7 +288,7 @@ export class Summary {
       element(
         "div",
         {},
-        element("p", {}, element("strong", {}, this.#words.say("ended.title", { count: seats })), " ", sentence),
+        element("p", {}, element("strong", {}, title), " ", sentence),
         element("div", { class: "row" }, again, other),
       ),
     );
@@ -294,7 +296,7 @@ export class Summary {
     this.note.hidden = true;
     this.actions.hidden = true;
     this.element.classList.add("has-ended");
-    if (isNew) this.#listeners.announce(`${this.#words.say("ended.title", { count: seats })} ${sentence}`);
+    if (isNew) this.#listeners.announce(`${title} ${sentence}`);
   }
 
   async #holdAgain() {

@@ -6,6 +6,7 @@ import { Confirmation } from "./confirmation.js";
 import { addDays, dayAt, startOf } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
 import { Refused, Unreachable } from "./api.js";
+import { mayBeOurs } from "./hold.js";
 import { Holding } from "./holding.js";
 import { jittered } from "./patience.js";
 import { Picker } from "./picker.js";
@@ -290,7 +291,7 @@ export class Visit {
     if (!summary || !choice) return;
     if (hold) summary.showHeld(this.#words.time(hold.expiresMs, this.#zone.current));
     else if (!this.#site.holds_on) summary.showHeld(null);
-    else summary.end(this.#availability.slot(choice.slot.id), this.#clock.now());
+    else summary.end(this.#availability.slot(choice.slot.id), this.#clock.now(), this.#keeper.wasBooked);
     this.#showSummaryDay();
   }
 
@@ -353,6 +354,7 @@ export class Visit {
    * @param {number} epoch
    */
   seatsMoved(updates, epoch) {
+    const before = this.#choice && this.#availability.slot(this.#choice.slot.id);
     const changed = this.#availability.apply(updates, epoch);
     if (changed.some(({ id }) => id === this.#keeper.leaving?.lines[0].slot)) this.#keeper.leaving = null;
     if (changed.length) this.#tick();
@@ -360,7 +362,7 @@ export class Visit {
     const slot = changed.find(({ id }) => id === own);
     if (!slot || !this.#summary) return;
     if (!this.#keeper.current) this.#showHeld();
-    else if (slot.held < (this.#choice?.seats ?? 0)) this.#holding.checkIn(jittered(RECHECK_MS));
+    else if (mayBeOurs(before, slot, this.#choice?.seats ?? 0)) this.#holding.checkSoon(jittered(RECHECK_MS));
     if (!this.#site.holds_on && leftOf(slot) < (this.#choice?.seats ?? 0))
       this.#summary.complain(this.#words.say("problem.slot_full"));
   }

@@ -2,7 +2,7 @@
 
 from starlette.routing import Route
 
-from widget_server.web.admin import bookings, home, meetings, schedule, settings, signing_in
+from widget_server.web.admin import bookings, home, live, meetings, phone, schedule, settings, signing_in
 from widget_server.web.admin.refusals import refused_page
 from widget_server.web.admin.session import SitePage, at_site, signed_in_only
 from widget_server.web.forms import FORM_BYTES_MAX
@@ -34,12 +34,20 @@ routes = [
     ),
     _shown("", home.show_today),
     _shown("/bookings", bookings.list_bookings),
+    _shown("/bookings/new", phone.show_phone),
+    _sent("/bookings/new", phone.book_by_phone),
     _shown("/bookings.csv", bookings.export_bookings),
     _shown("/orders/{order}", bookings.show_order),
     _shown("/meetings/{slot}", meetings.show_meeting),
     _shown("/attendees", meetings.list_attendees),
     _shown("/attendees.csv", meetings.export_attendees),
     _sent("/orders/{order}/bookings/{booking:int}/cancellation", bookings.cancel_booking),
+    _shown("/live", live.show_live),
+    _shown("/live/holds", live.show_live_holds),
+    _sent("/live/{hold}/extension", live.extend_hold),
+    _sent("/live/{hold}/release", live.release_hold),
+    _shown("/live/{hold}/booking", live.show_hold_booking),
+    _sent("/live/{hold}/booking", live.book_hold),
     Route("/admin/sites/{site}/settings", signed_in_only(settings.show_settings)),
     Route(
         "/admin/sites/{site}/settings",

@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.dashboard import BookingLine
-from widget_server.errors import Refusal, TooLate
+from widget_server.errors import TooLate
 from widget_server.web.admin.looking import read_look
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.spreadsheet import Cell, spreadsheet
 from widget_server.web.admin.writing import amount
-from widget_server.web.context import use_cases
+from widget_server.web.context import base_url, use_cases
 from widget_server.web.forms import read_form_of
 
 _HEAD = (
@@ -45,18 +45,7 @@ async def export_bookings(request: Request, at: AtSite) -> Response:
 
 
 async def show_order(request: Request, at: AtSite) -> Response:
-    order, lines = await use_cases(request).dashboard.order(at.site, request.path_params["order"])
-    return page(
-        request,
-        "order",
-        at.signed_in,
-        site=at.site,
-        order=order,
-        lines=lines,
-        now=use_cases(request).dashboard.now(),
-        done=request.query_params.get("done", ""),
-        problem="",
-    )
+    return await _show_order(request, at, done=request.query_params.get("done", ""))
 
 
 async def cancel_booking(request: Request, at: AtSite) -> Response:
@@ -66,15 +55,29 @@ async def cancel_booking(request: Request, at: AtSite) -> Response:
     try:
         await dashboard.cancel(at.site, order_id, booking_id, operator_id=at.signed_in.operator.id)
     except TooLate as refusal:
-        return await _show_again(request, at, refusal)
+        return await _show_order(request, at, problem=refusal.message, status=refusal.status)
     return go(f"{at.path}/orders/{order_id}?done=cancelled")
 
 
-async def _show_again(request: Request, at: AtSite, refusal: Refusal) -> Response:
-    dashboard = use_cases(request).dashboard
-    order, lines = await dashboard.order(at.site, request.path_params["order"])
-    context = {"order": order, "lines": lines, "now": dashboard.now(), "done": "", "problem": refusal.message}
-    return page(request, "order", at.signed_in, refusal.status, site=at.site, **context)
+async def _show_order(
+    request: Request, at: AtSite, *, done: str = "", problem: str = "", status: int = 200
+) -> Response:
+    order_id, dashboard = request.path_params["order"], use_cases(request).dashboard
+    order, lines = await dashboard.order(at.site, order_id)
+    secret = await use_cases(request).operations.order_secret(at.site, order_id)
+    return page(
+        request,
+        "order",
+        at.signed_in,
+        status,
+        site=at.site,
+        order=order,
+        lines=lines,
+        link=f"{base_url(request)}/o/{at.site.key}/{order_id}#{secret}" if secret else "",
+        now=dashboard.now(),
+        done=done,
+        problem=problem,
+    )
 
 
 async def _rows(chunks: AsyncIterator[list[BookingLine]], zone: ZoneInfo) -> AsyncIterator[list[list[Cell]]]:

@@ -1,12 +1,15 @@
 """Where an operator arrives: at the list of their sites, or at what is on today in the only one."""
 
+from contextlib import suppress
 from datetime import time, timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.domain.wall_times import first_instant
+from widget_server.errors import Unavailable
 from widget_server.use_cases.dashboard import AGENDA_LINES
+from widget_server.use_cases.operations import LiveView
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import HOME, AtSite
@@ -28,6 +31,9 @@ async def show_today(request: Request, at: AtSite) -> Response:
     today = now.astimezone(zone).date()
     midnight, next_midnight = (first_instant(day, time(0), zone) for day in (today, today + timedelta(days=1)))
     agenda = await dashboard.agenda(at.site, midnight, next_midnight)
+    live: LiveView | None = None
+    with suppress(Unavailable):  # the agenda is worth showing by itself
+        live = await use_cases(request).operations.live(at.site)
     return page(
         request,
         "today",
@@ -38,5 +44,6 @@ async def show_today(request: Request, at: AtSite) -> Response:
         today=today,
         agenda=agenda,
         is_cut=sum(len(one.bookings) for one in agenda) >= AGENDA_LINES,
+        live=live,
         next=(await dashboard.agenda(at.site, next_midnight))[:_NEXT_SHOWN],
     )

@@ -43,7 +43,7 @@ templates.env.globals |= {
     "moment": writing.moment,
     "span": writing.span,
     "clock_span": writing.clock_span,
-    "day": writing.day,
+    "write_day": writing.day,
     "count": writing.count,
 }
 

@@ -1,0 +1,111 @@
+"""Booking by phone: what is free on a day, who it is for, and an order with a link to read out."""
+
+import re
+from datetime import date
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from widget_server.domain.holds import Line
+from widget_server.domain.policies import SEATS_MAX
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.slots import Slot, SlotState
+from widget_server.errors import IdConflict, InvalidRequest, NotFound, Refusal, Unavailable
+from widget_server.ids import is_id, new_id
+from widget_server.use_cases.offers import Offer
+from widget_server.web.admin.customer_form import read_customer
+from widget_server.web.admin.looking import read_day
+from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.session import AtSite
+from widget_server.web.context import use_cases
+from widget_server.web.forms import Form, read_form_of
+
+
+async def show_phone(request: Request, at: AtSite) -> Response:
+    asked, slot = request.query_params, _slot(request.query_params.get("slot", ""))
+    if slot is not None:
+        service, day = slot.service, slot.starts_at.astimezone(at.site.zone).date()
+    else:
+        service = asked.get("service", "")
+        day = read_day(asked.get("day", "")) or use_cases(request).dashboard.now().astimezone(at.site.zone).date()
+    if service not in at.schedule.services:
+        service = next(iter(at.schedule.services), "")
+    form = Form({"id": new_id(), "service": service, "day": day.isoformat(), "seats": "1"})
+    if slot is not None:
+        form.values["slot"] = slot.id
+    return await _show(request, at, form)
+
+
+async def book_by_phone(request: Request, at: AtSite) -> Response:
+    """Whatever is refused, all that was typed stays, and the times are shown as they are by now."""
+    form = await read_form_of(request, at.signed_in.session)
+    slot, seats = _slot(form.text("slot")), _seats(form, at.schedule)
+    if slot is None:
+        form.refuse("slot", "Choose a time.")
+    if not is_id(form.text("id")):
+        form.values["id"] = new_id()
+    wanted = read_customer(form, at.site, seats=seats or SEATS_MAX)
+    if form.errors or slot is None or seats is None or wanted is None:
+        return await _show(request, at, form, status=422)
+    operations, order_id = use_cases(request).operations, form.text("id")
+    try:
+        await operations.book(at.site, order_id, Line(slot, seats), wanted, operator_id=at.signed_in.operator.id)
+    except Unavailable as refusal:
+        form.refuse("page", f"{refusal.message} Nothing is lost: send it once more.")  # under the same id
+        return await _show(request, at, form, status=refusal.status)
+    except IdConflict:
+        return go(f"{at.path}/orders/{order_id}?done=before")
+    except Refusal as refusal:
+        form.refuse("slot", refusal.message)
+        form.values["id"] = new_id()
+        return await _show(request, at, form, status=refusal.status)
+    return go(f"{at.path}/orders/{order_id}?done=booked")
+
+
+async def _show(request: Request, at: AtSite, form: Form, status: int = 200) -> Response:
+    day, service = read_day(form.text("day")), form.text("service")
+    offers = await _offers(request, at, service, day, form) if day else []
+    chosen, kept = at.schedule.services.get(service), _slot(form.text("slot"))
+    return page(
+        request,
+        "phone",
+        at.signed_in,
+        status,
+        site=at.site,
+        schedule=at.schedule,
+        form=form,
+        day=day,
+        offers=offers,
+        kept=kept if status != 200 and all(offer.slot != kept for offer in offers) else None,
+        is_sent=status != 200,
+        seats_max=min(chosen.seats_per_booking_max, SEATS_MAX) if chosen else 1,
+        any_open=any(offer.state is SlotState.OPEN for offer in offers),
+    )
+
+
+async def _offers(request: Request, at: AtSite, service: str, day: date, form: Form) -> list[Offer]:
+    try:
+        return await use_cases(request).offers.on(at.site, service, day)
+    except (InvalidRequest, NotFound):
+        return []
+    except Unavailable as refusal:
+        form.refuse("page", f"What is free is not known just now. {refusal.message}")
+        return []
+
+
+def _slot(typed: str) -> Slot | None:
+    try:
+        return Slot.parse(typed)
+    except ValueError:
+        return None
+
+
+def _seats(form: Form, schedule: Schedule) -> int | None:
+    service = schedule.services.get(form.text("service"))
+    most = min(service.seats_per_booking_max, SEATS_MAX) if service else SEATS_MAX
+    typed = form.text("seats")
+    seats = int(typed) if re.fullmatch(r"\d{1,3}", typed, re.ASCII) else 0
+    if not 1 <= seats <= most:
+        form.refuse("seats", f"Between 1 and {most}.")
+        return None
+    return seats

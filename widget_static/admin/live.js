@@ -1,0 +1,144 @@
+// @ts-check
+/**
+ * The list of live holds, moving by itself: the public feed tells that something has moved, and the list is read again.
+ * What has not changed stays as it is, so that whatever the operator is just doing in it is left alone.
+ */
+
+const TICK_MS = 250;
+/** So soon after news is the list read, and no more often. */
+const READ_AFTER_MS = 250;
+/** It is read this often in any case: a stream may be broken without anybody noticing. */
+const POLL_MS = 15_000;
+const NEWS = ["seats", "schedule", "reset"];
+
+/** @param {HTMLElement} room */
+export function liveHolds(room) {
+  new LiveList(room, room.dataset.live ?? "", room.dataset.feed ?? "").begin();
+}
+
+class LiveList {
+  #room;
+  #url;
+  #feedUrl;
+  #line;
+  /** @type {EventSource | null} */ #feed = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #next;
+  #isReading = false;
+  #isStale = false;
+  /** Server's clock less ours. */
+  #aheadMs = 0;
+
+  /**
+   * @param {HTMLElement} room
+   * @param {string} url
+   * @param {string} feedUrl
+   */
+  constructor(room, url, feedUrl) {
+    this.#room = room;
+    this.#url = url;
+    this.#feedUrl = feedUrl;
+    this.#line = room.parentElement?.querySelector("[data-line]") ?? null;
+  }
+
+  begin() {
+    document.querySelector("[data-again]")?.remove();
+    this.#learnTime(this.#room);
+    this.#listen();
+    setInterval(() => this.#tick(), TICK_MS);
+    setInterval(() => this.#poll(), POLL_MS);
+    this.#tick();
+  }
+
+  #listen() {
+    this.#feed = new EventSource(this.#feedUrl);
+    this.#feed.addEventListener("hello", () => this.#say(""));
+    for (const kind of NEWS) this.#feed.addEventListener(kind, () => this.#readSoon());
+    this.#feed.addEventListener("error", () => this.#say("News do not come in just now; this list looks again by itself."));
+  }
+
+  #poll() {
+    if (document.hidden) return;
+    if (this.#feed?.readyState === EventSource.CLOSED) this.#listen();
+    this.#readSoon();
+  }
+
+  #readSoon() {
+    this.#isStale = true;
+    this.#next ??= setTimeout(() => void this.#read(), READ_AFTER_MS);
+  }
+
+  async #read() {
+    this.#next = undefined;
+    if (this.#isReading) return;
+    this.#isReading = true;
+    this.#isStale = false;
+    try {
+      const answer = await fetch(this.#url, { cache: "no-store" });
+      // Signed out meanwhile: to the door.
+      if (answer.redirected) return location.reload();
+      if (answer.ok) this.#take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch {
+      this.#say("The server cannot be reached; this list looks again by itself.");
+    } finally {
+      this.#isReading = false;
+      if (this.#isStale) this.#readSoon();
+    }
+  }
+
+  /** @param {Document} page */
+  #take(page) {
+    this.#learnTime(page.body);
+    const present = new Map(this.#rows(this.#room).map((row) => [row.dataset.hold, row]));
+    const active = document.activeElement;
+    const focused = active instanceof HTMLElement && this.#room.contains(active) ? active : null;
+    const hold = focused?.closest("li")?.dataset.hold;
+    for (const row of this.#rows(page.body)) {
+      const same = present.get(row.dataset.hold);
+      if (same && same.dataset.stamp === row.dataset.stamp) row.replaceWith(same);
+    }
+    this.#room.replaceChildren(...page.body.childNodes);
+    this.#tick();
+    if (focused) this.#keepFocus(focused, hold);
+  }
+
+  /**
+   * @param {HTMLElement} focused
+   * @param {string | undefined} hold
+   */
+  #keepFocus(focused, hold) {
+    const act = focused.dataset.act;
+    const row = this.#rows(this.#room).find((each) => each.dataset.hold === hold);
+    const same = this.#room.contains(focused) ? focused : row?.querySelector(`[data-act="${act}"]`);
+    const wanted = same ?? document.getElementById("live-title");
+    if (wanted instanceof HTMLElement && wanted !== document.activeElement) wanted.focus();
+  }
+
+  /**
+   * @param {ParentNode} within
+   * @returns {HTMLElement[]}
+   */
+  #rows(within) {
+    return [...within.querySelectorAll("li")].filter((row) => row.dataset.hold);
+  }
+
+  /** @param {ParentNode} within */
+  #learnTime(within) {
+    const told = /** @type {HTMLElement | null} */ (within.querySelector("[data-now]"))?.dataset.now;
+    if (told) this.#aheadMs = Date.parse(told) - Date.now();
+  }
+
+  #tick() {
+    for (const place of this.#room.querySelectorAll("[data-ends]")) {
+      const ends = Date.parse(/** @type {HTMLElement} */ (place).dataset.ends ?? "");
+      const left = Math.max(0, Math.ceil((ends - Date.now() - this.#aheadMs) / 1000));
+      const text = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+      if (place.textContent !== text) place.textContent = text;
+      place.classList.toggle("is-urgent", left < 60);
+    }
+  }
+
+  /** @param {string} sentence */
+  #say(sentence) {
+    if (this.#line && this.#line.textContent !== sentence) this.#line.textContent = sentence;
+  }
+}
