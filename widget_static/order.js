@@ -16,6 +16,8 @@ import { ZoneChoice } from "./widget/zone.js";
 /** @typedef {import("./widget/api.js").Order} Order */
 
 const CONFIRMING_MS = 2_000;
+/** No timer runs for longer, about 25 days. */
+const WAIT_MAX_MS = 2 ** 31 - 1;
 
 class OrderPage {
   #api;
@@ -28,6 +30,7 @@ class OrderPage {
   /** @type {Moving | null} */ #moving = null;
   #hasMoved = false;
   /** @type {string | null} */ #problem = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #waiting;
 
   /**
    * @param {{root: HTMLElement, words: import("./widget/words.js").Words, site: import("./widget/api.js").Site,
@@ -111,6 +114,7 @@ class OrderPage {
   #show() {
     const order = this.#order;
     if (!order) return;
+    this.#watchDeadlines();
     const words = this.#words;
     const names = [...new Set(order.bookings.flatMap(({ attendees }) => attendees ?? []))].filter((name) =>
       name.trim(),
@@ -152,7 +156,7 @@ class OrderPage {
     const isAhead = order.bookings.every(
       ({ state, starts_at }) => state === "confirmed" && Date.parse(starts_at) > this.#clock.now(),
     );
-    if (!isAhead || this.#moving || this.#isAsking || order.total.amount > 0) return null;
+    if (!isAhead || Date.parse(booking.move_until) <= this.#clock.now() || this.#moving || this.#isAsking || order.total.amount > 0) return null;
     const button = element(
       "button",
       { type: "button", class: "button move", "data-slot": booking.slot, onclick: () => void this.#move(booking) },
@@ -197,16 +201,19 @@ class OrderPage {
     if (order.bookings.every(({ state }) => state === "cancelled"))
       return element("p", { class: "quiet", role: "status" }, words.say("order.cancelled"));
     const isAhead = order.bookings.some(
-      ({ state, starts_at }) => state === "confirmed" && Date.parse(starts_at) > Date.now(),
+      ({ state, starts_at }) => state === "confirmed" && Date.parse(starts_at) > this.#clock.now(),
     );
     if (!isAhead) return null;
     const problem =
       this.#problem && element("p", { class: "notice is-problem", role: "alert" }, icon("warning"), this.#problem);
+    const deadline = this.#deadline(order);
+    if (Date.parse(order.cancel_until ?? "") <= this.#clock.now()) return element("div", {}, problem, deadline);
     if (!this.#isAsking)
       return element(
         "div",
         {},
         problem,
+        deadline,
         element(
           "button",
           { type: "button", class: "button", onclick: () => this.#ask(true) },
@@ -236,6 +243,30 @@ class OrderPage {
     );
   }
 
+  /**
+   * Until when there is a way back, or was; nothing where that is until it starts.
+   * @param {Order} order
+   */
+  #deadline(order) {
+    const [words, nowMs] = [this.#words, this.#clock.now()];
+    const untilMs = Date.parse(order.cancel_until ?? "");
+    if (order.bookings.some(({ starts_at }) => Date.parse(starts_at) === untilMs)) return null;
+    const canMove = order.total.amount === 0 && order.bookings.some(({ move_until }) => Date.parse(move_until) > nowMs);
+    const key = `${untilMs > nowMs ? "order.until" : "order.too_late"}${canMove === untilMs > nowMs ? "" : "_cancel"}`;
+    const time = words.moment(untilMs, this.zone.current);
+    return element("p", { class: "deadline quiet", role: "status" }, words.say(key, { time }));
+  }
+
+  /** Shows it anew when the next deadline has passed. */
+  #watchDeadlines() {
+    clearTimeout(this.#waiting);
+    const order = this.#order;
+    const instants = order?.bookings.flatMap(({ move_until, starts_at }) => [move_until, starts_at]) ?? [];
+    const leftMs = instants.map((at) => Date.parse(at) - this.#clock.now()).filter((left) => left > 0);
+    const nextMs = Math.min(...leftMs);
+    if (nextMs < WAIT_MAX_MS) this.#waiting = setTimeout(() => this.#show(), nextMs + 1);
+  }
+
   /** @param {boolean} isAsking */
   #ask(isAsking) {
     this.#isAsking = isAsking;
@@ -244,6 +275,12 @@ class OrderPage {
     /** @type {HTMLElement | null} */ (
       this.stage.querySelector(isAsking ? "[data-focus]" : ".button:last-child")
     )?.focus();
+  }
+
+  /** The deadline may be another one by now. */
+  async #lookAgain() {
+    this.#isAsking = false;
+    this.#order = (await this.#api.order(this.#claim).catch(() => null))?.order ?? this.#order;
   }
 
   /** @param {HTMLButtonElement} button */
@@ -255,7 +292,8 @@ class OrderPage {
       this.#isAsking = false;
       this.#problem = null;
     } catch (problem) {
-      this.#problem = sentenceFor(problem, this.#words);
+      this.#problem = sentenceFor(problem, this.#words, this.zone.current);
+      if (problem instanceof Refused && problem.code === "too_late") await this.#lookAgain();
     }
     this.#show();
     this.title.focus();

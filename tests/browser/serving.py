@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -20,14 +20,17 @@ from redis.asyncio import Redis
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.bootstrap import Parts, assembled
+from widget_server.domain.blackouts import Blackout
 from widget_server.domain.money import Money
 from widget_server.domain.schedule import Opening, Place, Service, ServiceKind
+from widget_server.domain.services import HORIZON_DAYS_DEFAULT
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
 from widget_server.domain.slots import Slot
 from widget_server.engine import keys
 from widget_server.engine.embedded import start_or_attach
 from widget_server.errors import Loading
 from widget_server.settings import Settings
+from widget_server.store.blackouts import put_blackout
 from widget_server.store.schedule import put_openings, put_service, put_settings
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -37,12 +40,19 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One service, offered every day from ten o'clock, and one after another."""
+    """One service, offered every day from ten o'clock unless told otherwise, and one after another."""
 
     key: str
     capacity: int
     seats_max: int
     slots_a_day: int = 2
+    days: tuple[date, ...] | None = None
+    """On these days only."""
+    starts: int = 10
+    notice_min: int = 0
+    horizon_days: int = HORIZON_DAYS_DEFAULT
+    cancel_until_min: int = 0
+    is_offered: bool = True
 
     def service(self) -> Service:
         return Service(
@@ -56,10 +66,17 @@ class Offer:
             seats_per_booking_max=self.seats_max,
             price=Money(0, "EUR"),
             access="Elm Street 12",
+            notice_min=self.notice_min,
+            horizon_days=self.horizon_days,
+            cancel_until_min=self.cancel_until_min,
+            is_offered=self.is_offered,
         )
 
     def openings(self) -> list[Opening]:
-        return [Opening(self.key, time(10), time(10 + self.slots_a_day), weekday=weekday) for weekday in range(7)]
+        hours = time(self.starts), time(self.starts + self.slots_a_day)
+        if self.days is not None:
+            return [Opening(self.key, *hours, day=day) for day in self.days]
+        return [Opening(self.key, *hours, weekday=weekday) for weekday in range(7)]
 
 
 LESSON = Offer("lesson", capacity=1, seats_max=1)
@@ -74,10 +91,10 @@ class Studio:
     url: str
     """Of the server, as the widget knows it."""
 
-    def slot(self, offer: Offer, number: int = 0) -> Slot:
-        """Of the day after tomorrow: so midnight may pass while a test runs."""
-        day = datetime.now(BERLIN).date() + timedelta(days=2)
-        starts_at = datetime.combine(day, time(10 + number), BERLIN).astimezone(UTC)
+    def slot(self, offer: Offer, number: int = 0, *, day: date | None = None) -> Slot:
+        """Of the day after tomorrow, unless told otherwise: so midnight may pass while a test runs."""
+        day = day or datetime.now(BERLIN).date() + timedelta(days=2)
+        starts_at = datetime.combine(day, time(offer.starts + number), BERLIN).astimezone(UTC)
         return Slot(offer.key, starts_at, starts_at + timedelta(hours=1))
 
 
@@ -165,6 +182,19 @@ class Server:
             site = await parts.sites.by_key(studio.key)
             assert site is not None
             await _set(parts, replace(site, **wanted), ())
+
+    async def offer(self, studio: Studio, *offers: Offer) -> None:
+        """What an operator would do with services and their openings."""
+        async with self.parts() as parts:
+            site = await parts.sites.by_key(studio.key)
+            assert site is not None
+            await _set(parts, site, offers)
+
+    async def black_out(self, studio: Studio, blackout: Blackout) -> None:
+        async with self.parts() as parts:
+            site = await parts.sites.by_key(studio.key)
+            assert site is not None
+            await parts.use_cases.scheduling.change(site, lambda session: put_blackout(session, site.id, blackout))
 
     async def first_run_link_of(self, studio: Studio) -> str:
         async with self.parts() as parts:

@@ -7,7 +7,7 @@ const YOGA = "yoga.20261126T0830Z.60";
 const DAY = { from: "2026-11-26", to: "2026-11-26" };
 const NOW = Date.parse("2026-11-21T12:00:00Z");
 
-function slot({ id = YOGA, held = 0, booked = 0, version = 0, frees_at = null } = {}) {
+function slot({ id = YOGA, held = 0, booked = 0, version = 0, frees_at = null, state = "open" } = {}) {
   return {
     id,
     starts_at: "2026-11-26T08:30:00Z",
@@ -16,14 +16,15 @@ function slot({ id = YOGA, held = 0, booked = 0, version = 0, frees_at = null } 
     held,
     booked,
     left: 12 - held - booked,
-    state: "open",
+    state,
     version,
     frees_at,
   };
 }
 
-function answer({ epoch = 1, slots = [slot()] } = {}) {
-  return { service: "yoga", zone: "Europe/Berlin", ...DAY, epoch, schedule_version: 1, feed_id: `${epoch}.1-0`, slots };
+function answer({ epoch = 1, slots = [slot()], notice_minutes = 0, why_not = {} } = {}) {
+  const head = { service: "yoga", zone: "Europe/Berlin", ...DAY, notice_minutes, epoch, schedule_version: 1 };
+  return { ...head, feed_id: `${epoch}.1-0`, slots, why_not };
 }
 
 const update = (seats) => ({ slot: YOGA, held: 0, booked: 0, frees_at: null, ...seats });
@@ -150,4 +151,47 @@ test("a day is held when nothing is free and something may free up", async () =>
   assert.equal(dayStateOf([one, other], NOW), "held");
   assert.equal(dayStateOf([one], NOW), "full");
   assert.equal(dayStateOf([], NOW), null);
+});
+
+test("a slot closes when it starts too soon, and one that the operator has closed is closed", async () => {
+  const availability = await knowing(answer({ notice_minutes: 120 }));
+  const { startsMs } = availability.slot(YOGA);
+
+  assert.equal(stateOf(availability.slot(YOGA), startsMs - 120 * 60_000 - 1), "open");
+  assert.equal(stateOf(availability.slot(YOGA), startsMs - 120 * 60_000), "closed");
+  const closed = await knowing(answer({ slots: [slot({ state: "closed" })] }));
+  assert.equal(stateOf(closed.slot(YOGA), NOW), "closed");
+  assert.equal(dayStateOf([closed.slot(YOGA)], NOW), null);
+});
+
+test("why a day has nothing is what was told of it, or what its slots show", async () => {
+  const why = (availability, nowMs = NOW, slots = []) =>
+    availability.whyNot(slots, { service: "yoga", days: [DAY.from], nowMs });
+
+  assert.equal(why(await knowing(answer({ slots: [], why_not: { [DAY.from]: "blackout" } }))), "blackout");
+  assert.equal(why(await knowing(answer({ slots: [] }))), "outside_opening_hours");
+  const soon = await knowing(answer({ notice_minutes: 120 }));
+  const late = soon.slot(YOGA).startsMs - 1;
+  assert.equal(why(soon, late, [soon.slot(YOGA)]), "too_soon");
+  assert.equal(why(soon, late + 1, [soon.slot(YOGA)]), "outside_opening_hours");
+  const closed = await knowing(answer({ slots: [slot({ state: "closed" })], why_not: { [DAY.from]: "too_far" } }));
+  assert.equal(why(closed, NOW, [closed.slot(YOGA)]), "too_far", "what is true of all of the day comes first");
+});
+
+test("a day of the visitor that spans two of the site's has the reason that either of them tells", async () => {
+  const availability = await knowing(answer({ slots: [], why_not: { "2026-11-26": "no_shifts" } }));
+  const asked = { service: "yoga", nowMs: NOW };
+
+  assert.equal(availability.whyNot([], { ...asked, days: ["2026-11-25", "2026-11-26"] }), "no_shifts");
+  assert.equal(availability.whyNot([], { ...asked, days: ["2026-11-26", "2026-11-27"] }), "no_shifts");
+  assert.equal(availability.whyNot([], { ...asked, days: ["2026-11-27", "2026-11-28"] }), "outside_opening_hours");
+});
+
+test("a reason is forgotten when an answer comes without it", async () => {
+  const availability = await knowing(answer({ slots: [], why_not: { [DAY.from]: "closed" } }), answer({ slots: [] }));
+  availability.doubt();
+
+  await availability.need("yoga", [DAY]);
+
+  assert.equal(availability.whyNot([], { service: "yoga", days: [DAY.from], nowMs: NOW }), "outside_opening_hours");
 });

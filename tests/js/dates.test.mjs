@@ -74,10 +74,21 @@ test("a month on from the last of January is the last of February", () => {
   assert.equal(daysOf("2028-02").length, 29);
 });
 
-test("weeks begin as the language has it", () => {
-  assert.equal(firstWeekday("de-DE"), 1);
-  assert.equal(firstWeekday("en-US"), 7);
-  assert.equal(firstWeekday("ar-EG"), 6);
+test("weeks begin as the visitor's country has it, also where the browser does not tell", () => {
+  const { getWeekInfo } = Intl.Locale.prototype;
+  const weekInfo = Object.getOwnPropertyDescriptor(Intl.Locale.prototype, "weekInfo");
+  const begins = { de: 1, "en-GB": 1, fr: 1, en: 7, "en-US": 7, "pt-BR": 7, he: 7, ar: 6, "fa-IR": 6, dv: 5 };
+  const found = () => Object.fromEntries(Object.keys(begins).map((locale) => [locale, firstWeekday(locale)]));
+
+  assert.deepEqual(found(), begins);
+  try {
+    delete Intl.Locale.prototype.getWeekInfo;
+    delete Intl.Locale.prototype.weekInfo;
+    assert.deepEqual(found(), begins);
+  } finally {
+    if (getWeekInfo) Intl.Locale.prototype.getWeekInfo = getWeekInfo;
+    if (weekInfo) Object.defineProperty(Intl.Locale.prototype, "weekInfo", weekInfo);
+  }
   assert.equal(weekdayOf("2026-11-22"), 7);
 });
 

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.assets import find
+from widget_server.ids import is_key
 from widget_server.web.api.services import services_answer
 from widget_server.web.context import use_cases
 from widget_server.web.headers import framed_by
@@ -33,7 +34,7 @@ async def framed_page(request: Request) -> Response:
     context = {
         "site": answer["site"],
         "services": answer["services"],
-        "service_key": asked.get("service", "") if asked.get("service") in listing.schedule.services else "",
+        "service_key": key if is_key(key := asked.get("service", "")) else "",
         "lang": asked.get("lang") or listing.site.locale,
         "theme": asked["theme"] if asked.get("theme") in THEMES else listing.site.theme,
     }

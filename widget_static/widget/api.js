@@ -8,18 +8,20 @@ const TIMEOUT_MS = 15_000;
  * @typedef {{key: string, name: string, zone: string, currency: string, locale: string, accent: string, theme: string,
  *   holds_on: boolean, hold_minutes: number}} Site
  * @typedef {{id: string, name: string, kind: string, place: string, description: string, length_minutes: number,
- *   capacity: number, seats_per_booking_max: number, price: Money}} Service
+ *   capacity: number, seats_per_booking_max: number, price: Money, notice_minutes: number, horizon_days: number,
+ *   cancel_until_minutes: number}} Service
  * @typedef {{id: string, starts_at: string, ends_at: string, capacity: number, held: number, booked: number,
  *   left: number, state: "open" | "held" | "full" | "closed", version: number, frees_at: string | null}} Slot
- * @typedef {{service: string, zone: string, from: string, to: string, epoch: number, schedule_version: number,
- *   feed_id: string, slots: Slot[]}} AvailabilityAnswer
+ * @typedef {{service: string, zone: string, from: string, to: string, notice_minutes: number, epoch: number,
+ *   schedule_version: number, feed_id: string, slots: Slot[], why_not: Record<string, string>}} AvailabilityAnswer
+ * @typedef {{next: {day: string, slot: string, starts_at: string} | null}} NextAnswer
  * @typedef {{slot: string, seats: number}} Line
  * @typedef {{hold: {id: string, state: string, lines: Line[], expires_at: string, limit_at: string, version: number},
  *   server_now: string}} HoldAnswer
  * @typedef {{slot: string, service: string, service_name: string, starts_at: string, ends_at: string, seats: number,
- *   state: string, place: string, access: string, attendees?: string[]}} Booking
+ *   state: string, place: string, access: string, attendees?: string[], move_until: string}} Booking
  * @typedef {{id: string, number: string, state: string, total: Money, customer: {name: string, email: string},
- *   bookings: Booking[], created_at: string}} Order
+ *   bookings: Booking[], created_at: string, cancel_until: string | null}} Order
  * @typedef {{order: Order, order_secret?: string, order_url?: string, server_now: string}} OrderAnswer
  * @typedef {{name: string, email: string, zone: string, locale: string}} Customer
  * @typedef {{customer: Customer, attendees?: string[][], lines?: Line[], visitor?: string}} Confirmation
@@ -74,6 +76,15 @@ export class Api {
    */
   availability(service, { from, to }) {
     return this.#ask("GET", `/services/${encodeURIComponent(service)}/availability?from=${from}&to=${to}`);
+  }
+
+  /**
+   * @param {string} service
+   * @param {string} from  day of the site's zone
+   * @returns {Promise<NextAnswer>}
+   */
+  next(service, from) {
+    return this.#ask("GET", `/services/${encodeURIComponent(service)}/next?from=${from}`);
   }
 
   /**

@@ -1,12 +1,16 @@
 // @ts-check
 /** The only place that keeps what is known of slots, and that decides which of two pieces of news is the newer. */
 
+import { addDays } from "./dates.js";
+
 /**
  * @typedef {"open" | "held" | "full" | "closed"} SlotState
  * @typedef {{held: number, booked: number, version: number, freesMs: number | null}} Seats
- * @typedef {Seats & {id: string, service: string, range: string, startsMs: number, endsMs: number,
- *   capacity: number}} Slot
- *   `range` is the question it first came with: asked again without naming it, it is not offered any more
+ * @typedef {Seats & {id: string, service: string, range: string, startsMs: number, endsMs: number, untilMs: number,
+ *   isClosed: boolean, capacity: number}} Slot
+ *   `range` is the question it first came with: asked again without naming it, it is not offered any more; it can be
+ *   booked before `untilMs`, unless it is closed
+ * @typedef {"too_far" | "too_soon" | "no_shifts" | "blackout" | "closed" | "outside_opening_hours" | "past"} Reason
  * @typedef {{slot: string, held: number, booked: number, version: number, frees_at: string | null}} SeatsUpdate
  * @typedef {{from: string, to: string}} Range  days of the site's zone, both included
  */
@@ -16,12 +20,18 @@ const SHARED_FROM = 2 ** 32;
 /** Updates of slots not known yet are kept, as a question about them may be under way. */
 const EARLY_MAX = 2_000;
 
+const MINUTE_MS = 60_000;
+/** @type {Reason[]} Of several, the first is told. */
+const REASONS = ["too_far", "too_soon", "no_shifts", "blackout", "closed", "outside_opening_hours", "past"];
+
 export class Availability {
   #ask;
   #epoch = 0;
   /** @type {Map<string, Slot>} */ #slots = new Map();
   /** @type {Map<string, Seats>} */ #early = new Map();
   /** @type {Set<string>} */ #known = new Set();
+  /** Why days of the site's zone have nothing, by service and day. @type {Map<string, string | undefined>} */
+  #whyNot = new Map();
 
   /** @param {(service: string, range: Range) => Promise<import("./api.js").AvailabilityAnswer>} ask */
   constructor(ask) {
@@ -60,16 +70,18 @@ export class Availability {
     for (const slot of this.#slots.values()) {
       if (slot.range === range && !offered.has(slot.id)) this.#slots.delete(slot.id);
     }
-    for (const slot of answer.slots) this.#learnSlot(slot, answer.service, range);
+    for (const slot of answer.slots) this.#learnSlot(slot, answer, range);
+    for (let day = answer.from; day <= answer.to; day = addDays(day, 1))
+      this.#whyNot.set(`${answer.service} ${day}`, answer.why_not[day]);
     this.#known.add(range);
   }
 
   /**
    * @param {import("./api.js").Slot} answer
-   * @param {string} service
+   * @param {import("./api.js").AvailabilityAnswer} of
    * @param {string} range
    */
-  #learnSlot(answer, service, range) {
+  #learnSlot(answer, { service, notice_minutes }, range) {
     const { id, capacity } = answer;
     const before = this.#slots.get(id);
     const newest = [seatsOf(answer), before, this.#early.get(id)]
@@ -85,6 +97,8 @@ export class Availability {
       range: before?.range ?? range,
       startsMs,
       endsMs,
+      untilMs: startsMs - notice_minutes * MINUTE_MS,
+      isClosed: answer.state === "closed",
       capacity,
       held,
       booked,
@@ -140,6 +154,22 @@ export class Availability {
     this.#epoch = epoch;
   }
 
+  /**
+   * Why nothing of these slots can be booked, where no seats are the reason: as they are now, or by what was told of
+   * the days of the site's zone that they are among.
+   * @param {Slot[]} slots  that none is open, held or full of
+   * @param {{service: string, days: string[], nowMs: number}} of
+   * @returns {Reason}
+   */
+  whyNot(slots, { service, days, nowMs }) {
+    const ahead = slots.filter((slot) => slot.startsMs > nowMs);
+    const told = [
+      ...ahead.map((slot) => (slot.isClosed ? "closed" : "too_soon")),
+      ...days.map((day) => this.#whyNot.get(`${service} ${day}`)),
+    ];
+    return REASONS.find((reason) => told.includes(reason)) ?? "outside_opening_hours";
+  }
+
   /** @param {string} id */
   slot(id) {
     return this.#slots.get(id);
@@ -169,7 +199,7 @@ export function leftOf(slot) {
  * @returns {SlotState}
  */
 export function stateOf(slot, nowMs) {
-  if (slot.startsMs <= nowMs) return "closed";
+  if (slot.isClosed || slot.untilMs <= nowMs) return "closed";
   if (leftOf(slot) > 0) return "open";
   return slot.held > 0 ? "held" : "full";
 }

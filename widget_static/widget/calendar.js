@@ -7,12 +7,12 @@
 import { addDays, addMonths, daysOf, firstWeekday, monthOf, moveByMonths, weekdayOf } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
 
-const MONTHS_AHEAD_MAX = 18;
 const WEEK = 7;
+const TAKEN = ["open", "held", "full"];
 
 /**
- * @typedef {"open" | "held" | "full" | null} DayState
- * @typedef {{month: string, today: string, chosen: string | null, states: Map<string, DayState>,
+ * @typedef {"open" | "held" | "full" | import("./availability.js").Reason | null} Look  of a day; null: not known yet
+ * @typedef {{month: string, today: string, lastMonth: string, chosen: string | null, looks: Map<string, Look>,
  *   isLoading: boolean}} Shown
  */
 
@@ -21,7 +21,7 @@ export class Calendar {
   #onPick;
   #onMonth;
   #weekStart;
-  /** @type {Shown} */ #shown = { month: "", today: "", chosen: null, states: new Map(), isLoading: true };
+  /** @type {Shown} */ #shown = { month: "", today: "", lastMonth: "", chosen: null, looks: new Map(), isLoading: true };
   #cursor = "";
   /** @type {Map<string, HTMLButtonElement>} */ #days = new Map();
 
@@ -61,7 +61,9 @@ export class Calendar {
 
   /** @param {Shown} shown */
   show(shown) {
-    const isOtherMonth = shown.month !== this.#shown.month || shown.today !== this.#shown.today;
+    const isOtherMonth = /** @type {const} */ (["month", "today", "lastMonth"]).some(
+      (name) => shown[name] !== this.#shown[name],
+    );
     this.#shown = shown;
     if (isOtherMonth) this.#layOut();
     this.#paint();
@@ -75,11 +77,11 @@ export class Calendar {
   }
 
   #layOut() {
-    const { month, today } = this.#shown;
+    const { month, today, lastMonth } = this.#shown;
     const hadFocus = this.body.contains(document.activeElement);
     this.title.textContent = this.#words.month(month);
     this.previous.disabled = month <= monthOf(today);
-    this.next.disabled = month >= addMonths(monthOf(today), MONTHS_AHEAD_MAX);
+    this.next.disabled = month >= lastMonth;
     const days = daysOf(month);
     if (monthOf(this.#cursor) !== month) this.#cursor = month === monthOf(today) ? today : days[0];
     this.#days = new Map(days.map((day) => [day, this.#dayButton(day)]));
@@ -115,38 +117,37 @@ export class Calendar {
   }
 
   #paint() {
-    const { today, chosen, states, isLoading } = this.#shown;
+    const { today, chosen, looks, isLoading } = this.#shown;
     this.body.setAttribute("aria-busy", String(isLoading));
     this.element.classList.toggle("is-loading", isLoading);
     for (const [day, button] of this.#days) {
-      const state = states.get(day) ?? null;
+      const look = looks.get(day) ?? null;
       button.tabIndex = day === this.#cursor ? 0 : -1;
-      button.className = `day is-${state ?? "nothing"}`;
+      button.className = `day is-${look && TAKEN.includes(look) ? look : "nothing"}`;
       button.classList.toggle("is-today", day === today);
       button.classList.toggle("is-chosen", day === chosen);
-      button.setAttribute("aria-disabled", String(!state));
-      button.setAttribute("aria-label", this.#labelOf(day, state));
+      button.setAttribute("aria-disabled", String(!this.#isPickable(day)));
+      button.setAttribute("aria-label", `${this.#words.day(day)}, ${this.#words.say(`day.${look ?? "loading"}`)}`);
       button.toggleAttribute("aria-current", false);
       if (day === today) button.setAttribute("aria-current", "date");
       button.parentElement?.setAttribute("aria-selected", String(day === chosen));
       const mark = /** @type {HTMLElement} */ (button.lastElementChild);
-      mark.textContent = state === "held" ? this.#words.say("day.held_short") : "";
+      mark.textContent = look === "held" ? this.#words.say("day.held_short") : "";
     }
   }
 
   /**
+   * Days without anything can be picked too: there it says why.
    * @param {string} day
-   * @param {DayState} state
    */
-  #labelOf(day, state) {
-    const said = this.#shown.isLoading && !state ? "day.loading" : `day.${state ?? "nothing"}`;
-    return `${this.#words.day(day)}, ${this.#words.say(said)}`;
+  #isPickable(day) {
+    return day >= this.#shown.today && Boolean(this.#shown.looks.get(day));
   }
 
   /** @param {string} day */
   #pick(day) {
     this.#cursor = day;
-    if (this.#shown.states.get(day)) this.#onPick(day);
+    if (this.#isPickable(day)) this.#onPick(day);
     this.#paint();
     this.#days.get(day)?.focus();
   }
@@ -157,8 +158,8 @@ export class Calendar {
     const day = this.#target(event);
     if (!day) return;
     event.preventDefault();
-    const { today } = this.#shown;
-    const last = daysOf(addMonths(monthOf(today), MONTHS_AHEAD_MAX)).at(-1) ?? day;
+    const { today, lastMonth } = this.#shown;
+    const last = daysOf(lastMonth).at(-1) ?? day;
     this.#cursor = day < today ? today : day > last ? last : day;
     if (monthOf(this.#cursor) !== this.#shown.month) this.#onMonth(monthOf(this.#cursor));
     this.focus(this.#cursor);

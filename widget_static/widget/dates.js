@@ -161,38 +161,26 @@ export function rangesFor({ first, last, zone, siteZone, earliest, daysMax = 31 
   return ranges;
 }
 
-/** Weeks that begin on Sunday or Saturday, for browsers whose Intl does not tell. */
-const SUNDAY_FIRST = new Set([
-  "US",
-  "CA",
-  "MX",
-  "BR",
-  "CO",
-  "PE",
-  "VE",
-  "JP",
-  "KR",
-  "TW",
-  "HK",
-  "IL",
-  "IN",
-  "ZA",
-  "PH",
-  "SA",
-]);
-const SATURDAY_FIRST = new Set(["EG", "DZ", "IQ", "JO", "KW", "LY", "OM", "QA", "SY", "BH", "SD"]);
+/** For browsers whose Intl does not tell: regions whose weeks do not begin on Monday, from the Unicode CLDR. */
+const WEEKS = [
+  [5, "MV"],
+  [6, "AF BH DJ DZ EG IQ IR JO KW LY OM QA SD SY"],
+  [
+    7,
+    "AG AS BD BR BS BT BW BZ CA CO DM DO ET GT GU HK HN ID IL IN JM JP KE KH KR LA MH MM MO MT MX MZ NI NP PA PE PH " +
+      "PK PR PT PY SA SG SV TH TT TW UM US VE VI WS YE ZA ZW",
+  ],
+];
 
 /**
  * The weekday that a week begins with.
  * @param {string} locale
  */
 export function firstWeekday(locale) {
-  const named = new Intl.Locale(locale);
-  const week = /** @type {any} */ (named).getWeekInfo?.() ?? /** @type {any} */ (named).weekInfo;
-  if (week) return Number(week.firstDay);
+  const named = /** @type {any} */ (new Intl.Locale(locale));
+  const week = named.getWeekInfo?.() ?? named.weekInfo;
   const region = named.maximize().region ?? "";
-  if (SUNDAY_FIRST.has(region)) return 7;
-  return SATURDAY_FIRST.has(region) ? 6 : 1;
+  return Number(week?.firstDay ?? WEEKS.find(([, regions]) => String(regions).split(" ").includes(region))?.[0] ?? 1);
 }
 
 /** The zone of the visitor's device. */

@@ -1,14 +1,16 @@
 // @ts-check
 /** The only place where calendar and slots come together: the step in which a visitor chooses a time. */
 
-import { dayStateOf } from "./availability.js";
+import { dayStateOf, stateOf } from "./availability.js";
 import { Calendar } from "./calendar.js";
-import { addDays, addMonths, dayAt, daysOf, monthOf, rangesFor, startOf } from "./dates.js";
-import { element, fill, icon } from "./elements.js";
+import { addDays, dayAt, daysOf, monthOf, rangesFor, startOf } from "./dates.js";
+import { element, fill } from "./elements.js";
+import { NextFree } from "./nextfree.js";
 import { SlotList } from "./slots.js";
 
 /**
  * @typedef {import("./availability.js").Slot} Slot
+ * @typedef {import("./calendar.js").Look} Look
  * @typedef {object} Surroundings
  * @property {import("./words.js").Words} words
  * @property {import("./clock.js").ServerClock} clock
@@ -16,6 +18,7 @@ import { SlotList } from "./slots.js";
  * @property {import("./api.js").Site} site
  * @property {import("./zone.js").ZoneChoice} zone
  * @property {() => string | null} ownSlot
+ * @property {(from: string) => Promise<import("./api.js").NextAnswer>} askNext
  * @property {(text: string) => void} announce
  * @property {(problem: unknown) => void} onProblem
  * @property {(slot: Slot, seats: number) => Promise<void>} onContinue
@@ -28,6 +31,7 @@ export class Picker {
   /** @type {string | null} */ #day = null;
   #isFirst = true;
   #isLoading = true;
+  /** What the hint says, and of which day. @type {{day: string | null, key: string}} */ #hinted = { day: null, key: "" };
   /** Months that were shown once are kept in sight while they are asked for again. */
   /** @type {Set<string>} */ #seen = new Set();
 
@@ -38,13 +42,20 @@ export class Picker {
   constructor(surroundings, service) {
     this.#at = surroundings;
     this.#service = service;
-    const { words, onContinue, announce } = surroundings;
+    const { words, zone, askNext, onContinue, announce } = surroundings;
     this.calendar = new Calendar(words, {
       onPick: (day) => this.#pick(day),
       onMonth: (month) => void this.#turnTo(month),
     });
     this.list = new SlotList(words, { onContinue, announce });
-    this.heading = element("h2", { class: "day-name", tabindex: "-1" });
+    this.next = new NextFree(words, {
+      ask: async (from) => Date.parse((await askNext(from)).next?.starts_at ?? "") || null,
+      dayOf: (instantMs) => dayAt(instantMs, zone.current),
+      onFound: () => this.show(),
+      onGo: (day) => void this.#goTo(day),
+      announce,
+    });
+    this.heading = element("h2", { class: "day-name", id: "day-name", tabindex: "-1" });
     this.hint = element("div", { class: "day-hint" });
     this.element = element(
       "div",
@@ -58,7 +69,6 @@ export class Picker {
         this.list.element,
       ),
     );
-    this.heading.id = "day-name";
     this.#month = monthOf(this.#today);
   }
 
@@ -71,17 +81,20 @@ export class Picker {
     return dayAt(this.#at.clock.now(), this.#at.zone.current);
   }
 
+  get #siteToday() {
+    return dayAt(this.#at.clock.now(), this.#at.site.zone);
+  }
+
   /** @param {string} month */
   #ranges(month) {
-    const { clock, site, zone } = this.#at;
+    const { site, zone } = this.#at;
     const days = daysOf(month);
-    const earliest = dayAt(clock.now(), site.zone);
     return rangesFor({
       first: days[0],
       last: days[days.length - 1],
       zone: zone.current,
       siteZone: site.zone,
-      earliest,
+      earliest: this.#siteToday,
     });
   }
 
@@ -94,6 +107,7 @@ export class Picker {
   async load() {
     const month = this.#month;
     const ranges = this.#ranges(month);
+    this.next.forget();
     this.#isLoading = !this.#seen.has(month) && !this.#at.availability.knows(this.#service.id, ranges);
     this.show();
     try {
@@ -105,114 +119,170 @@ export class Picker {
     if (month !== this.#month) return;
     this.#isLoading = false;
     this.#seen.add(month);
-    if (this.#isFirst) this.#day = this.#firstOpenDay(month);
+    if (this.#isFirst) this.#day = firstOpen(this.#looks()) ?? null;
     this.#isFirst = false;
     this.show();
   }
 
   /** Shows anew what is known; cheap enough for every second. */
   show() {
-    const states = this.#states(this.#month);
+    const looks = this.#looks();
     this.calendar.show({
       month: this.#month,
       today: this.#today,
+      lastMonth: this.#lastMonth,
       chosen: this.#day,
-      states,
+      looks,
       isLoading: this.#isLoading,
     });
-    this.#showMonthNote(states);
-    this.#showDay();
+    const isNoted = this.#showMonthNote(looks);
+    this.#showDay(looks, isNoted);
   }
 
-  /** @param {string} month */
-  #states(month) {
-    const { availability, clock, zone } = this.#at;
-    const days = daysOf(month);
-    const slots = availability.between(
-      this.#service.id,
-      startOf(days[0], zone.current),
-      startOf(addDays(days[days.length - 1], 1), zone.current),
-    );
+  /** The month of the last day that the service can be booked on. */
+  get #lastMonth() {
+    const { site, zone } = this.#at;
+    const beyond = addDays(this.#siteToday, this.#service.horizon_days + 1);
+    return monthOf(dayAt(startOf(beyond, site.zone) - 1, zone.current));
+  }
+
+  /** What each day of the shown month looks like. @returns {Map<string, Look>} */
+  #looks() {
+    const { zone } = this.#at;
+    const days = daysOf(this.#month);
     /** @type {Map<string, Slot[]>} */
-    const byDay = new Map();
-    for (const slot of slots) {
-      const day = dayAt(slot.startsMs, zone.current);
-      byDay.set(day, [...(byDay.get(day) ?? []), slot]);
-    }
-    return new Map([...byDay].map(([day, ofDay]) => [day, dayStateOf(ofDay, clock.now())]));
+    const byDay = new Map(days.map((day) => [day, []]));
+    for (const slot of this.#between(days[0], days[days.length - 1]))
+      byDay.get(dayAt(slot.startsMs, zone.current))?.push(slot);
+    return new Map(days.map((day) => [day, this.#lookOf(day, byDay.get(day) ?? [])]));
   }
 
-  /** @param {string} month */
-  #firstOpenDay(month) {
-    const states = this.#states(month);
-    return [...states.keys()].sort().find((day) => states.get(day) === "open") ?? null;
+  /**
+   * @param {string} day
+   * @param {Slot[]} slots
+   * @returns {Look}
+   */
+  #lookOf(day, slots) {
+    const nowMs = this.#at.clock.now();
+    const state = dayStateOf(slots, nowMs);
+    if (state || (this.#isLoading && monthOf(day) === this.#month)) return state;
+    return this.#at.availability.whyNot(slots, { service: this.#service.id, days: this.#siteDays(day), nowMs });
   }
 
-  /** @param {Map<string, string | null>} states */
-  #showMonthNote(states) {
+  /**
+   * The days of the site's zone that a day of the shown calendar begins and ends on.
+   * @param {string} day
+   */
+  #siteDays(day) {
+    const { site, zone } = this.#at;
+    const ends = [startOf(day, zone.current), startOf(addDays(day, 1), zone.current) - 1];
+    return ends.map((instantMs) => dayAt(instantMs, site.zone));
+  }
+
+  /**
+   * @param {string} first
+   * @param {string} last
+   */
+  #between(first, last) {
+    const { availability, zone } = this.#at;
+    const [fromMs, toMs] = [startOf(first, zone.current), startOf(addDays(last, 1), zone.current)];
+    return availability.between(this.#service.id, fromMs, toMs);
+  }
+
+  /**
+   * Says that the shown month has nothing, unless that is said of one of its days.
+   * @param {Map<string, Look>} looks
+   */
+  #showMonthNote(looks) {
     const { words } = this.#at;
-    const found = new Set(states.values());
-    const key =
-      found.has("open") || this.#isLoading ? null : found.has("held") ? "held" : found.has("full") ? "full" : "nothing";
-    const note = this.calendar.note;
-    const name = key ? `${this.#month} ${key}` : "";
-    note.hidden = !key;
-    if (!key || note.dataset.shown === name) return;
-    note.dataset.shown = name;
-    const next = addMonths(this.#month, 1);
-    fill(
-      note,
-      element("p", {}, words.say(`month.${key}`, { month: words.monthName(this.#month) })),
-      element(
-        "button",
-        { type: "button", class: "button", onclick: () => void this.#lookIn(next) },
-        words.say("month.next", { month: words.monthName(next) }),
-        icon("next"),
-      ),
-    );
-    this.#at.announce(words.say(`month.${key}`, { month: words.monthName(this.#month) }));
+    const { note } = this.calendar;
+    const found = new Set(looks.values());
+    note.hidden = found.has("open") || this.#isLoading || (this.#day !== null && looks.has(this.#day));
+    if (note.hidden) return false;
+    const first = [...looks.keys()][0];
+    this.#showNext(first > this.#today ? first : this.#today, looks);
+    const taken = ["held", "full"].find((look) => found.has(/** @type {Look} */ (look)));
+    const sentence = words.say(`month.${taken ?? (this.next.isNever ? "never" : "nothing")}`, {
+      month: words.monthName(this.#month),
+    });
+    if (note.dataset.shown === sentence) return true;
+    note.dataset.shown = sentence;
+    fill(note, element("p", {}, sentence), this.next.element);
+    this.#at.announce(sentence);
+    return true;
   }
 
-  #showDay() {
+  /**
+   * @param {string} day  that has nothing
+   * @param {Map<string, Look>} looks
+   */
+  #showNext(day, looks) {
+    const known = looks.has(day) ? firstOpen(looks, addDays(day, 1)) : undefined;
+    this.next.show({ day, known, from: this.#siteDays(day)[1], today: this.#siteToday });
+  }
+
+  /**
+   * @param {Map<string, Look>} looks
+   * @param {boolean} isNoted  the next free day is shown elsewhere
+   */
+  #showDay(looks, isNoted) {
     const { words, clock, zone, ownSlot } = this.#at;
-    const slots = this.#day ? this.#slotsOf(this.#day) : [];
-    this.heading.textContent = this.#day ? words.day(this.#day) : words.say("day.choose_title");
-    this.#showHint(slots);
+    const day = this.#day;
+    const slots = day ? this.#slotsOf(day) : [];
+    const look = day ? (looks.get(day) ?? this.#lookOf(day, this.#between(day, day))) : null;
+    this.heading.textContent = day ? words.day(day) : words.say("day.choose_title");
+    this.#showHint(look ?? (day || this.#isLoading ? "loading" : "choose"));
+    if (day && look && look !== "open" && !isNoted) {
+      this.#showNext(day, looks);
+      if (this.next.element.parentElement !== this.hint) this.hint.append(this.next.element);
+    }
     this.list.show(slots, { nowMs: clock.now(), zone: zone.current, service: this.#service, own: ownSlot() });
   }
 
-  /** @param {Slot[]} slots */
-  #showHint(slots) {
-    const state = dayStateOf(slots, this.#at.clock.now());
-    const key =
-      this.#isLoading && !slots.length
-        ? "loading"
-        : !this.#day
-          ? "choose"
-          : state === "open"
-            ? ""
-            : (state ?? "nothing");
-    const sentence = key ? this.#at.words.say(`hint.${key}`) : "";
-    this.hint.hidden = !key;
-    if (this.hint.dataset.shown !== key)
-      fill(this.hint, key === "loading" ? skeletonRows() : element("p", {}, sentence));
-    this.hint.dataset.shown = key;
+  /** @param {string} key */
+  #showHint(key) {
+    const before = this.#hinted;
+    if (before.day === this.#day && before.key === key) return;
+    this.#hinted = { day: this.#day, key };
+    const hadFocus = this.hint.contains(document.activeElement);
+    fill(this.hint, key === "loading" ? skeletonRows() : element("p", {}, this.#sentence(key)));
+    this.hint.hidden = key === "open";
+    if (hadFocus) this.heading.focus();
+    if (before.day === this.#day && this.#day && before.key !== "loading") this.#tellDay();
+  }
+
+  /** @param {string} key */
+  #sentence(key) {
+    const { words, site, zone } = this.#at;
+    if (key === "open") return "";
+    if (key !== "too_far" || !this.#day) return words.say(`hint.${key}`);
+    const opens = startOf(addDays(this.#siteDays(this.#day)[0], -this.#service.horizon_days), site.zone);
+    return words.say("hint.too_far", { day: words.day(dayAt(opens, zone.current)) });
   }
 
   /** @param {string} day */
   #slotsOf(day) {
-    const { availability, clock, zone } = this.#at;
-    return availability
-      .between(this.#service.id, startOf(day, zone.current), startOf(addDays(day, 1), zone.current))
-      .filter((slot) => slot.startsMs > clock.now());
+    const nowMs = this.#at.clock.now();
+    return this.#between(day, day).filter((slot) => stateOf(slot, nowMs) !== "closed");
+  }
+
+  #tellDay() {
+    const { words, announce } = this.#at;
+    const { day, key } = this.#hinted;
+    if (!day || key === "loading") return;
+    const count = this.#slotsOf(day).length;
+    announce(
+      key === "open"
+        ? words.say("day.shown", { day: words.day(day), count })
+        : `${words.day(day)}: ${this.#sentence(key)}`,
+    );
   }
 
   /** @param {string} day */
   #pick(day) {
-    const { words, announce } = this.#at;
     this.#day = day;
     this.show();
-    announce(words.say("day.shown", { day: words.day(day), count: this.#slotsOf(day).length }));
+    this.#tellDay();
     if (!isWide()) this.heading.scrollIntoView({ block: "start", behavior: isCalm() ? "auto" : "smooth" });
   }
 
@@ -222,12 +292,13 @@ export class Picker {
     await this.load();
   }
 
-  /** @param {string} month */
-  async #lookIn(month) {
-    await this.#turnTo(month);
-    this.#day = this.#firstOpenDay(month) ?? this.#day;
-    this.calendar.focus(this.#firstOpenDay(month) ?? daysOf(month)[0]);
-    this.show();
+  /** @param {string} day */
+  async #goTo(day) {
+    this.#day = day;
+    const turning = this.#turnTo(monthOf(day));
+    this.heading.focus();
+    await turning;
+    if (this.#day === day) this.#tellDay();
   }
 
   /**
@@ -249,6 +320,14 @@ export class Picker {
     this.#seen.clear();
     await this.load();
   }
+}
+
+/**
+ * @param {Map<string, Look>} looks
+ * @param {string} [from]
+ */
+function firstOpen(looks, from = "") {
+  return [...looks.keys()].find((day) => day >= from && looks.get(day) === "open");
 }
 
 function isWide() {

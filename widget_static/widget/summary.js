@@ -31,7 +31,7 @@ export class Summary {
   #endedKey = "";
 
   /**
-   * @param {{words: import("./words.js").Words, zone: string, site: import("./api.js").Site}} at
+   * @param {{words: import("./words.js").Words, zone: string, site: import("./api.js").Site, nowMs: number}} at
    * @param {Choice} choice
    * @param {Typed} typed
    * @param {Listeners} listeners
@@ -88,7 +88,7 @@ export class Summary {
       element(
         "div",
         { class: "summary-body" },
-        element("div", { class: "summary-side" }, this.#ticket(at), this.#day()),
+        element("div", { class: "summary-side" }, this.#ticket(at), this.#deadline(at), this.#day()),
         this.form,
       ),
     );
@@ -110,6 +110,18 @@ export class Summary {
       { ...slot, name: service.name, place: service.place, seats, price },
       { words, zone, siteZone: site.zone },
     );
+  }
+
+  /**
+   * Until when there is a way back, where that is not until it starts.
+   * @param {{words: import("./words.js").Words, zone: string, nowMs: number}} at
+   */
+  #deadline({ words, zone, nowMs }) {
+    const { slot, service } = this.#choice;
+    const untilMs = slot.startsMs - service.cancel_until_minutes * 60_000;
+    if (untilMs === slot.startsMs) return null;
+    const key = untilMs > nowMs ? "summary.until" : "summary.no_way_back";
+    return element("p", { class: "deadline quiet" }, words.say(key, { time: words.moment(untilMs, zone) }));
   }
 
   /** What happens around the chosen slot meanwhile. */

@@ -1,14 +1,14 @@
 // @ts-check
 /** The only place that knows the way through the widget: service, time, summary, confirmation, and every way back. */
 
-import { leftOf } from "./availability.js";
+import { leftOf, stateOf } from "./availability.js";
 import { Confirmation } from "./confirmation.js";
 import { addDays, dayAt, startOf } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
 import { Refused, Unreachable } from "./api.js";
 import { mayBeOurs } from "./hold.js";
 import { Holding } from "./holding.js";
-import { jittered } from "./patience.js";
+import { jittered, patiently } from "./patience.js";
 import { Picker } from "./picker.js";
 import { sentenceFor } from "./problems.js";
 import { facts, ServiceList } from "./services.js";
@@ -53,6 +53,8 @@ export class Visit {
   /** @type {import("./summary.js").Typed} */ #typed = { name: "", email: "", attendees: [] };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #reload;
   #isBooked = false;
+  /** On the site's calendar: with each, another day can be booked. */
+  #today;
 
   /**
    * @param {{api: import("./api.js").Api, words: import("./words.js").Words, clock: import("./clock.js").ServerClock,
@@ -74,6 +76,7 @@ export class Visit {
       { onChange: () => this.#showHeld(), onBookedUnheard: () => this.#confirmAgain() },
     );
     this.#keeper = this.#holding.keeper;
+    this.#today = dayAt(clock.now(), site.zone);
     this.#zone = new ZoneChoice(site, words, clock.now(), () => void this.#picker?.rezone());
     page.show({ countdown: this.#holding.countdown.element, zone: this.#zone.element });
     setInterval(() => this.#tick(), TICK_MS);
@@ -82,15 +85,32 @@ export class Visit {
   #tick() {
     this.#picker?.show();
     this.#showSummaryDay();
+    const today = dayAt(this.#clock.now(), this.#site.zone);
+    if (today !== this.#today) setTimeout(() => void this.refresh(), Math.random() * MINUTE_MS);
+    this.#today = today;
   }
 
   /** Shows the first step. Focus stays where it is: the visitor may be reading the host page. */
   begin() {
-    const service =
-      this.#services.find(({ id }) => id === this.#onlyService) ??
-      (this.#services.length === 1 ? this.#services[0] : null);
+    const only = this.#onlyService || (this.#services.length === 1 && this.#services[0].id);
+    const service = this.#services.find(({ id }) => id === only);
     if (service) this.#pickTime(service);
+    else if (only) this.#sayGone();
     else this.#chooseService();
+  }
+
+  /** What is wanted here is not offered, or not any more; other things may be. */
+  #sayGone() {
+    this.#leave();
+    this.#service = null;
+    this.#page.name({ title: this.#site.name });
+    const sentence = this.#words.say("problem.not_found");
+    const others = this.#back("services.back", () => {
+      this.#onlyService = "";
+      this.#chooseService().focus();
+    });
+    this.#enter({ element: element("div", { class: "gone" }, element("p", {}, sentence), others), focus: () => {} });
+    this.#page.announce(sentence);
   }
 
   #chooseService() {
@@ -116,6 +136,7 @@ export class Visit {
         availability: this.#availability,
         site: this.#site,
         zone: this.#zone,
+        askNext: (from) => patiently(() => this.#api.next(service.id, from)),
         ownSlot: () => this.#keeper.leaving?.lines[0].slot ?? null,
         announce: (text) => this.#page.announce(text),
         onProblem: (problem) => this.#reloadLater(problem),
@@ -178,7 +199,7 @@ export class Visit {
     const above = this.#back("summary.back", () => this.#giveBack(choice));
     this.#page.name({ title: this.#words.say("summary.title"), above });
     this.#summary = new Summary(
-      { words: this.#words, zone: this.#zone.current, site: this.#site },
+      { words: this.#words, zone: this.#zone.current, site: this.#site, nowMs: this.#clock.now() },
       choice,
       this.#typed,
       {
@@ -305,7 +326,7 @@ export class Visit {
     const slots = this.#availability.between(choice.service.id, startOf(day, zone), startOf(addDays(day, 1), zone));
     const own = this.#keeper.current ? choice.slot.id : null;
     this.#summary.day.show(
-      slots.filter((slot) => slot.startsMs > nowMs),
+      slots.filter((slot) => slot.id === own || stateOf(slot, nowMs) !== "closed"),
       { nowMs, zone, service: choice.service, own },
     );
   }
@@ -376,8 +397,10 @@ export class Visit {
     } catch (problem) {
       this.#reloadLater(problem);
     }
-    const service = this.#services.find(({ id }) => id === this.#service?.id);
-    if (service && this.#picker) this.#picker.service = service;
+    const service = this.#services.find(({ id }) => id === (this.#service?.id ?? this.#onlyService));
+    if (!this.#service && this.#onlyService) this.begin();
+    else if (!service && this.#picker) this.#sayGone();
+    else if (service && this.#picker) this.#picker.service = service;
     await this.refresh();
   }
 

@@ -65,6 +65,17 @@ export class Words {
   }
 
   /**
+   * "Saturday 21 November at 10:00"
+   * @param {number} instantMs
+   * @param {string} [zone]
+   */
+  moment(instantMs, zone) {
+    const long = /** @type {const} */ ("long");
+    const day = { weekday: long, day: /** @type {const} */ ("numeric"), month: long };
+    return this.#format({ ...day, hour: "numeric", minute: "2-digit", timeZone: zone }).format(instantMs);
+  }
+
+  /**
    * "Saturday 21 November", of a day that is a text.
    * @param {string} day
    */
@@ -80,9 +91,12 @@ export class Words {
     return this.#format({ dateStyle: "full", timeZone: "UTC" }).format(noon(day));
   }
 
-  /** @param {string} day */
+  /**
+   * "Sat 21 November"
+   * @param {string} day
+   */
   shortDay(day) {
-    return this.#format({ weekday: "short", day: "numeric", month: "short", timeZone: "UTC" }).format(noon(day));
+    return this.#format({ weekday: "short", day: "numeric", month: "long", timeZone: "UTC" }).format(noon(day));
   }
 
   /** @param {string} day */
