@@ -58,20 +58,24 @@ class Sheet:
         version = self.schedule.version
         head = _json(self._head | {"epoch": epoch, "schedule_version": version, "feed_id": f"{epoch}.{feed_id}"})
         free_on, why_not = self._look_at_days(now)
-        said = b',"slots":[' + slots + b'],"why_not":' + _json(why_not) + b"}"
+        reasons = _json(why_not)
         # Not over the feed id: another process may have read further and yet have nothing else to say.
-        digest = blake2b(said, digest_size=12).hexdigest()
-        return Month(head[:-1] + said, f'W/"{epoch}.{version}.{digest}"', free_on)
+        digest = blake2b(slots, digest_size=12)
+        digest.update(reasons)
+        body = b"".join((head[:-1], b',"slots":[', slots, b'],"why_not":', reasons, b"}"))
+        return Month(body, f'W/"{epoch}.{version}.{digest.hexdigest()}"', free_on)
 
     def _look_at_days(self, now: datetime) -> tuple[dict[date, Slot], dict[str, object]]:
         """What can be booked first on each day, and why nothing can on the others."""
         free_on: dict[date, Slot] = {}
         why_not: dict[str, object] = {}
         for day, lines in self._lines_on.items():
-            if (free := next((line for line in lines if line.state is SlotState.OPEN), None)) is not None:
-                free_on[day] = free.slot
+            if lines and lines[0].state is SlotState.OPEN:  # mostly
+                free_on[day] = lines[0].slot
+            elif SlotState.OPEN in (states := {line.state for line in lines}):
+                free_on[day] = next(line.slot for line in lines if line.state is SlotState.OPEN)
             else:
-                why_not[day.isoformat()] = self._why_not(day, {line.state for line in lines}, now)
+                why_not[day.isoformat()] = self._why_not(day, states, now)
         return free_on, why_not
 
     def _why_not(self, day: date, states: set[SlotState], now: datetime) -> str:
