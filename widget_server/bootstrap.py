@@ -164,6 +164,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             schedules=schedules,
             scheduling=scheduling,
             clock=clock,
+            edits=edits,
             partitions=connection.partitions,
         ),
         edits=edits,

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -20,6 +21,7 @@ from widget_server.store.operators import Operators
 from widget_server.use_cases.calendar import fingerprint_of
 from widget_server.use_cases.edits import Choice, Edited
 from widget_server.use_cases.scheduling import Look, Scheduling
+from widget_server.use_cases.sites import SignedIn
 
 pytestmark = pytest.mark.anyio
 
@@ -53,14 +55,18 @@ async def update(house: House, openings: Sequence[Opening] | None = None, *rules
     return edited
 
 
-async def operator_of(house: House, key: str = "studio") -> int:
-    """Who runs the site, from the first call on."""
-    operators, address = Operators(house.parts.database), f"{key}@example.org"
-    if (operator := await operators.by_email(address)) is None:
+async def hired(house: House, key: str = "studio") -> str:
+    """The address of who runs the site, from the first call on."""
+    address = f"{key}@example.org"
+    if await Operators(house.parts.database).by_email(address) is None:
         sites = house.parts.use_cases.sites
         token = await sites.first_run_token(await house.site(key))
         await sites.set_up(token, address, "seven quiet herons", network="192.0.2.0/24")
-        operator = await operators.by_email(address)
+    return address
+
+
+async def operator_of(house: House, key: str = "studio") -> int:
+    operator = await Operators(house.parts.database).by_email(await hired(house, key))
     assert operator is not None
     return operator.id
 
@@ -163,6 +169,18 @@ async def test_fewer_seats_than_are_taken_are_refused_and_say_what_is_in_the_way
     assert (await update(house, None, SlotRule(slot(), capacity=6))).is_saved
 
 
+async def test_closing_a_slot_takes_no_seats_from_those_who_hold_them(house: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 4))
+    too_few = SlotRule(slot(), is_closed=True, capacity=3)
+
+    assert not (await update(house, None, too_few)).is_saved
+    await update(house, [])
+    assert not (await update(house, [], too_few)).is_saved
+
+    assert (await anna.confirm()).status_code == 201
+
+
 async def test_of_two_who_edit_at_once_the_slower_is_told(house: House) -> None:
     seen = fingerprint_of(await schedule_of(house), "yoga")
     await update(house, [typed(time(8), time(9))], seen=seen)
@@ -190,6 +208,27 @@ async def test_the_same_update_again_is_as_good_as_once(house: House) -> None:
 
     assert await offered(house) == [slot_at(20)]
     assert len((await schedule_of(house)).slot_rules) == 1
+
+
+async def test_another_zone_moves_openings_and_nothing_that_is_taken(house: House) -> None:
+    anna, ben = house.guest(), house.guest()
+    await anna.hold((slot(), 2))
+    await ben.hold((slot(number=1), 2))
+    await ben.confirm()
+    operator = await Operators(house.parts.database).by_email(await hired(house))
+    assert operator is not None
+    sites = house.parts.use_cases.sites
+    wanted = replace(await house.site(), zone=ZoneInfo("Asia/Kathmandu"))
+
+    await sites.change_settings(SignedIn(operator, session="", prolonged=False), wanted)
+    house.parts.use_cases.catalog.forget("studio")
+
+    assert slot(number=2) not in await offered(house)
+    assert (await anna.confirm()).status_code == 201
+    kept = (await schedule_of(house)).slot_rules
+    assert {rule.slot for rule in kept} == {slot(), slot(number=1)}
+    across = [each.slot for each in (await schedule_of(house)).slots_on("yoga", DAY) if not each.is_closed]
+    assert all(each.ends_at <= slot().starts_at or each.starts_at >= slot(number=1).ends_at for each in across)
 
 
 async def test_a_service_of_another_site_is_not_found(house: House) -> None:

@@ -5,7 +5,7 @@ that will be, until it is written. Nothing that is taken vanishes: it is kept by
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -123,14 +123,26 @@ class Edits:
         assert last.edited is not None, "what was written was looked at before"
         return last.edited
 
-    async def preview(self, site: Site, make: Make, *, services: Iterable[str]) -> Consequences:
-        """What would become of what is taken now, without changing anything. Raises as `save` does."""
-        touched = sorted(set(services))
-        held = await self._inspection.held_on(site, touched, self._days())
-        async with self._schedules.snapshot() as session:
-            _, old = await read_schedule(session, site.id)
-            taken = await self._taken(session, site, touched, held)
-        return _consequences(old, make(old), taken)
+    async def move_openings(self, site: Site, write: Write) -> int:
+        """Write what moves openings without changing them, as another zone does; return the version.
+
+        What is taken stays at its instant. Raises what `write` raises, NotFound, Loading and Unavailable.
+        """
+
+        async def look(present: Site) -> Write:
+            touched = sorted((await self._schedules.load(present.id)).services)
+            held = await self._inspection.held_on(present, touched, self._days())
+
+            async def write_and_keep(session: AsyncSession) -> None:
+                await write(session)
+                _, moved = await read_schedule(session, present.id)
+                taken = await self._taken(session, present, touched, held)
+                kept = _with_rules(moved, touched, taken)
+                await put_difference(session, present.id, moved, kept, at=self._clock.now())
+
+            return write_and_keep
+
+        return await self._scheduling.change_after(site, look)
 
     async def taken(self, site: Site, services: Iterable[str]) -> dict[Slot, Taken]:
         """All slots of these services that are taken just now, by their start."""
@@ -199,18 +211,30 @@ def by_shift(schedule: Schedule) -> set[str]:
 
 def _consequences(old: Schedule, new: Schedule, taken: Sequence[Taken]) -> Consequences:
     """What is closed, or not made by openings any more, stays by itself: nothing changes for those who have it."""
-    found = [one for one in affected(old, new, taken) if one.trouble not in (Trouble.NOT_OFFERED, Trouble.CLOSED)]
+    silent = (Trouble.NOT_OFFERED, Trouble.CLOSED)
+    found = [one for one in affected(old, new, taken) if one.trouble not in silent]
     before = {overlap.slot for overlap in overlaps(old, taken)}
     return Consequences(
-        too_full=tuple(one for one in found if one.trouble is Trouble.TOO_FEW_SEATS and _is_fixed(new, one)),
-        affected=tuple(one for one in found if one.trouble is not Trouble.TOO_FEW_SEATS or not _is_fixed(new, one)),
+        too_full=tuple(_too_full(old, new, taken)),
+        affected=tuple(
+            one for one in found if one.trouble is not Trouble.TOO_FEW_SEATS or not _is_fixed(new, one.taken)
+        ),
         overlaps=tuple(overlap for overlap in overlaps(new, taken) if overlap.slot not in before),
     )
 
 
-def _is_fixed(schedule: Schedule, one: Affected) -> bool:
-    service = schedule.services.get(one.taken.slot.service)
-    return service is None or service.capacity_rule is CapacityRule.FIXED
+def _too_full(old: Schedule, new: Schedule, taken: Sequence[Taken]) -> Iterator[Affected]:
+    """Also of slots that are closed: whoever holds seats of one can book them, so they must be there."""
+    for one in taken:
+        before, after = old.find(one.slot), new.find(one.slot)
+        if after is None or after.capacity >= one.seats or not _is_fixed(new, one):
+            continue
+        if before is None or before.capacity > after.capacity:
+            yield Affected(one, Trouble.TOO_FEW_SEATS, after.capacity)
+
+
+def _is_fixed(schedule: Schedule, one: Taken) -> bool:
+    return schedule.services[one.slot.service].capacity_rule is CapacityRule.FIXED
 
 
 def _with_rules(new: Schedule, services: Sequence[str], taken: Sequence[Taken]) -> Schedule:

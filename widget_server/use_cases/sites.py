@@ -21,6 +21,7 @@ from widget_server.store.audit_log import put_entry
 from widget_server.store.operators import Operators
 from widget_server.store.schedule import Schedules, put_settings
 from widget_server.store.sites import Sites as StoredSites
+from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.passwords import Passwords, may_be_password
 from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.tries import Tries
@@ -59,6 +60,7 @@ class Sites:
         schedules: Schedules,
         scheduling: Scheduling,
         clock: Clock,
+        edits: Edits | None = None,
         passwords: Passwords | None = None,
         partitions: Sequence[str] = (DEFAULT_PARTITION,),
     ) -> None:
@@ -67,6 +69,7 @@ class Sites:
         self._schedules = schedules
         self._scheduling = scheduling
         self._clock = clock
+        self._edits = edits
         self._partitions = partitions
         self._passwords = passwords or Passwords()
         self._tries = Tries(clock)
@@ -203,7 +206,10 @@ class Sites:
             await put_settings(session, settled)
             put_entry(session, entry)
 
-        version = await self._scheduling.change(present, write)
+        if self._edits is not None and settled.zone != present.zone:
+            version = await self._edits.move_openings(present, write)
+        else:
+            version = await self._scheduling.change(present, write)
         return replace(settled, schedule_version=version)
 
     async def _least_used(self) -> str:

@@ -12,8 +12,8 @@ from widget_server.web.context import base_url
 
 FORM_BYTES_MAX = 32_768
 _FIELDS_MAX = 40
-TABLE_BYTES_MAX, TABLE_FIELDS_MAX = 262_144, 3_000
-"""Of forms with many rows."""
+TABLE_BYTES_MAX, TABLE_FIELDS_MAX = 524_288, 8_000
+"""Of forms with many rows: a week of slots of five minutes, each with its seats."""
 _TOKEN_FIELD = "form_token"  # noqa: S105  the name of a field, not a secret
 _SENT_FROM_ELSEWHERE = "This form was sent from another page. Go back, load the page again and send it once more."
 
