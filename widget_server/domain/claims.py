@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from widget_server.domain.slots import Need, OfferedSlot, Seats
+from widget_server.domain.slots import Need, OfferedSlot, Seats, Slot
 
 VERSIONS = 2**32
 """So many changes has a slot room for under one version of the schedule, and a browser counts to 2 to the 53."""
@@ -32,6 +32,21 @@ class Claim:
     frees_at: datetime | None
     """When the hold ends; None while its customer is paying, and for a booking."""
     is_booked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Somebody, or something, serves some seats of a booking. It is named by hold and slot, and freed once for all."""
+
+    hold_id: str
+    """Under which the seats were taken: that of the order, or of its last move."""
+    claimed: str
+    slot: Slot
+    busy_from: datetime
+    busy_until: datetime
+    """Buffers included."""
+    seats: int
+    is_freed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

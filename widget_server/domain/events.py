@@ -15,7 +15,7 @@ class SeatsMoved:
     feed_id: str
     epoch: int
     cause: str
-    """The verb: hold, renew, release, expire, pin, unpin, commit, set_booked."""
+    """The verb: hold, renew, release, expire, pin, unpin, commit, set_booked, assign, mend."""
     hold_id: str | None
     """For the server's eyes only."""
     deadline: datetime | None

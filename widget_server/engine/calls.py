@@ -10,6 +10,7 @@ from secrets import randbelow
 
 from widget_server.clock import to_ms
 from widget_server.domain.bookings import BookedDay, BookedSeats
+from widget_server.domain.claims import Assignment
 from widget_server.domain.holds import Line
 from widget_server.domain.orders import Claimed
 from widget_server.domain.sites import Site
@@ -138,6 +139,19 @@ def commit(site: Site, kept: KeptHold, *, fence: int, booked: Sequence[BookedSea
         args += [slot.id, held.get(slot, 0), *told.get(slot, (-1, 0)), to_ms(slot.starts_at)]
     gate, _, *others = _of_hold(site, kept.id, kept.visitor, kept.network, [slot.id for slot in slots])
     return Call(load("commit"), [gate, *others, *_diaries(site, kept)], args)
+
+
+def assign(site: Site, assignments: Sequence[Assignment], *, rebuilder: str) -> Call:
+    of_site = keys.of_site(site.partition, site.key)
+    assigned_keys = [of_site.gate, of_site.partition.feed]
+    args: list[Word] = [site.key, site.epoch, rebuilder]
+    for one in assignments:
+        busy = to_ms(one.busy_from), to_ms(one.busy_until)
+        member = f"{one.hold_id}:{one.slot.id}:{busy[0]}:{busy[1]}:{one.seats}"
+        for day in days_of(*busy):
+            assigned_keys.append(of_site.diary(one.claimed, day))
+            args += [member, 0 if one.is_freed else busy[1]]
+    return Call(load("assign"), assigned_keys, args)
 
 
 def set_booked(site: Site, booked: Sequence[BookedSeats]) -> Call:

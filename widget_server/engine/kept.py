@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from widget_server.clock import from_ms
 from widget_server.domain import claims
-from widget_server.domain.claims import ClaimMoved, Diary
+from widget_server.domain.claims import Assignment, ClaimMoved, Diary
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.slots import Seats, Slot
 from widget_server.engine.wire import Reply, Word
@@ -77,6 +77,16 @@ class KeptHold:
     @property
     def claims(self) -> tuple[Claim, ...]:
         return claims_of(self.claims_text)
+
+    @property
+    def assignments(self) -> tuple[Assignment, ...]:
+        """Its claims, as the store keeps them once it is booked."""
+        return tuple(
+            Assignment(
+                self.id, one.claimed, Slot.parse(one.slot_id), from_ms(one.from_ms), from_ms(one.until_ms), one.seats
+            )
+            for one in self.claims
+        )
 
     def as_of(self, now_ms: int) -> Hold:
         """A hold past its deadline has expired, whether it was swept yet or not."""

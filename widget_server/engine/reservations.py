@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from widget_server.clock import from_ms, to_ms
 from widget_server.domain.bookings import BookedDay, BookedSeats
-from widget_server.domain.claims import Diary
+from widget_server.domain.claims import Assignment, Diary
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Claimed
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISITOR_MAX
@@ -30,7 +30,7 @@ SWEEP_MAX, SWEPT_AT_ONCE = 1_024, 32
 """So many holds are looked for at once, and so few ended by one script, so that others need not wait long behind it."""
 SWEPT_BESIDE = 3
 """So many scripts, or reads for them, are on their way at once: Redis ends some holds while we look at the next."""
-SLOTS_AT_ONCE = 100
+SLOTS_AT_ONCE, ASSIGNED_AT_ONCE = 100, 100
 DAYS_MAX = 33
 READ_AT_ONCE = 1_000
 """So many days and diaries are read by one pipeline: a month of thirty people."""
@@ -58,6 +58,8 @@ class Pin:
     resolve_by: datetime
     lines: tuple[Line, ...]
     now: datetime
+    assignments: tuple[Assignment, ...] = ()
+    """Who was claimed for lines that need somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,9 @@ class Reservations:
             )
 
         found, answer = await self._run_on_hold(site, hold_id, secret_hash, call)
-        return _pinned(answer, found.lines)
+        pin = _pinned(answer, found.lines)
+        needs = any(offer.needs for line in found.lines if (offer := offered(line.slot)))
+        return await self._with_assignments(site, hold_id, pin) if needs or found.claims_text else pin
 
     async def hold_and_pin(
         self,
@@ -291,7 +295,9 @@ class Reservations:
         if held[0] not in ("HELD", "PAYING", "ENDED"):
             raise refusal(held, lines)
         if pinned != ["MOVED"]:
-            return _pinned(pinned, lines)
+            needs = any(offer.needs for offer in offered)
+            of_lines = _pinned(pinned, lines)
+            return await self._with_assignments(site, id, of_lines) if needs else of_lines
         # Whoever serves it was chosen by `hold`: `pin` has to be told.
         offers = {offer.slot: offer for offer in offered}
         return await self.pin(
@@ -339,6 +345,21 @@ class Reservations:
             answer = await self._run(calls.set_booked(site, booked[at : at + SLOTS_AT_ONCE]))
             if answer != ["SET"]:
                 raise refusal(answer, [])
+
+    async def assign(self, site: Site, assignments: Sequence[Assignment], *, rebuilder: str = "") -> int:
+        """Let diaries say who serves bookings, and who does no more, and return how many did not say so before.
+
+        With the id of a rebuild it is part of that: raises Loading if the rebuild is another's by now. Raises Loading.
+        """
+        mended = 0
+        for at in range(0, len(assignments), ASSIGNED_AT_ONCE):
+            chunk = assignments[at : at + ASSIGNED_AT_ONCE]
+            match await self._run(calls.assign(site, chunk, rebuilder=rebuilder)):
+                case ["ASSIGNED", int(count)]:
+                    mended += count
+                case _:
+                    raise Loading("The seats of this site are being counted; try again in a moment.")
+        return mended
 
     async def sweep(self, partition: str, *, retry: timedelta) -> Swept:
         """End at most 1,024 holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
@@ -476,6 +497,12 @@ class Reservations:
             if answer != ["MOVED"]:
                 return found, answer
         raise Changed("This hold keeps changing: try again.")
+
+    async def _with_assignments(self, site: Site, hold_id: str, pin: Pin) -> Pin:
+        found, _ = await self._find(site, hold_id)
+        if found.state is not HoldState.PAYING or found.fence != pin.fence:
+            raise HoldEnded("This hold has ended.")
+        return replace(pin, assignments=found.assignments)
 
     async def _find_own(self, site: Site, hold_id: str, secret_hash: str) -> tuple[KeptHold, int]:
         found, now_ms = await self._find(site, hold_id)

@@ -9,10 +9,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import BookedDay, BookedSeats, BookingState
+from widget_server.domain.claims import Assignment
 from widget_server.domain.orders import Claimed, Order, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store import meetings
+from widget_server.store.assignments import free, read_between, read_freed
 from widget_server.store.audit_log import put_entry
 from widget_server.store.confirmations import Confirmation, ConfirmationLine, write_confirmation
 from widget_server.store.database import Database
@@ -154,6 +156,16 @@ class Bookings:
         async with self._db.snapshot() as session:
             return [_to_booked_seats(meeting) for meeting in await session.exec(of_slots)]
 
+    async def freed_in(self, site_id: int, slots: Sequence[Slot]) -> list[Assignment]:
+        """Who was to serve bookings of these slots, and does no more, as they were cancelled or have moved."""
+        async with self._db.snapshot() as session:
+            return await read_freed(session, site_id, slots)
+
+    async def assignments(self, site_id: int, since: datetime, until: datetime | None = None) -> list[Assignment]:
+        """Who serves bookings, and who was to, with all that they are busy with after `since` and before `until`."""
+        async with self._db.snapshot() as session:
+            return await read_between(session, site_id, since, until)
+
     async def booked_days(self, site_id: int, first: date) -> list[BookedDay]:
         """What is booked of all meetings that start on this day of UTC or later, as of one moment.
 
@@ -177,9 +189,10 @@ async def _give_seats_back(session: AsyncSession, order: int | None, at: datetim
     confirmed = [col(BookingRow.order_id) == order, col(BookingRow.state) == BookingState.CONFIRMED]
     if only is not None:
         confirmed.append(col(BookingRow.id) == only)
-    bookings = select(BookingRow.meeting_id, BookingRow.seats).where(*confirmed).order_by(col(BookingRow.meeting_id))
-    freed = (await session.exec(bookings)).all()
-    for meeting_id, seats in freed:
+    bookings = select(BookingRow.id, BookingRow.meeting_id, BookingRow.seats).where(*confirmed)
+    freed = (await session.exec(bookings.order_by(col(BookingRow.meeting_id)))).all()
+    await free(session, [booking_id for booking_id, _, _ in freed if booking_id is not None], at)
+    for _, meeting_id, seats in freed:
         await meetings.give_seats_back(session, meeting_id, seats)
     await session.exec(update(BookingRow).where(*confirmed).values(state=BookingState.CANCELLED, cancelled_at=at))
     return bool(freed)

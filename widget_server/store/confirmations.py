@@ -9,11 +9,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import BookingState, Customer
+from widget_server.domain.claims import Assignment
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState, OutcomeState
-from widget_server.domain.slots import OfferedSlot
+from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.ids import new_order_number
 from widget_server.store import meetings
+from widget_server.store.assignments import assign
 from widget_server.store.audit_log import put_entry
 from widget_server.store.database import insert
 from widget_server.store.orders import read_order
@@ -54,6 +56,8 @@ class Confirmation:
     """When it began, before the hold was pinned."""
     entry: Entry | None = None
     """For the audit log, where an operator has booked for the customer."""
+    assignments: tuple[Assignment, ...] = ()
+    """Who was claimed with the hold, where its slots need somebody."""
 
     def __post_init__(self) -> None:
         assert self.lines
@@ -69,7 +73,7 @@ class Confirmation:
 
 
 async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Order:
-    """Locks in the order that all transactions keep: outcome, site, meetings by id."""
+    """Locks in the order that all transactions keep: outcome, site, meetings by id, staff by id."""
     site_id, hold_id, state = wanted.site_id, wanted.hold_id, OutcomeState.CONFIRMED
     owner = wanted.order_secret_hash
     await decide(session, site_id, hold_id, state, fence=wanted.fence, digest=wanted.digest, owner=owner)
@@ -77,7 +81,9 @@ async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Ord
         session, site_id, epoch=wanted.epoch, schedule_version=wanted.schedule_version, began_at=wanted.at
     )
     meeting_ids = await _take_seats(session, wanted)
-    await _write_order(session, wanted, meeting_ids)
+    bookings = await _write_order(session, wanted, meeting_ids)
+    offered = {line.offered.slot: line.offered for line in wanted.lines}
+    await assign(session, site_id, wanted.assignments, offered, bookings)
     if wanted.entry is not None:
         put_entry(session, wanted.entry)
     tell_engine(session, BOOKING_CONFIRMED, wanted.site_id, wanted.hold_id, fence=wanted.fence, at=wanted.at)
@@ -95,7 +101,8 @@ async def _take_seats(session: AsyncSession, wanted: Confirmation) -> dict[str, 
     return meeting_ids
 
 
-async def _write_order(session: AsyncSession, wanted: Confirmation, meeting_ids: dict[str, int]) -> None:
+async def _write_order(session: AsyncSession, wanted: Confirmation, meeting_ids: dict[str, int]) -> dict[Slot, int]:
+    """The id of each slot's booking."""
     order_id = await _insert_order(session, wanted)
     bookings = [
         BookingRow(
@@ -111,10 +118,13 @@ async def _write_order(session: AsyncSession, wanted: Confirmation, meeting_ids:
     ]
     session.add_all(bookings)
     await session.flush()
+    ids: dict[Slot, int] = {}
     for booking, line in zip(bookings, wanted.lines, strict=True):
         assert booking.id is not None
         session.add_all(_attendees(booking.id, line))
+        ids[line.offered.slot] = booking.id
     await session.flush()
+    return ids
 
 
 async def _insert_order(session: AsyncSession, wanted: Confirmation) -> int:

@@ -9,10 +9,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
+from widget_server.domain.claims import Assignment
 from widget_server.domain.orders import Move, Order, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import Changed, NotFound, TooLate
 from widget_server.store import meetings
+from widget_server.store.assignments import assign, free
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_RESCHEDULED, tell_engine
 from widget_server.store.outcomes import decide
@@ -39,6 +41,8 @@ class Rescheduling:
     """Follows from the order's secret: whoever was told no under it cannot succeed."""
     at: datetime
     """When it began, before the hold was pinned."""
+    assignments: tuple[Assignment, ...] = ()
+    """Who was claimed with the new seats, where their slots need somebody."""
 
     def __post_init__(self) -> None:
         assert self.moves
@@ -60,7 +64,7 @@ class _Standing:
 
 
 async def write_rescheduling(session: AsyncSession, wanted: Rescheduling) -> Order:
-    """Locks in the order that all transactions keep: outcome, site, order, meetings by id."""
+    """Locks in the order that all transactions keep: outcome, site, order, meetings by id, staff by id."""
     hold_id, state, fence = wanted.hold_id, OutcomeState.CONFIRMED, wanted.fence
     await decide(session, wanted.site_id, hold_id, state, fence=fence, digest=wanted.digest, owner=wanted.owner)
     await lock_site_as_of(
@@ -114,6 +118,10 @@ async def _move(session: AsyncSession, wanted: Rescheduling, standing: dict[Slot
             await meetings.give_seats_back(session, meeting_id, gives[meeting_id])
     for meeting_id, move in takes.items():
         await _repoint(session, wanted, standing[move.leaves], meeting_id)
+    bookings = {move.offered.slot: standing[move.leaves].id for move in wanted.moves}
+    await free(session, bookings.values(), wanted.at)
+    offered = {move.offered.slot: move.offered for move in wanted.moves}
+    await assign(session, wanted.site_id, wanted.assignments, offered, bookings)
 
 
 async def _repoint(session: AsyncSession, wanted: Rescheduling, booking: _Standing, meeting_id: int) -> None:

@@ -361,6 +361,31 @@ class BookingRow(Table, table=True):
     cancelled_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class AssignmentRow(Table, table=True):
+    """Who serves some seats of a booking. Freed when it is cancelled or moves; then nobody is busy with it any more."""
+
+    __tablename__ = "assignment"
+    __table_args__ = (
+        CheckConstraint("seats > 0 AND busy_from < busy_until", name="sizes"),
+        Index(None, "site_id", "claimed", "busy_until"),
+        Index(None, "site_id", "slot"),
+        Index(None, "site_id", "busy_until"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    booking_id: int = Field(foreign_key="booking.id", index=True)
+    hold_id: str = Field(max_length=ID_LENGTH)
+    """Under which it stands in Redis: the order's own, or that of its last move."""
+    claimed: str = Field(max_length=80)
+    """As the engine names them."""
+    slot: str = Field(max_length=100)
+    busy_from: datetime = Field(sa_type=Instant)
+    busy_until: datetime = Field(sa_type=Instant)
+    seats: int
+    freed_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
 class ReschedulingRow(Table, table=True):
     """A booking that moved. Its new seats were taken by a hold of their own, whose outcome has that hold's id."""
 

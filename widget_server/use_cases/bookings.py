@@ -217,6 +217,7 @@ class Bookings(Rescheduling):
             order_secret_hash=hash_secret(self.order_secret(ref)),
             at=began_at,
             entry=wanted.entry,
+            assignments=pin.assignments,
         )
 
     def _may_hold(self, listing: Listing, lines: Sequence[Line]) -> list[OfferedSlot]:

@@ -20,10 +20,14 @@ from widget_server.store.bookings import Bookings
 from widget_server.store.outbox import Outbox, UntoldEvent
 from widget_server.store.sites import Sites
 from widget_server.use_cases.catalog import Catalog
+from widget_server.use_cases.served import is_shared
 
 OUTBOX_BATCH = 100
 _BACK_OFF_MAX = timedelta(seconds=2)
 """Redis is asked again soon after it was away: within seconds it shall know what is booked."""
+
+_BUFFERS_MAX = timedelta(days=1)
+"""Whoever serves one of two slots so far apart may serve the other."""
 
 _log = structlog.get_logger()
 
@@ -53,17 +57,23 @@ class Delivery:
         with suppress(Unavailable):
             booked = await self._store.booked_after(site.id, order_id)
             await self._engine.commit(site, order_id, fence=fence, booked=booked)
+            if is_shared((await self._catalog.find(site.key)).schedule):  # others need no look into SQL
+                await self._tell_freed_people(site, booked)
 
     async def tell_freed(self, site: Site, freed: Sequence[BookedSeats]) -> None:
         """Tell the engine of seats that a cancellation freed; likewise."""
         with suppress(Unavailable):
             await self._engine.set_booked(site, freed)
+            await self._tell_freed_people(site, freed)
 
     async def tell_truth(self, site: Site, slots: Sequence[Slot]) -> None:
-        """SQL has refused seats that Redis believed free: tell Redis what is booked of these slots."""
+        """SQL has refused seats that Redis believed free: tell Redis what is booked of them, and who is busy."""
         _log.warning("wall_held", site=site.key, slots=[slot.id for slot in slots])
         with suppress(Unavailable):
             await self._engine.set_booked(site, await self._store.booked_in(site.id, slots))
+            since, until = min(slot.starts_at for slot in slots), max(slot.ends_at for slot in slots)
+            busy = await self._store.assignments(site.id, since - _BUFFERS_MAX, until + _BUFFERS_MAX)
+            await self._engine.assign(site, busy)
 
     async def deliver(self) -> int:
         """Tell the engine what it has not been told yet, and return how many events that were."""
@@ -130,12 +140,20 @@ class Delivery:
         slots = list(dict.fromkeys(seats.slot for event in events for seats in in_sql[event.id]))
         known = dict(zip(slots, await self._inspection.booked(site, slots), strict=True))
         holds = await self._inspection.holds(site, [event.order_id for event in events])
+        freed = {one.slot for one in await self._store.freed_in(site.id, slots)}
         return [
             event.id
             for event in events
             if not _is_pinned(holds[event.order_id], event.fence)
+            and freed.isdisjoint(seats.slot for seats in in_sql[event.id])
             and all(known[seats.slot] == (seats.booked, seats.version) for seats in in_sql[event.id])
         ]
+
+    async def _tell_freed_people(self, site: Site, booked: Sequence[BookedSeats]) -> None:
+        """Whoever was to serve bookings of these slots and does no more is free, also if a late commit claims them."""
+        freed = await self._store.freed_in(site.id, [seats.slot for seats in booked])
+        if freed:
+            await self._engine.assign(site, freed)
 
     async def _tell(self, event: UntoldEvent) -> bool:
         try:
@@ -147,6 +165,7 @@ class Delivery:
                 await self._engine.commit(site, event.order_id, fence=event.fence, booked=booked)
             else:
                 await self._engine.set_booked(site, booked)
+            await self._tell_freed_people(site, booked)
         except Refusal as refusal:
             later = min(timedelta(seconds=2**event.tries), _BACK_OFF_MAX)
             await self._outbox.failed(event.id, refusal.message, self._clock.now() + later)

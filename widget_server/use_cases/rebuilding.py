@@ -105,6 +105,8 @@ class Rebuilding:
         async for look in self._auditing.look(list(living.values()), thoroughly=False):
             mended = await self.mend(living, look.suspicions)
             yield Rebuilt(looked_at=look.slots + look.meetings, mended=mended)
+        for site in living.values():
+            yield Rebuilt(mended=await self._assign(site))
 
     async def mend(self, sites: dict[str, Site], findings: Iterable[Finding]) -> int:
         """Set right what can be, and return how many slots and holds had to be. Again: nothing more happens.
@@ -198,6 +200,7 @@ class Rebuilding:
         if epoch != site.epoch + 1:
             _must_be_ours(await self._engine.rebuild(site, epoch, rebuilder, TAKEOVER_AFTER) is None)
         count = await self._restore(site, rebuilder, days)
+        await self._assign(site, rebuilder)
         schedule_version = (await self._site(site.key)).schedule_version
         _must_be_ours(await self._engine.open(site, rebuilder, schedule_version))
         self._catalog.forget(site.key)
@@ -251,6 +254,11 @@ class Rebuilding:
                 unfinished.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
         return count
+
+    async def _assign(self, site: Site, rebuilder: str = "") -> int:
+        """Write who serves bookings, and drop who does no more; holds keep whom they have claimed."""
+        busy = await self._store.assignments(site.id, self._clock.now() - RESTORED_BACK_TO)
+        return await self._engine.assign(site, busy, rebuilder=rebuilder)
 
     async def _to_restore(self, site: Site, days: Lines | None) -> tuple[Iterator[list[BookedDay]], Lines]:
         """What SQL says is booked, and nothing of the days that only Redis knows: held ones, and those of a later SQL.

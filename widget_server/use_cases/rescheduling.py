@@ -114,6 +114,7 @@ def _record(listing: Listing, ref: OrderRef, wanted: WantedReschedule, plan: _Pl
         digest=_digest(ref, wanted),
         owner=_secret_hash(ref),
         at=plan.began_at,
+        assignments=pin.assignments,
     )
 
 
