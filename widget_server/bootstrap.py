@@ -28,8 +28,10 @@ from widget_server.settings import Settings
 from widget_server.store import audit, audit_log, operators, outbox, schedule, sightings
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import dashboard as stored_dashboard
+from widget_server.store import reliability as stored_reliability
 from widget_server.store import sites as stored_sites
 from widget_server.store.database import Database
+from widget_server.use_cases.audit_log import AuditLog
 from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.blackouts import Blackouts
 from widget_server.use_cases.bookings import Bookings
@@ -42,6 +44,7 @@ from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
+from widget_server.use_cases.reliability import Reliability
 from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.services import Services
 from widget_server.use_cases.sightings import Sightings
@@ -151,6 +154,9 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         clock=clock,
         key=key,
     )
+    readiness = Readiness(
+        {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
+    )
     use_cases = UseCases(
         catalog=catalog,
         availability=availability,
@@ -186,9 +192,11 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             clock=clock,
             key=key,
         ),
-        readiness=Readiness(
-            {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
+        reliability=Reliability(
+            reliability=stored_reliability.Reliability(database), feed=availability, readiness=readiness, clock=clock
         ),
+        audit_log=AuditLog(audit_log.AuditLog(database)),
+        readiness=readiness,
     )
     try:
         yield Parts(settings, use_cases, sites, database, hub, connection.partitions[0])

@@ -154,6 +154,27 @@ async def test_holds_come_and_go_before_the_eyes_of_the_operator(
     await expect(page.get_by_text("Nobody is booking just now.")).to_be_visible()
 
 
+@VIEWS
+async def test_reliability_and_the_audit_log(
+    server: Server, studio: Studio, invite: Invite, width: int, scheme: Any
+) -> None:
+    operator = await hired(invite, server, studio, width=width, color_scheme=scheme)
+    await operator.goes_to("Audit log")
+    await expect(operator.page.get_by_text("Nothing yet.")).to_be_visible()
+    await is_sound(operator.page, "an empty log")
+    await operator.goes_to("Settings")
+    await operator.page.get_by_label("Length of a hold").fill("7")
+    await operator.page.get_by_role("button", name="Save settings").click()
+    await expect(operator.page.get_by_text("Saved.")).to_be_visible()
+
+    await operator.goes_to("Audit log")
+    await expect(operator.page.get_by_text("hold minutes: 10")).to_be_visible()
+    await is_sound(operator.page, "an entry")
+    await operator.goes_to("Reliability")
+    await expect(operator.page.get_by_text("Oversold", exact=True)).to_be_visible()
+    await is_sound(operator.page, "reliability")
+
+
 async def test_a_visitor_sees_at_once_that_the_operator_took_their_seats_back(
     server: Server, studio: Studio, host: Host, invite: Invite
 ) -> None:

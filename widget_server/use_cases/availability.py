@@ -142,6 +142,11 @@ class Availability:
                 self._forget(partition)
             await asyncio.sleep(_PAUSE_S)
 
+    def heard_ago_s(self, partition: str) -> float | None:
+        """How long ago the feed said the last thing, if only that there is nothing new; None while it is not heard."""
+        heard_at_s = self._heard_at_s.get(partition)
+        return None if heard_at_s is None else asyncio.get_running_loop().time() - heard_at_s
+
     async def check(self) -> None:
         """Raises Unavailable where a feed that should be followed is not heard."""
         if not all(self._is_heard(partition) for partition in self._following):

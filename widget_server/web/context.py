@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from widget_server.use_cases.audit_log import AuditLog
 from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.blackouts import Blackouts
 from widget_server.use_cases.bookings import Bookings
@@ -16,6 +17,7 @@ from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
+from widget_server.use_cases.reliability import Reliability
 from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.services import Services
 from widget_server.use_cases.sightings import Sightings
@@ -41,6 +43,8 @@ class UseCases:
     offers: Offers
     sightings: Sightings
     operations: Operations
+    reliability: Reliability
+    audit_log: AuditLog
     readiness: Readiness
 
 

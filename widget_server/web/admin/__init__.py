@@ -2,7 +2,18 @@
 
 from starlette.routing import Route
 
-from widget_server.web.admin import bookings, home, live, meetings, phone, schedule, settings, signing_in
+from widget_server.web.admin import (
+    audit_log,
+    bookings,
+    home,
+    live,
+    meetings,
+    phone,
+    reliability,
+    schedule,
+    settings,
+    signing_in,
+)
 from widget_server.web.admin.refusals import refused_page
 from widget_server.web.admin.session import SitePage, at_site, signed_in_only
 from widget_server.web.forms import FORM_BYTES_MAX
@@ -48,6 +59,8 @@ routes = [
     _sent("/live/{hold}/release", live.release_hold),
     _shown("/live/{hold}/booking", live.show_hold_booking),
     _sent("/live/{hold}/booking", live.book_hold),
+    _shown("/reliability", reliability.show_reliability),
+    _shown("/audit-log", audit_log.show_audit_log),
     Route("/admin/sites/{site}/settings", signed_in_only(settings.show_settings)),
     Route(
         "/admin/sites/{site}/settings",

@@ -1,0 +1,142 @@
+"""The reliability page and the audit log."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from tests.house import House, slot
+from tests.web.desks import Desk, desk_in
+from tests.web.test_admin_bookings import book, booking_of, link, order_path
+from widget_server.domain.audit_log import Deed, Entry
+from widget_server.store.audit import Audits, Tally
+from widget_server.store.audit_log import AuditLog
+from widget_server.store.tables import BookingRow
+from widget_server.use_cases.audit_log import PAGE_ENTRIES
+from widget_server.web.admin.audit_log import DEEDS
+from widget_server.web.admin.reliability import ago
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def desk(house: House) -> AsyncIterator[Desk]:
+    async with desk_in(house) as desk:
+        yield desk
+
+
+async def figures(desk: Desk) -> dict[str, str]:
+    page = (await desk.get("/reliability")).text
+    return {name: re.sub(r"<[^>]+>|\s+", " ", told).strip() for name, told in re.findall(FIGURE, page, re.DOTALL)}
+
+
+FIGURE = r"<dt>([^<]+)</dt><dd>(.*?)</dd>"
+
+
+async def checked(house: House, *, ago: timedelta = timedelta(0), found: int = 0, mended: int = 0) -> None:
+    ended_at = datetime.now(UTC) - ago
+    await Audits(house.parts.database).keep(Tally("tenuto", ended_at, ended_at, 1234, found, mended))
+
+
+async def test_when_all_is_well_the_page_says_so(house: House, desk: Desk) -> None:
+    await book(house)
+    await house.deliver()
+    await checked(house, found=2, mended=2)
+
+    assert "All is well." in (await desk.get("/reliability")).text
+    told = await figures(desk)
+    assert (told["Oversold"], told["Leaked"]) == ("0", "0")
+    assert told["Looked at"] == "1,234 slots, holds and meetings of this server"
+    assert told["Found and mended"] == "2 found, 2 mended in the last check; 2 mended ever"
+    assert told["News of seats"] == "Heard a moment ago."
+    assert told["Still to be told"].startswith("Nothing")
+    assert f"{datetime.now(UTC):%b %Y}" in told["Last rebuild"]
+
+
+async def test_a_meeting_that_does_not_add_up_is_counted(house: House, desk: Desk) -> None:
+    await book(house)
+    await book(house, "Ben Oak", slot(day=1))
+    await checked(house)
+    async with house.parts.database.transaction() as session:
+        await session.exec(update(BookingRow).where(BookingRow.id == 1).values(seats=9))  # type: ignore[arg-type]
+
+    assert "1 meeting does not add up" in (await desk.get("/reliability")).text
+    assert (await figures(desk))["Oversold"] == "1"
+
+
+async def test_what_could_not_be_mended_is_counted(house: House, desk: Desk) -> None:
+    await checked(house, found=3, mended=1)
+
+    assert "found 2 things that it could not mend" in (await desk.get("/reliability")).text
+
+
+async def test_a_worker_that_does_not_come_round_is_missed(house: House, desk: Desk) -> None:
+    assert "There has not been a check yet." in (await desk.get("/reliability")).text
+    await checked(house, ago=timedelta(hours=2))
+
+    assert "The last check was 2 hours ago: perhaps no worker runs." in (await desk.get("/reliability")).text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(-3, "0 seconds ago"), (1, "1 second ago"), (119, "1 minute ago"), (7_200, "2 hours ago"), (1e6, "11 days ago")],
+)
+def test_times_are_told_in_the_largest_unit(seconds: float, told: str) -> None:
+    assert ago(timedelta(seconds=seconds)) == told
+
+
+def test_every_deed_has_its_words() -> None:
+    assert set(DEEDS) == set(Deed)
+    assert all(re.fullmatch(r"[A-Z][a-z ]+", told) for told in DEEDS.values())
+
+
+async def test_an_empty_log_says_what_will_stand_there(desk: Desk) -> None:
+    assert "Nothing yet." in (await desk.get("/audit-log")).text
+    assert "Nothing fits." in (await desk.get("/audit-log?deed=hold_released")).text
+
+
+async def test_what_was_done_is_told_with_its_order_and_without_its_customer(house: House, desk: Desk) -> None:
+    number = await book(house, "Anna Berg", (slot(), 2))
+    await desk.post(await booking_of(desk, await order_path(desk)))
+
+    page = (await desk.get("/audit-log")).text
+
+    assert "Cancelled a booking" in page
+    assert f"Order {number}" in page
+    assert "Morning yoga, " in page
+    assert "2 seats" in page
+    assert desk.operator.email in page
+    assert "Anna" not in page
+
+
+async def test_changed_settings_are_told_as_they_were_and_are(house: House, desk: Desk) -> None:
+    site, log = await house.site(), AuditLog(house.parts.database)
+    detail = {"holds_on": [True, False], "origins": ["", "https://<b>.example"], "odd": 7, "slot": "odd"}
+    await log.keep(Entry(site.id, desk.operator.id, Deed.SETTINGS_CHANGED, datetime.now(UTC), detail=detail))
+
+    page = (await desk.get("/audit-log")).text
+
+    assert "holds on: on \N{RIGHTWARDS ARROW} off" in page
+    assert "origins: nothing \N{RIGHTWARDS ARROW} https://&lt;b&gt;.example" in page
+    assert "odd: 7" in page
+
+
+async def test_entries_are_filtered_and_paged(house: House, desk: Desk) -> None:
+    site, log, now = await house.site(), AuditLog(house.parts.database), datetime.now(UTC)
+    for number in range(PAGE_ENTRIES + 2):
+        at = now - timedelta(days=30) if number == 0 else now
+        await log.keep(Entry(site.id, desk.operator.id, Deed.HOLD_EXTENDED, at, f"{number}", {"seats": number + 1}))
+
+    first = await desk.get("/audit-log?deed=hold_extended")
+    there = link(first, "next")
+    assert there is not None
+    second = await desk.get(there)
+
+    assert (first.text.count('class="row"'), second.text.count('class="row"')) == (PAGE_ENTRIES, 2)
+    assert link(second, "next") is None
+    assert "Nothing fits." in (await desk.get("/audit-log?deed=hold_released")).text
+    long_ago = (now - timedelta(days=29)).date()
+    assert (await desk.get(f"/audit-log?to={long_ago}")).text.count('class="row"') == 1
+    assert (await desk.get("/audit-log?deed=odd&from=odd&before=odd")).text.count('class="row"') == PAGE_ENTRIES

@@ -1,0 +1,91 @@
+"""The audit log: what operators have done, when, and to what."""
+
+import re
+from datetime import time, timedelta
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from widget_server.domain.audit_log import Deed, KeptEntry
+from widget_server.domain.slots import Slot
+from widget_server.domain.wall_times import first_instant
+from widget_server.web.admin.looking import read_day
+from widget_server.web.admin.pages import page
+from widget_server.web.admin.session import AtSite
+from widget_server.web.admin.writing import count, span
+from widget_server.web.context import use_cases
+
+_WORDS = {
+    Deed.SETTINGS_CHANGED: "Changed settings",
+    Deed.BOOKING_CANCELLED: "Cancelled a booking",
+    Deed.BOOKED_BY_PHONE: "Booked by phone",
+    Deed.HOLD_EXTENDED: "Extended a hold",
+    Deed.HOLD_RELEASED: "Gave a hold back",
+    Deed.HOLD_BOOKED: "Booked a hold for its visitor",
+}
+DEEDS = {deed: _WORDS.get(deed, deed.replace("_", " ").capitalize()) for deed in Deed}
+
+
+async def show_audit_log(request: Request, at: AtSite) -> Response:
+    asked, zone = request.query_params, at.site.zone
+    typed = {name: asked.get(name, "")[:40] for name in ("deed", "from", "to")}
+    first, last = read_day(typed["from"]), read_day(typed["to"])
+    before = re.fullmatch(r"\d{1,10}", asked.get("before", ""), re.ASCII)
+    found = await use_cases(request).audit_log.read(
+        at.site,
+        deed=Deed(typed["deed"]) if typed["deed"] in set(Deed) else None,
+        since=first_instant(first, time(0), zone) if first else None,
+        until=first_instant(last + timedelta(days=1), time(0), zone) if last else None,
+        before=int(before[0]) if before else None,
+    )
+    return page(
+        request,
+        "audit_log",
+        at.signed_in,
+        site=at.site,
+        typed=typed,
+        deeds=DEEDS,
+        found=found,
+        is_narrow=any(typed.values()),
+        is_further=before is not None,
+        told=[(entry, _deed(entry), _details(entry, at)) for entry in found.entries],
+        older=urlencode({**typed, "before": found.entries[-1].id}) if found.has_older else "",
+    )
+
+
+def _deed(entry: KeptEntry) -> str:
+    """Of what only a newer version does, its name as it stands there."""
+    return DEEDS[Deed(entry.deed)] if entry.deed in set(Deed) else entry.deed.replace("_", " ")
+
+
+def _details(entry: KeptEntry, at: AtSite) -> list[str]:
+    """Each in one line; of what a newer version has written, all as it stands there."""
+    detail = dict(entry.detail)
+    slots = detail.pop("slots", None) or [slot for slot in [detail.pop("slot", None)] if slot]
+    seats = detail.pop("seats", None)
+    lines = [_slot(slot, at) for slot in slots]
+    if isinstance(seats, int):
+        lines.append(count(seats, "seat"))
+    return lines + [f"{name.replace('_', ' ')}: {_change(value)}" for name, value in detail.items()]
+
+
+def _slot(slot_id: str, at: AtSite) -> str:
+    try:
+        slot = Slot.parse(slot_id)
+    except ValueError:
+        return slot_id
+    service = at.schedule.services.get(slot.service)
+    return f"{service.name if service else slot.service}, {span(slot, at.site.zone)}"
+
+
+def _change(value: object) -> str:
+    if isinstance(value, list) and len(value) == 2:
+        return f"{_shown(value[0])} → {_shown(value[1])}"
+    return _shown(value)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value) or "nothing"
