@@ -24,6 +24,7 @@ from widget_server.domain.slots import SlotState
 from widget_server.domain.why_not import SEARCH_DAYS_MAX, Reason
 from widget_server.engine.cluster import ClusterAddress
 from widget_server.engine.connection import address_of
+from widget_server.engine.live_holds import FOUND_MAX, READ_MAX
 from widget_server.engine.reservations import LIMIT_LENGTHS
 from widget_server.engine.sentinel import SentinelAddress
 from widget_server.engine.wire import FORMS, OPTIONS, Address
@@ -32,6 +33,7 @@ from widget_server.live import wire
 from widget_server.settings import Settings
 from widget_server.use_cases.findings import MENDS, Kind
 from widget_server.web import app, bodies
+from widget_server.web.admin.pages import ROOMS
 from widget_server.web.admin.settings_form import form_of
 from widget_server.web.api.answers import BODY_BYTES_MAX
 from widget_server.web.api.description import document
@@ -218,6 +220,15 @@ def test_every_kind_of_finding_is_described_with_what_mends_it() -> None:
         assert ("nobody" in mends) == ("nothing by itself" in MENDS[Kind(kind)]), kind
 
 
+def test_the_rooms_are_described_as_they_are_named() -> None:
+    described = set(headings((ROOT / "docs" / "admin.md").read_text("utf-8"), 2))
+
+    assert {"Today", "Bookings", "Live", "Reliability", "Audit log"} <= described & {room.name for room in ROOMS}
+    assert described - {room.name for room in ROOMS} == {"Meetings and attendees", "Book by phone"}
+    told = (ROOT / "docs" / "admin.md").read_text("utf-8")
+    assert f"Up to\n{FOUND_MAX} holds are shown, out of the {READ_MAX:,} of the server" in told
+
+
 def test_the_readme_is_short() -> None:
     assert README.count("\n") < 150
 
@@ -227,6 +238,7 @@ def test_the_readme_is_short() -> None:
     [
         "README",
         "ARCHITECTURE",
+        "docs/admin",
         "docs/api",
         "docs/settings",
         "docs/embedding",
