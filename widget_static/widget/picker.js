@@ -202,13 +202,17 @@ export class Picker {
     const first = [...looks.keys()][0];
     this.#showNext(first > this.#today ? first : this.#today, looks);
     const taken = ["held", "full"].find((look) => found.has(/** @type {Look} */ (look)));
-    const sentence = words.say(`month.${taken ?? (this.next.isNever ? "never" : "nothing")}`, {
+    const isNever = !taken && this.next.isNever;
+    this.next.element.hidden = isNever;
+    const sentence = words.say(`month.${taken ?? (isNever ? "never" : "nothing")}`, {
       month: words.monthName(this.#month),
     });
-    if (note.dataset.shown === sentence) return true;
+    if (note.dataset.shown !== sentence) {
+      fill(note, element("p", {}, sentence));
+      this.#at.announce(sentence);
+    }
     note.dataset.shown = sentence;
-    fill(note, element("p", {}, sentence), this.next.element);
-    this.#at.announce(sentence);
+    if (this.next.element.parentElement !== note) note.append(this.next.element);
     return true;
   }
 
@@ -230,10 +234,14 @@ export class Picker {
     const day = this.#day;
     const slots = day ? this.#slotsOf(day) : [];
     const look = day ? (looks.get(day) ?? this.#lookOf(day, this.#between(day, day))) : null;
-    this.heading.textContent = day ? words.day(day) : words.say("day.choose_title");
-    this.#showHint(look ?? (day || this.#isLoading ? "loading" : "choose"));
+    const title = day ? words.day(day) : words.say("day.choose_title");
+    if (this.heading.textContent !== title) this.heading.textContent = title;
+    const isNever = !day && isNoted && this.next.element.hidden;
+    this.heading.hidden = isNever;
+    this.#showHint(look ?? (day || this.#isLoading ? "loading" : isNever ? "never" : "choose"));
     if (day && look && look !== "open" && !isNoted) {
       this.#showNext(day, looks);
+      this.next.element.hidden = false;
       if (this.next.element.parentElement !== this.hint) this.hint.append(this.next.element);
     }
     this.list.show(slots, { nowMs: clock.now(), zone: zone.current, service: this.#service, own: ownSlot() });
@@ -246,7 +254,7 @@ export class Picker {
     this.#hinted = { day: this.#day, key };
     const hadFocus = this.hint.contains(document.activeElement);
     fill(this.hint, key === "loading" ? skeletonRows() : element("p", {}, this.#sentence(key)));
-    this.hint.hidden = key === "open";
+    this.hint.hidden = this.#sentence(key) === "" && key !== "loading";
     if (hadFocus) this.heading.focus();
     if (before.day === this.#day && this.#day && before.key !== "loading") this.#tellDay();
   }
@@ -254,7 +262,7 @@ export class Picker {
   /** @param {string} key */
   #sentence(key) {
     const { words, site, zone } = this.#at;
-    if (key === "open") return "";
+    if (["open", "loading", "never"].includes(key)) return "";
     if (key !== "too_far" || !this.#day) return words.say(`hint.${key}`);
     const opens = startOf(addDays(this.#siteDays(this.#day)[0], -this.#service.horizon_days), site.zone);
     return words.say("hint.too_far", { day: words.day(dayAt(opens, zone.current)) });
