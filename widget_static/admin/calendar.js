@@ -44,7 +44,7 @@ class Calendar {
     const heading = day.querySelector("h2");
     add.setAttribute("aria-label", `Add a time on ${heading?.textContent?.trim().replace(/\s+/g, " ") ?? ""}`);
     add.addEventListener("click", () => this.#add(pattern, add));
-    day.querySelector(".times")?.append(add);
+    day.querySelector(".spans")?.append(add);
     // A click on the row itself does the same; the button is there for those who come by keyboard.
     day.addEventListener("click", ({ target }) => {
       if (target === day || target === heading || target === heading?.firstElementChild) add.click();
@@ -89,7 +89,7 @@ class Calendar {
 
   /** @param {HTMLInputElement} field */
   #changed(field) {
-    const row = field.closest(".time");
+    const row = field.closest(".span-row");
     const isBox = field.type === "checkbox";
     const before = this.#before.get(field) ?? (isBox ? String(!field.checked) : "");
     const ends = /** @type {HTMLInputElement | null} */ (row?.querySelector("[name$='-ends']") ?? null);
@@ -109,7 +109,7 @@ class Calendar {
 
   /** @param {HTMLInputElement} field */
   #mark(field) {
-    if (field.name.endsWith("-gone")) field.closest(".time")?.classList.toggle("removed", field.checked);
+    if (field.name.endsWith("-gone")) field.closest(".span-row")?.classList.toggle("removed", field.checked);
   }
 
   /**
