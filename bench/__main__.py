@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import burst, confirming, contended, expiry, fan_out, holds, machine, memory, month, rebuild
+from bench import burst, confirming, contended, expiry, fan_out, holds, machine, memory, month, rebuild, staffed
 from bench.studio import opened
 from bench.table import Section, Worthless, markdown
 
@@ -46,6 +46,8 @@ def _measured(folder: Path) -> tuple[list[Section], str]:
             _told("fan-out", lambda: fan_out.measured(ours)),
             _told("expiry", lambda: expiry.measured(ours)),
         ]
+    with opened(folder / "staffed", staffed=True) as fresh:
+        sections.append(_told("staffed", lambda: staffed.measured(fresh)))
     # What these count is all that there is, so they have a Valkey to themselves.
     with opened(folder / "rebuild") as fresh:
         sections.append(_told("rebuild", lambda: rebuild.measured(fresh)))

@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,7 +20,16 @@ from widget_server.bootstrap import Parts, assembled
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISITOR_MAX
-from widget_server.domain.schedule import Opening, Place, Schedule, Service, ServiceKind
+from widget_server.domain.schedule import (
+    CapacityRule,
+    Opening,
+    Place,
+    Schedule,
+    Service,
+    ServiceKind,
+    Shift,
+    StaffMember,
+)
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine import calls, keys
@@ -31,15 +40,18 @@ from widget_server.engine.scripts import load_all
 from widget_server.ids import hash_secret, new_id
 from widget_server.settings import Settings
 from widget_server.store.schedule import put_openings, put_service, put_settings
+from widget_server.store.staff import put_member, put_shifts
 
 SITE, SERVICE = "studio", "desk"
 DAYS, SLOTS = 31, 1_488
+STAFFED, STAFFED_SLOTS, STAFF, SHIFT_DAYS = "chair", 1_240, 40, 365
 HOLD_MINUTES = 60
 """Longer than the run: no hold ends but those that shall."""
 
 _ROOM_FOR_ALL = 1_000_000
 _ROOT = Path(__file__).parents[1]
-_MIDNIGHT = time(0)
+_MIDNIGHT, _EIGHT, _SIX_PM = time(0), time(8), time(18)
+_Furnish = Callable[[Parts, Site], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,7 @@ class Studio:
     redis_url: str
     site: Site
     schedule: Schedule
+    service: str = SERVICE
 
     @property
     def redis_path(self) -> str:
@@ -64,7 +77,7 @@ class Studio:
 
     @property
     def slots(self) -> list[OfferedSlot]:
-        return self.schedule.slots_between(SERVICE, self.first_day, self.last_day)
+        return self.schedule.slots_between(self.service, self.first_day, self.last_day)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -127,14 +140,20 @@ class Studio:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Studio]:
-    """A studio of its own, with a Valkey of its own that is run as `tenuto` runs it, and every script loaded."""
+def opened(folder: Path, *, staffed: bool = False) -> Iterator[Studio]:
+    """A studio of its own, with a Valkey of its own that is run as `tenuto` runs it, and every script loaded.
+
+    Its month has half hours day and night; staffed, quarters of an hour, each with all who have a shift.
+    """
     settings = Settings(redis_url=None, database_url=None, data_dir=folder, host="127.0.0.1", port=free_port())
     redis = start_or_attach(folder)
     try:
-        site, schedule = asyncio.run(_founded(settings, redis.url))
-        studio = Studio(settings, redis.url, site, schedule)
-        trust(len(studio.slots) == SLOTS, f"The month has {len(studio.slots)} slots, not {SLOTS}.")
+        site, schedule = asyncio.run(
+            _founded(settings, redis.url, _open_with_staff if staffed else _open_day_and_night)
+        )
+        studio = Studio(settings, redis.url, site, schedule, STAFFED if staffed else SERVICE)
+        expected = STAFFED_SLOTS if staffed else SLOTS
+        trust(len(studio.slots) == expected, f"The month has {len(studio.slots)} slots, not {expected}.")
         line = studio.line()
         for script in load_all():
             line.ask("SCRIPT", "LOAD", script.text)
@@ -170,12 +189,12 @@ def free_port() -> int:
         return port
 
 
-async def _founded(settings: Settings, redis_url: str) -> tuple[Site, Schedule]:
+async def _founded(settings: Settings, redis_url: str, furnish: _Furnish) -> tuple[Site, Schedule]:
     async with assembled(settings, redis_url) as parts:
         await parts.database.migrate()
         site = await parts.use_cases.sites.create(key=SITE, name="Studio", zone="UTC", currency="EUR")
         await parts.use_cases.reconciliation.ensure_loaded(SITE)
-        await _open_day_and_night(parts, site)
+        await furnish(parts, site)
         listing = await parts.use_cases.catalog.find(SITE)
         return listing.site, listing.schedule
 
@@ -199,6 +218,39 @@ async def _open_day_and_night(parts: Parts, site: Site) -> None:
         await put_settings(session, replace(site, hold_minutes=HOLD_MINUTES))
         await put_service(session, site.id, service, at=datetime.now(UTC))
         await put_openings(session, site.id, SERVICE, openings)
+
+    await parts.use_cases.scheduling.change(site, write)
+    parts.use_cases.catalog.forget(SITE)
+
+
+async def _open_with_staff(parts: Parts, site: Site) -> None:
+    """Forty people, each with a shift of their own for each day of a year, and every seat theirs to serve."""
+    service = Service(
+        key=STAFFED,
+        name="A quarter of an hour in the chair",
+        kind=ServiceKind.CONSULTATION,
+        place=Place.IN_PERSON,
+        description="",
+        length_min=15,
+        capacity=1,
+        capacity_rule=CapacityRule.BY_SHIFT,
+        seats_per_booking_max=1,
+        price=Money(0, site.currency),
+        access="",
+    )
+    openings = [Opening(STAFFED, _EIGHT, _SIX_PM, weekday=weekday) for weekday in range(7)]
+    members = [StaffMember(f"member-{n}", f"Member {n}", services=frozenset({STAFFED})) for n in range(STAFF)]
+    days = [datetime.now(UTC).date() + timedelta(days=n) for n in range(SHIFT_DAYS)]
+
+    async def write(session: AsyncSession) -> None:
+        await put_settings(session, replace(site, hold_minutes=HOLD_MINUTES))
+        await put_service(session, site.id, service, at=datetime.now(UTC))
+        await put_openings(session, site.id, STAFFED, openings)
+        for member in members:
+            await put_member(session, site.id, member)
+            await put_shifts(
+                session, site.id, member.key, [Shift(member.key, _EIGHT, _SIX_PM, day=day) for day in days]
+            )
 
     await parts.use_cases.scheduling.change(site, write)
     parts.use_cases.catalog.forget(SITE)
