@@ -88,7 +88,7 @@ BREAKAGES = (
         "the sweep ends pinned holds",
         "lua/sweep.lua",
         "if read[1] == 'paying' then",
-        "if read[1] == 'paying' then end_due(hold) elseif read[1] == 'nobody' then",
+        "if read[1] == 'paying' then end_due(hold, read[4]) elseif read[1] == 'nobody' then",
     ),
     Breakage(
         "the sweep is a blink too early",
@@ -134,6 +134,12 @@ BREAKAGES = (
         "            pin = Pin(1, found.expires_at, found.lines, found.now)\n",
     ),
     Breakage(
+        "whoever is told no may be booked by an earlier try",
+        "widget_server/use_cases/pinning.py",
+        "outcome = await self._store.refuse(site.id, hold_id, owner)\n",
+        "outcome = await self._store.outcome(site.id, hold_id)\n",
+    ),
+    Breakage(
         "an outcome that was written is written again",
         "widget_server/store/outcomes.py",
         "(col(OutcomeRow.fence) < fence)",
@@ -148,13 +154,13 @@ BREAKAGES = (
     Breakage(
         "a cancellation frees its seats again and again",
         "widget_server/store/bookings.py",
-        "(col(BookingRow.order_id) == order, col(BookingRow.state) == BookingState.CONFIRMED)",
-        "(col(BookingRow.order_id) == order,)",
+        "[col(BookingRow.order_id) == order, col(BookingRow.state) == BookingState.CONFIRMED]",
+        "[col(BookingRow.order_id) == order]",
     ),
     Breakage(
         "SQL is no wall",
         "widget_server/store/meetings.py",
-        "        .where(booked + seats <= col(MeetingRow.capacity), booked + seats <= offered.capacity)\n",
+        "        .where(booked + seats <= offered.capacity)\n",
         "",
     ),
     Breakage(
