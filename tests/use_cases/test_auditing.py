@@ -11,6 +11,7 @@ from tests.house import SITE, Guest, House, slot
 from tests.store.studio import TALK
 from tests.use_cases import broken
 from tests.use_cases.broken import BROKEN, Break
+from tests.use_cases.office import MovedClock
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.sites import Site
 from widget_server.engine.inspection import Inspection
@@ -121,6 +122,19 @@ async def test_what_others_took_from_a_hold_that_is_over_is_not_given_back(house
     doubted = SlotMending(slot(TALK), 0, 0, 0, ((late.id, 1),))
     assert await Mending(house.redis).slots(await house.site(), [doubted]) == 0
     assert (await house.seats(slot(TALK))).held == 1
+
+
+@pytest.mark.parametrize(("began_ago", "kinds"), [(timedelta(hours=1), [Kind.BOOKED]), (timedelta(hours=25), [])])
+async def test_a_meeting_that_has_begun_is_compared_for_as_long_as_a_filling_restores_it(
+    house: House, anna: Guest, monkeypatch: pytest.MonkeyPatch, began_ago: timedelta, kinds: list[Kind]
+) -> None:
+    await house.deliver()
+    await house.rewind(slot())
+    monkeypatch.setattr(auditing(house), "_clock", MovedClock(slot().starts_at + began_ago))
+
+    assert [one.kind for one in await found(house)] == kinds
+    await rebuilt(house)
+    assert (await house.seats()).booked == len(kinds)
 
 
 async def test_an_audit_changes_nothing(house: House, anna: Guest) -> None:

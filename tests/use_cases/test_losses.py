@@ -6,9 +6,20 @@ import pytest
 from redis import Redis
 
 from tests.house import SITE, House, slot
-from tests.use_cases.working import A_SECOND, WITHIN_S, booked_and_held, open_epoch, reconciliation, until, working
+from tests.use_cases.working import (
+    A_SECOND,
+    WITHIN_S,
+    booked_and_held,
+    eventually,
+    open_epoch,
+    reconciliation,
+    until,
+    working,
+)
+from widget_server.domain.sites import Site
 from widget_server.engine import keys
 from widget_server.engine.feed import Feed
+from widget_server.errors import Unavailable
 from widget_server.use_cases import rebuilding
 from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
 
@@ -173,6 +184,34 @@ async def test_a_loss_that_cannot_be_mended_at_once_is_not_forgotten(house: Hous
         await house.rewind(slot())
 
         await until(house, booked=2, held=0)
+
+
+async def test_watching_goes_on_while_a_loss_cannot_be_looked_after(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SQL is away. Else another loss, a moment after the first, would be seen by nobody."""
+
+    async def away(_partition: str) -> list[Site]:
+        raise Unavailable("The database is not there just now. Please try again.")
+
+    async def noticed_another() -> bool:
+        ben = house.guest()
+        await ben.hold()
+        await ben.release()
+        await house.redis.read(("DEL", keys.of_partition("tenuto").feed))
+        return len(lost) > len(noticed)
+
+    lost = reconciliation(house)._lost["tenuto"]
+    noticed: set[str] = set()
+    monkeypatch.setattr(reconciliation(house)._sites, "of_partition", away)
+    watching = asyncio.create_task(reconciliation(house)._watch_for_losses("tenuto"))
+    try:
+        await eventually(noticed_another)
+        noticed = set(lost)
+        await eventually(noticed_another)
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
 
 
 async def test_updates_of_a_newer_version_fill_nothing(house: House) -> None:

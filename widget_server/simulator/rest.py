@@ -10,7 +10,6 @@ from widget_server.simulator.invariants import Invariant, must
 from widget_server.simulator.processes import Process
 from widget_server.simulator.whole import Whole
 from widget_server.simulator.widgets import Shown, Widget, month_of
-from widget_server.simulator.workers import fill_all
 from widget_server.simulator.world import PARTITION, SERVICES, SITES, WEBS, WORKER, World
 
 ROUNDS_MAX = 30
@@ -52,7 +51,7 @@ async def _has_worked(world: World) -> bool:
     worker, is_done = world.worker(), True
     reconciliation = worker.reconciliation
     for work in (
-        fill_all(world),
+        reconciliation._look_after(PARTITION),
         reconciliation.sweep(PARTITION),
         reconciliation.deliver(),
         reconciliation._go_round(PARTITION),
@@ -87,9 +86,9 @@ async def _check(world: World) -> None:
     booked = world.books.booked_from(_since(world))
     since = world.clock.now() - REMEMBERED
     counted = {slot for slot, seats in seen.seats.items() if seats.booked and Slot.parse(slot[1]).starts_at >= since}
-    for slot in booked.keys() | counted:
-        in_redis, in_sql = whole.seats_of(seen, slot).booked, booked.get(slot, 0)
-        must(in_redis == in_sql, Invariant.REST_BOOKED, f"{slot}: Redis {in_redis}, SQL {in_sql}")
+    pairs = {slot: (whole.seats_of(seen, slot).booked, booked.get(slot, 0)) for slot in booked.keys() | counted}
+    wrong_counts = sorted((slot, *pair) for slot, pair in pairs.items() if pair[0] != pair[1])
+    must(not wrong_counts, Invariant.REST_BOOKED, f"in Redis and in SQL: {wrong_counts}")
     await _check_reading(world)
     world.raise_what_broke()
 

@@ -26,15 +26,10 @@ async def deliver(world: World) -> str:
 
 @operation(weight=1)
 async def fill(world: World) -> str:
-    """The look that a worker takes each second at whether all sites are there."""
+    """The look that a worker takes each second at whether all sites are there, and nothing lost is left to count."""
     process = world.worker()
-    await ask(process, fill_all(world))
+    await ask(process, process.reconciliation._look_after(PARTITION))
     return "done"
-
-
-async def fill_all(world: World) -> None:
-    reconciliation = world.worker().reconciliation
-    await reconciliation.rebuilding.fill_all(await reconciliation._sites_of(PARTITION))
 
 
 @operation(weight=0.4)

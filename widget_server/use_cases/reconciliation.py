@@ -197,7 +197,8 @@ class Reconciliation:
         async for lost in self._feed.losses(partition, await self._feed.last_id(partition)):
             _log.error("redis_lost_updates", partition=partition)
             self._lost[partition].add(lost.after_id)
-            await self._look_after(partition)
+            with suppress(Refusal):  # watching goes on, and the next look comes within a second
+                await self._look_after(partition)
 
     async def _go_round(self, partition: str) -> None:
         if partition not in self._looked_at:
