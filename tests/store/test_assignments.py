@@ -65,6 +65,16 @@ async def test_who_serves_a_booking_is_kept_with_it(db: Database, site: Site) ->
     assert await Bookings(db).assignments(site.id, CLASS.slot.starts_at, CLASS.slot.ends_at) == [asked.assignments[0]]
 
 
+async def test_an_order_names_who_serves_it_until_it_is_cancelled(db: Database, site: Site) -> None:
+    order = await Bookings(db).confirm(wanted(site, CLASS))
+
+    assert [booking.served_by for booking in order.bookings] == [("Pia",)]
+    await Bookings(db).cancel(site.id, order.id, NOW)
+    found = await Bookings(db).find(site.id, order.id)
+    assert found is not None
+    assert [booking.served_by for booking in found[0].bookings] == [()]
+
+
 async def test_nobody_serves_two_slots_that_overlap_buffers_included(db: Database, site: Site) -> None:
     await Bookings(db).confirm(wanted(site, CLASS))
 

@@ -40,6 +40,8 @@ class Booking:
     attendees: tuple[str, ...]
     """First names of all who come to this meeting."""
     created_at: datetime
+    served_by: tuple[str, ...] = ()
+    """Names of the staff who serve it. Nobody hears them before the booking is confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ One that ends stays, as freed, so that Redis can be told of it however late.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, update
+from sqlalchemy import and_, func, literal, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -52,6 +52,25 @@ async def free(session: AsyncSession, booking_ids: Iterable[int], at: datetime) 
     """Whoever served these bookings does so no more. Again: nothing more happens."""
     standing = (col(AssignmentRow.booking_id).in_(tuple(booking_ids)), col(AssignmentRow.freed_at).is_(None))
     await session.exec(update(AssignmentRow).where(*standing).values(freed_at=at))
+
+
+async def read_names(session: AsyncSession, site_id: int, booking_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """The names of the staff who serve these bookings, by booking."""
+    is_member = and_(
+        col(StaffRow.site_id) == col(AssignmentRow.site_id),
+        literal(_STAFF).concat(col(StaffRow.key)) == col(AssignmentRow.claimed),
+    )
+    standing = (
+        select(AssignmentRow.booking_id, StaffRow.name)
+        .join(StaffRow, is_member)
+        .where(col(AssignmentRow.site_id) == site_id, col(AssignmentRow.freed_at).is_(None))
+        .where(col(AssignmentRow.booking_id).in_(tuple(booking_ids)))
+        .order_by(col(AssignmentRow.id))
+    )
+    names: dict[int, tuple[str, ...]] = {}
+    for booking_id, name in await session.exec(standing):
+        names[booking_id] = (*names.get(booking_id, ()), name)
+    return names
 
 
 async def read_freed(session: AsyncSession, site_id: int, slots: Sequence[Slot]) -> list[Assignment]:

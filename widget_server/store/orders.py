@@ -12,6 +12,7 @@ from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState
 from widget_server.domain.schedule import Place
 from widget_server.domain.slots import Slot
+from widget_server.store.assignments import read_names
 from widget_server.store.tables import AttendeeRow, BookingRow, MeetingRow, OrderRow, ServiceRow
 
 
@@ -36,8 +37,13 @@ async def _bookings_of(session: AsyncSession, order: OrderRow) -> tuple[Booking,
         .order_by(col(BookingRow.id))
     )
     found = (await session.exec(of_order)).all()
-    names = await _first_names(session, (row.meeting_id for row, _, _ in found if _is_confirmed(row)))
-    return tuple(_to_booking(row, slot, service, names[row.meeting_id]) for row, slot, service in found)
+    confirmed = [row for row, _, _ in found if _is_confirmed(row)]
+    coming = await _first_names(session, (row.meeting_id for row in confirmed))
+    serving = await read_names(session, order.site_id, (row.id for row in confirmed if row.id))
+    return tuple(
+        _to_booking(row, slot, service, coming[row.meeting_id], serving.get(row.id or 0, ()))
+        for row, slot, service in found
+    )
 
 
 async def _first_names(session: AsyncSession, meeting_ids: Iterable[int]) -> defaultdict[int, tuple[str, ...]]:
@@ -55,7 +61,9 @@ async def _first_names(session: AsyncSession, meeting_ids: Iterable[int]) -> def
     return names
 
 
-def _to_booking(row: BookingRow, slot: str, service: ServiceRow, attendees: tuple[str, ...]) -> Booking:
+def _to_booking(
+    row: BookingRow, slot: str, service: ServiceRow, attendees: tuple[str, ...], served_by: tuple[str, ...]
+) -> Booking:
     """How to get there and who comes is for those who come: a cancelled booking says neither."""
     return Booking(
         slot=Slot.parse(slot),
@@ -66,6 +74,7 @@ def _to_booking(row: BookingRow, slot: str, service: ServiceRow, attendees: tupl
         access=service.access if _is_confirmed(row) else "",
         attendees=attendees if _is_confirmed(row) else (),
         created_at=row.created_at,
+        served_by=served_by,
     )
 
 

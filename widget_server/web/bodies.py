@@ -303,6 +303,8 @@ class BookingBody(Body):
     place: str
     access: str
     attendees: tuple[str, ...]
+    served_by: tuple[str, ...]
+    """Names of the staff, once it is confirmed."""
     move_until: Instant
     """By its customer, as the service has it now."""
 
@@ -319,6 +321,7 @@ class BookingBody(Body):
             place=booking.place,
             access=booking.access,
             attendees=booking.attendees,
+            served_by=booking.served_by,
             move_until=policies.changes_until(schedule, booking.slot),
         )
 

@@ -19,7 +19,7 @@ const TIMEOUT_MS = 15_000;
  * @typedef {{hold: {id: string, state: string, lines: Line[], expires_at: string, limit_at: string, version: number},
  *   server_now: string}} HoldAnswer
  * @typedef {{slot: string, service: string, service_name: string, starts_at: string, ends_at: string, seats: number,
- *   state: string, place: string, access: string, attendees?: string[], move_until: string}} Booking
+ *   state: string, place: string, access: string, attendees?: string[], served_by?: string[], move_until: string}} Booking
  * @typedef {{id: string, number: string, state: string, total: Money, customer: {name: string, email: string},
  *   bookings: Booking[], created_at: string, cancel_until: string | null}} Order
  * @typedef {{order: Order, order_secret?: string, order_url?: string, server_now: string}} OrderAnswer

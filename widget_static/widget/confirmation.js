@@ -54,7 +54,17 @@ export function bookingCard(booking, at) {
   return element(
     "div",
     { class: "booking" },
-    ticket({ startsMs, endsMs, name: booking.service_name, seats: booking.seats, place: booking.place }, at),
+    ticket(
+      {
+        startsMs,
+        endsMs,
+        name: booking.service_name,
+        seats: booking.seats,
+        place: booking.place,
+        servedBy: booking.served_by,
+      },
+      at,
+    ),
     booking.access && booking.state === "confirmed" && access(booking, at.words),
   );
 }

@@ -6,10 +6,10 @@ import { element, icon } from "./elements.js";
 import { siteTime } from "./zone.js";
 
 /**
- * @param {{name: string, startsMs: number, endsMs: number, seats: number, place: string, price?: string}} booked
+ * @param {{name: string, startsMs: number, endsMs: number, seats: number, place: string, price?: string, servedBy?: string[]}} booked
  * @param {{words: import("./words.js").Words, zone: string, siteZone: string}} at
  */
-export function ticket({ name, startsMs, endsMs, seats, place, price }, { words, zone, siteZone }) {
+export function ticket({ name, startsMs, endsMs, seats, place, price, servedBy = [] }, { words, zone, siteZone }) {
   const day = dayAt(startsMs, zone);
   const there = siteTime({ startsMs, endsMs }, { shown: zone, site: siteZone }, words);
   const zoneNote = there ? words.say("zone.named", { city: words.city(zone) }) : null;
@@ -35,6 +35,7 @@ export function ticket({ name, startsMs, endsMs, seats, place, price }, { words,
       { class: "facts" },
       element("li", {}, icon("people"), words.say("seats.count", { count: seats })),
       element("li", {}, icon(place === "online" ? "online" : "place"), words.say(`place.${place}`)),
+      servedBy.length > 0 && element("li", {}, icon("people"), words.say("served_by", { names: words.list(servedBy) })),
       price && element("li", { class: "price" }, price),
     ),
   );

@@ -127,6 +127,14 @@ export class Words {
   }
 
   /**
+   * "Pia and Maria".
+   * @param {string[]} names
+   */
+  list(names) {
+    return new Intl.ListFormat(this.locale).format(names);
+  }
+
+  /**
    * What is left of a countdown, rounded up so that it reads 0:00 only at the end.
    * @param {number} ms
    */
