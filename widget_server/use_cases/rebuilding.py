@@ -26,7 +26,7 @@ from widget_server.errors import Loading, NotFound, Refusal, Unavailable
 from widget_server.ids import new_id
 from widget_server.store.bookings import Bookings
 from widget_server.store.sites import Sites
-from widget_server.use_cases.auditing import Auditing
+from widget_server.use_cases.auditing import COUNTED_BACK_TO, Auditing
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.findings import Finding, Kind
 
@@ -34,8 +34,6 @@ TAKEOVER_AFTER = timedelta(seconds=2)
 """A rebuild that has given no sign of life for so long is taken for dead, and another process does it."""
 SIGN_EVERY_S = 0.4
 """Far more often than that, also while SQL takes its time."""
-RESTORED_BACK_TO = timedelta(days=1)
-"""Meetings that began longer ago need no seats in Redis."""
 
 _TEXT_AT_ONCE, _DAYS_AT_ONCE = 8_000, 100
 """Some 500 slots: others that call Redis meanwhile wait a millisecond at most."""
@@ -170,28 +168,7 @@ class Rebuilding:
             for one in findings
             if one.kind in _OF_HOLDS and one.hold_id is not None and one.budgets is not None
         ]
-        mended += await self._mend_claims(site, [one.claim for one in findings if one.claim is not None])
         return mended + await self._mending.holds(site, holds)
-
-    async def _mend_claims(self, site: Site, entries: Sequence[DiaryEntry]) -> int:
-        """Bookings are claimed as SQL says, the others as their holds say: each was read before SQL, and if it has been
-        booked since then it is another version by now, and left alone.
-        """
-        if not entries:
-            return 0
-        hold_ids = list(dict.fromkeys(entry.hold_id for entry in entries))
-        slots = {claim.slot_id for entry in entries if (claim := entry.claim)}
-        holds = await self._inspection.holds(site, hold_ids)
-        mended, assigned = 0, None
-        for _ in range(ASSIGNED_MAX):  # again where one was cancelled, and Redis told so, before we told it otherwise
-            before, assigned = assigned, await self._store.assignments_of(site.id, hold_ids, slots)
-            if assigned == before:
-                break
-            mended += await self._engine.assign(site, assigned)
-        booked = set(entries_of(assigned or ()))
-        versions = {hold_id: hold.version if hold is not None else None for hold_id, hold in holds.items()}
-        doubted = [ClaimMending(entry, versions[entry.hold_id]) for entry in entries if entry not in booked]
-        return mended + await self._mending.claims(site, doubted)
 
     async def _slot_mendings(self, site: Site, lines: dict[Slot, list[tuple[str, int]]]) -> list[SlotMending]:
         """Redis is read before SQL, as in an audit: then whatever Redis has been told, SQL has."""
@@ -278,17 +255,15 @@ class Rebuilding:
 
     async def _assign(self, site: Site, rebuilder: str = "") -> int:
         """Write who serves bookings, and drop who does no more; holds keep whom they have claimed."""
-        mended = 0
-        async for busy in self._store.assignments_to_come(site.id, self._clock.now() - RESTORED_BACK_TO):
-            mended += await self._engine.assign(site, busy, rebuilder=rebuilder)
-        return mended
+        busy = await self._store.assignments(site.id, self._clock.now() - COUNTED_BACK_TO)
+        return await self._engine.assign(site, busy, rebuilder=rebuilder)
 
     async def _to_restore(self, site: Site, days: Lines | None) -> tuple[Iterator[list[BookedDay]], Lines]:
         """What SQL says is booked, and nothing of the days that only Redis knows: held ones, and those of a later SQL.
 
         `days` may have been found before the gate was closed: what was held since then, Redis itself counts as held.
         """
-        first = (self._clock.now() - RESTORED_BACK_TO).date()
+        first = (self._clock.now() - COUNTED_BACK_TO).date()
         if days is None:
             booked, found = await asyncio.gather(self._store.booked_days(site.id, first), self._days_of([site]))
             days = found.get(site.key, {})
