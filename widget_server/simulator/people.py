@@ -60,7 +60,7 @@ def _held(world: World, visitor: Visitor, asking: Asking, answer: Hold, lines: t
         must((to_ms(answer.expires_at), answer.version) == (visitor.deadline_ms, visitor.version), Invariant.SAME, what)
         must(to_ms(answer.now) < visitor.deadline_ms, Invariant.NOTHING_AFTER, what)
     visitor.holds(answer, asking.losses)
-    asking.settle()
+    settle(world, visitor, asking)
 
 
 def _refused(world: World, visitor: Visitor, asking: Asking, refusal: Refusal, lines: tuple[Line, ...]) -> None:
@@ -85,7 +85,7 @@ async def find_hold(world: World) -> str:
             assert isinstance(answer, Hold)
             expected = HoldState.HELD if to_ms(answer.now) < visitor.deadline_ms else HoldState.EXPIRED
             must(answer.state is expected, Invariant.HELD, f"{visitor} until {visitor.deadline_ms} is {answer}")
-            asking.settle()
+            settle(world, visitor, asking)
         return f"{process.name}: {visitor} {said(answer)}"
 
 
@@ -119,7 +119,7 @@ async def _renew(world: World, visitor: Visitor) -> str:
                 must(to_ms(answer.now) < visitor.deadline_ms, Invariant.NOTHING_AFTER, f"{visitor} got {answer}")
                 must(to_ms(answer.expires_at) >= visitor.deadline_ms, Invariant.DEADLINE, f"{visitor} got {answer}")
             visitor.holds(answer, asking.losses)
-            asking.settle()
+            settle(world, visitor, asking)
         elif binds(world, visitor, asking):
             must_have_ended(world, visitor, answer)
         return f"{process.name}: {visitor} {said(answer)}"
@@ -141,7 +141,7 @@ async def change_lines(world: World) -> str:
             if binds(world, visitor, asking):
                 must(to_ms(answer.now) < visitor.deadline_ms == to_ms(answer.expires_at), Invariant.DEADLINE, what)
             visitor.holds(answer, asking.losses)
-            asking.settle()
+            settle(world, visitor, asking)
         elif binds(world, visitor, asking) and not isinstance(answer, (SlotFull, *_OFFER_CHANGED)):
             must_have_ended(world, visitor, answer)
         return f"{process.name}: {visitor} {said(answer)}"
@@ -197,6 +197,12 @@ def new_visitor(world: World) -> Visitor | None:
     visitor = Visitor(world.new_id(), site, lines, world.new_id(), visit, deadline_ms=world.redis.now_ms())
     world.ledger.visitors.append(visitor)
     return visitor
+
+
+def settle(world: World, visitor: Visitor, asking: Asking) -> None:
+    """The answer is known, unless an earlier call, which nobody waits for any more, is still to be carried out."""
+    if not world.is_on_its_way(visitor.id):
+        asking.settle()
 
 
 def binds(world: World, visitor: Visitor, asking: Asking) -> bool:

@@ -247,6 +247,10 @@ class SimulatedWire(Wire):
     def is_of(self, process: Process) -> bool:
         return self._way.process is process
 
+    def has_sent(self, hold_id: str) -> bool:
+        """Whether a call about this hold waits for its turn."""
+        return any(hold_id in word for asked in self._queue for word in asked.words)
+
     @property
     def has_heard(self) -> bool:
         """Whether it knows of everything that the feed has told."""

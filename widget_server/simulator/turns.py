@@ -49,13 +49,13 @@ class Turns:
         self.listeners: list[Listener] = []
         self._chance = chance
         self._clock = clock
-        self._waiting: list[Waiting] = []
+        self.waiting: list[Waiting] = []
         self._stopped: Waiting | None = None
         """One that is not chosen for a while, as if its process had been stopped just there."""
         self._stopped_for = 0
 
     def wait(self, waiting: Waiting) -> None:
-        self._waiting.append(waiting)
+        self.waiting.append(waiting)
 
     def hurry(self, listener: Listener) -> None:
         """Let a listener have its news now."""
@@ -65,7 +65,7 @@ class Turns:
     async def turn(self) -> None:
         """Wait until the seed has chosen whoever calls this."""
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Sleeper(future))
+        self.waiting.append(_Sleeper(future))
         await future
 
     def next(self) -> bool:
@@ -74,21 +74,21 @@ class Turns:
             if listener.has_news() and self._chance.random() < 0.5:
                 listener.go_on()
                 return True
-        if not self._waiting:
+        if not self.waiting:
             return False
         chosen = self._chosen()
-        self._waiting.remove(chosen)
+        self.waiting.remove(chosen)
         self._clock.now_ms += self._chance.randrange(CALL_MS_MAX)
         chosen.go_on()
         return True
 
     def _chosen(self) -> Waiting:
-        if len(self._waiting) == 1:
-            return self._waiting[0]
+        if len(self.waiting) == 1:
+            return self.waiting[0]
         if self._stopped_for == 0 and self._chance.random() < STOPPED_RATE:
-            self._stopped, self._stopped_for = self._chance.choice(self._waiting), self._chance.choice(STOPPED_FOR)
+            self._stopped, self._stopped_for = self._chance.choice(self.waiting), self._chance.choice(STOPPED_FOR)
         self._stopped_for = max(0, self._stopped_for - 1)
-        free = [waiting for waiting in self._waiting if waiting is not self._stopped or self._stopped_for == 0]
+        free = [waiting for waiting in self.waiting if waiting is not self._stopped or self._stopped_for == 0]
         return self._chance.choice(free)
 
 

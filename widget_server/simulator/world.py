@@ -140,6 +140,11 @@ class World:
             await asyncio.sleep(0.01)
         return False
 
+    def is_on_its_way(self, hold_id: str) -> bool:
+        """Whether Redis may still get a call about this hold: also one that was given up as nobody answered."""
+        wires = [one for one in self.turns.waiting if isinstance(one, SimulatedWire)]
+        return any(wire.has_sent(hold_id) for wire in wires)
+
     async def look_at_plan(self, site_key: str) -> None:
         """Read past all processes what SQL says of a site."""
         site = await Sites(self._onlooker).by_key(site_key)
