@@ -132,7 +132,7 @@ async def test_who_comes_back_to_a_quiet_site_is_not_told_to_read_again(hub: Hub
 async def test_who_comes_back_with_news_that_redis_has_lost_is_told_to_read_again(hub: Hub) -> None:
     hub.follow_from("tenuto", "5-0")
     hub.publish("tenuto", seats_moved(8))
-    hub.listen("tenuto")
+    hub.listen("tenuto", ["5-0", "8-0"])
     _, paper = watch(hub, "1.9-0")
     hub.publish("tenuto", seats_moved(11))
     _, later = watch(hub, "1.9-0")
@@ -142,6 +142,19 @@ async def test_who_comes_back_with_news_that_redis_has_lost_is_told_to_read_agai
     assert paper.news == ["reset", "seats", "seats"]
     assert later.news == ["reset", "seats"]
     assert other.news == ["seats"]
+
+
+async def test_who_comes_back_with_news_that_redis_had_lost_and_gone_on_from_is_told_to_read_again(hub: Hub) -> None:
+    """Somebody else, as a worker, has told more by the time this process begins to listen."""
+    hub.follow_from("tenuto", "5-0")
+    hub.publish("tenuto", seats_moved(8))
+    hub.publish("tenuto", seats_moved(11))
+    hub.listen("tenuto", ["5-0", "8-0", "10-0", "11-0"])
+    papers = {feed_id: watch(hub, f"1.{feed_id}")[1] for feed_id in ("5-0", "8-0", "9-0", "10-0", "11-0")}
+    hub.publish("tenuto", seats_moved(12))
+    await all_told()
+
+    assert [feed_id for feed_id, paper in papers.items() if "reset" in paper.news] == ["9-0"]
 
 
 async def test_who_comes_back_too_late_is_told_to_read_again_first(hub: Hub) -> None:

@@ -33,6 +33,7 @@ class Board:
         self.head = self._complete_since
         self._listens_since: Position = self.head
         self._first_heard: Position | None = None
+        self._past: frozenset[str] | None = None
         self._shared: dict[Position, bytes] = {}
 
     @property
@@ -55,9 +56,12 @@ class Board:
         if schedule is not None:
             self._schedule = (self.head, schedule[1])
 
-    def listen(self) -> None:
-        """From here on every update is heard as it comes: what is recorded already was read out of the past."""
-        self._listens_since, self._first_heard = self.head, None
+    def listen(self, past: frozenset[str] | None = None) -> None:
+        """From here on every update is heard as it comes: what is recorded already was read out of the past.
+
+        `past`: the ids of all that could be read there, also of other sites.
+        """
+        self._listens_since, self._first_heard, self._past = self.head, None, past
 
     def record(self, update: Update) -> None:
         """Take in one update; one that has been recorded before, or is of an epoch that has ended, changes nothing."""
@@ -78,14 +82,18 @@ class Board:
         """Where the reader of this event stands; None where that is not on this board, or not an event id of ours.
 
         So it is also for what came before we listened and is not in the feed any more, as when Redis has lost its end
-        and all who had heard it are gone: the reader believes what nobody else does.
+        and all who had heard it are gone: the reader believes what nobody else does. Others may have told more since.
         """
         match = _EVENT_ID.fullmatch(event_id)
         if match is None or int(match[1]) != self.epoch:
             return None
         position = (self.head[0], *feed_position(match[2]))
-        is_unheard_of = self._listens_since < position < (self._first_heard or position)
-        return None if is_unheard_of or position > self.head else position
+        return None if position > self.head or self._is_unheard_of(position, match[2]) else position
+
+    def _is_unheard_of(self, position: Position, feed_id: str) -> bool:
+        if position > self._listens_since:
+            return position < (self._first_heard or position)
+        return self._past is not None and position > self._complete_since and feed_id not in self._past
 
     def since(self, position: Position | None) -> bytes:
         """All that somebody who stands there has not been told, as events whose last brings them to `head`."""

@@ -7,7 +7,7 @@ told what is newest once it can take more; one that stays busy for too long is c
 import asyncio
 import secrets
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from widget_server.clock import Clock
@@ -77,11 +77,14 @@ class Hub:
             if channel.partition == partition:
                 channel.begin_anew(feed_id)
 
-    def listen(self, partition: str) -> None:
-        """What has been published of this partition was read out of its past; from here on all is heard as it comes."""
+    def listen(self, partition: str, past: Iterable[str]) -> None:
+        """What has been published of this partition was read out of its past, the feed with these ids; from here on
+        all is heard as it comes.
+        """
+        ids = frozenset(past)
         for channel in self._channels.values():
             if channel.partition == partition:
-                channel.board.listen()
+                channel.board.listen(ids)
 
     def doubt(self, site_key: str, feed_id: str) -> None:
         """What was published of this site up to `feed_id` may not be all that has changed: its readers read again."""

@@ -271,7 +271,7 @@ class Availability:
             for update in tail:
                 self._hub.publish(partition, update)
                 self._retelling.miss(update.site_key)
-            self._hub.listen(partition)
+            self._hub.listen(partition, [update.feed_id for update in tail])
             return start
 
     def _begin(self, partition: str, start: str, *, told_since: str) -> None:
