@@ -337,6 +337,24 @@ async def test_sql_is_the_last_wall_when_redis_lies_and_redis_is_told_the_truth(
     refused(await house.guest().hold(slot(TALK)), 409, "slot_full")
 
 
+async def test_who_meets_the_last_wall_hears_of_it_also_where_redis_cannot_take_the_seats_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If that began it all again, their second try would only learn that the first one had been given up."""
+    anna, ben = house.guest(), house.guest()
+    await anna.hold(slot(TALK))
+    await anna.confirm()
+    await house.rewind(slot(TALK))
+    await ben.hold(slot(TALK))
+
+    async def meanwhile() -> None:
+        site = await house.site()
+        assert await house.engine.rebuild(site, site.epoch + 1, "somebody", A_SECOND) is None
+
+    monkeypatch.setattr(house.parts.use_cases.bookings, "_store", Overtaken(house, meanwhile))
+    assert refused(await ben.confirm("Ben Oak"), 409, "slot_full") == {"slot": slot(TALK).id, "left": 0}
+
+
 async def test_fifty_at_once_without_holds_get_exactly_ten_seats(house: House) -> None:
     await house.change_settings(holds_on=False)
     await house.change_service(replace(YOGA, capacity=10))

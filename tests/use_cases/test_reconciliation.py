@@ -78,6 +78,24 @@ async def test_a_pin_that_ended_while_sql_was_away_is_given_up_within_seconds_of
         assert await until(house, booked=0, held=0) < WITHIN_S
 
 
+async def test_a_pin_that_has_its_time_is_not_given_up_for_an_earlier_one_that_had_none_left(house: House) -> None:
+    """The worker is about to look after the first, just when that payment fails, and anna pays once more."""
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    first = await house.pin(anna, attempt="first", window=A_SECOND)
+    await house.advance(A_SECOND * 2)
+    site = await house.site()
+    swept = await house.engine.sweep("tenuto", retry=A_SECOND)
+    assert swept.to_resolve == ((SITE, anna.id),)
+    await house.store.give_up(site.id, anna.id, first.fence)
+    await house.engine.unpin(site, anna.id, fence=first.fence, release=False)
+    await house.pin(anna)
+
+    await reconciliation(house)._delivery.resolve(*swept.to_resolve[0])
+    assert await booked_and_held(house) == (0, 2)
+    assert (await anna.confirm()).status_code == 201
+
+
 async def test_a_pin_of_a_site_that_is_gone_does_not_stop_the_others(house: House) -> None:
     anna = house.guest()
     await anna.hold()

@@ -14,7 +14,7 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.inspection import Inspection
 from widget_server.engine.kept import KeptHold
-from widget_server.engine.reservations import Reservations
+from widget_server.engine.reservations import Pin, Reservations
 from widget_server.errors import NotFound, Refusal, StaleEpoch, Unavailable
 from widget_server.store.bookings import Bookings
 from widget_server.store.outbox import Outbox, UntoldEvent
@@ -87,11 +87,14 @@ class Delivery:
         return len(ripe)
 
     async def resolve(self, site_key: str, hold_id: str) -> None:
-        """A pin that nobody ended in time: whatever SQL says became of it, or nothing, which is then final."""
+        """A pin that nobody ended in time: whatever SQL says became of it, or nothing, which is then final.
+
+        Whoever named it may have meant an earlier pin of the same hold.
+        """
         try:
             site = (await self._catalog.find(site_key)).site
             pin = await self._engine.pinned(site, hold_id)
-            if pin is None:
+            if pin is None or not await self._may_end(site, hold_id, pin):
                 return
             if await self._store.give_up(site.id, hold_id, pin.fence) is OutcomeState.ABANDONED:
                 await self._engine.unpin(site, hold_id, fence=pin.fence, release=True)
@@ -101,6 +104,10 @@ class Delivery:
             # The sweep names it again in a few seconds.
             self._catalog.forget(site_key)
             _log.warning("not_resolved_yet", site=site_key, reason=str(problem))
+
+    async def _may_end(self, site: Site, hold_id: str, pin: Pin) -> bool:
+        """Whether its time is over, or SQL knows what became of it."""
+        return pin.now >= pin.resolve_by or bool(await self._store.decided(site.id, {hold_id: pin.fence}))
 
     async def settle_pins(self, sites: Sequence[Site]) -> set[str]:
         """End all pins that have an outcome in SQL, and return the keys of the sites of which that could be done."""
