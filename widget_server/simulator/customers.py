@@ -11,10 +11,12 @@ from widget_server.simulator.operations import ask, operation
 from widget_server.simulator.people import binds, must_have_ended, new_visitor, said
 from widget_server.simulator.world import World
 from widget_server.use_cases.bookings import Confirmed, WantedConfirmation
-from widget_server.use_cases.pinning import NO_FOR_GOOD, OrderRef
+from widget_server.use_cases.pinning import CONFIRMING_WINDOW, NO_FOR_GOOD, OrderRef
 from widget_server.use_cases.rescheduling import WantedReschedule
 
 ANNA = Customer(name="Anna Berg", email="", zone="Europe/Berlin", locale="de")
+CONFIRMING_WINDOW_MS = int(CONFIRMING_WINDOW.total_seconds() * 1000)
+"""A confirmation that takes longer meets a worker that has given its pin up: decision 10."""
 
 
 @operation(weight=9)
@@ -65,6 +67,7 @@ async def _confirm(world: World, visitor: Visitor) -> str:
     lines = visitor.confirming = visitor.confirming or visitor.lines
     if is_first:
         world.ledger.confirming.append(visitor)
+    given_up_ms = world.redis.now_ms() + CONFIRMING_WINDOW_MS
     with visitor.asking(world.redis.losses) as asking:
         answer = await ask(process, process.bookings.confirm(visitor.ref, wanted(visitor, lines)))
         if isinstance(answer, Confirmed):
@@ -77,7 +80,7 @@ async def _confirm(world: World, visitor: Visitor) -> str:
             visitor.refused = visitor.refused or isinstance(answer, NO_FOR_GOOD)
             is_binding = is_first and visitor.state == "held" and not visitor.pins and binds(world, visitor, asking)
             if is_binding and not isinstance(answer, SlotFull | SlotClosed):
-                must_have_ended(world, visitor, answer)
+                must_have_ended(world, visitor, answer, given_up_ms=given_up_ms)
             visitor.state = "over"
         return f"{process.name}: {visitor} {said(answer)}"
 

@@ -1,5 +1,7 @@
 """What visitors and thieves do with holds, and what a visitor may rely on afterwards."""
 
+from math import inf
+
 from widget_server.clock import to_ms
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Order
@@ -211,10 +213,11 @@ def binds(world: World, visitor: Visitor, asking: Asking) -> bool:
     return asking.is_binding(world.redis.losses) and not is_forgotten
 
 
-def must_have_ended(world: World, visitor: Visitor, refusal: Refusal) -> None:
-    now_ms = world.redis.now_ms()
-    ended = isinstance(refusal, HoldEnded) and now_ms >= visitor.deadline_ms
-    must(ended, Invariant.HELD, f"{visitor} until {visitor.deadline_ms}, at {now_ms}: {refusal!r}")
+def must_have_ended(world: World, visitor: Visitor, refusal: Refusal, *, given_up_ms: float = inf) -> None:
+    """At its deadline, or where its pin may have been given up, as `given_up_ms` has come."""
+    now_ms, until_ms = world.redis.now_ms(), min(visitor.deadline_ms, given_up_ms)
+    ended = isinstance(refusal, HoldEnded) and now_ms >= until_ms
+    must(ended, Invariant.HELD, f"{visitor} until {until_ms}, at {now_ms}: {refusal!r}")
 
 
 def said(answer: object) -> str:

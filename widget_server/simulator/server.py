@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,7 +36,8 @@ def started() -> Iterator["Line"]:
             start_new_session=True,
         )
         try:
-            yield _connected(path, server)
+            with closing(_connected(path, server)) as line:
+                yield line
         finally:
             server.terminate()
             server.wait()
@@ -56,10 +57,18 @@ class Line:
     """A connection that is asked and answers at once: while it does, nothing else happens in the world."""
 
     def __init__(self, path: Path) -> None:
+        """Raises OSError."""
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
+        try:
+            self._socket.connect(str(path))
+        except OSError:
+            self.close()
+            raise
         self._socket.settimeout(SILENCE_MAX_S)
         self._reader = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData=_NOTHING_YET)
+
+    def close(self) -> None:
+        self._socket.close()
 
     def ask(self, *words: Word) -> Reply:
         return self.ask_all([pack(*words)])[0]
