@@ -245,14 +245,20 @@ def test_an_audit_tells_by_its_exit_code_whether_something_is_wrong(tenuto: Tenu
 
     assert tenuto("audit", **there) == (
         0,
-        "Clean: 0 slots, holds and meetings looked at, and Redis and SQL agree.\n",
+        "Clean: 0 slots, holds, meetings and claims looked at, and Redis and SQL agree.\n",
         "",
     )
-    assert json.loads(tenuto("audit", "--json", **there)[1]) == {"clean": True, "looked_at": 0, "findings": []}
+    assert json.loads(tenuto("audit", "--json", **there)[1]) == {
+        "clean": True,
+        "looked_at": 0,
+        "counts": {},
+        "findings": [],
+    }
 
     with Redis.from_url(empty_valkey.url) as redis:
         redis.flushall()
     code, told, _ = tenuto("audit", "--json", **there)
+    assert json.loads(told)["counts"] == {"gate": 1}
     (finding,) = json.loads(told)["findings"]
     assert (code, finding.pop("mended_by")) == (1, "the next visitor, a running worker, or tenuto rebuild")
     assert finding == {

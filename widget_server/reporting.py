@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from widget_server.use_cases.findings import Finding
@@ -40,13 +41,14 @@ class Progress:
 def as_lines(found: Sequence[Finding], looked_at: int) -> str:
     """For people: what is wrong where, what each side says, and what mends it."""
     if not found:
-        return f"Clean: {looked_at:,} slots, holds and meetings looked at, and Redis and SQL agree."
+        return f"Clean: {looked_at:,} slots, holds, meetings and claims looked at, and Redis and SQL agree."
     lines = [
         f"{one.site_key}  {one.kind}  {one.where}\n"
         f"    Redis: {one.redis}\n    SQL: {one.sql}\n    mended by: {one.mends}"
         for one in found
     ]
-    return "\n".join([*lines, f"{len(found):,} found, in {looked_at:,} slots, holds and meetings looked at."])
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in _counts(found).items())
+    return "\n".join([*lines, f"Found {kinds}, in {looked_at:,} slots, holds, meetings and claims looked at."])
 
 
 def as_json(found: Sequence[Finding], looked_at: int) -> str:
@@ -62,4 +64,10 @@ def as_json(found: Sequence[Finding], looked_at: int) -> str:
         }
         for one in found
     ]
-    return json.dumps({"clean": not found, "looked_at": looked_at, "findings": listed}, indent=2)
+    whole = {"clean": not found, "looked_at": looked_at, "counts": _counts(found), "findings": listed}
+    return json.dumps(whole, indent=2)
+
+
+def _counts(found: Sequence[Finding]) -> dict[str, int]:
+    """How many of each kind."""
+    return dict(Counter(one.kind.value for one in found))

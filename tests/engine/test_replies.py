@@ -11,10 +11,11 @@ import pytest
 from tests.engine.box import CAPACITY, HOLD_LENGTH, MASSAGE, TAKEOVER, WINDOW, YOGA, Box, days_of
 from tests.engine.headers import HEADERS
 from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.claims import Assignment
 from widget_server.domain.holds import Line
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine import calls, mending
-from widget_server.engine.kept import KeptHold, nobody
+from widget_server.engine.kept import DiaryEntry, KeptHold, nobody
 from widget_server.errors import Refusal, Stale
 
 pytestmark = pytest.mark.anyio
@@ -153,6 +154,22 @@ def mend_hold() -> Step:
     return run(lambda box: mending.mend_hold(box.site, mending.HoldMending("anna", "anna", "anna")))
 
 
+def assign(rebuilder: str = "") -> Step:
+    serves = Assignment("anna", "staff/pia", YOGA, YOGA.starts_at, YOGA.ends_at, 1)
+    return run(lambda box: calls.assign(box.site, [serves], rebuilder=rebuilder))
+
+
+def mend_claim() -> Step:
+    """Anna's hold names no claim: this one is nobody's."""
+    entry = DiaryEntry("staff/pia", YOGA.starts_at.date(), "anna:yoga:1:2:1")
+    return run(lambda box: mending.mend_claim(box.site, mending.ClaimMending(entry, 1)))
+
+
+async def scribble(box: Box) -> None:
+    day = YOGA.starts_at.date()
+    await box.connection.read(("ZADD", f"{{tenuto}}:studio:diary:staff/pia:{day:%Y%m%d}", 1, "anna:yoga:1:2:1"))
+
+
 async def lose_lines(box: Box) -> None:
     await box.connection.read(("DEL", f"{{tenuto}}:studio:slot:{YOGA.id}"))
 
@@ -228,6 +245,11 @@ SCENARIOS: dict[tuple[str, str], tuple[Step, ...]] = {
     ("mend_slot", "NOT_LOADED"): (wipe, mend_slot()),
     ("mend_hold", "RIGHT"): (hold(), lose_due, mend_hold()),
     ("mend_hold", "NOT_LOADED"): (wipe, mend_hold()),
+    ("assign", "ASSIGNED"): (assign(),),
+    ("assign", "NOT_YOURS"): (rebuild("third"), assign("second")),
+    ("assign", "NOT_LOADED"): (wipe, assign()),
+    ("mend_claim", "RIGHT"): (hold(), scribble, mend_claim()),
+    ("mend_claim", "NOT_LOADED"): (wipe, mend_claim()),
     ("open", "OPENED"): (rebuild(), open_gate),
     ("open", "NOT_YOURS"): (rebuild("third"), open_gate),
 }

@@ -13,6 +13,7 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import Need, OfferedSlot
 from widget_server.domain.staffing import StaffMember
 from widget_server.errors import SlotFull
+from widget_server.store import assigned
 from widget_server.store.bookings import Bookings, Confirmation
 from widget_server.store.database import Database
 from widget_server.store.staff import put_member
@@ -73,6 +74,28 @@ async def test_an_order_names_who_serves_it_until_it_is_cancelled(db: Database, 
     found = await Bookings(db).find(site.id, order.id)
     assert found is not None
     assert [booking.served_by for booking in found[0].bookings] == [()]
+
+
+async def test_all_who_serve_bookings_to_come_are_told_in_chunks(
+    db: Database, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where more of them end at the same time than there are in a chunk."""
+    monkeypatch.setattr(assigned, "CHUNK", 2)
+    asked = [wanted(site, CLASS), wanted(site, TALK_LATER, by=QUINN), wanted(site, CLASS), wanted(site, CLASS)]
+    orders = [await Bookings(db).confirm(one) for one in asked]
+    await Bookings(db).cancel(site.id, orders[0].id, NOW)
+
+    chunks = [chunk async for chunk in Bookings(db).assignments_to_come(site.id, NOW)]
+
+    first = replace(asked[0].assignments[0], is_freed=True)
+    everyone = [first, *(claim for one in asked[1:] for claim in one.assignments)]
+    assert [len(chunk) for chunk in chunks] == [2, 2]
+    assert sorted(map(repr, chunks[0] + chunks[1])) == sorted(map(repr, everyone))
+    over = TALK_LATER.needs[0].busy_until
+    assert [chunk async for chunk in Bookings(db).assignments_to_come(site.id, over)] == []
+    only = await Bookings(db).assignments_of(site.id, [asked[0].hold_id], [CLASS.slot.id, TALK_LATER.slot.id])
+    assert only == [first]
+    assert await Bookings(db).assignments_of(site.id, [asked[0].hold_id], [TALK_LATER.slot.id]) == []
 
 
 async def test_nobody_serves_two_slots_that_overlap_buffers_included(db: Database, site: Site) -> None:

@@ -18,7 +18,8 @@ from widget_server.domain.slots import Slot
 from widget_server.engine import kept, keys
 from widget_server.engine.connection import Connection
 from widget_server.engine.feed import NOTHING
-from widget_server.engine.kept import KeptHold
+from widget_server.engine.kept import DiaryEntry, KeptHold
+from widget_server.engine.keys import SiteKeys
 from widget_server.engine.wire import Reply, Word
 
 SITES_AT_ONCE = 1_000
@@ -32,9 +33,14 @@ _OF_DAYS = "*:[ds][al][yo]*:*"
 _NAME_OF_DAY = re.compile(r"([^.:]+)[.:](\d{8})(T\d{4}Z\.\d+)?")
 LIVE = (HoldState.HELD, HoldState.PAYING)
 
+DiaryDay = tuple[str, date]
+"""Somebody's name and a day of UTC."""
+
 
 class FoundKey(NamedTuple):
-    """A key of a site: `gate` has no name, a `day` the name `<service>:<date>`, the others that of what they are of."""
+    """A key of a site: `gate` has no name, a `day` the name `<service>:<date>`, a `diary` `<claimed>:<date>`, the
+    others that of what they are of.
+    """
 
     site_key: str
     kind: str
@@ -91,6 +97,8 @@ class NotedHold:
 
     hold: KeptHold
     lines: tuple[float | None, ...]
+    claims: tuple[float | None, ...]
+    """Of `hold.entries`."""
     due: float | None
     visitor: float | None
     network: float | None
@@ -204,6 +212,7 @@ class Inspection:
         reads: list[Sequence[Word]] = []
         for hold in holds:
             reads += [("ZSCORE", of_site.seats(line.slot.id)[1], f"{hold.id}:{line.seats}") for line in hold.lines]
+            reads += _scores_of(of_site, hold.entries)
             reads += [("ZSCORE", of_site.partition.due, keys.due_member(site.key, hold.id))]
             reads += [("ZSCORE", of_site.visitor(hold.visitor), hold.id)]
             reads += [("ZSCORE", of_site.network(hold.network), hold.id)]
@@ -211,10 +220,35 @@ class Inspection:
         answers = iter(await self._connection.read(*reads) if reads else [])
         noted = []
         for hold in holds:
-            scores = [_score(next(answers)) for _ in range(len(hold.lines) + 3)]
+            of_lines = tuple([_score(next(answers)) for _ in hold.lines])
+            of_claims = tuple([_score(next(answers)) for _ in hold.entries])
+            others = [_score(next(answers)) for _ in range(3)]
             if next(answers) == str(hold.version):
-                noted.append(NotedHold(hold, tuple(scores[:-3]), *scores[-3:]))
+                noted.append(NotedHold(hold, of_lines, of_claims, *others))
         return noted
+
+    async def claim_counts(self, site: Site, diaries: Sequence[DiaryDay]) -> list[int]:
+        """About how many claims each of these diaries has. Raises Unavailable."""
+        of_site = keys.of_site(site.partition, site.key)
+        reads = [("ZCARD", of_site.diary(*diary)) for diary in diaries]
+        return await self._connection.read(*reads) if reads else []
+
+    async def claims(self, site: Site, diaries: Sequence[DiaryDay]) -> list[tuple[DiaryEntry, float]]:
+        """All that stands in these diaries, with its score. Raises Unavailable."""
+        of_site = keys.of_site(site.partition, site.key)
+        reads = [("ZRANGE", of_site.diary(*diary), 0, -1, "WITHSCORES") for diary in diaries]
+        answers = await self._connection.read(*reads) if reads else []
+        return [
+            (DiaryEntry(*diary, member), float(score))
+            for diary, members in zip(diaries, answers, strict=True)
+            for member, score in zip(members[::2], members[1::2], strict=True)
+            if member != kept.COUNT
+        ]
+
+    async def claim_scores(self, site: Site, entries: Sequence[DiaryEntry]) -> list[float | None]:
+        """None for those that stand nowhere. Raises Unavailable."""
+        reads = _scores_of(keys.of_site(site.partition, site.key), entries)
+        return [_score(answer) for answer in (await self._connection.read(*reads) if reads else [])]
 
     async def budgets(self, site: Site, names: Sequence[tuple[str, str]]) -> list[list[str]]:
         """The hold ids in each of these sets, by kind (visitor or network) and name. Raises Unavailable."""
@@ -297,6 +331,19 @@ def parsed(slot_ids: Iterable[str]) -> list[Slot]:
         except ValueError:
             continue
     return slots
+
+
+def diary_named(name: str) -> DiaryDay | None:
+    """From the name of a `diary`; None where it is of no day."""
+    claimed, _, day = name.rpartition(":")
+    try:
+        return claimed, date.fromisoformat(day)
+    except ValueError:
+        return None
+
+
+def _scores_of(of_site: SiteKeys, entries: Iterable[DiaryEntry]) -> list[Sequence[Word]]:
+    return [("ZSCORE", of_site.diary(claimed, day), member) for claimed, day, member in entries]
 
 
 def _found(rest: str) -> FoundKey | None:

@@ -1,11 +1,12 @@
 """The only place that reads what scripts keep in Redis: holds, seats, the clock and the gate."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from widget_server.clock import from_ms
+from widget_server.clock import from_ms, to_ms
 from widget_server.domain import claims
 from widget_server.domain.claims import Assignment, ClaimMoved, Diary
 from widget_server.domain.holds import Hold, HoldState, Line
@@ -13,10 +14,11 @@ from widget_server.domain.slots import Seats, Slot
 from widget_server.engine.wire import Reply, Word
 
 _EPOCH, _DAY_MS = date(1970, 1, 1), 86_400_000
-_COUNT = "#"
+COUNT = "#"
 """The member of a diary whose score says how often it has changed."""
-_BOOKED = 4_000_000_000_000_000
+BOOKED = 4_000_000_000_000_000
 """The score of a booking's claim, as lua/commit.lua writes it."""
+_MEMBER = re.compile(r"[^:; ]+:([^:; ]+):(\d{1,15}):(\d{1,15}):(\d{1,9})")
 CLOCK_FIELDS = ("offset", "seen")
 GATE_FIELDS = ("epoch", "state", "schedule")
 DUE_FIELDS = ("lines", "claims", "visitor", "network")
@@ -40,6 +42,38 @@ class Claim:
     def days(self) -> tuple[date, ...]:
         """The UTC days that it touches."""
         return days_of(self.from_ms, self.until_ms)
+
+    @property
+    def text(self) -> str:
+        """As a hold keeps it."""
+        return f"{self.claimed}:{self.slot_id}:{self.from_ms}:{self.until_ms}:{self.seats}"
+
+    def entries(self, hold_id: str) -> list["DiaryEntry"]:
+        """Where it stands, if it is of this hold, or of the booking that it became."""
+        member = f"{hold_id}:{self.slot_id}:{self.from_ms}:{self.until_ms}:{self.seats}"
+        return [DiaryEntry(self.claimed, day, member) for day in self.days]
+
+
+class DiaryEntry(NamedTuple):
+    """Where a claim stands, or should: in somebody's diary of one day of UTC."""
+
+    claimed: str
+    day: date
+    member: str
+
+    @property
+    def hold_id(self) -> str:
+        return self.member.partition(":")[0]
+
+    @property
+    def claim(self) -> Claim | None:
+        """None where it cannot be read, or touches another day only: nobody could have written it."""
+        found = _MEMBER.fullmatch(self.member)
+        if found is None:
+            return None
+        claim = Claim(self.claimed, found[1], int(found[2]), int(found[3]), int(found[4]))
+        day = (self.day - _EPOCH).days
+        return claim if claim.from_ms // _DAY_MS <= day <= (claim.until_ms - 1) // _DAY_MS else None
 
 
 class DueHold(NamedTuple):
@@ -77,6 +111,11 @@ class KeptHold:
     @property
     def claims(self) -> tuple[Claim, ...]:
         return claims_of(self.claims_text)
+
+    @property
+    def entries(self) -> list[DiaryEntry]:
+        """Where its claims stand."""
+        return [entry for claim in self.claims for entry in claim.entries(self.id)]
 
     @property
     def assignments(self) -> tuple[Assignment, ...]:
@@ -128,6 +167,11 @@ def claims_of(text: str) -> tuple[Claim, ...]:
     return tuple([_claim(one) for one in text.split()])
 
 
+def entries_of(assignments: Iterable[Assignment]) -> list[DiaryEntry]:
+    """Where the claims of bookings stand, if they are not freed."""
+    return [entry for one in assignments if not one.is_freed for entry in _claim_of(one).entries(one.hold_id)]
+
+
 def nobody(site_key: str, hold_id: str) -> KeptHold:
     """Stands for a hold that Redis does not know, where a script is to say so."""
     return KeptHold(site_key, hold_id, HoldState.EXPIRED, "", (), 0, 0, 0, "", "", 0)
@@ -165,7 +209,7 @@ def seats_told(figures: str) -> Seats:
 def diary(members: Sequence[str]) -> Diary:
     """From the members of a diary, each with its score."""
     scores = dict(zip(members[::2], members[1::2], strict=True))
-    count = int(float(scores.pop(_COUNT, 0)))
+    count = int(float(scores.pop(COUNT, 0)))
     return Diary.of(count, (_stands(member, score) for member, score in scores.items()))
 
 
@@ -199,11 +243,15 @@ def days_of(from_ms: int, until_ms: int) -> tuple[date, ...]:
 def _stands(member: str, score: str) -> claims.Claim:
     """A claim as it stands in a diary: `<hold>:<slot>:<from>:<until>:<seats>`."""
     _, slot_id, busy_from, busy_until, seats = member.split(":")
-    is_booked = bool(score) and float(score) == _BOOKED
+    is_booked = bool(score) and float(score) == BOOKED
     frees_at = None if is_booked or score.endswith("inf") else instant(score)
     return claims.Claim(
         member, slot_id, from_ms(int(busy_from)), from_ms(int(busy_until)), int(seats), frees_at, is_booked
     )
+
+
+def _claim_of(one: Assignment) -> Claim:
+    return Claim(one.claimed, one.slot.id, to_ms(one.busy_from), to_ms(one.busy_until), one.seats)
 
 
 def _claim(text: str) -> Claim:

@@ -10,6 +10,7 @@ from widget_server.domain.slots import Slot
 from widget_server.engine import keys
 from widget_server.engine.calls import Call
 from widget_server.engine.connection import Connection
+from widget_server.engine.kept import DiaryEntry
 from widget_server.engine.refusing import refusal
 from widget_server.engine.scripts import load
 from widget_server.engine.wire import Word
@@ -38,6 +39,16 @@ class HoldMending:
     network: str
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimMending:
+    """A claim that no booking in the store has. `seen_version` is the hold's, read before the store was asked; None
+    where there was no hold.
+    """
+
+    entry: DiaryEntry
+    seen_version: int | None
+
+
 class Mending:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -49,6 +60,10 @@ class Mending:
     async def holds(self, site: Site, wanted: Sequence[HoldMending]) -> int:
         """How many were not noted right. Raises Loading where the site is not loaded, Unavailable."""
         return await self._run([mend_hold(site, one) for one in wanted])
+
+    async def claims(self, site: Site, wanted: Sequence[ClaimMending]) -> int:
+        """How many stood wrongly, or were missing. Raises Loading where the site is not loaded, Unavailable."""
+        return await self._run([mend_claim(site, one) for one in wanted])
 
     async def _run(self, calls: Sequence[Call]) -> int:
         mended = 0
@@ -78,3 +93,13 @@ def mend_hold(site: Site, wanted: HoldMending) -> Call:
     sets = [of_site.visitor(wanted.visitor), of_site.network(wanted.network)]
     args: list[Word] = [site.key, site.epoch, wanted.hold_id, wanted.visitor, wanted.network]
     return Call(load("mend_hold"), [of_site.gate, of_site.partition.due, of_site.hold(wanted.hold_id), *sets], args)
+
+
+def mend_claim(site: Site, wanted: ClaimMending) -> Call:
+    of_site, entry = keys.of_site(site.partition, site.key), wanted.entry
+    claim, of_partition = entry.claim, of_site.partition
+    named = (claim.text, claim.until_ms) if claim is not None else ("", 0)
+    seen_version = "" if wanted.seen_version is None else wanted.seen_version
+    args: list[Word] = [site.key, site.epoch, entry.hold_id, entry.member, seen_version, *named]
+    diary_key, hold_key = of_site.diary(entry.claimed, entry.day), of_site.hold(entry.hold_id)
+    return Call(load("mend_claim"), [of_site.gate, of_partition.clock, of_partition.feed, diary_key, hold_key], args)

@@ -79,7 +79,7 @@ async def read_freed(session: AsyncSession, site_id: int, slots: Sequence[Slot])
     of_slots = (col(AssignmentRow.site_id) == site_id, col(AssignmentRow.slot).in_(ids))
     freed = select(AssignmentRow).where(*of_slots, col(AssignmentRow.freed_at).is_not(None))
     newest = freed.order_by(col(AssignmentRow.freed_at).desc(), col(AssignmentRow.id)).limit(_FREED_MAX)
-    return [_to_assignment(row) for row in await session.exec(newest)]
+    return [to_assignment(row) for row in await session.exec(newest)]
 
 
 async def read_between(
@@ -90,7 +90,7 @@ async def read_between(
     if until is not None:
         meanwhile.append(col(AssignmentRow.busy_from) < until)
     rows = select(AssignmentRow).where(*meanwhile).order_by(col(AssignmentRow.id))
-    return [_to_assignment(row) for row in await session.exec(rows)]
+    return [to_assignment(row) for row in await session.exec(rows)]
 
 
 async def _lock_staff(session: AsyncSession, site_id: int, claimed: Iterable[str]) -> None:
@@ -115,6 +115,6 @@ async def _must_be_free(session: AsyncSession, site_id: int, one: Assignment, of
         raise SlotFull("There are not enough seats left.", slot=one.slot.id, left=0)
 
 
-def _to_assignment(row: AssignmentRow) -> Assignment:
+def to_assignment(row: AssignmentRow) -> Assignment:
     slot, is_freed = Slot.parse(row.slot), row.freed_at is not None
     return Assignment(row.hold_id, row.claimed, slot, row.busy_from, row.busy_until, row.seats, is_freed)

@@ -1,6 +1,6 @@
 """The only place that asks SQL whether it agrees with itself, and gives out in chunks what others shall agree with."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,10 @@ from sqlalchemy import select as sql_select
 from sqlmodel import col, select
 
 from widget_server.domain.bookings import BookedSeats, BookingState
+from widget_server.domain.claims import Assignment
 from widget_server.domain.orders import OutcomeState
 from widget_server.domain.slots import Slot
+from widget_server.store.assigned import read_of_holds, read_to_come
 from widget_server.store.database import Database, insert
 from widget_server.store.tables import (
     AuditRoundRow,
@@ -92,6 +94,16 @@ class Audits:
         of_slots = rows.where(col(MeetingRow.site_id) == site_id, col(MeetingRow.slot).in_(by_id))
         async with self._db.snapshot() as session:
             return {by_id[name]: BookedSeats(by_id[name], *figures) for name, *figures in await session.exec(of_slots)}
+
+    def assignments(self, site_id: int, since: datetime) -> AsyncIterator[list[Assignment]]:
+        """All that somebody is busy with after `since`, freed ones too, in chunks. Raises Unavailable."""
+        return read_to_come(self._db, site_id, since)
+
+    async def assignments_of(
+        self, site_id: int, hold_ids: Collection[str], slot_ids: Collection[str]
+    ) -> list[Assignment]:
+        """Of bookings of these slots that were held by these holds. Raises Unavailable."""
+        return await read_of_holds(self._db, site_id, hold_ids, slot_ids)
 
     async def without_order(self, site_id: int) -> AsyncIterator[list[str]]:
         """Holds that have become an order by their outcome, and no order is there; in chunks of what was looked at."""

@@ -1,6 +1,6 @@
 """The only place for what becomes of pinned holds and booked seats: confirmed, given up, found, moved, cancelled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 
 from sqlalchemy import ScalarSelect, String, cast, func, union_all, update
@@ -14,6 +14,7 @@ from widget_server.domain.orders import Claimed, Order, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store import meetings
+from widget_server.store.assigned import read_of_holds, read_to_come
 from widget_server.store.assignments import free, read_between, read_freed
 from widget_server.store.audit_log import put_entry
 from widget_server.store.confirmations import Confirmation, ConfirmationLine, write_confirmation
@@ -165,6 +166,16 @@ class Bookings:
         """Who serves bookings, and who was to, with all that they are busy with after `since` and before `until`."""
         async with self._db.snapshot() as session:
             return await read_between(session, site_id, since, until)
+
+    def assignments_to_come(self, site_id: int, since: datetime) -> AsyncIterator[list[Assignment]]:
+        """The same without an end, in chunks. What is written while they are read may be left out."""
+        return read_to_come(self._db, site_id, since)
+
+    async def assignments_of(
+        self, site_id: int, hold_ids: Collection[str], slot_ids: Collection[str]
+    ) -> list[Assignment]:
+        """Likewise, of bookings of these slots that were held by these holds."""
+        return await read_of_holds(self._db, site_id, hold_ids, slot_ids)
 
     async def booked_days(self, site_id: int, first: date) -> list[BookedDay]:
         """What is booked of all meetings that start on this day of UTC or later, as of one moment.

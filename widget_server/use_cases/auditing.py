@@ -8,15 +8,16 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from widget_server.clock import Clock, from_ms, iso
+from widget_server.clock import Clock, from_ms, iso, to_ms
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
-from widget_server.engine.inspection import CountedLine, CountedSlot, FoundKey, Inspection
+from widget_server.engine.inspection import CountedLine, CountedSlot, FoundKey, Inspection, diary_named
+from widget_server.engine.kept import BOOKED, DiaryEntry, entries_of
 from widget_server.store.audit import Audits, CountedMeeting
 from widget_server.store.sites import Sites
 from widget_server.use_cases import findings
@@ -46,11 +47,12 @@ class Look:
     slots: int = 0
     holds: int = 0
     meetings: int = 0
+    claims: int = 0
     suspicions: tuple[Finding, ...] = ()
 
     @property
     def size(self) -> int:
-        return self.slots + self.holds + self.meetings
+        return self.slots + self.holds + self.meetings + self.claims
 
 
 class Auditing:
@@ -118,12 +120,14 @@ class Auditing:
 
         holds = list(dict.fromkeys(one.hold_id for one in suspicions if one.hold_id is not None))
         sets = list(dict.fromkeys(of for one in suspicions if one.kind is Kind.BUDGET for of in findings.sets_of(one)))
+        claims = list(dict.fromkeys(one.claim for one in suspicions if one.claim is not None))
         looks: list[Coroutine[Any, Any, list[Finding]]] = [
             self._gates([site]),
             *(self._slots(site, slots) for slots in _chunks(slots_of(Kind.BOOKED, Kind.HELD, Kind.LINE))),
             *(self._holds(site, chunk) for chunk in _chunks(holds)),
             *(self._still_due(site, chunk) for chunk in _chunks(holds)),
             *(self._budgets(site, chunk) for chunk in _chunks(sets)),
+            *(self._claims_again(site, chunk) for chunk in _chunks(claims)),
             *(self._meetings(site, slots) for slots in _chunks(slots_of(Kind.MEETING))),
             self._outbox([site]),
         ]
@@ -155,10 +159,25 @@ class Auditing:
         for slots in _chunks(named["slot"], LINES_AT_ONCE):
             async for look in self._look_at_slots(site, await self._inspection.not_held(site, slots)):
                 yield look
-        for holds in _chunks(named["hold"]):
+        async for look in self._look_at_holds(site, named):
+            yield look
+        async for look in self._look_at_diaries(site, named["diary"]):
+            yield look
+
+    async def _look_at_holds(self, site: Site, named: Mapping[str, Sequence[str]]) -> AsyncIterator[Look]:
+        for holds in _chunks(named.get("hold", ())):
             yield Look(holds=len(holds), suspicions=tuple(await self._holds(site, holds)))
-        for sets in _chunks([(kind, name) for kind in ("visitor", "network") for name in named[kind]]):
+        for sets in _chunks([(kind, name) for kind in ("visitor", "network") for name in named.get(kind, ())]):
             yield Look(suspicions=tuple(await self._budgets(site, sets)))
+
+    async def _look_at_diaries(self, site: Site, names: Sequence[str]) -> AsyncIterator[Look]:
+        """Nobody asks any more who was busy on days that are over."""
+        today = self._clock.now().astimezone(UTC).date()
+        diaries = [diary for name in names if (diary := diary_named(name)) is not None and diary[1] >= today]
+        for chunk in _chunks(diaries):
+            for some in _weighed(chunk, await self._inspection.claim_counts(site, chunk)):
+                for claims in _chunks(await self._inspection.claims(site, some), LINES_AT_ONCE):
+                    yield Look(claims=len(claims), suspicions=tuple(await self._claims(site, claims)))
 
     async def _look_at_days(self, site: Site, days: Sequence[str]) -> AsyncIterator[Look]:
         """Most slots are held by nobody: of these the booked seats are all there is to compare."""
@@ -182,6 +201,9 @@ class Auditing:
                 for finding in await self._slots(site, slots)
             ]
             yield Look(meetings=len(meetings), suspicions=(*unsound, *differing))
+        async for assigned in self._audits.assignments(site.id, self._clock.now()):
+            for entries in _chunks(entries_of(assigned), LINES_AT_ONCE):
+                yield Look(claims=len(entries), suspicions=tuple(await self._unclaimed(site, entries)))
         if thoroughly:
             async for holds in self._audits.without_order(site.id):
                 yield Look(suspicions=tuple(findings.without_order(site.key, hold_id) for hold_id in holds))
@@ -251,6 +273,30 @@ class Auditing:
             if not findings.counts(holds[hold_id], kind, name)
         ]
 
+    async def _claims(self, site: Site, standing: Sequence[tuple[DiaryEntry, float]]) -> list[Finding]:
+        """They were read before SQL and the holds are: what was booked by then, SQL has."""
+        booked = [entry for entry, score in standing if score == BOOKED]
+        holds = list(dict.fromkeys(entry.hold_id for entry, score in standing if score != BOOKED))
+        in_sql = set(await self._in_sql(site, booked))
+        kept_holds = await self._inspection.holds(site, holds)
+        return findings.claims(site.key, standing, kept_holds, in_sql, to_ms(self._clock.now()))
+
+    async def _in_sql(self, site: Site, entries: Sequence[DiaryEntry]) -> list[DiaryEntry]:
+        """Those that bookings of these holds and slots should have."""
+        if not entries:
+            return []
+        slots = {claim.slot_id for entry in entries if (claim := entry.claim)}
+        return entries_of(await self._audits.assignments_of(site.id, {entry.hold_id for entry in entries}, slots))
+
+    async def _unclaimed(self, site: Site, entries: Sequence[DiaryEntry]) -> list[Finding]:
+        scores = await self._inspection.claim_scores(site, entries)
+        return findings.unclaimed(site.key, zip(entries, scores, strict=True))
+
+    async def _claims_again(self, site: Site, entries: Sequence[DiaryEntry]) -> list[Finding]:
+        scores = zip(entries, await self._inspection.claim_scores(site, entries), strict=True)
+        found = await self._claims(site, [(entry, score) for entry, score in scores if score is not None])
+        return found + await self._unclaimed(site, await self._in_sql(site, entries))
+
     async def _due(self, site: Site, hold_ids: Sequence[str]) -> list[Finding]:
         holds = await self._inspection.holds(site, hold_ids)
         return [finding for hold_id, hold in holds.items() for finding in findings.due(site.key, hold_id, hold)]
@@ -275,15 +321,15 @@ def _chunks(whole: Sequence[_One], size: int = AT_ONCE) -> Iterator[Sequence[_On
     return (whole[at : at + size] for at in range(0, len(whole), size))
 
 
-def _weighed(slots: Sequence[Slot], lines: Sequence[int]) -> Iterator[list[Slot]]:
-    """As many at once as have LINES_AT_ONCE lines together, and at least one."""
-    some: list[Slot] = []
+def _weighed(whole: Sequence[_One], lines: Sequence[int]) -> Iterator[list[_One]]:
+    """As many slots at once as have LINES_AT_ONCE lines together, or diaries with claims, and at least one."""
+    some: list[_One] = []
     weight = 0
-    for slot, count in zip(slots, lines, strict=True):
+    for one, count in zip(whole, lines, strict=True):
         if some and weight + count > LINES_AT_ONCE:
             yield some
             some, weight = [], 0
-        some.append(slot)
+        some.append(one)
         weight += count
     if some:
         yield some

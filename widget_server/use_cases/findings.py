@@ -1,14 +1,15 @@
 """The only place that says what an audit finds wrong: comparisons of what Redis and SQL say of the same thing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState
 from widget_server.domain.slots import Slot
 from widget_server.engine.inspection import LIVE, CountedLine, CountedSlot, NotedHold
-from widget_server.engine.kept import KeptHold
+from widget_server.engine.kept import BOOKED, DiaryEntry, KeptHold
 from widget_server.store.audit import CountedMeeting
 
 NO_SAY = "-"
@@ -21,6 +22,8 @@ class Kind(StrEnum):
     HELD = "held"
     LINE = "line"
     MISSING_LINE = "missing_line"
+    CLAIM = "claim"
+    MISSING_CLAIM = "missing_claim"
     DUE = "due"
     BUDGET = "budget"
     PIN = "pin"
@@ -34,6 +37,7 @@ _NOT_BY_ITSELF = "nothing by itself: restore SQL from a backup, or ask for help"
 MENDS: dict[Kind, str] = {
     Kind.GATE: "the next visitor, a running worker, or tenuto rebuild",
     **dict.fromkeys((Kind.BOOKED, Kind.HELD, Kind.LINE, Kind.MISSING_LINE, Kind.DUE, Kind.BUDGET), MENDED_BY_WORKER),
+    **dict.fromkeys((Kind.CLAIM, Kind.MISSING_CLAIM), MENDED_BY_WORKER),
     Kind.PIN: "a running worker",
     Kind.MEETING: _NOT_BY_ITSELF,
     Kind.OUTCOME: _NOT_BY_ITSELF,
@@ -56,6 +60,8 @@ class Finding:
     hold_id: str | None = None
     budgets: tuple[str, str] | None = None
     """The hashes of visitor and network in whose sets the hold stands, or should."""
+    claim: DiaryEntry | None = None
+    """Where it stands, or should."""
     told_since: int | None = None
     """The version that SQL had, where Redis may just not have been told of it yet."""
     redis_version: int = 0
@@ -139,6 +145,12 @@ def noted(site_key: str, noted: NotedHold, now_ms: int) -> list[Finding]:
         for line, kept in zip(hold.lines, noted.lines, strict=True)
         if kept != score and score > now_ms
     ]
+    found += [
+        _of_claim(site_key, Kind.MISSING_CLAIM, entry, "another deadline" if kept else "missing", NO_SAY)
+        for entry, kept in zip(hold.entries, noted.claims, strict=True)
+        if kept not in (score, BOOKED)
+        and score > now_ms  # the store may have told that it is booked before commit does
+    ]
     is_due = noted.due is not None if hold.state is HoldState.PAYING else noted.due == hold.expires_ms
     whose = (hold.visitor, hold.network)
     if not is_due:
@@ -147,6 +159,37 @@ def noted(site_key: str, noted: NotedHold, now_ms: int) -> list[Finding]:
         where, told = f"hold {hold.id}", "not counted"
         found.append(Finding(site_key, Kind.BUDGET, where, told, NO_SAY, hold_id=hold.id, budgets=whose))
     return found
+
+
+def claims(
+    site_key: str,
+    standing: Iterable[tuple[DiaryEntry, float]],
+    holds: Mapping[str, KeptHold | None],
+    in_sql: Collection[DiaryEntry],
+    now_ms: int,
+) -> list[Finding]:
+    """Claims that stand in diaries, and should not, or not like this. What is over is in nobody's way."""
+    found = []
+    for entry, score in standing:
+        claim = entry.claim
+        if claim is None:
+            found.append(_of_claim(site_key, Kind.CLAIM, entry, "not to be read", NO_SAY))
+        elif claim.until_ms <= now_ms:
+            continue
+        elif score == BOOKED and entry not in in_sql:
+            found.append(_of_claim(site_key, Kind.CLAIM, entry, "booked", "nobody serves such a booking"))
+        elif score != BOOKED and not _has_claim(holds[entry.hold_id], entry):
+            found.append(_of_claim(site_key, Kind.CLAIM, entry, "held, and no live hold of it", NO_SAY))
+    return found
+
+
+def unclaimed(site_key: str, in_sql: Iterable[tuple[DiaryEntry, float | None]]) -> list[Finding]:
+    """Bookings whose person looks free, or will by itself. A pinned claim is about to be booked."""
+    return [
+        _of_claim(site_key, Kind.MISSING_CLAIM, entry, "missing" if score is None else "held", "booked")
+        for entry, score in in_sql
+        if score not in (BOOKED, inf)
+    ]
 
 
 def pin(site_key: str, hold_id: str, *, is_decided: bool) -> Finding:
@@ -203,6 +246,15 @@ def _has_line(hold: KeptHold | None, slot: Slot, seats: int) -> bool:
         and hold.state in LIVE
         and any(line.slot == slot and line.seats == seats for line in hold.lines)
     )
+
+
+def _has_claim(hold: KeptHold | None, entry: DiaryEntry) -> bool:
+    return hold is not None and hold.state in LIVE and entry in hold.entries
+
+
+def _of_claim(site_key: str, kind: Kind, entry: DiaryEntry, redis: str, sql: str) -> Finding:
+    where = f"{entry.claimed} on {entry.day}, {entry.member}"
+    return Finding(site_key, kind, where, redis, sql, hold_id=entry.hold_id, claim=entry)
 
 
 def counts(hold: KeptHold | None, kind: str, name: str) -> bool:

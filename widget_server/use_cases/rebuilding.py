@@ -20,7 +20,8 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.feed import is_after
 from widget_server.engine.inspection import Inspection
-from widget_server.engine.mending import HoldMending, Mending, SlotMending
+from widget_server.engine.kept import DiaryEntry, entries_of
+from widget_server.engine.mending import ClaimMending, HoldMending, Mending, SlotMending
 from widget_server.engine.reservations import NEVER_ENOUGH, Busy, Filled, Reservations
 from widget_server.errors import Loading, NotFound, Refusal, Unavailable
 from widget_server.ids import new_id
@@ -38,6 +39,7 @@ SIGN_EVERY_S = 0.4
 _TEXT_AT_ONCE, _DAYS_AT_ONCE = 8_000, 100
 """Some 500 slots: others that call Redis meanwhile wait a millisecond at most."""
 _UNDER_WAY_MAX = 4
+_ASSIGNED_MAX = 3
 _OF_SLOTS = (Kind.BOOKED, Kind.HELD, Kind.LINE, Kind.MISSING_LINE)
 _OF_HOLDS = (Kind.DUE, Kind.BUDGET)
 
@@ -168,7 +170,28 @@ class Rebuilding:
             for one in findings
             if one.kind in _OF_HOLDS and one.hold_id is not None and one.budgets is not None
         ]
+        mended += await self._mend_claims(site, [one.claim for one in findings if one.claim is not None])
         return mended + await self._mending.holds(site, holds)
+
+    async def _mend_claims(self, site: Site, entries: Sequence[DiaryEntry]) -> int:
+        """Bookings are claimed as SQL says, the others as their holds say: each was read before SQL, and if it has been
+        booked since then it is another version by now, and left alone.
+        """
+        if not entries:
+            return 0
+        hold_ids = list(dict.fromkeys(entry.hold_id for entry in entries))
+        slots = {claim.slot_id for entry in entries if (claim := entry.claim)}
+        holds = await self._inspection.holds(site, hold_ids)
+        mended, assigned = 0, None
+        for _ in range(_ASSIGNED_MAX):  # again where one was cancelled, and Redis told so, before we told it otherwise
+            before, assigned = assigned, await self._store.assignments_of(site.id, hold_ids, slots)
+            if assigned == before:
+                break
+            mended += await self._engine.assign(site, assigned)
+        booked = set(entries_of(assigned or ()))
+        versions = {hold_id: hold.version if hold is not None else None for hold_id, hold in holds.items()}
+        doubted = [ClaimMending(entry, versions[entry.hold_id]) for entry in entries if entry not in booked]
+        return mended + await self._mending.claims(site, doubted)
 
     async def _slot_mendings(self, site: Site, lines: dict[Slot, list[tuple[str, int]]]) -> list[SlotMending]:
         """Redis is read before SQL, as in an audit: then whatever Redis has been told, SQL has."""
@@ -255,8 +278,10 @@ class Rebuilding:
 
     async def _assign(self, site: Site, rebuilder: str = "") -> int:
         """Write who serves bookings, and drop who does no more; holds keep whom they have claimed."""
-        busy = await self._store.assignments(site.id, self._clock.now() - COUNTED_BACK_TO)
-        return await self._engine.assign(site, busy, rebuilder=rebuilder)
+        mended = 0
+        async for busy in self._store.assignments_to_come(site.id, self._clock.now() - COUNTED_BACK_TO):
+            mended += await self._engine.assign(site, busy, rebuilder=rebuilder)
+        return mended
 
     async def _to_restore(self, site: Site, days: Lines | None) -> tuple[Iterator[list[BookedDay]], Lines]:
         """What SQL says is booked, and nothing of the days that only Redis knows: held ones, and those of a later SQL.

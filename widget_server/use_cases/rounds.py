@@ -20,7 +20,10 @@ PAUSE_MIN_S = 0.0125
 """At most so often is there a step, of a hundred slots or so: some 2,000 slots a second, however many there are."""
 PAUSE_MAX_S = 1.0
 
-_MENDED = (Kind.BOOKED, Kind.HELD, Kind.LINE, Kind.MISSING_LINE, Kind.DUE, Kind.BUDGET)
+_MENDED = (
+    *(Kind.BOOKED, Kind.HELD, Kind.LINE, Kind.MISSING_LINE, Kind.CLAIM, Kind.MISSING_CLAIM),
+    *(Kind.DUE, Kind.BUDGET),
+)
 
 _log = structlog.get_logger()
 
