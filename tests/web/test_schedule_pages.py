@@ -231,6 +231,29 @@ async def test_a_taken_slot_can_be_closed_and_given_more_seats(desk: Desk) -> No
     assert (fields[f"closed-{slot().id}"], fields[f"seats-{slot().id}"]) == ("on", "20")
 
 
+async def test_a_calendar_left_open_does_not_undo_fewer_seats_that_the_service_has_by_now(desk: Desk) -> None:
+    left_open = fields_of(await desk.get(CALENDAR))
+    await desk.fill_in(f"{HOME}/services/yoga", capacity="4")
+
+    told = await desk.post(CALENDAR, left_open)
+    again = await desk.post(CALENDAR, fields_of(told))
+
+    assert told.status_code == 422
+    assert path_of(again) == f"{CALENDAR}&saved=1"
+    schedule = await desk.schedule()
+    assert schedule.slot_rules == ()
+    assert [offered.capacity for offered in schedule.slots_on("yoga", DAY)] == [4, 4, 4, 4]
+
+
+async def test_seats_that_were_typed_stay_typed_when_the_service_has_others_by_now(desk: Desk) -> None:
+    left_open = fields_of(await desk.get(CALENDAR)) | {f"seats-{slot().id}": "6"}
+    await desk.fill_in(f"{HOME}/services/yoga", capacity="4")
+
+    await desk.post(CALENDAR, fields_of(await desk.post(CALENDAR, left_open)))
+
+    assert [offered.capacity for offered in (await desk.schedule()).slots_on("yoga", DAY)] == [6, 4, 4, 4]
+
+
 async def test_a_day_is_copied_to_others_before_anything_is_saved(desk: Desk) -> None:
     other = DAY + timedelta(days=2)
     fields = fields_of(await desk.get(CALENDAR))
@@ -321,6 +344,22 @@ async def let_anna_serve(desk: Desk) -> None:
 
 def _shift(weekday: int) -> dict[str, str]:
     return {"day": str(weekday), "starts": "08:00", "ends": "12:00"}
+
+
+async def test_a_shift_for_one_service_goes_with_it_and_is_not_for_all_others_then(desk: Desk) -> None:
+    await let_anna_serve(desk)
+    fields = fields_of(await desk.get(f"{HOME}/staff/anna")) | {"serves-talk": "on"}
+    await desk.post(
+        f"{HOME}/staff/anna", fields | {f"w-{n}-only": "talk" for n in range(6)} | {"w-6-only": "talk yoga"}
+    )
+    assert len((await desk.schedule()).shifts) == 7
+
+    without_talks = fields_of(await desk.get(f"{HOME}/staff/anna"))
+    del without_talks["serves-talk"]
+    answer = await desk.post(f"{HOME}/staff/anna", without_talks)
+
+    assert path_of(answer) == f"{HOME}/staff/anna?saved=1"
+    assert [(shift.weekday, shift.services) for shift in (await desk.schedule()).shifts] == [(6, frozenset({"yoga"}))]
 
 
 async def test_a_day_off_asks_what_becomes_of_who_has_booked(desk: Desk) -> None:

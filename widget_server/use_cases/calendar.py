@@ -61,4 +61,7 @@ def fingerprint_of(schedule: Schedule, service: str) -> str:
     rules = sorted(
         (rule for rule in schedule.slot_rules if rule.slot.service == service), key=lambda rule: rule.slot.id
     )
-    return fingerprint(openings, rules, schedule.services[service].length_min, schedule.zone.key)
+    of_all = schedule.services[service]
+    return fingerprint(
+        openings, rules, of_all.length_min, of_all.capacity, of_all.capacity_rule.value, schedule.zone.key
+    )

@@ -20,6 +20,7 @@ from widget_server.web.admin.calendar_form import (
     copy_day,
     days_from,
     form_of,
+    is_typed,
     read_calendar,
     rows_of_day,
     spelled_week,
@@ -41,6 +42,8 @@ class ShownSlot:
     is_closed: bool
     is_over: bool
     seats: int
+    typed: str
+    """What stands in the field for its seats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ def _shown_day(schedule: Schedule, service: Service, form: Form, day: date, take
 def _shown_slot(schedule: Schedule, form: Form, offered: OfferedSlot, taken: dict[Slot, Taken]) -> ShownSlot:
     slot, one = offered.slot, taken.get(offered.slot)
     starts, ends = (at.astimezone(schedule.zone) for at in (slot.starts_at, slot.ends_at))
-    is_sent = form.text(f"slot-{slot.id}") == "on"
+    is_sent = form.text(f"slot-{slot.id}") != ""
     closed = form.text(f"closed-{slot.id}") == "on" if is_sent else schedule.rule_of(slot).is_closed
     return ShownSlot(
         id=slot.id,
@@ -159,4 +162,5 @@ def _shown_slot(schedule: Schedule, form: Form, offered: OfferedSlot, taken: dic
         is_closed=closed,
         is_over=slot.starts_at <= datetime.now(UTC),
         seats=offered.capacity,
+        typed=form.text(f"seats-{slot.id}") if is_sent and is_typed(form, slot) else str(offered.capacity),
     )

@@ -135,15 +135,20 @@ def _copies(openings: Iterable[Opening], weeks: int, there: set[object]) -> list
 def _read_rules(form: Form, schedule: Schedule, service: Service, first: date) -> list[SlotRule]:
     """Of the slots whose fields were in the form; the others stay as they are."""
     slots = [offered.slot for day in days_from(first) for offered in schedule.slots_on(service.key, day)]
-    return [_read_rule(form, schedule, service, slot) for slot in slots if form.text(f"slot-{slot.id}") == "on"]
+    return [_read_rule(form, schedule, service, slot) for slot in slots if form.text(f"slot-{slot.id}")]
 
 
 def _read_rule(form: Form, schedule: Schedule, service: Service, slot: Slot) -> SlotRule:
     present = schedule.rule_of(slot)
     capacity = present.capacity
     if service.capacity_rule is CapacityRule.FIXED:
-        capacity = _read_seats(form, service, slot)
+        capacity = _read_seats(form, service, slot) if is_typed(form, slot) else present.capacity
     return SlotRule(slot, form.text(f"closed-{slot.id}") == "on", capacity, present.is_kept)
+
+
+def is_typed(form: Form, slot: Slot) -> bool:
+    """Whether somebody typed other seats than the form had shown: what is only sent back is no wish."""
+    return form.text(f"slot-{slot.id}") != form.text(f"seats-{slot.id}")
 
 
 def _read_seats(form: Form, service: Service, slot: Slot) -> int | None:

@@ -1,7 +1,7 @@
 """The only place that turns a staff member with shifts and days off into a form, and back."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, time
 
@@ -91,9 +91,8 @@ def _weekly(form: Form, member: StaffMember) -> Iterable[Shift]:
             by_day[row.text("day")].append((row, *span))
     for day, rows in sorted(by_day.items()):
         refuse_overlaps(rows)
-        yield from (
-            Shift(member.key, starts, ends, weekday=int(day), services=_only(row, member)) for row, starts, ends in rows
-        )
+        for services, starts, ends in _served(rows, member):
+            yield Shift(member.key, starts, ends, weekday=int(day), services=services)
 
 
 def _dated(form: Form, member: StaffMember) -> Iterable[Shift]:
@@ -106,12 +105,20 @@ def _dated(form: Form, member: StaffMember) -> Iterable[Shift]:
             by_day[day].append((row, *span))
     for day, rows in sorted(by_day.items()):
         refuse_overlaps(rows)
-        yield from (Shift(member.key, starts, ends, day=day, services=_only(row, member)) for row, starts, ends in rows)
+        for services, starts, ends in _served(rows, member):
+            yield Shift(member.key, starts, ends, day=day, services=services)
 
 
-def _only(row: Row, member: StaffMember) -> frozenset[str]:
-    """A shift may be for some services only; what the member does not serve any more is left out."""
-    return frozenset(row.text("only").split()) & member.services
+def _served(rows: Iterable[tuple[Row, time, time]], member: StaffMember) -> Iterator[tuple[frozenset[str], time, time]]:
+    """A shift may be for some services only; what the member does not serve any more is left out.
+
+    One of which nothing is left goes: without any services it would be for all of them.
+    """
+    for row, starts, ends in rows:
+        only = frozenset(row.text("only").split())
+        services = only & member.services
+        if services or not only:
+            yield services, starts, ends
 
 
 def _days_off(form: Form) -> list[date]:
