@@ -81,14 +81,17 @@ async def test_the_same_form_sent_twice_books_once(house: House, desk: Desk) -> 
     assert len(await desk.entries()) == 1
 
 
-async def test_another_form_under_the_same_id_books_nothing_more(house: House, desk: Desk) -> None:
+@pytest.mark.parametrize("other", [{"name": "Ben Oak"}, {"slot": slot(number=2).id}, {"seats": "1"}])
+async def test_another_form_under_the_same_id_books_nothing_more(
+    house: House, desk: Desk, other: dict[str, str]
+) -> None:
     form = typed()
     await desk.post(NEW, **form)
 
-    answer = await desk.post(NEW, **{**form, "name": "Ben Oak"})
+    answer = await desk.post(NEW, **{**form, **other})
 
     assert answer.headers["location"].endswith(f"/orders/{form['id']}?done=before")
-    assert await house.booked_in_sql() == 2
+    assert (await house.booked_in_sql(), await house.booked_in_sql(slot(number=2))) == (2, 0)
 
 
 async def test_holds_may_be_off(house: House, desk: Desk) -> None:

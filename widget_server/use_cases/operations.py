@@ -65,10 +65,10 @@ class ForCustomer:
     customer: Customer
     attendees: tuple[str, ...]
 
-    @property
-    def digest(self) -> str:
-        customer = self.customer
-        return "\0".join([customer.name, customer.email, *self.attendees])
+    def digest(self, lines: Sequence[Line]) -> str:
+        """Of all that a form said, the seats as well: other seats are no repetition."""
+        seats = " ".join(f"{line.slot.id}*{line.seats}" for line in lines)
+        return "\0".join([seats, self.customer.name, self.customer.email, *self.attendees])
 
 
 class Operations:
@@ -151,7 +151,7 @@ class Operations:
             attendees=(wanted.attendees,),
             lines=lines,
             visit=Visit(visitor=ref.hold_id, network=f"operator {entry.operator_id}"),
-            digest=wanted.digest,
+            digest=wanted.digest(lines),
             entry=entry,
         )
         return (await self._bookings.confirm(ref, confirmation)).order
