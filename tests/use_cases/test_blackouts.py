@@ -17,7 +17,7 @@ from widget_server.domain.staffing import Shift, StaffMember
 from widget_server.errors import Changed, InvalidRequest, NotFound
 from widget_server.use_cases import staffing
 from widget_server.use_cases.blackouts import find
-from widget_server.use_cases.edits import Choice, Edited, by_shift, fingerprint
+from widget_server.use_cases.edits import Choice, Edited, by_shift, fingerprint, fingerprint_of
 from widget_server.use_cases.services import key_of
 
 pytestmark = pytest.mark.anyio
@@ -88,7 +88,10 @@ async def test_who_is_cancelled_is_cancelled_and_the_seats_are_free_again_in_red
     anna = await book(house, (slot(), 2))
     site = await house.site()
 
-    edited = await black_out(house, Blackout(DAY, DAY), choice=Choice.CANCEL)
+    asked = await black_out(house, Blackout(DAY, DAY), choice=Choice.CANCEL)
+    assert (asked.is_saved, asked.have_changed) == (False, True)
+    seen = fingerprint_of(asked.bookings)
+    edited = await black_out(house, Blackout(DAY, DAY), choice=Choice.CANCEL, bookings_seen=seen)
     cancelled = await house.parts.use_cases.edits.cancel(
         site, edited.consequences.slots, operator_id=await operator_of(house)
     )

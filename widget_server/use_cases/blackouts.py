@@ -26,6 +26,7 @@ class Blackouts:
         shown: Schedule,
         seen: str = "",
         choice: Choice | None = None,
+        bookings_seen: str = "",
     ) -> Edited:
         """A new blackout, or what the one of this id is from now on.
 
@@ -48,7 +49,7 @@ class Blackouts:
             deed = Deed.BLACKOUT_ADDED if wanted.id is None else Deed.BLACKOUT_CHANGED
             return Entry(site.id, operator_id, deed, at, str(wanted.id or ""), {"first_day": str(wanted.first_day)})
 
-        return await self._edits.save(site, make, log=log, services=touched, choice=choice)
+        return await self._edits.save(site, make, log=log, services=touched, choice=choice, bookings_seen=bookings_seen)
 
     async def remove(self, site: Site, blackout_id: int, *, operator_id: int) -> None:
         """Again: nothing more happens."""

@@ -30,6 +30,7 @@ from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling, Write
 
 _RULES_KEPT = timedelta(days=7)
+_READ_AT_ONCE = 1_000
 
 Make = Callable[[Schedule], Schedule]
 """What is wanted, from what there is. May refuse by raising, if there is not any more what somebody saw."""
@@ -74,6 +75,10 @@ class Edited:
     consequences: Consequences
     schedule: Schedule
     """As it is by now: with the edit, or unchanged."""
+    bookings: tuple[BookedBy, ...] = ()
+    """Those of the slots concerned, where nothing is saved yet: whoever chooses to cancel, cancels these."""
+    have_changed: bool = False
+    """Somebody chose to cancel others than these."""
 
 
 @dataclass
@@ -102,12 +107,20 @@ class Edits:
         self._clock = clock
 
     async def save(
-        self, site: Site, make: Make, *, log: Log, services: Iterable[str], choice: Choice | None = None
+        self,
+        site: Site,
+        make: Make,
+        *,
+        log: Log,
+        services: Iterable[str],
+        choice: Choice | None = None,
+        bookings_seen: str = "",
     ) -> Edited:
         """Write what `make` wants, unless it takes away what is taken, or there is a choice to make first.
 
         `services` are all that the edit may touch. With a choice, those affected stay as they are: cancelling is up to
-        the caller, once this is saved. Raises what `make` raises, NotFound, Loading and Unavailable.
+        the caller, once this is saved. It is a choice only for the bookings that were shown: `bookings_seen` is their
+        fingerprint. Raises what `make` raises, NotFound, Loading and Unavailable.
         """
         touched, last = sorted(set(services)), _Try()
 
@@ -115,7 +128,7 @@ class Edits:
             held = await self._inspection.held_on(present, touched, self._days())
 
             async def write(session: AsyncSession) -> None:
-                last.edited = await self._write(session, present, make, log, touched, held, choice)
+                last.edited = await self._write(session, present, make, log, touched, held, choice, bookings_seen)
 
             return write
 
@@ -154,7 +167,7 @@ class Edits:
     async def booked_by(self, site: Site, slots: Sequence[Slot]) -> list[BookedBy]:
         """Who has booked these slots, by their start."""
         async with self._schedules.snapshot() as session:
-            return await read_booked_by(session, site.id, slots)
+            return list(await _bookings_of(session, site, slots))
 
     async def cancel(self, site: Site, slots: Sequence[Slot], *, operator_id: int) -> int:
         """Cancel all bookings of these slots, and nothing else of their orders; return how many. Again: none."""
@@ -175,13 +188,16 @@ class Edits:
         touched: Sequence[str],
         held: dict[Slot, int],
         choice: Choice | None,
+        bookings_seen: str,
     ) -> Edited:
         _, old = await read_schedule(session, site.id)
         new = make(old)
         taken = await self._taken(session, site, touched, held)
         found = _consequences(old, new, taken)
-        if found.too_full or (found.need_a_choice and choice is None):
-            return Edited(False, found, old)
+        bookings = await _bookings_of(session, site, found.slots)
+        have_changed = choice is Choice.CANCEL and bool(bookings) and bookings_seen != fingerprint_of(bookings)
+        if found.too_full or (found.need_a_choice and choice is None) or have_changed:
+            return Edited(False, found, old, bookings, have_changed)
         cancelled = {one.taken.slot for one in found.affected if choice is Choice.CANCEL}
         new = _with_rules(new, touched, [one for one in taken if one.slot not in cancelled])
         now = self._clock.now()
@@ -207,6 +223,17 @@ class Edits:
 def by_shift(schedule: Schedule) -> set[str]:
     """The services of which a change of shifts or staff may touch slots."""
     return {key for key, service in schedule.services.items() if service.capacity_rule is CapacityRule.BY_SHIFT}
+
+
+async def _bookings_of(session: AsyncSession, site: Site, slots: Sequence[Slot]) -> tuple[BookedBy, ...]:
+    """By their start, as are the slots. In parts: a database takes only so many values at once."""
+    parts = (slots[first : first + _READ_AT_ONCE] for first in range(0, len(slots), _READ_AT_ONCE))
+    return tuple([booked for part in parts for booked in await read_booked_by(session, site.id, part)])
+
+
+def fingerprint_of(bookings: Iterable[BookedBy]) -> str:
+    """Of what a choice is about. Not of holds: they come and go, and nobody is told who has them."""
+    return fingerprint([(booked.booking_id, booked.slot.id, booked.seats) for booked in bookings])
 
 
 def _consequences(old: Schedule, new: Schedule, taken: Sequence[Taken]) -> Consequences:

@@ -38,7 +38,14 @@ class Services:
         return made[-1]
 
     async def change(
-        self, site: Site, wanted: Service, *, operator_id: int, seen: str, choice: Choice | None = None
+        self,
+        site: Site,
+        wanted: Service,
+        *,
+        operator_id: int,
+        seen: str,
+        choice: Choice | None = None,
+        bookings_seen: str = "",
     ) -> Edited:
         """What a service is from now on. `seen` is the fingerprint of what it was when its form was shown.
 
@@ -56,7 +63,9 @@ class Services:
         def log(at: datetime) -> Entry:
             return Entry(site.id, operator_id, Deed.SERVICE_CHANGED, at, wanted.key)
 
-        return await self._edits.save(site, make, log=log, services=[wanted.key], choice=choice)
+        return await self._edits.save(
+            site, make, log=log, services=[wanted.key], choice=choice, bookings_seen=bookings_seen
+        )
 
 
 def must_be_served(schedule: Schedule, service: Service) -> None:

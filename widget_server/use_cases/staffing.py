@@ -58,6 +58,7 @@ class Staffing:
         services: Sequence[str],
         seen: str,
         choice: Choice | None = None,
+        bookings_seen: str = "",
     ) -> Edited:
         """What a staff member is from now on, with all their shifts and days off.
 
@@ -75,7 +76,9 @@ class Staffing:
         def log(at: datetime) -> Entry:
             return Entry(site.id, operator_id, Deed.STAFF_CHANGED, at, wanted.key)
 
-        return await self._edits.save(site, make, log=log, services=services, choice=choice)
+        return await self._edits.save(
+            site, make, log=log, services=services, choice=choice, bookings_seen=bookings_seen
+        )
 
 
 def fingerprint_of(schedule: Schedule, staff: str) -> str:

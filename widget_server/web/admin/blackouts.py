@@ -88,7 +88,13 @@ async def _write(
     choice, operator_id = chosen(form), signed_in.operator.id
     try:
         edited = await use_cases(request).blackouts.save(
-            site, wanted, operator_id=operator_id, shown=schedule, seen=form.text("seen"), choice=choice
+            site,
+            wanted,
+            operator_id=operator_id,
+            shown=schedule,
+            seen=form.text("seen"),
+            choice=choice,
+            bookings_seen=form.text("bookings_seen"),
         )
     except Changed:
         form.refuse("page", "Somebody saved other details meanwhile. Here are yours: check them and save once more.")

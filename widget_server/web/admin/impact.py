@@ -9,9 +9,8 @@ from widget_server.domain.impact import Affected, Trouble
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
-from widget_server.use_cases.edits import Choice, Edited
+from widget_server.use_cases.edits import Choice, Edited, fingerprint_of
 from widget_server.web.admin.times import said_span
-from widget_server.web.context import use_cases
 from widget_server.web.forms import Form
 
 SHOWN_MAX = 100
@@ -43,6 +42,9 @@ class ShownImpact:
     more: int
     """So many are not shown."""
     bookings: int
+    bookings_seen: str
+    """The fingerprint of all bookings concerned, also of those that are not shown."""
+    have_changed: bool
 
 
 def chosen(form: Form) -> Choice | None:
@@ -58,8 +60,7 @@ async def shown_impact(request: Request, site: Site, schedule: Schedule, edited:
         return None
     found = edited.consequences
     customers: dict[Slot, list[str]] = {}
-    bookings = await use_cases(request).edits.booked_by(site, found.slots[:SHOWN_MAX])
-    for booked in bookings:
+    for booked in edited.bookings:
         contact = f" · {booked.email}" if booked.email else ""
         customers.setdefault(booked.slot, []).append(f"{booked.customer}{contact} · {booked.number}")
 
@@ -83,7 +84,9 @@ async def shown_impact(request: Request, site: Site, schedule: Schedule, edited:
         affected=[shown(one) for one in found.affected[:SHOWN_MAX]],
         overlaps=overlaps[:SHOWN_MAX],
         more=sum(max(0, len(each) - SHOWN_MAX) for each in (found.too_full, found.affected, found.overlaps)),
-        bookings=len(bookings),
+        bookings=len(edited.bookings),
+        bookings_seen=fingerprint_of(edited.bookings),
+        have_changed=edited.have_changed,
     )
 
 

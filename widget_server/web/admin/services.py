@@ -83,7 +83,12 @@ async def _save(request: Request, signed_in: SignedIn, site: Site, wanted: Servi
     choice, operator_id = chosen(form), signed_in.operator.id
     try:
         edited = await use_cases(request).services.change(
-            site, wanted, operator_id=operator_id, seen=form.text("seen"), choice=choice
+            site,
+            wanted,
+            operator_id=operator_id,
+            seen=form.text("seen"),
+            choice=choice,
+            bookings_seen=form.text("bookings_seen"),
         )
     except Changed:
         form.refuse("page", _CHANGED_MEANWHILE)

@@ -92,6 +92,7 @@ async def _save(
             services=sorted(by_shift(schedule)),
             seen=form.text("seen"),
             choice=choice,
+            bookings_seen=form.text("bookings_seen"),
         )
     except Changed:
         form.refuse("page", "Somebody saved other details meanwhile. Here are yours: check them and save once more.")

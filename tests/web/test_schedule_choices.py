@@ -1,0 +1,94 @@
+"""What an operator chooses for those who have booked: it counts for whom they were shown, wholly or not at all."""
+
+from datetime import timedelta
+
+import pytest
+from httpx2 import Response as Answer
+
+from tests.house import Guest, House, slot
+from tests.web.rooms import fields_of, path_of
+from tests.web.test_schedule_pages import DAY, HOME, Desk, sign_in, text_of
+
+pytestmark = pytest.mark.anyio
+
+NEW = f"{HOME}/blackouts/new"
+CHANGED = "who has booked has changed since you chose"
+
+
+@pytest.fixture
+async def desk(house: House) -> Desk:
+    await sign_in(house, await house.site())
+    return Desk(house)
+
+
+async def booked(house: House, name: str, day: int = 0, number: int = 0) -> Guest:
+    guest = house.guest()
+    assert (await guest.hold(slot(day=day, number=number))).status_code == 201
+    assert (await guest.confirm(name)).status_code == 201
+    return guest
+
+
+async def state_of(guest: Guest) -> str:
+    state: str = (await guest.order()).json()["order"]["bookings"][0]["state"]
+    return state
+
+
+async def ask(desk: Desk, **more: str) -> Answer:
+    asked = await desk.fill_in(NEW, first_day=str(DAY), reason="Paint", **more)
+    assert asked.status_code == 422
+    return asked
+
+
+async def test_who_booked_after_the_page_was_shown_is_not_cancelled_unseen(desk: Desk) -> None:
+    await booked(desk.house, "Anna Berg")
+    asked = await ask(desk)
+    ben = await booked(desk.house, "Ben Winter", number=1)
+
+    answer = await desk.post(NEW, fields_of(asked) | {"choice": "cancel"})
+
+    assert answer.status_code == 422
+    assert CHANGED in text_of(answer)
+    assert "Ben Winter" in text_of(answer)
+    assert fields_of(answer)["reason"] == "Paint"
+    assert (await desk.schedule()).blackouts == ()
+    assert await state_of(ben) == "confirmed"
+
+
+async def test_who_is_affected_by_later_days_typed_is_shown_before_they_are_cancelled(desk: Desk) -> None:
+    anna, ben = await booked(desk.house, "Anna Berg"), await booked(desk.house, "Ben Winter", day=3)
+    wanted = fields_of(await ask(desk)) | {"choice": "cancel", "last_day": str(DAY + timedelta(days=6))}
+
+    answer = await desk.post(NEW, wanted)
+    assert answer.status_code == 422
+    assert "Ben Winter" in text_of(answer)
+    assert [await state_of(guest) for guest in (anna, ben)] == ["confirmed", "confirmed"]
+
+    assert path_of(await desk.post(NEW, fields_of(answer) | {"choice": "cancel"})) == f"{HOME}/blackouts?saved=1"
+    assert [await state_of(guest) for guest in (anna, ben)] == ["cancelled", "cancelled"]
+
+
+async def test_somebody_else_in_the_same_seat_is_somebody_else(desk: Desk) -> None:
+    anna = await booked(desk.house, "Anna Berg")
+    asked = await ask(desk)
+    await anna.cancel()
+    ben = await booked(desk.house, "Ben Winter")
+
+    answer = await desk.post(NEW, fields_of(asked) | {"choice": "cancel"})
+
+    assert CHANGED in text_of(answer)
+    assert await state_of(ben) == "confirmed"
+
+
+async def test_a_choice_of_cancelling_that_comes_before_anybody_was_shown_is_none(desk: Desk) -> None:
+    anna = await booked(desk.house, "Anna Berg")
+
+    withdrawn = fields_of(await desk.get(f"{HOME}/services/yoga")) | {"choice": "cancel"}
+    del withdrawn["is_offered"]
+    answer = await desk.post(f"{HOME}/services/yoga", withdrawn)
+
+    assert answer.status_code == 422
+    assert CHANGED in text_of(answer)
+    assert await state_of(anna) == "confirmed"
+    again = fields_of(answer) | {"choice": "cancel"}
+    assert path_of(await desk.post(f"{HOME}/services/yoga", again)) == f"{HOME}/services/yoga?saved=1"
+    assert await state_of(anna) == "cancelled"
