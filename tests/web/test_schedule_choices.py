@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from httpx2 import Response as Answer
 
-from tests.house import Guest, House, slot
+from tests.house import SITE, Guest, House, slot
 from tests.web.rooms import fields_of, path_of
 from tests.web.test_schedule_pages import DAY, HOME, Desk, sign_in, text_of
 
@@ -92,3 +92,33 @@ async def test_a_choice_of_cancelling_that_comes_before_anybody_was_shown_is_non
     again = fields_of(answer) | {"choice": "cancel"}
     assert path_of(await desk.post(f"{HOME}/services/yoga", again)) == f"{HOME}/services/yoga?saved=1"
     assert await state_of(anna) == "cancelled"
+
+
+async def close_the_gate(house: House) -> None:
+    """As while another process fills the site, and is not done."""
+    await house.redis.read(("HSET", f"{{tenuto}}:{SITE}:gate", "state", "REBUILDING", "until_ms", "99999999999999"))
+
+
+@pytest.mark.parametrize(
+    ("path", "typed"),
+    [
+        (NEW, {"first_day": str(DAY), "reason": "Paint"}),
+        (f"{HOME}/services/new", {"name": "Tea", "description": "With cake"}),
+        (f"{HOME}/services/yoga", {"description": "Bring a mat"}),
+        (f"{HOME}/staff/new", {"name": "Carla", "off-0-day": str(DAY)}),
+    ],
+)
+async def test_what_cannot_be_saved_just_now_stays_as_typed_and_can_be_sent_again(
+    desk: Desk, path: str, typed: dict[str, str]
+) -> None:
+    wanted = fields_of(await desk.get(path)) | typed
+    (state,) = await desk.house.redis.read(("HGETALL", f"{{tenuto}}:{SITE}:gate"))
+    await close_the_gate(desk.house)
+
+    answer = await desk.post(path, wanted)
+
+    assert answer.status_code == 503
+    assert "All you typed is still here" in text_of(answer)
+    assert typed.items() <= fields_of(answer).items()
+    await desk.house.redis.read(("DEL", f"{{tenuto}}:{SITE}:gate"), ("HSET", f"{{tenuto}}:{SITE}:gate", *state))
+    assert (await desk.post(path, fields_of(answer))).status_code == 303

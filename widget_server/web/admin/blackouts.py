@@ -9,12 +9,12 @@ from starlette.responses import Response
 from widget_server.domain.blackouts import REASON_LETTERS_MAX, Blackout
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
-from widget_server.errors import Changed, InvalidRequest
+from widget_server.errors import Changed, InvalidRequest, Unavailable
 from widget_server.use_cases.blackouts import find
 from widget_server.use_cases.edits import Choice, Edited, fingerprint
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.choices import Choice as ListChoice
-from widget_server.web.admin.impact import chosen, shown_impact
+from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.times import WEEKDAYS, Row, parse_day, said_span
 from widget_server.web.context import use_cases
@@ -73,7 +73,11 @@ async def _save(request: Request, signed_in: SignedIn, blackout_id: int | None) 
         find(schedule, blackout_id)
     wanted, edited = read_blackout(form, schedule), None
     if wanted is not None and not form.errors:
-        edited = await _write(request, signed_in, site, schedule, replace(wanted, id=blackout_id), form)
+        try:
+            edited = await _write(request, signed_in, site, schedule, replace(wanted, id=blackout_id), form)
+        except Unavailable as refusal:
+            refuse_for_now(form, refusal)
+            return _show(request, signed_in, site, schedule, blackout_id, form, status=refusal.status)
         if edited is not None and edited.is_saved:
             return go(f"/admin/sites/{site.key}/blackouts?saved=1")
     site, schedule = await use_cases(request).sites.read(site)

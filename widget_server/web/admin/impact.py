@@ -9,6 +9,7 @@ from widget_server.domain.impact import Affected, Trouble
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
+from widget_server.errors import Unavailable
 from widget_server.use_cases.edits import Choice, Edited, fingerprint_of
 from widget_server.web.admin.times import said_span
 from widget_server.web.forms import Form
@@ -52,6 +53,11 @@ def chosen(form: Form) -> Choice | None:
         return Choice(form.text("choice"))
     except ValueError:
         return None
+
+
+def refuse_for_now(form: Form, refusal: Unavailable) -> None:
+    """Whether anything was saved may not even be known; what was typed is not lost in any case."""
+    form.refuse("page", f"{refusal.message} All you typed is still here: save it once more.")
 
 
 async def shown_impact(request: Request, site: Site, schedule: Schedule, edited: Edited | None) -> ShownImpact | None:

@@ -5,11 +5,11 @@ from starlette.responses import Response
 
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
 from widget_server.domain.sites import Site
-from widget_server.errors import Changed, InvalidRequest, NotFound
+from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Choice, Edited, fingerprint
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin import lengths
-from widget_server.web.admin.impact import chosen, shown_impact
+from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.service_form import KINDS, PLACES, RULES, form_of, new_service, read_service
 from widget_server.web.context import use_cases
@@ -49,6 +49,9 @@ async def add(request: Request, signed_in: SignedIn) -> Response:
             return go(f"/admin/sites/{site.key}/services/{key}/calendar?new=1")
         except InvalidRequest as refusal:
             form.refuse(refusal.details.get("field", "page"), refusal.message)
+        except Unavailable as refusal:
+            refuse_for_now(form, refusal)
+            return _show(request, signed_in, site, schedule, new_service(site), form, status=refusal.status)
     return _show(request, signed_in, site, schedule, new_service(site), form, status=422)
 
 
@@ -64,7 +67,11 @@ async def save(request: Request, signed_in: SignedIn) -> Response:
     service = service_of(request, schedule)
     wanted, edited = read_service(form, service), None
     if not form.errors:
-        edited = await _save(request, signed_in, site, wanted, form)
+        try:
+            edited = await _save(request, signed_in, site, wanted, form)
+        except Unavailable as refusal:
+            refuse_for_now(form, refusal)
+            return _show(request, signed_in, site, schedule, service, form, status=refusal.status)
         if edited is not None and edited.is_saved:
             return go(f"/admin/sites/{site.key}/services/{service.key}?saved=1")
     site, schedule = await use_cases(request).sites.read(site)

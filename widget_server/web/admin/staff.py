@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from widget_server.domain.schedule import Schedule, StaffMember
 from widget_server.domain.sites import Site
-from widget_server.errors import Changed, InvalidRequest, NotFound
+from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Choice, Edited, by_shift
 from widget_server.use_cases.sites import SignedIn
 from widget_server.use_cases.staffing import fingerprint_of
-from widget_server.web.admin.impact import chosen, shown_impact
+from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.member_form import BLANK_ROWS, Wanted, form_of, read_member
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.times import WEEKDAYS, numbers_of
@@ -54,6 +54,9 @@ async def add(request: Request, signed_in: SignedIn) -> Response:
             return go(f"/admin/sites/{site.key}/staff/{key}?saved=1")
         except InvalidRequest as refusal:
             form.refuse(refusal.details.get("field", "page"), refusal.message)
+        except Unavailable as refusal:
+            refuse_for_now(form, refusal)
+            return _show(request, signed_in, site, schedule, _NOBODY, form, status=refusal.status)
     return _show(request, signed_in, site, schedule, _NOBODY, form, status=422)
 
 
@@ -69,7 +72,11 @@ async def save(request: Request, signed_in: SignedIn) -> Response:
     member = _member_of(request, schedule)
     wanted, edited = read_member(form, schedule, member), None
     if not form.errors:
-        edited = await _save(request, signed_in, site, schedule, wanted, form)
+        try:
+            edited = await _save(request, signed_in, site, schedule, wanted, form)
+        except Unavailable as refusal:
+            refuse_for_now(form, refusal)
+            return _show(request, signed_in, site, schedule, member, form, status=refusal.status)
         if edited is not None and edited.is_saved:
             return go(f"/admin/sites/{site.key}/staff/{member.key}?saved=1")
     site, schedule = await use_cases(request).sites.read(site)
