@@ -186,6 +186,27 @@ async def test_sql_refuses_two_slots_at_once_and_then_redis_knows_better(house: 
     assert not await is_free(house, BESIDE)
 
 
+async def test_seats_held_before_a_service_went_by_shift_are_not_booked_with_nobody(house: House) -> None:
+    await serve_talks_without_staff(house)
+    anna = house.guest()
+    assert (await anna.hold(BESIDE)).status_code == 201
+    await hire(house, "pia")
+
+    refused(await anna.confirm(), 409, "slot_full")
+
+    assert (await house.booked_in_sql(BESIDE), (await house.seats(BESIDE)).taken) == (0, 0)
+    await booked(house, BESIDE)  # choosing again finds somebody
+    assert await in_sql(house) == await in_redis(house) == {(PIA, BESIDE.id): 1}
+
+
+async def serve_talks_without_staff(house: House) -> None:
+    async def write(session: AsyncSession) -> None:
+        await put_service(session, site.id, TALK, at=datetime.now(UTC))
+
+    site = await house.site()
+    await house.change(write)
+
+
 async def test_a_commit_that_comes_after_the_cancellation_claims_nobody_for_good(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ async def assign(
     bookings: Mapping[Slot, int],
 ) -> None:
     """Write who serves these bookings, by slot. Staff are locked by id, after all meetings. Raises SlotFull."""
+    _must_be_served(wanted, offered)
     if not wanted:
         return
     await _lock_staff(session, site_id, {one.claimed for one in wanted})
@@ -91,6 +92,14 @@ async def read_between(
         meanwhile.append(col(AssignmentRow.busy_from) < until)
     rows = select(AssignmentRow).where(*meanwhile).order_by(col(AssignmentRow.id))
     return [to_assignment(row) for row in await session.exec(rows)]
+
+
+def _must_be_served(wanted: Sequence[Assignment], offered: Mapping[Slot, OfferedSlot]) -> None:
+    """Seats that were held before their service needed anybody have nobody: they cannot be booked any more."""
+    served = {one.slot for one in wanted}
+    for slot, one in offered.items():
+        if one.needs and slot not in served:
+            raise SlotFull("There are not enough seats left.", slot=slot.id, left=0)
 
 
 async def _lock_staff(session: AsyncSession, site_id: int, claimed: Iterable[str]) -> None:
