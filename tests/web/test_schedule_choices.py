@@ -7,7 +7,7 @@ from httpx2 import Response as Answer
 
 from tests.house import SITE, Guest, House, slot
 from tests.web.rooms import fields_of, path_of
-from tests.web.test_schedule_pages import DAY, HOME, Desk, sign_in, text_of
+from tests.web.test_schedule_pages import CALENDAR, DAY, HOME, Desk, sign_in, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -105,6 +105,7 @@ async def close_the_gate(house: House) -> None:
         (NEW, {"first_day": str(DAY), "reason": "Paint"}),
         (f"{HOME}/services/new", {"name": "Tea", "description": "With cake"}),
         (f"{HOME}/services/yoga", {"description": "Bring a mat"}),
+        (CALENDAR, {"t-0-starts": "07:05", "t-0-ends": "07:45"}),
         (f"{HOME}/staff/new", {"name": "Carla", "off-0-day": str(DAY)}),
     ],
 )

@@ -10,7 +10,7 @@ from widget_server.domain.impact import Taken
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Slot
-from widget_server.errors import Changed, InvalidRequest
+from widget_server.errors import Changed, InvalidRequest, Unavailable
 from widget_server.use_cases.calendar import fingerprint_of
 from widget_server.use_cases.edits import Edited
 from widget_server.use_cases.sites import SignedIn
@@ -25,7 +25,7 @@ from widget_server.web.admin.calendar_form import (
     rows_of_day,
     spelled_week,
 )
-from widget_server.web.admin.impact import chosen, said_taken, shown_impact
+from widget_server.web.admin.impact import chosen, refuse_for_now, said_taken, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.services import service_of
 from widget_server.web.admin.times import numbers_of, parse_day, said_span
@@ -70,7 +70,11 @@ async def update(request: Request, signed_in: SignedIn) -> Response:
         return await _show(request, signed_in, site, schedule, service, first, form, status=422 if form.errors else 200)
     wanted, edited = read_calendar(form, schedule, service, first), None
     if not form.errors:
-        edited = await _update(request, signed_in, site, service, wanted, form)
+        try:
+            edited = await _update(request, signed_in, site, service, wanted, form)
+        except Unavailable as refusal:
+            refuse_for_now(form, refusal)
+            return await _show(request, signed_in, site, schedule, service, first, form, status=refusal.status)
         if edited is not None and edited.is_saved:
             return go(f"/admin/sites/{site.key}/services/{service.key}/calendar?week={first}&saved=1")
     site, schedule = await use_cases(request).sites.read(site)
@@ -120,7 +124,8 @@ async def _show(
     edited: Edited | None = None,
     theirs: list[str] | None = None,
 ) -> Response:
-    taken = await use_cases(request).edits.taken(site, [service.key])
+    is_known = status != Unavailable.status  # the page must come, also without what is taken
+    taken = await use_cases(request).edits.taken(site, [service.key]) if is_known else {}
     is_shown = request.method == "GET"
     return page(
         request,
