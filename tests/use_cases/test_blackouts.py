@@ -9,10 +9,10 @@ import pytest
 
 from tests.house import House, slot
 from tests.store.studio import TALK, YOGA
-from tests.use_cases.test_calendar import operator_of
+from tests.use_cases.test_calendar import operator_of, update
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.impact import Trouble
-from widget_server.domain.schedule import CapacityRule, Schedule
+from widget_server.domain.schedule import CapacityRule, Schedule, SlotRule
 from widget_server.domain.staffing import Shift, StaffMember
 from widget_server.errors import Changed, InvalidRequest, NotFound
 from widget_server.use_cases import staffing
@@ -150,14 +150,15 @@ async def hire(house: House) -> str:
     )
 
 
-async def let_staff_serve(house: House) -> None:
+async def let_staff_serve(house: House, **changes: Any) -> Edited:
     """Yoga by shift: two seats for each of those who are there."""
     service = (await schedule_of(house)).services["yoga"]
     wanted = replace(service, capacity_rule=CapacityRule.BY_SHIFT, capacity=2)
-    await house.parts.use_cases.services.change(
-        await house.site(), wanted, operator_id=await operator_of(house), seen=fingerprint(service)
+    edited = await house.parts.use_cases.services.change(
+        await house.site(), wanted, operator_id=await operator_of(house), seen=fingerprint(service), **changes
     )
     house.parts.use_cases.catalog.forget("studio")
+    return edited
 
 
 async def change_anna(house: House, shifts: Sequence[Shift], **changes: Any) -> Edited:
@@ -194,6 +195,52 @@ async def test_by_shift_needs_somebody_who_serves_and_when(house: House) -> None
     offered = (await schedule_of(house)).find(slot())
     assert offered is not None
     assert offered.capacity == 2
+
+
+async def test_a_service_does_not_go_by_shift_while_seats_of_it_are_taken_with_nobody_to_serve_them(
+    house: House,
+) -> None:
+    await hire(house)
+    anna, ben = await book(house, slot()), house.guest()
+    assert (await ben.hold(slot(number=1))).status_code == 201
+
+    asked = await let_staff_serve(house, choice=Choice.KEEP)
+
+    assert not asked.is_saved
+    assert [(one.taken.slot, one.trouble) for one in asked.consequences.too_full] == [
+        (slot(), Trouble.UNSERVED),
+        (slot(number=1), Trouble.UNSERVED),
+    ]
+    assert asked.consequences.affected == ()
+    await anna.cancel()
+    await ben.release()
+    assert (await let_staff_serve(house)).is_saved
+
+
+async def test_by_shift_seats_that_only_kept_a_slot_go_with_whoever_had_them(house: House) -> None:
+    await hire(house)
+    await let_staff_serve(house)
+    anna = await book(house, slot())
+    assert (await black_out(house, Blackout(DAY, DAY), choice=Choice.KEEP)).is_saved
+    assert [rule.capacity for rule in (await schedule_of(house)).slot_rules] == [1]
+    await anna.cancel()
+
+    await black_out(house, Blackout(DAY + timedelta(days=1), DAY + timedelta(days=1)))
+
+    assert (await schedule_of(house)).slot_rules == ()
+
+
+async def test_what_was_said_of_a_slot_stays_when_nobody_has_it_any_more(house: House) -> None:
+    said = SlotRule(slot(), is_closed=True, capacity=3)
+    anna = await book(house, slot())
+    await update(house, None, said)
+    assert (await black_out(house, Blackout(DAY, DAY), choice=Choice.KEEP)).is_saved
+    assert (await schedule_of(house)).slot_rules == (replace(said, is_kept=True),)
+    await anna.cancel()
+
+    await black_out(house, Blackout(DAY + timedelta(days=1), DAY + timedelta(days=1)))
+
+    assert (await schedule_of(house)).slot_rules == (said,)
 
 
 async def test_a_day_off_tells_who_is_affected_and_keeps_them(house: House) -> None:

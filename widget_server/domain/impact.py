@@ -25,6 +25,8 @@ class Trouble(StrEnum):
     """More of its seats are taken than it has."""
     STAFF_AWAY = "staff_away"
     """Who is to serve it is not on its roster; others are."""
+    UNSERVED = "unserved"
+    """Its service is to go by shift, and its seats were taken when they needed nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Overlap:
 def affected(old: Schedule, new: Schedule, taken: Iterable[Taken]) -> list[Affected]:
     """The taken slots that a change brings into trouble, or into more than they were in, in the order given.
 
-    TOO_FEW_SEATS is to be refused, naming them; of the others the operator says whether to keep, move or cancel.
+    TOO_FEW_SEATS and UNSERVED are to be refused, naming them; of the others the operator says whether to keep, move or
+    cancel.
     """
     changed = ((trouble_of(old, one), trouble_of(new, one)) for one in taken if one.seats > 0)
     return [after for before, after in changed if after is not None and _is_worse(before, after)]

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.clock import Clock
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.impact import Affected, Overlap, Taken, Trouble, affected, kept_rules, overlaps
-from widget_server.domain.schedule import CapacityRule, Schedule
+from widget_server.domain.schedule import CapacityRule, Schedule, SlotRule
 from widget_server.domain.services import HORIZON_DAYS_MAX
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
@@ -52,7 +52,8 @@ class Consequences:
     """What an edit does to slots that are taken."""
 
     too_full: tuple[Affected, ...] = ()
-    """More of their seats are taken than they would have: nothing helps but to leave them as they are."""
+    """More of their seats are taken than they would have, or taken with nobody to serve them: nothing helps but to
+    leave them as they are."""
     affected: tuple[Affected, ...] = ()
     """The operator says what becomes of those who have them."""
     overlaps: tuple[Overlap, ...] = ()
@@ -241,10 +242,13 @@ def _consequences(old: Schedule, new: Schedule, taken: Sequence[Taken]) -> Conse
     silent = (Trouble.NOT_OFFERED, Trouble.CLOSED)
     found = [one for one in affected(old, new, taken) if one.trouble not in silent]
     before = {overlap.slot for overlap in overlaps(old, taken)}
+    unserved = [one for one in taken if _is_fixed(old, one) and not _is_fixed(new, one)]
     return Consequences(
-        too_full=tuple(_too_full(old, new, taken)),
+        too_full=(*_too_full(old, new, taken), *(Affected(one, Trouble.UNSERVED, 0) for one in unserved)),
         affected=tuple(
-            one for one in found if one.trouble is not Trouble.TOO_FEW_SEATS or not _is_fixed(new, one.taken)
+            one
+            for one in found
+            if one.taken not in unserved and (one.trouble is not Trouble.TOO_FEW_SEATS or not _is_fixed(new, one.taken))
         ),
         overlaps=tuple(overlap for overlap in overlaps(new, taken) if overlap.slot not in before),
     )
@@ -270,9 +274,15 @@ def _with_rules(new: Schedule, services: Sequence[str], taken: Sequence[Taken]) 
     rules = {rule.slot: rule for rule in new.slot_rules}
     for rule in new.slot_rules:
         if rule.is_kept and rule.slot.service in services and rule.slot not in slots:
-            del rules[rule.slot]
+            rules[rule.slot] = _not_kept(new, rule)
     rules |= {rule.slot: rule for rule in kept_rules(replace(new, slot_rules=tuple(rules.values())), taken)}
-    return replace(new, slot_rules=tuple(rules.values()))
+    return replace(new, slot_rules=tuple(rule for rule in rules.values() if rule != SlotRule(rule.slot)))
+
+
+def _not_kept(schedule: Schedule, rule: SlotRule) -> SlotRule:
+    """What the operator has said of this slot stays; by shift they say no seats: those were only of who had them."""
+    is_by_shift = schedule.services[rule.slot.service].capacity_rule is CapacityRule.BY_SHIFT
+    return replace(rule, is_kept=False, capacity=None if is_by_shift else rule.capacity)
 
 
 def fingerprint(*shown: object) -> str:

@@ -23,6 +23,7 @@ _WHY = {
     Trouble.CLOSED: "closed",
     Trouble.TOO_FEW_SEATS: "more seats taken than it would have",
     Trouble.STAFF_AWAY: "who is to serve it would be away",
+    Trouble.UNSERVED: "by shift, and nobody is there for it",
 }
 
 
@@ -46,6 +47,8 @@ class ShownImpact:
     bookings_seen: str
     """The fingerprint of all bookings concerned, also of those that are not shown."""
     have_changed: bool
+    are_unserved: bool
+    """Not too full, but with nobody to serve them."""
 
 
 def chosen(form: Form) -> Choice | None:
@@ -93,6 +96,7 @@ async def shown_impact(request: Request, site: Site, schedule: Schedule, edited:
         bookings=len(edited.bookings),
         bookings_seen=fingerprint_of(edited.bookings),
         have_changed=edited.have_changed,
+        are_unserved=any(one.trouble is Trouble.UNSERVED for one in found.too_full),
     )
 
 
