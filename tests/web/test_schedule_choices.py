@@ -4,10 +4,13 @@ from datetime import timedelta
 
 import pytest
 from httpx2 import Response as Answer
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.house import SITE, Guest, House, slot
 from tests.web.rooms import fields_of, path_of
 from tests.web.test_schedule_pages import CALENDAR, DAY, HOME, Desk, sign_in, text_of
+from widget_server.errors import Unavailable
+from widget_server.store import meetings
 
 pytestmark = pytest.mark.anyio
 
@@ -123,3 +126,48 @@ async def test_what_cannot_be_saved_just_now_stays_as_typed_and_can_be_sent_agai
     assert typed.items() <= fields_of(answer).items()
     await desk.house.redis.read(("DEL", f"{{tenuto}}:{SITE}:gate"), ("HSET", f"{{tenuto}}:{SITE}:gate", *state))
     assert (await desk.post(path, fields_of(answer))).status_code == 303
+
+
+async def test_a_cancellation_that_fails_half_way_leaves_all_as_it_was_and_can_be_sent_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guests = [await booked(desk.house, name, number=n) for n, name in enumerate(("Anna Berg", "Ben Winter"))]
+    wanted = fields_of(await ask(desk)) | {"choice": "cancel"}
+    give_back, given = meetings.give_seats_back, list[int]()
+
+    async def lost_at_the_second(session: AsyncSession, meeting_id: int, seats: int) -> None:
+        given.append(meeting_id)
+        if len(given) == 2:
+            raise Unavailable("The database is not there.")
+        await give_back(session, meeting_id, seats)
+
+    monkeypatch.setattr(meetings, "give_seats_back", lost_at_the_second)
+    answer = await desk.post(NEW, wanted)
+
+    assert answer.status_code == 503
+    assert fields_of(answer)["reason"] == "Paint"
+    assert (await desk.schedule()).blackouts == ()
+    assert [await state_of(guest) for guest in guests] == ["confirmed", "confirmed"]
+
+    assert path_of(await desk.post(NEW, wanted)) == f"{HOME}/blackouts?saved=1"
+    assert len((await desk.schedule()).blackouts) == 1
+    assert [await state_of(guest) for guest in guests] == ["cancelled", "cancelled"]
+    assert [(await desk.house.seats(slot(number=n))).booked for n in (0, 1)] == [0, 0]
+
+
+async def test_what_was_cancelled_with_a_change_is_told_by_the_worker_if_need_be(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await booked(desk.house, "Anna Berg")
+    wanted = fields_of(await ask(desk)) | {"choice": "cancel"}
+
+    async def away(*_: object) -> None:
+        raise Unavailable("Redis is not there.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.house.parts.use_cases.edits._store, "booked_in", away)
+        assert (await desk.post(NEW, wanted)).status_code == 303
+    assert (await desk.house.seats()).booked == 1
+
+    await desk.house.deliver()
+    assert (await desk.house.seats()).booked == 0

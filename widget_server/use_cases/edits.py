@@ -6,6 +6,7 @@ that will be, until it is written. Nothing that is taken vanishes: it is kept by
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -20,8 +21,10 @@ from widget_server.domain.services import HORIZON_DAYS_MAX
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.inspection import Inspection
+from widget_server.errors import Unavailable
 from widget_server.store.audit_log import put_entry
 from widget_server.store.bookings import Bookings
+from widget_server.store.cancellations import cancel_bookings
 from widget_server.store.edits import put_difference
 from widget_server.store.impact import BookedBy, read_booked, read_booked_by
 from widget_server.store.schedule import Schedules, read_schedule
@@ -78,6 +81,7 @@ class Edited:
     """As it is by now: with the edit, or unchanged."""
     bookings: tuple[BookedBy, ...] = ()
     """Those of the slots concerned, where nothing is saved yet: whoever chooses to cancel, cancels these."""
+    cancelled: tuple[BookedBy, ...] = ()
     have_changed: bool = False
     """Somebody chose to cancel others than these."""
 
@@ -119,9 +123,9 @@ class Edits:
     ) -> Edited:
         """Write what `make` wants, unless it takes away what is taken, or there is a choice to make first.
 
-        `services` are all that the edit may touch. With a choice, those affected stay as they are: cancelling is up to
-        the caller, once this is saved. It is a choice only for the bookings that were shown: `bookings_seen` is their
-        fingerprint. Raises what `make` raises, NotFound, Loading and Unavailable.
+        `services` are all that the edit may touch. With a choice, those affected stay as they are, or are cancelled
+        together with the change: both happen or neither. It is a choice only for the bookings that were shown:
+        `bookings_seen` is their fingerprint. Raises what `make` raises, NotFound, Loading and Unavailable.
         """
         touched, last = sorted(set(services)), _Try()
 
@@ -135,6 +139,8 @@ class Edits:
 
         await self._scheduling.change_after(site, look)
         assert last.edited is not None, "what was written was looked at before"
+        if last.edited.cancelled:
+            await self._tell_freed(site, sorted({booked.slot for booked in last.edited.cancelled}, key=lambda s: s.id))
         return last.edited
 
     async def move_openings(self, site: Site, write: Write) -> int:
@@ -170,15 +176,12 @@ class Edits:
         async with self._schedules.snapshot() as session:
             return list(await _bookings_of(session, site, slots))
 
-    async def cancel(self, site: Site, slots: Sequence[Slot], *, operator_id: int) -> int:
-        """Cancel all bookings of these slots, and nothing else of their orders; return how many. Again: none."""
-        now, found = self._clock.now(), await self.booked_by(site, slots)
-        for one in found:
-            detail = {"slot": one.slot.id, "seats": one.seats}
-            entry = Entry(site.id, operator_id, Deed.BOOKING_CANCELLED, now, one.order_id, detail)
-            freed = await self._store.cancel(site.id, one.order_id, now, only=one.booking_id, entry=entry)
-            await self._reconciliation.tell_freed(site, freed)
-        return len(found)
+    async def _tell_freed(self, site: Site, slots: Sequence[Slot]) -> None:
+        """So that others can have the seats at once. Where this fails, the worker tells, by the outbox."""
+        with suppress(Unavailable):
+            for first in range(0, len(slots), _READ_AT_ONCE):
+                freed = await self._store.booked_in(site.id, slots[first : first + _READ_AT_ONCE])
+                await self._reconciliation.tell_freed(site, freed)
 
     async def _write(
         self,
@@ -198,14 +201,20 @@ class Edits:
         bookings = await _bookings_of(session, site, found.slots)
         have_changed = choice is Choice.CANCEL and bool(bookings) and bookings_seen != fingerprint_of(bookings)
         if found.too_full or (found.need_a_choice and choice is None) or have_changed:
-            return Edited(False, found, old, bookings, have_changed)
+            return Edited(False, found, old, bookings, have_changed=have_changed)
         cancelled = {one.taken.slot for one in found.affected if choice is Choice.CANCEL}
         new = _with_rules(new, touched, [one for one in taken if one.slot not in cancelled])
         now = self._clock.now()
         await put_difference(session, site.id, old, new, at=now)
         await prune_slot_rules(session, site.id, now - _RULES_KEPT)
-        put_entry(session, log(now))
-        return Edited(True, found, new)
+        entry = log(now)
+        put_entry(session, entry)
+        if choice is not Choice.CANCEL:
+            return Edited(True, found, new)
+        await cancel_bookings(session, site.id, bookings, now)
+        for booked in bookings:
+            put_entry(session, _cancelled(entry, booked))
+        return Edited(True, found, new, cancelled=bookings)
 
     async def _taken(
         self, session: AsyncSession, site: Site, services: Sequence[str], held: dict[Slot, int]
@@ -224,6 +233,12 @@ class Edits:
 def by_shift(schedule: Schedule) -> set[str]:
     """The services of which a change of shifts or staff may touch slots."""
     return {key for key, service in schedule.services.items() if service.capacity_rule is CapacityRule.BY_SHIFT}
+
+
+def _cancelled(edit: Entry, booked: BookedBy) -> Entry:
+    """By whoever has made the edit, and when."""
+    detail = {"slot": booked.slot.id, "seats": booked.seats}
+    return replace(edit, deed=Deed.BOOKING_CANCELLED, about=booked.order_id, detail=detail)
 
 
 async def _bookings_of(session: AsyncSession, site: Site, slots: Sequence[Slot]) -> tuple[BookedBy, ...]:

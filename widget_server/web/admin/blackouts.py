@@ -11,7 +11,7 @@ from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, Unavailable
 from widget_server.use_cases.blackouts import find
-from widget_server.use_cases.edits import Choice, Edited, fingerprint
+from widget_server.use_cases.edits import Edited, fingerprint
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.choices import Choice as ListChoice
 from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
@@ -89,15 +89,14 @@ async def _save(request: Request, signed_in: SignedIn, blackout_id: int | None) 
 async def _write(
     request: Request, signed_in: SignedIn, site: Site, schedule: Schedule, wanted: Blackout, form: Form
 ) -> Edited | None:
-    choice, operator_id = chosen(form), signed_in.operator.id
     try:
         edited = await use_cases(request).blackouts.save(
             site,
             wanted,
-            operator_id=operator_id,
+            operator_id=signed_in.operator.id,
             shown=schedule,
             seen=form.text("seen"),
-            choice=choice,
+            choice=chosen(form),
             bookings_seen=form.text("bookings_seen"),
         )
     except Changed:
@@ -106,8 +105,6 @@ async def _write(
     except InvalidRequest as refusal:
         form.refuse(refusal.details.get("field", "page"), refusal.message)
         return None
-    if edited.is_saved and choice is Choice.CANCEL:
-        await use_cases(request).edits.cancel(site, edited.consequences.slots, operator_id=operator_id)
     return edited
 
 

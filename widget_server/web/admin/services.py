@@ -6,7 +6,7 @@ from starlette.responses import Response
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
-from widget_server.use_cases.edits import Choice, Edited, fingerprint
+from widget_server.use_cases.edits import Edited, fingerprint
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin import lengths
 from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
@@ -87,14 +87,13 @@ def service_of(request: Request, schedule: Schedule) -> Service:
 
 
 async def _save(request: Request, signed_in: SignedIn, site: Site, wanted: Service, form: Form) -> Edited | None:
-    choice, operator_id = chosen(form), signed_in.operator.id
     try:
         edited = await use_cases(request).services.change(
             site,
             wanted,
-            operator_id=operator_id,
+            operator_id=signed_in.operator.id,
             seen=form.text("seen"),
-            choice=choice,
+            choice=chosen(form),
             bookings_seen=form.text("bookings_seen"),
         )
     except Changed:
@@ -105,8 +104,6 @@ async def _save(request: Request, signed_in: SignedIn, site: Site, wanted: Servi
         return None
     if edited.consequences.too_full:
         form.refuse("capacity", "Somewhere more seats than that are taken already: see below.")
-    if edited.is_saved and choice is Choice.CANCEL:
-        await use_cases(request).edits.cancel(site, edited.consequences.slots, operator_id=operator_id)
     return edited
 
 

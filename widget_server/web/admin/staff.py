@@ -8,7 +8,7 @@ from starlette.responses import Response
 from widget_server.domain.schedule import Schedule, StaffMember
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
-from widget_server.use_cases.edits import Choice, Edited, by_shift
+from widget_server.use_cases.edits import Edited, by_shift
 from widget_server.use_cases.sites import SignedIn
 from widget_server.use_cases.staffing import fingerprint_of
 from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
@@ -88,17 +88,16 @@ async def save(request: Request, signed_in: SignedIn) -> Response:
 async def _save(
     request: Request, signed_in: SignedIn, site: Site, schedule: Schedule, wanted: Wanted, form: Form
 ) -> Edited | None:
-    choice, operator_id = chosen(form), signed_in.operator.id
     try:
         edited = await use_cases(request).staffing.change(
             site,
             wanted.member,
             wanted.shifts,
             wanted.days_off,
-            operator_id=operator_id,
+            operator_id=signed_in.operator.id,
             services=sorted(by_shift(schedule)),
             seen=form.text("seen"),
-            choice=choice,
+            choice=chosen(form),
             bookings_seen=form.text("bookings_seen"),
         )
     except Changed:
@@ -107,8 +106,6 @@ async def _save(
     except InvalidRequest as refusal:
         form.refuse(refusal.details.get("field", "page"), refusal.message)
         return None
-    if edited.is_saved and choice is Choice.CANCEL:
-        await use_cases(request).edits.cancel(site, edited.consequences.slots, operator_id=operator_id)
     return edited
 
 

@@ -1,0 +1,35 @@
+"""The only place that cancels bookings of many orders as one part of a larger change."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.bookings import BookingState
+from widget_server.store import meetings
+from widget_server.store.assignments import free
+from widget_server.store.impact import BookedBy
+from widget_server.store.outbox import BOOKING_CANCELLED, tell_engine
+from widget_server.store.tables import BookingRow
+
+_AT_ONCE = 1_000
+
+
+async def cancel_bookings(session: AsyncSession, site_id: int, bookings: Sequence[BookedBy], at: datetime) -> None:
+    """Undo these bookings, as they were read in this transaction, and free their seats.
+
+    The caller has the site to itself: whoever books, moves or cancels waits for it before they touch anything else. So
+    the bookings are still as they were read, and seats are given back by the ids of their meetings, as everybody does.
+    """
+    ids = [booked.booking_id for booked in bookings]
+    for part in (ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE)):
+        of_part = col(BookingRow.id).in_(part)
+        seats = select(BookingRow.meeting_id, BookingRow.seats).where(of_part).order_by(col(BookingRow.meeting_id))
+        await free(session, part, at)
+        for meeting_id, given_back in (await session.exec(seats)).all():
+            await meetings.give_seats_back(session, meeting_id, given_back)
+        await session.exec(update(BookingRow).where(of_part).values(state=BookingState.CANCELLED, cancelled_at=at))
+    for order_id in sorted({booked.order_id for booked in bookings}):
+        tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
