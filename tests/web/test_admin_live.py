@@ -2,18 +2,21 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from httpx2 import Response as Answer
 
 from tests.engine.servers import Valkey
 from tests.house import House, opened, refused, slot
 from tests.store.studio import TALK
 from tests.web.desks import Desk, desk_in
+from tests.web.rooms import fields_of
 from widget_server.domain.audit_log import Deed
+from widget_server.domain.slots import Slot
 from widget_server.engine import live_holds
 from widget_server.engine.live_holds import LiveHolds
 from widget_server.ids import new_id
@@ -148,13 +151,48 @@ async def test_while_a_customer_confirms_nobody_takes_their_seats(house: House, 
     assert (await anna.look()).json()["hold"]["state"] == "paying"
 
 
+def book_for(desk: Desk, hold_id: str, *seen: tuple[Slot, int], **typed: str) -> Awaitable[Answer]:
+    lines = " ".join(f"{of.id}*{seats}" for of, seats in seen)
+    return desk.post(f"/live/{hold_id}/booking", lines=lines, **typed)
+
+
+@pytest.mark.parametrize("other", [(slot(number=3), 1), (slot(), 2)])
+async def test_nothing_is_booked_for_a_visitor_that_was_not_shown(
+    house: House, desk: Desk, other: tuple[Slot, int]
+) -> None:
+    anna = house.guest()
+    await anna.hold(slot())
+    shown = fields_of(await desk.get(f"/live/{anna.id}/booking"))
+    assert (await anna.change(other)).status_code == 200
+
+    answer = await desk.post(f"/live/{anna.id}/booking", lines=shown["lines"], name="Anna Berg")
+
+    assert answer.status_code == 409
+    assert "has chosen other seats meanwhile" in answer.text
+    assert (await anna.look()).json()["hold"]["state"] == "held"
+    again = await desk.post(f"/live/{anna.id}/booking", lines=fields_of(answer)["lines"], name="Anna Berg")
+    assert again.headers["location"].endswith("?done=booked")
+    assert await house.booked_in_sql(other[0]) == other[1]
+
+
+async def test_a_form_that_does_not_say_what_was_shown_books_nothing(house: House, desk: Desk) -> None:
+    anna = house.guest()
+    await anna.hold(slot())
+
+    for lines in ("", "yoga*1", f"{slot().id}*0", f"{slot().id}*1 x"):
+        answer = await desk.post(f"/live/{anna.id}/booking", lines=lines, name="Anna Berg")
+        assert answer.status_code == 400, answer.text
+
+    assert await house.booked_in_sql() == 0
+
+
 async def test_a_hold_is_booked_for_its_visitor(house: House, desk: Desk) -> None:
     anna = house.guest()
     await anna.hold((slot(), 2))
     assert "2 seats" in (await desk.get(f"/live/{anna.id}/booking")).text
 
     answers = await asyncio.gather(
-        *(desk.post(f"/live/{anna.id}/booking", name="Anna Berg", attendees="Anna\nKim") for _ in range(2))
+        *(book_for(desk, anna.id, (slot(), 2), name="Anna Berg", attendees="Anna\nKim") for _ in range(2))
     )
 
     assert {answer.headers["location"] for answer in answers} == {f"/admin/sites/studio/orders/{anna.id}?done=booked"}
@@ -170,7 +208,7 @@ async def test_a_visitor_who_was_faster_has_the_booking(house: House, desk: Desk
     await anna.hold()
     await anna.confirm("Anna herself")
 
-    answer = await desk.post(f"/live/{anna.id}/booking", name="Anna Berg")
+    answer = await book_for(desk, anna.id, (slot(), 1), name="Anna Berg")
 
     assert answer.headers["location"] == "/admin/sites/studio/live?done=ended"
     assert await desk.entries() == []
@@ -181,7 +219,7 @@ async def test_mistakes_in_who_it_is_for_keep_what_was_typed(house: House, desk:
     anna = house.guest()
     await anna.hold()
 
-    answer = await desk.post(f"/live/{anna.id}/booking", name="Anna Berg", email="anna@")
+    answer = await book_for(desk, anna.id, (slot(), 1), name="Anna Berg", email="anna@")
 
     assert answer.status_code == 422
     assert 'value="Anna Berg"' in answer.text

@@ -218,15 +218,18 @@ class Reservations:
         attempt: str,
         window: timedelta,
         instead_of: Sequence[Claimed] = (),
+        only: Sequence[Line] = (),
     ) -> Pin:
         """The hold waits for its customer's payment. If it has expired, what is missing is taken again, all or none.
 
-        Calling this again with the same attempt returns the same pin.
+        Calling this again with the same attempt returns the same pin. With `only` it raises Changed for other lines.
         Raises HoldEnded, NotYours, Paying while another attempt runs, HoldBudgetSpent after too many attempts,
         SlotFull, SlotClosed, StaleSchedule, NotFound, Loading.
         """
 
         def call(found: KeptHold) -> Call:
+            if only and found.lines != tuple(only):
+                raise Changed("This hold has other seats by now: look at it again.")
             return calls.pin(
                 site,
                 found,

@@ -45,6 +45,9 @@ class WantedConfirmation:
     """All that was sent, in one text: the same again gets the same answer, anything else is refused."""
     entry: Entry | None = None
     """For the audit log, where an operator books for the customer."""
+    seen: tuple[Line, ...] = ()
+    """What the operator saw of the customer's hold: with other lines by now it is not booked. These are never taken,
+    only `lines` are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ class Bookings(Rescheduling):
                 schedule_version=listing.schedule.version,
                 attempt=_FREE_ATTEMPT,
                 window=CONFIRMING_WINDOW,
+                only=wanted.seen,
             )
         try:
             return await self._engine.hold_and_pin(

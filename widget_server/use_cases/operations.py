@@ -118,8 +118,13 @@ class Operations:
         await self._engine.release(site, hold_id, live.secret_hash)
         await self._note(site, operator_id, Deed.HOLD_RELEASED, live.hold)
 
-    async def book_hold(self, site: Site, hold_id: str, wanted: ForCustomer, *, operator_id: int) -> Order:
-        """Make somebody's hold their booking. The same again: the same order. Raises as `Bookings.confirm`."""
+    async def book_hold(
+        self, site: Site, hold_id: str, seen: Sequence[Line], wanted: ForCustomer, *, operator_id: int
+    ) -> Order:
+        """Make somebody's hold their booking, if it still has the lines that were seen. The same again: the same order.
+
+        Raises as `Bookings.confirm`.
+        """
         try:
             live = await self._live_holds.find(site, hold_id)
         except HoldEnded:
@@ -128,7 +133,7 @@ class Operations:
                 return outcome.order  # by this very form before, or by the visitor a moment ago
             raise
         entry = self._entry(site, operator_id, Deed.HOLD_BOOKED, hold_id, live.hold.lines)
-        return await self._confirm(HoldRef(site.key, hold_id, live.secret_hash), (), wanted, entry)
+        return await self._confirm(HoldRef(site.key, hold_id, live.secret_hash), wanted, entry, seen=tuple(seen))
 
     async def book(self, site: Site, id: str, line: Line, wanted: ForCustomer, *, operator_id: int) -> Order:
         """Book by phone, under an id that was made for this form. The same again: the same order.
@@ -136,7 +141,7 @@ class Operations:
         There is one way to book: what `Bookings.confirm` refuses to visitors it refuses here.
         """
         entry = self._entry(site, operator_id, Deed.BOOKED_BY_PHONE, id, [line])
-        return await self._confirm(self._ref(site, id), (line,), wanted, entry)
+        return await self._confirm(self._ref(site, id), wanted, entry, lines=(line,))
 
     async def order_secret(self, site: Site, order_id: str) -> str | None:
         """Of an order that was booked by phone: for the link that the customer is told. None for all others."""
@@ -144,15 +149,24 @@ class Operations:
         secret = self._bookings.order_secret(self._ref(site, order_id))
         return secret if found is not None and compare_digest(found[1], hash_secret(secret)) else None
 
-    async def _confirm(self, ref: HoldRef, lines: tuple[Line, ...], wanted: ForCustomer, entry: Entry) -> Order:
-        """Without lines, those of a hold as it is; then also its visitor's budget stays what it is."""
+    async def _confirm(
+        self,
+        ref: HoldRef,
+        wanted: ForCustomer,
+        entry: Entry,
+        *,
+        lines: tuple[Line, ...] = (),
+        seen: tuple[Line, ...] = (),
+    ) -> Order:
+        """`lines` are taken, those `seen` are held: then its visitor's budget stays what it is."""
         confirmation = WantedConfirmation(
             customer=wanted.customer,
             attendees=(wanted.attendees,),
             lines=lines,
             visit=Visit(visitor=ref.hold_id, network=f"operator {entry.operator_id}"),
-            digest=wanted.digest(lines),
+            digest=wanted.digest(lines or seen),
             entry=entry,
+            seen=seen,
         )
         return (await self._bookings.confirm(ref, confirmation)).order
 

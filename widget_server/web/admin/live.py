@@ -6,7 +6,9 @@ from contextlib import suppress
 from starlette.requests import Request
 from starlette.responses import Response
 
-from widget_server.errors import Changed, HoldEnded, IdConflict, NotFound, Paying, Refusal, Unavailable
+from widget_server.domain.holds import Line
+from widget_server.domain.slots import Slot
+from widget_server.errors import Changed, HoldEnded, IdConflict, InvalidRequest, NotFound, Paying, Refusal, Unavailable
 from widget_server.ids import is_id
 from widget_server.use_cases.operations import LiveView
 from widget_server.web.admin.customer_form import read_customer
@@ -60,18 +62,23 @@ async def show_hold_booking(request: Request, at: AtSite) -> Response:
 
 async def book_hold(request: Request, at: AtSite) -> Response:
     form = await read_form_of(request, at.signed_in.session)
-    operations, hold_id = use_cases(request).operations, _hold_id(request)
+    operations, hold_id, shown = use_cases(request).operations, _hold_id(request), _shown_lines(form)
     try:
-        seats = (await operations.find(at.site, hold_id)).hold.lines[0].seats
+        await operations.find(at.site, hold_id)
     except HoldEnded as refusal:
         return _back(at, refusal)
-    wanted = read_customer(form, at.site, seats=seats)
+    if not shown:
+        raise InvalidRequest("This form is not whole. Please open it again.")
+    wanted = read_customer(form, at.site, seats=shown[0].seats)
     if wanted is None:
         return await _show_booking(request, at, form, status=422)
     try:
-        await operations.book_hold(at.site, hold_id, wanted, operator_id=at.signed_in.operator.id)
+        await operations.book_hold(at.site, hold_id, shown, wanted, operator_id=at.signed_in.operator.id)
     except IdConflict:
         return go(f"{at.path}/orders/{hold_id}?done=before")
+    except Changed as refusal:
+        form.refuse("page", "The visitor has chosen other seats meanwhile. Here they are: look again, then book.")
+        return await _show_booking(request, at, form, status=refusal.status)
     except Refusal as refusal:
         form.refuse("page", refusal.message)
         return await _show_booking(request, at, form, status=refusal.status)
@@ -92,6 +99,15 @@ async def _show_booking(request: Request, at: AtSite, form: Form, status: int = 
     except HoldEnded as refusal:
         return _back(at, refusal)
     return page(request, "hold_booking", at.signed_in, status, site=at.site, schedule=at.schedule, seen=seen, form=form)
+
+
+def _shown_lines(form: Form) -> tuple[Line, ...]:
+    """What the operator saw of the hold; none where the form does not say it as we have written it."""
+    said = [re.fullmatch(r"([^*]+)\*([1-9]\d{0,2})", line, re.ASCII) for line in form.text("lines").split()]
+    try:
+        return tuple(Line(Slot.parse(line[1]), int(line[2])) for line in said if line) if all(said) else ()
+    except ValueError:
+        return ()
 
 
 def _back(at: AtSite, refusal: Refusal) -> Response:
