@@ -7,6 +7,7 @@ import pytest
 from tests.store.studio import NOW, found, slot
 from widget_server.domain.openings import SlotRule
 from widget_server.domain.sites import Site
+from widget_server.domain.slots import YEAR_MAX, Slot
 from widget_server.store.database import Database
 from widget_server.store.schedule import Schedules
 from widget_server.store.slot_rules import prune_slot_rules, put_slot_rules
@@ -40,6 +41,13 @@ async def test_a_rule_takes_the_place_of_the_one_before_and_goes_when_it_says_no
     await write(db, site, SlotRule(CLOSED.slot, is_closed=True, capacity=14), SlotRule(GROWN.slot))
 
     assert await rules_of(db, site) == {SlotRule(CLOSED.slot, is_closed=True, capacity=14)}
+
+
+async def test_a_rule_for_a_slot_that_there_cannot_be_stops_nobody(db: Database, site: Site) -> None:
+    starts_at = CLOSED.slot.starts_at.replace(year=YEAR_MAX + 1)
+    await write(db, site, CLOSED, SlotRule(Slot("yoga", starts_at, starts_at + timedelta(hours=1)), is_closed=True))
+
+    assert await rules_of(db, site) == {CLOSED}
 
 
 async def test_rules_of_another_site_stay(db: Database, site: Site) -> None:

@@ -254,6 +254,17 @@ async def test_seats_that_were_typed_stay_typed_when_the_service_has_others_by_n
     assert [offered.capacity for offered in (await desk.schedule()).slots_on("yoga", DAY)] == [6, 4, 4, 4]
 
 
+@pytest.mark.parametrize("week", ["2199-12-25", "2199-12-31"])
+async def test_a_week_at_the_end_of_all_years_is_not_shown_but_the_present_one(desk: Desk, week: str) -> None:
+    fields = fields_of(await desk.get(f"{HOME}/services/yoga/calendar?week={week}"))
+
+    assert {f"{slot().starts_at:%Y}", f"{slot().starts_at - timedelta(days=7):%Y}"} >= {
+        name.split(".")[1][:4] for name in fields if name.startswith("slot-")
+    }
+    last = fields_of(await desk.get(f"{HOME}/services/yoga/calendar?week=2199-12-24"))
+    assert any(name.startswith("slot-yoga.21991230") for name in last)
+
+
 async def test_a_day_is_copied_to_others_before_anything_is_saved(desk: Desk) -> None:
     other = DAY + timedelta(days=2)
     fields = fields_of(await desk.get(CALENDAR))

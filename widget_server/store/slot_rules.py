@@ -42,10 +42,20 @@ async def prune_slot_rules(session: AsyncSession, site_id: int, before: datetime
 
 
 async def read_slot_rules(session: AsyncSession, site_id: int) -> tuple[SlotRule, ...]:
+    """What is said of a slot that there cannot be is passed over: a whole site must not stand still for it."""
     rows = select(SlotRuleRow).where(col(SlotRuleRow.site_id) == site_id).order_by(col(SlotRuleRow.slot))
     return tuple(
-        SlotRule(Slot.parse(row.slot), row.is_closed, row.capacity, row.is_kept) for row in await session.exec(rows)
+        SlotRule(slot, row.is_closed, row.capacity, row.is_kept)
+        for row in await session.exec(rows)
+        if (slot := _slot(row.slot)) is not None
     )
+
+
+def _slot(slot_id: str) -> Slot | None:
+    try:
+        return Slot.parse(slot_id)
+    except ValueError:
+        return None
 
 
 async def _resize(session: AsyncSession, site_id: int, slot: Slot, capacity: int) -> None:

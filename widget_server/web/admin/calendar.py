@@ -28,7 +28,7 @@ from widget_server.web.admin.calendar_form import (
 from widget_server.web.admin.impact import chosen, refuse_for_now, said_taken, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.services import service_of
-from widget_server.web.admin.times import numbers_of, parse_day, said_span
+from widget_server.web.admin.times import numbers_of, parse_week, said_span
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, read_form_of
 
@@ -107,7 +107,7 @@ async def _update(
 
 def _first_day(request: Request, site: Site) -> date:
     """Of the week that is asked for, which may begin on any day; else of the present one."""
-    asked = parse_day(request.query_params.get("week", ""))
+    asked = parse_week(request.query_params.get("week", ""))
     today = datetime.now(site.zone).date()
     return asked or date.fromordinal(today.toordinal() - today.weekday())
 

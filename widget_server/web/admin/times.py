@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 from widget_server.domain.slots import YEAR_MAX, YEAR_MIN
 from widget_server.web.forms import Form
@@ -82,6 +82,14 @@ def parse_day(typed: str) -> date | None:
     except ValueError:
         return None
     return day if YEAR_MIN <= day.year <= YEAR_MAX and len(typed) == len("2026-11-21") else None
+
+
+def parse_week(typed: str) -> date | None:
+    """The first day of a week that lies within the years of slots, in whatever zone."""
+    first = parse_day(typed)
+    if first is None or first == date(YEAR_MIN, 1, 1) or (first + timedelta(days=7)).year > YEAR_MAX:
+        return None
+    return first
 
 
 def said_span(starts: time | datetime, ends: time | datetime) -> str:
