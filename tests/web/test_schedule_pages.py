@@ -13,6 +13,8 @@ from tests.web.rooms import fields_of, path_of
 from widget_server.domain.money import Money
 from widget_server.domain.schedule import CapacityRule, Schedule
 from widget_server.domain.sites import Site
+from widget_server.web.admin.prices import minor_of, typed_price
+from widget_server.web.admin.writing import amount
 
 pytestmark = pytest.mark.anyio
 
@@ -252,6 +254,14 @@ async def test_seats_that_were_typed_stay_typed_when_the_service_has_others_by_n
     await desk.post(CALENDAR, fields_of(await desk.post(CALENDAR, left_open)))
 
     assert [offered.capacity for offered in (await desk.schedule()).slots_on("yoga", DAY)] == [6, 4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("currency", "minor", "typed"), [("EUR", 1250, "12.50"), ("JOD", 12500, "12.500"), ("JPY", 12, "12")]
+)
+def test_a_price_is_typed_with_the_decimals_it_is_shown_with(currency: str, minor: int, typed: str) -> None:
+    assert typed_price(minor, currency) == amount(Money(minor, currency)) == typed
+    assert minor_of(typed, currency) == minor
 
 
 @pytest.mark.parametrize("week", ["2199-12-25", "2199-12-31"])

@@ -2,14 +2,14 @@
 
 import re
 
-_WITHOUT_MINOR = frozenset(("CLP", "ISK", "JPY", "KRW", "UGX", "VND", "XOF"))
-_WITH_THREE_DIGITS = frozenset(("BHD", "KWD", "OMR", "TND"))
+from widget_server.web.admin.writing import digits_of
+
 _TYPED = re.compile(r"(\d{1,7})(?:[.,](\d{1,3}))?", re.ASCII)
 
 
 def typed_price(minor: int, currency: str) -> str:
     """`1250` euro cents are `12.50`."""
-    digits = _digits_of(currency)
+    digits = digits_of(currency)
     whole, rest = divmod(minor, 10**digits)
     return f"{whole}.{rest:0{digits}}" if digits else str(whole)
 
@@ -18,13 +18,7 @@ def minor_of(typed: str, currency: str) -> int | None:
     """Nothing typed is free. None for what is no price of this currency."""
     if not typed:
         return 0
-    match, digits = _TYPED.fullmatch(typed.replace(" ", "")), _digits_of(currency)
+    match, digits = _TYPED.fullmatch(typed.replace(" ", "")), digits_of(currency)
     if match is None or len(match[2] or "") > digits:
         return None
     return int(match[1] + (match[2] or "").ljust(digits, "0"))
-
-
-def _digits_of(currency: str) -> int:
-    if currency in _WITHOUT_MINOR:
-        return 0
-    return 3 if currency in _WITH_THREE_DIGITS else 2

@@ -39,7 +39,12 @@ def count(number: int, one: str, more: str = "") -> str:
     return f"{number:,} {one if number == 1 else more or one + 's'}"
 
 
+def digits_of(currency: str) -> int:
+    """So many decimals do its amounts have."""
+    return 0 if currency in _WITHOUT_DECIMALS else 3 if currency in _WITH_THREE_DECIMALS else 2
+
+
 def amount(money: Money) -> str:
     """`45.00`, without its currency."""
-    decimals = 0 if money.currency in _WITHOUT_DECIMALS else 3 if money.currency in _WITH_THREE_DECIMALS else 2
+    decimals = digits_of(money.currency)
     return f"{money.amount_minor / 10**decimals:.{decimals}f}"
