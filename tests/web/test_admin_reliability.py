@@ -140,3 +140,5 @@ async def test_entries_are_filtered_and_paged(house: House, desk: Desk) -> None:
     long_ago = (now - timedelta(days=29)).date()
     assert (await desk.get(f"/audit-log?to={long_ago}")).text.count('class="row"') == 1
     assert (await desk.get("/audit-log?deed=odd&from=odd&before=odd")).text.count('class="row"') == PAGE_ENTRIES
+    beyond = (await desk.get("/audit-log?deed=hold_released&before=9999999999")).text
+    assert "Nothing fits." in beyond  # no place in the list: it is looked at from its beginning
