@@ -8,6 +8,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.house import SITE, Guest, House, refused, slot
 from tests.store.studio import TALK, YOGA
+from tests.use_cases.test_blackouts import black_out
+from widget_server.domain.blackouts import Blackout
+from widget_server.domain.impact import Trouble
 from widget_server.domain.services import CapacityRule
 from widget_server.domain.slots import Slot
 from widget_server.domain.staffing import Shift, StaffMember
@@ -229,3 +232,19 @@ async def test_a_commit_that_comes_after_the_cancellation_claims_nobody_for_good
 
     assert await in_redis(house) == {}
     assert await is_free(house, BESIDE)
+
+
+async def test_an_operator_hears_whose_booking_a_person_would_leave_though_others_are_there(house: House) -> None:
+    await hire(house, "pia", "quinn")
+    await booked(house, CLASS)
+    ((claimed, _),) = await in_sql(house)
+    away = claimed.removeprefix("staff/")
+    (other,) = {"pia", "quinn"} - {away}
+    day = CLASS.starts_at.date()
+
+    edited = await black_out(house, Blackout(day, day, staff=away))
+
+    assert not edited.is_saved
+    (found,) = edited.consequences.affected
+    assert (found.trouble, found.taken.slot, found.away) == (Trouble.STAFF_AWAY, CLASS, {away})
+    assert (await black_out(house, Blackout(day, day, staff=other))).is_saved

@@ -15,7 +15,7 @@ from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.errors import SlotFull
 from widget_server.store.tables import AssignmentRow, StaffRow
 
-_STAFF = "staff/"
+STAFF = "staff/"
 """How the engine's names of staff members begin."""
 _FREED_MAX = 500
 
@@ -59,7 +59,7 @@ async def read_names(session: AsyncSession, site_id: int, booking_ids: Iterable[
     """The names of the staff who serve these bookings, by booking."""
     is_member = and_(
         col(StaffRow.site_id) == col(AssignmentRow.site_id),
-        literal(_STAFF).concat(col(StaffRow.key)) == col(AssignmentRow.claimed),
+        literal(STAFF).concat(col(StaffRow.key)) == col(AssignmentRow.claimed),
     )
     standing = (
         select(AssignmentRow.booking_id, StaffRow.name)
@@ -103,7 +103,7 @@ def _must_be_served(wanted: Sequence[Assignment], offered: Mapping[Slot, Offered
 
 
 async def _lock_staff(session: AsyncSession, site_id: int, claimed: Iterable[str]) -> None:
-    keys = [name.removeprefix(_STAFF) for name in claimed if name.startswith(_STAFF)]
+    keys = [name.removeprefix(STAFF) for name in claimed if name.startswith(STAFF)]
     members = select(StaffRow.id).where(col(StaffRow.site_id) == site_id, col(StaffRow.key).in_(keys))
     await session.exec(members.order_by(col(StaffRow.id)).with_for_update())
 

@@ -1,5 +1,6 @@
 """The only place that reads what a change of the schedule would touch: booked seats, and who has booked them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.slots import Slot
-from widget_server.store.tables import BookingRow, MeetingRow, OrderRow
+from widget_server.store.assignments import STAFF
+from widget_server.store.tables import AssignmentRow, BookingRow, MeetingRow, OrderRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,20 @@ async def read_booked(
         .order_by(col(MeetingRow.starts_at), col(MeetingRow.slot))
     )
     return {Slot.parse(slot): seats for slot, seats in await session.exec(booked)}
+
+
+async def read_serving(session: AsyncSession, site_id: int, *, from_at: datetime) -> dict[Slot, frozenset[str]]:
+    """The keys of the staff who serve bookings of all slots that end after then."""
+    serving = (
+        select(AssignmentRow.slot, AssignmentRow.claimed)
+        .where(col(AssignmentRow.site_id) == site_id, col(AssignmentRow.freed_at).is_(None))
+        .where(col(AssignmentRow.busy_until) > from_at)
+        .distinct()
+    )
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for slot, claimed in await session.exec(serving):
+        found[slot].add(claimed.removeprefix(STAFF))
+    return {Slot.parse(slot): frozenset(keys) for slot, keys in found.items()}
 
 
 async def read_booked_by(session: AsyncSession, site_id: int, slots: Sequence[Slot]) -> list[BookedBy]:

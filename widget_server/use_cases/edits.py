@@ -26,7 +26,7 @@ from widget_server.store.audit_log import put_entry
 from widget_server.store.bookings import Bookings
 from widget_server.store.cancellations import cancel_bookings
 from widget_server.store.edits import put_difference
-from widget_server.store.impact import BookedBy, read_booked, read_booked_by
+from widget_server.store.impact import BookedBy, read_booked, read_booked_by, read_serving
 from widget_server.store.schedule import Schedules, read_schedule
 from widget_server.store.slot_rules import prune_slot_rules
 from widget_server.use_cases.reconciliation import Reconciliation
@@ -222,7 +222,8 @@ class Edits:
         booked = await read_booked(session, site.id, services, from_at=self._clock.now())
         begun = [slot for slot in held if slot.starts_at <= self._clock.now()]
         slots = sorted({*booked, *held}.difference(begun), key=lambda slot: (slot.starts_at, slot.id))
-        return [Taken(slot, booked.get(slot, 0), held.get(slot, 0)) for slot in slots]
+        serving = await read_serving(session, site.id, from_at=self._clock.now())
+        return [Taken(slot, booked.get(slot, 0), held.get(slot, 0), serving.get(slot, frozenset())) for slot in slots]
 
     def _days(self) -> list[date]:
         """All UTC days of which seats can be held: the farthest a service may be booked ahead, and what zones add."""
