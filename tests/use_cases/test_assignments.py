@@ -246,5 +246,5 @@ async def test_an_operator_hears_whose_booking_a_person_would_leave_though_other
 
     assert not edited.is_saved
     (found,) = edited.consequences.affected
-    assert (found.trouble, found.taken.slot, found.away) == (Trouble.STAFF_AWAY, CLASS, {away})
+    assert (found.trouble, found.taken.slot, found.away) == (Trouble.STAFF_AWAY, CLASS, frozenset({away}))
     assert (await black_out(house, Blackout(day, day, staff=other))).is_saved
