@@ -9,6 +9,8 @@ class Breakage:
     file: str
     before: str
     after: str
+    seed: int = 1
+    """Whose story noticed it when somebody looked last: tried first, to save time."""
 
 
 BREAKAGES = (
@@ -29,6 +31,7 @@ BREAKAGES = (
         "lua/lib/find_room.lua",
         "'-inf', string.format('%d', now)",
         "'-inf', string.format('%d', now + 60000)",
+        seed=3,
     ),
     Breakage(
         "the same call holds again",
@@ -53,6 +56,7 @@ BREAKAGES = (
         "lua/lib/is_spent.lua",
         "redis.call('ZCARD', budget_key) >= most",
         "redis.call('ZCARD', budget_key) < 0",
+        seed=4,
     ),
     Breakage(
         "a line that is there already is counted again",
@@ -71,6 +75,7 @@ BREAKAGES = (
         "widget_server/engine/reservations.py",
         "if found.secret_hash != secret_hash:",
         "if False:",
+        seed=3,
     ),
     Breakage(
         "a hold that was given back is not told of",
@@ -107,12 +112,14 @@ BREAKAGES = (
         "lua/unpin.lua",
         "or hold[2] ~= fence or",
         "or",
+        seed=12,
     ),
     Breakage(
         "an older count of booked seats wins",
         "lua/lib/set_booked_of.lua",
         "or line.booked_version <= seats.booked_version then",
         "then",
+        seed=9,
     ),
     Breakage(
         "the epoch is not compared by scripts",
@@ -125,6 +132,7 @@ BREAKAGES = (
         "lua/lib/now_ms.lua",
         "return machine + offset",
         "return machine",
+        seed=2,
     ),
     Breakage(
         "confirmed without a pin",
@@ -144,6 +152,7 @@ BREAKAGES = (
         "widget_server/store/outcomes.py",
         "(col(OutcomeRow.fence) < fence)",
         "(col(OutcomeRow.fence) <= fence)",
+        seed=2,
     ),
     Breakage(
         "the outcome is decided by reading",
@@ -162,29 +171,34 @@ BREAKAGES = (
         "widget_server/store/meetings.py",
         "        .where(booked + seats <= offered.capacity)\n",
         "",
+        seed=9,
     ),
     Breakage(
         "a filling opens the gate and restores nothing",
         "widget_server/use_cases/rebuilding.py",
         "        count = await self._restore(site, rebuilder, days)\n",
         "        count = 0\n",
+        seed=9,
     ),
     Breakage(
         "a gap in the feed is passed over in silence",
         "widget_server/engine/feed.py",
         "if not same and last_id != NOTHING:",
         "if False:",
+        seed=4,
     ),
     Breakage(
         "memory does not hear of seats",
         "widget_server/use_cases/availability.py",
         "seats.apply(update)",
         "pass",
+        seed=2,
     ),
     Breakage(
         "a widget that missed something is not told to read again",
         "widget_server/live/board.py",
         "position, reset = self._complete_since, wire.reset(self.epoch, id=self._id(self._complete_since))",
         'position, reset = self._complete_since, b""',
+        seed=4,
     ),
 )

@@ -16,7 +16,7 @@ COPIED = ("widget_server", "lua")
 def test_what_is_broken_on_purpose_is_found(breakage: Breakage, tmp_path: Path) -> None:
     broken_product(breakage, tmp_path)
 
-    simulated = found_in(tmp_path)
+    simulated = found_in(tmp_path, first=breakage.seed)
     assert simulated is not None, "nobody noticed"
     assert simulated.broke is not None, simulated.printed
     assert simulated.code == 1
@@ -39,7 +39,8 @@ def broken_product(breakage: Breakage, folder: Path) -> None:
     file.write_text(text.replace(breakage.before, breakage.after), "utf-8")
 
 
-def found_in(folder: Path) -> Simulated | None:
-    """The first run in which something broke."""
-    runs = (simulate(seed, STEPS, root=folder) for seed in SEEDS)
+def found_in(folder: Path, *, first: int) -> Simulated | None:
+    """The first run in which something broke, beginning with the seed that is likely to show it."""
+    seeds = sorted(SEEDS, key=lambda seed: seed != first)
+    runs = (simulate(seed, STEPS, root=folder) for seed in seeds)
     return next((simulated for simulated in runs if simulated.code != 0), None)
