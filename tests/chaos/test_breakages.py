@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.breakages import BREAKAGES, Breakage
 from tests.chaos.simulating import ROOT, Simulated, simulate, simulate_all
 
-SEEDS, STEPS = range(1, 25), 1_000
+SEEDS, STEPS = range(1, 49), 1_000
 COPIED = ("widget_server", "lua")
 
 
