@@ -14,7 +14,8 @@ from widget_server.store.tables import Table
 
 _SITE = (
     "INSERT INTO site (id, key, name, zone, currency, locale, accent, theme, holds_on, hold_minutes, origins,"
-    " partition, epoch, schedule_version, created_at) VALUES (:id, :key, 'The studio', 'Europe/Berlin', 'EUR', 'en', '#2f6f5e',"
+    " partition, epoch, schedule_version, created_at)"
+    " VALUES (:id, :key, 'The studio', 'Europe/Berlin', 'EUR', 'en', '#2f6f5e',"
     " 'auto', true, 10, '[]', 'tenuto', 1, 1, '2026-11-21 09:00:00+00:00')"
 )
 _OPERATOR = (

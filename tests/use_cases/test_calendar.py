@@ -220,7 +220,7 @@ async def test_another_zone_moves_openings_and_nothing_that_is_taken(house: Hous
     sites = house.parts.use_cases.sites
     wanted = replace(await house.site(), zone=ZoneInfo("Asia/Kathmandu"))
 
-    await sites.change_settings(SignedIn(operator, session="", prolonged=False), wanted)
+    await sites.change_settings(SignedIn(operator, "", False, (owned,)), wanted)
     house.parts.use_cases.catalog.forget("studio")
 
     assert slot(number=2) not in await offered(house)
