@@ -11,11 +11,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
-from widget_server.domain.dashboard import Attendance, BookingLine, Meeting, Place, Sorting, Wanted
+from widget_server.domain.dashboard import ID_MAX, Attendance, BookingLine, Meeting, Place, Sorting, Wanted
 from widget_server.domain.money import Money
 from widget_server.domain.slots import Slot
+from widget_server.store.assignments import STAFF, read_names
 from widget_server.store.database import Database
-from widget_server.store.tables import AttendeeRow, BookingRow, MeetingRow, OrderRow
+from widget_server.store.tables import AssignmentRow, AttendeeRow, BookingRow, MeetingRow, OrderRow
 
 
 class Dashboard:
@@ -40,9 +41,7 @@ class Dashboard:
             rows = rows.where(key.within(before))
         rows = rows.order_by(*(key.backwards if before is not None else key.order)).limit(limit)
         async with self._db.snapshot() as session:
-            found = (await session.exec(rows)).all()
-            names = await _names(session, [booking.id for booking, *_ in found])
-        lines = [_to_line(row, names[row[0].id or 0], wanted.sorting) for row in found]
+            lines = await _to_lines(session, site_id, (await session.exec(rows)).all(), wanted.sorting)
         return lines[::-1] if before is not None else lines
 
     async def of_order(self, site_id: int, order_id: str) -> list[BookingLine]:
@@ -83,15 +82,15 @@ class Dashboard:
             rows = rows.where(_ATTENDEES.within(before))
         rows = rows.order_by(*(_ATTENDEES.backwards if before is not None else _ATTENDEES.order)).limit(limit)
         async with self._db.snapshot() as session:
-            found = [_to_attendance(*row) for row in (await session.exec(rows)).all()]
+            seats = (await session.exec(rows)).all()
+            serving = await read_names(session, site_id, {booking.id for _, booking, *_ in seats})
+        found = [_to_attendance(*row, served_by=serving.get(row[1].id, ())) for row in seats]
         return found[::-1] if before is not None else found
 
     async def _all(self, site_id: int, *conditions: ColumnElement[bool]) -> list[BookingLine]:
         rows = _lines().where(*_of_site(site_id), *conditions).order_by(col(BookingRow.id))
         async with self._db.snapshot() as session:
-            found = (await session.exec(rows)).all()
-            names = await _names(session, [booking.id for booking, *_ in found])
-        return [_to_line(row, names[row[0].id or 0], Sorting.NEWEST) for row in found]
+            return await _to_lines(session, site_id, (await session.exec(rows)).all(), Sorting.NEWEST)
 
 
 class _Key:
@@ -120,7 +119,7 @@ class _Key:
 
     def _past(self, place: Place, *, smaller: bool) -> ColumnElement[bool]:
         """Written so that an index on the first column is walked from that place on."""
-        first: Any = datetime.fromtimestamp(place.first, UTC) if self._is_instant else place.first
+        first: Any = datetime.fromtimestamp(place.first, UTC) if self._is_instant else min(place.first, ID_MAX)
         if smaller:
             return and_(self._first <= first, or_(self._first < first, self._second < place.second))
         return and_(self._first >= first, or_(self._first > first, self._second > place.second))
@@ -156,9 +155,18 @@ def _conditions(wanted: Wanted, *, or_named: bool = False) -> list[ColumnElement
         found.append(col(MeetingRow.starts_at) < wanted.until)
     if wanted.state is not None:
         found.append(col(BookingRow.state) == wanted.state)
+    if wanted.staff:
+        found.append(_served_by(wanted.staff))
     if wanted.text:
         found.append(_mentions(wanted.text, or_named=or_named))
     return found
+
+
+def _served_by(staff: str) -> ColumnElement[bool]:
+    """Of the bookings of the site that the query is about: keys of staff are the same at many sites."""
+    own = (col(AssignmentRow.booking_id) == col(BookingRow.id), col(AssignmentRow.site_id) == col(OrderRow.site_id))
+    serving = select(AssignmentRow.id).where(*own, col(AssignmentRow.claimed) == STAFF + staff)
+    return serving.where(col(AssignmentRow.freed_at).is_(None)).exists()
 
 
 def _mentions(text: str, *, or_named: bool) -> ColumnElement[bool]:
@@ -181,7 +189,13 @@ async def _names(session: AsyncSession, booking_ids: Sequence[int | None]) -> de
     return names
 
 
-def _to_line(row: Any, attendees: tuple[str, ...], sorting: Sorting) -> BookingLine:
+async def _to_lines(session: AsyncSession, site_id: int, rows: Sequence[Any], sorting: Sorting) -> list[BookingLine]:
+    ids = [booking.id for booking, *_ in rows]
+    coming, serving = await _names(session, ids), await read_names(session, site_id, ids)
+    return [_to_line(row, coming[row[0].id], serving.get(row[0].id, ()), sorting) for row in rows]
+
+
+def _to_line(row: Any, attendees: tuple[str, ...], served_by: tuple[str, ...], sorting: Sorting) -> BookingLine:
     booking, order, slot_id = row
     slot = Slot.parse(slot_id)
     first = order.id if sorting is Sorting.NEWEST else int(slot.starts_at.timestamp())
@@ -197,13 +211,16 @@ def _to_line(row: Any, attendees: tuple[str, ...], sorting: Sorting) -> BookingL
         customer=order.customer_name,
         email=order.customer_email or "",
         attendees=attendees,
+        served_by=served_by,
         price=Money(booking.unit_price_minor, order.currency).times(booking.seats),
         created_at=booking.created_at,
         cancelled_at=booking.cancelled_at,
     )
 
 
-def _to_attendance(attendee: AttendeeRow, booking: BookingRow, order: OrderRow, slot_id: str) -> Attendance:
+def _to_attendance(
+    attendee: AttendeeRow, booking: BookingRow, order: OrderRow, slot_id: str, *, served_by: tuple[str, ...]
+) -> Attendance:
     slot = Slot.parse(slot_id)
     assert attendee.id is not None
     return Attendance(
@@ -216,4 +233,5 @@ def _to_attendance(attendee: AttendeeRow, booking: BookingRow, order: OrderRow, 
         customer=order.customer_name,
         email=order.customer_email or "",
         state=BookingState(booking.state),
+        served_by=served_by,
     )

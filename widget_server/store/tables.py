@@ -149,6 +149,7 @@ class ServiceRow(Table, table=True):
         CheckConstraint("capacity_rule IN ('fixed', 'by_shift')", name="capacity_rule"),
         CheckConstraint("buffer_before_min >= 0 AND buffer_after_min >= 0", name="buffers"),
         CheckConstraint("notice_min >= 0 AND cancel_until_min >= 0 AND horizon_days > 0", name="deadlines"),
+        CheckConstraint("remind_hours >= 0", name="remind_hours"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -171,6 +172,7 @@ class ServiceRow(Table, table=True):
     horizon_days: int
     cancel_until_min: int
     is_offered: bool
+    remind_hours: int
 
 
 class OpeningRow(Table, table=True):
@@ -487,6 +489,50 @@ class AuditRoundRow(Table, table=True):
 
 
 class AuditEntryRow(Table, table=True):
+class MessageRow(Table, table=True):
+    """A message to a person, as it was sent or will be. One to all operators, or all staff concerned, becomes one each.
+
+    What identifies somebody can be taken out of it: address, text and bodies.
+    """
+
+    __tablename__ = "message"
+    __table_args__ = (
+        UniqueConstraint("site_id", "event", "kind", "recipient"),
+        Index("ix_message_site_id_id", "site_id", "id"),
+        Index("ix_message_site_id_order_id", "site_id", "order_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    order_id: str | None = Field(default=None, max_length=ID_LENGTH)
+    event: str = Field(max_length=64)
+    kind: str = Field(max_length=24)
+    role: str = Field(max_length=16)
+    recipient: str = Field(max_length=80)
+    """A role, or one of those in it: `operator/7`, `staff/mia`."""
+    address: str | None = Field(default=None, max_length=320)
+    language: str = Field(max_length=35)
+    zone: str = Field(max_length=64)
+    """Both empty until it is written."""
+    text: str = Field(max_length=2000)
+    detail: dict[str, Any] = Field(sa_type=JSON)
+    state: str = Field(max_length=16)
+    tries: int
+    sendings: int
+    """1, and one more each time an operator has it sent again."""
+    due_at: datetime | None = Field(default=None, sa_type=Instant, index=True)
+    """Also moved on while somebody is at it; None once nothing more is to be done."""
+    why: str | None = Field(default=None, max_length=500)
+    """What went wrong the last time."""
+    subject: str | None = Field(default=None, max_length=500)
+    plain: str | None = None
+    html: str | None = None
+    calendar: str | None = None
+    """These are None until it is written, and again once they have been erased."""
+    created_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
     """What an operator did: by ids and figures only, as names and addresses must go when their owners want it."""
 
     __tablename__ = "audit_entry"

@@ -1,6 +1,6 @@
 """What operators see of bookings: lists, orders, meetings and who comes. And cancelling for somebody."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -52,6 +52,10 @@ class Appointment:
     def seats(self) -> int:
         return sum(line.seats for line in self.bookings)
 
+    @property
+    def served_by(self) -> tuple[str, ...]:
+        return _each_once(self.bookings)
+
 
 @dataclass(frozen=True, slots=True)
 class MeetingView:
@@ -65,6 +69,10 @@ class MeetingView:
     @property
     def cancelled(self) -> tuple[BookingLine, ...]:
         return tuple(line for line in self.bookings if line.state is BookingState.CANCELLED)
+
+    @property
+    def served_by(self) -> tuple[str, ...]:
+        return _each_once(self.bookings)
 
 
 class Dashboard:
@@ -148,6 +156,11 @@ def _page(lines: Sequence[_Line], after: Place | None, before: Place | None) -> 
     if before is not None:
         return Page(tuple(lines[-PAGE_LINES:]), has_earlier=has_more, has_later=True)
     return Page(tuple(lines[:PAGE_LINES]), has_earlier=after is not None, has_later=has_more)
+
+
+def _each_once(lines: Iterable[BookingLine]) -> tuple[str, ...]:
+    """The names of the staff who serve them, in the order in which they were booked."""
+    return tuple(dict.fromkeys(name for line in lines for name in line.served_by))
 
 
 async def _chunks(read: Callable[[Place | None], Awaitable[list[_Line]]]) -> AsyncIterator[list[_Line]]:

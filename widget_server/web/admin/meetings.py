@@ -17,7 +17,19 @@ from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.spreadsheet import Cell, spreadsheet
 from widget_server.web.context import use_cases
 
-_HEAD = ("Attendee", "Service", "Starts", "Ends", "Time zone", "Order", "Booked by", "E-mail", "State", "Slot")
+_HEAD = (
+    "Attendee",
+    "Service",
+    "Starts",
+    "Ends",
+    "Time zone",
+    "Order",
+    "Booked by",
+    "E-mail",
+    "State",
+    "Served by",
+    "Slot",
+)
 
 
 async def show_meeting(request: Request, at: AtSite) -> Response:
@@ -80,5 +92,5 @@ async def _rows(chunks: AsyncIterator[list[Attendance]], zone: ZoneInfo) -> Asyn
 
 def _row(seat: Attendance, zone: ZoneInfo) -> list[Cell]:
     times = [wall_clock(seat.slot.starts_at, zone), wall_clock(seat.slot.ends_at, zone), zone.key]
-    booked = [seat.number, seat.customer, seat.email, STATES[seat.state]]
+    booked = [seat.number, seat.customer, seat.email, STATES[seat.state], ", ".join(seat.served_by)]
     return [seat.name, seat.service_name, *times, *booked, seat.slot.id]
