@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.house import House, slot
-from tests.use_cases.office import NETWORK, PASSWORD
 from tests.store.studio import YOGA
+from tests.use_cases.office import NETWORK, PASSWORD
 from widget_server.domain.audit_log import Deed
 from widget_server.domain.schedule import Opening, Schedule, SlotRule
 from widget_server.domain.sites import Site
