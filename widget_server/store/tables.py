@@ -434,22 +434,6 @@ class OutboxRow(Table, table=True):
     """What went wrong the last time."""
 
 
-class AuditRoundRow(Table, table=True):
-    """The last round of a worker's audit through a partition."""
-
-    __tablename__ = "audit_round"
-
-    id: int | None = Field(default=None, primary_key=True)
-    partition: str = Field(max_length=64, unique=True)
-    began_at: datetime = Field(sa_type=Instant)
-    ended_at: datetime = Field(sa_type=Instant)
-    looked_at: int
-    found: int
-    mended: int
-    mended_ever: int
-
-
-class AuditEntryRow(Table, table=True):
 class MessageRow(Table, table=True):
     """A message to a person, as it was sent or will be. One to all operators, or all staff concerned, becomes one each.
 
@@ -494,6 +478,22 @@ class MessageRow(Table, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class AuditRoundRow(Table, table=True):
+    """The last round of a worker's audit through a partition."""
+
+    __tablename__ = "audit_round"
+
+    id: int | None = Field(default=None, primary_key=True)
+    partition: str = Field(max_length=64, unique=True)
+    began_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime = Field(sa_type=Instant)
+    looked_at: int
+    found: int
+    mended: int
+    mended_ever: int
+
+
+class AuditEntryRow(Table, table=True):
     """What an operator did: by ids and figures only, as names and addresses must go when their owners want it."""
 
     __tablename__ = "audit_entry"
