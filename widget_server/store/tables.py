@@ -361,6 +361,22 @@ class BookingRow(Table, table=True):
     state: str = Field(max_length=16)
     created_at: datetime = Field(sa_type=Instant)
     cancelled_at: datetime | None = Field(default=None, sa_type=Instant)
+    cancel_message: str = Field(default="", max_length=1000, sa_column_kwargs={"server_default": ""})
+    """What the operator who cancelled it wrote to its customer."""
+
+
+class MoveRequestRow(Table, table=True):
+    """An operator has asked a booking's customer for another time: once a booking, and again in the same row."""
+
+    __tablename__ = "move_request"
+
+    id: int | None = Field(default=None, primary_key=True)
+    booking_id: int = Field(foreign_key="booking.id", unique=True)
+    operator_id: int = Field(foreign_key="operator.id")
+    state: str = Field(max_length=16)
+    message: str = Field(max_length=1000)
+    asked_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class AssignmentRow(Table, table=True):
