@@ -400,6 +400,22 @@ class BookingRow(Table, table=True):
     state: str = Field(max_length=16)
     created_at: datetime = Field(sa_type=Instant)
     cancelled_at: datetime | None = Field(default=None, sa_type=Instant)
+    cancel_message: str = Field(default="", max_length=1000, sa_column_kwargs={"server_default": ""})
+    """What the operator who cancelled it wrote to its customer."""
+
+
+class MoveRequestRow(Table, table=True):
+    """An operator has asked a booking's customer for another time: once a booking, and again in the same row."""
+
+    __tablename__ = "move_request"
+
+    id: int | None = Field(default=None, primary_key=True)
+    booking_id: int = Field(foreign_key="booking.id", unique=True)
+    operator_id: int = Field(foreign_key="operator.id")
+    state: str = Field(max_length=16)
+    message: str = Field(max_length=1000)
+    asked_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class AssignmentRow(Table, table=True):
@@ -473,22 +489,6 @@ class OutboxRow(Table, table=True):
     """What went wrong the last time."""
 
 
-class AuditRoundRow(Table, table=True):
-    """The last round of a worker's audit through a partition."""
-
-    __tablename__ = "audit_round"
-
-    id: int | None = Field(default=None, primary_key=True)
-    partition: str = Field(max_length=64, unique=True)
-    began_at: datetime = Field(sa_type=Instant)
-    ended_at: datetime = Field(sa_type=Instant)
-    looked_at: int
-    found: int
-    mended: int
-    mended_ever: int
-
-
-class AuditEntryRow(Table, table=True):
 class MessageRow(Table, table=True):
     """A message to a person, as it was sent or will be. One to all operators, or all staff concerned, becomes one each.
 
@@ -533,6 +533,22 @@ class MessageRow(Table, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class AuditRoundRow(Table, table=True):
+    """The last round of a worker's audit through a partition."""
+
+    __tablename__ = "audit_round"
+
+    id: int | None = Field(default=None, primary_key=True)
+    partition: str = Field(max_length=64, unique=True)
+    began_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime = Field(sa_type=Instant)
+    looked_at: int
+    found: int
+    mended: int
+    mended_ever: int
+
+
+class AuditEntryRow(Table, table=True):
     """What an operator did: by ids and figures only, as names and addresses must go when their owners want it."""
 
     __tablename__ = "audit_entry"
