@@ -48,8 +48,15 @@ class Dashboard:
         return await self._all(site_id, col(OrderRow.hold_id) == order_id)
 
     async def of_slot(self, site_id: int, slot: Slot) -> list[BookingLine]:
-        """In the order in which they were booked; as many as there are seats, and those that were cancelled."""
-        return await self._all(site_id, col(MeetingRow.slot) == slot.id)
+        """Those that stand, in the order in which they were booked: at most as many as there are seats."""
+        return await self._all(site_id, col(MeetingRow.slot) == slot.id, ~_is_cancelled)
+
+    async def cancelled_of(self, site_id: int, slot: Slot, *, limit: int) -> list[BookingLine]:
+        """The last of them first: there may be any number."""
+        of_slot = _lines().where(*_of_site(site_id), col(MeetingRow.slot) == slot.id, _is_cancelled)
+        rows = of_slot.order_by(col(BookingRow.cancelled_at).desc(), col(BookingRow.id).desc()).limit(limit)
+        async with self._db.snapshot() as session:
+            return await _to_lines(session, site_id, (await session.exec(rows)).all(), Sorting.NEWEST)
 
     async def meeting(self, site_id: int, slot: Slot) -> Meeting | None:
         """None where nobody has booked the slot yet."""
@@ -74,7 +81,7 @@ class Dashboard:
             .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
             .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
             .where(*_of_site(site_id), *_conditions(wanted, or_named=True))
-            .where(col(BookingRow.state) != BookingState.CANCELLED)
+            .where(~_is_cancelled)
         )
         if after is not None:
             rows = rows.where(_ATTENDEES.beyond(after))
@@ -130,6 +137,9 @@ _KEYS = {
     Sorting.SOONEST: _Key(col(MeetingRow.starts_at), col(BookingRow.id), is_instant=True, descending=False),
 }
 _ATTENDEES = _Key(col(MeetingRow.starts_at), col(AttendeeRow.id), is_instant=True, descending=False)
+
+
+_is_cancelled = col(BookingRow.state) == BookingState.CANCELLED
 
 
 def _lines() -> Any:

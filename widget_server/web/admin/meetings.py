@@ -9,6 +9,7 @@ from starlette.responses import Response
 from widget_server.domain.dashboard import Attendance
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound, Unavailable
+from widget_server.use_cases.dashboard import MeetingView
 from widget_server.use_cases.offers import Offer
 from widget_server.web.admin.bookings import STATES, wall_clock
 from widget_server.web.admin.looking import read_look
@@ -45,7 +46,7 @@ async def show_meeting(request: Request, at: AtSite) -> Response:
         at.signed_in,
         site=at.site,
         slot=slot,
-        service_name=service.name if service else view.bookings[0].service_name,
+        service_name=service.name if service else _name_of(view),
         view=view,
         offer=offer,
         is_known=is_known,
@@ -66,6 +67,11 @@ async def export_attendees(request: Request, at: AtSite) -> Response:
     lines = dashboard.all_attendees(at.site, look.wanted)
     today = dashboard.now().astimezone(zone).date()
     return spreadsheet(f"attendees-{at.site.key}-{today}", _HEAD, _rows(lines, zone))
+
+
+def _name_of(view: MeetingView) -> str:
+    """Of a service that is gone, as somebody has booked it."""
+    return next((line.service_name for line in (*view.coming, *view.cancelled)), "A service that is gone")
 
 
 def slot_of(request: Request) -> Slot:
