@@ -60,7 +60,7 @@ def test_the_way_back_leaves_no_table(migrated: URL) -> None:
 def test_everybody_who_had_a_site_owns_it(migrated: URL) -> None:
     engine = create_engine(migrated)
     with engine.begin() as connection:
-        command.downgrade(migrations.config(connection), "0007")
+        command.downgrade(migrations.config(connection), "0008")
         connection.execute(text(_SITE), [{"id": 1, "key": "studio"}, {"id": 2, "key": "garden"}])
         connection.execute(
             text(_OPERATOR), [{"id": 5, "site": 1, "email": "anna"}, {"id": 6, "site": 2, "email": "ben"}]
@@ -71,7 +71,7 @@ def test_everybody_who_had_a_site_owns_it(migrated: URL) -> None:
         found = connection.execute(text("SELECT site_id, operator_id, role, staff FROM membership ORDER BY site_id"))
         assert found.all() == [(1, 5, "owner", None), (2, 6, "owner", None)]
         assert connection.execute(text("SELECT id, email FROM operator ORDER BY id")).all() == [(5, "anna"), (6, "ben")]
-        command.downgrade(migrations.config(connection), "0007")
+        command.downgrade(migrations.config(connection), "0008")
         assert connection.execute(text("SELECT id, site_id FROM operator ORDER BY id")).all() == [(5, 1), (6, 2)]
     engine.dispose()
 

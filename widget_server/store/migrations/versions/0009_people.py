@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0008"
-down_revision: str | None = "0007"
+revision: str = "0009"
+down_revision: str | None = "0008"
 
 _ROLE = "role IN ('owner', 'staff') AND (role = 'owner' OR staff IS NOT NULL)"
 
