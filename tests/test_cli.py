@@ -226,6 +226,7 @@ def test_the_tables_are_made_once_and_sites_only_with_good_keys(tenuto: Tenuto, 
         r"^  https://book.example.org/admin/setup#[\w-]{22}$", tenuto("sign-in-link", "studio", **elsewhere)[1], re.M
     )
     assert "no such site" in tenuto.refuses("sign-in-link", "stduio", **elsewhere)
+    assert "Nobody with this address" in tenuto.refuses("sign-in-link", "studio", "--email", "a@b.example", **elsewhere)
     assert "site key" in tenuto.refuses("create-site", "Stu dio", **elsewhere)
     assert "time zone" in tenuto.refuses("create-site", "other", "--zone", "Europe/Nowhere", **elsewhere)
     assert "currency" in tenuto.refuses("create-site", "other", "--currency", "euros", **elsewhere)

@@ -182,6 +182,7 @@ def test_every_field_of_the_settings_page_has_its_heading() -> None:
         "theme": "Theme",
         "accent": "Accent colour",
         "origins": "Allowed origins",
+        "staff_enter_shifts": "Staff enter their own shifts",
     }
 
     assert headings(section, 3) == [*titles.values(), "Snippet"]

@@ -19,6 +19,7 @@ from widget_server.serving import listening, serve, work
 from widget_server.settings import Settings
 from widget_server.use_cases.findings import Finding
 from widget_server.use_cases.rebuilding import Rebuilt
+from widget_server.web.admin.people import invitation_link
 
 FOUND_SOMETHING, COULD_NOT_LOOK = 1, 2
 """Exit codes of `tenuto audit`, besides 0: all is as it should be."""
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--currency", default="EUR")
     link = commands.add_parser("sign-in-link", help="a new first sign-in link, also for a forgotten password")
     link.add_argument("key", help="the site's")
+    link.add_argument("--email", help="a link that sets a new password for whoever signs in with this address")
     audit = commands.add_parser("audit", help="compare Redis with SQL, while serving, and change nothing")
     audit.add_argument("key", nargs="?", help="only this site")
     audit.add_argument("--json", action="store_true", help="for machines")
@@ -141,7 +143,7 @@ def _sign_in_link_again(settings: Settings, options: argparse.Namespace) -> None
         if site is None:
             raise Fault("There is no such site.")
         print("Works once, within a week, and sets a password; links made before work no longer:")
-        print(f"  {await _sign_in_link(parts, site)}")
+        print(f"  {await _password_link(parts, site, options.email)}")
 
     _run(settings, run)
 
@@ -194,6 +196,12 @@ def _simulate(_settings: Settings, options: argparse.Namespace) -> None:
 async def _sign_in_link(parts: Parts, site: Site) -> str:
     token = await parts.use_cases.sites.first_run_token(site)
     return f"{parts.settings.base_url}/admin/setup#{token}"
+
+
+async def _password_link(parts: Parts, site: Site, email: str | None) -> str:
+    if email is None:
+        return await _sign_in_link(parts, site)
+    return invitation_link(parts.settings.base_url, await parts.use_cases.people.password_token(site, email))
 
 
 async def _check(parts: Parts) -> None:

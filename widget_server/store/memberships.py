@@ -144,13 +144,15 @@ class Memberships:
                 raise NotFound("This invitation was accepted or withdrawn already.")
             put_entry(session, Entry(site_id, by, Deed.INVITATION_WITHDRAWN, at, detail=_of_role(*found)))
 
-    async def invitation(self, token_hash: str, at: datetime) -> tuple[Invitation, str] | None:
-        """What a link invites to, while it works, and the name of the site."""
-        of_token = select(InvitationRow, SiteRow.name).join(SiteRow, col(SiteRow.id) == col(InvitationRow.site_id))
-        of_token = of_token.where(col(InvitationRow.token_hash) == token_hash, col(InvitationRow.expires_at) > at)
+    async def invitation(self, token_hash: str, at: datetime) -> tuple[Invitation, str, str] | None:
+        """What a link invites to, while it works, and key and name of the site."""
+        rows = select(InvitationRow, SiteRow.key, SiteRow.name)
+        of_token = rows.join(SiteRow, col(SiteRow.id) == col(InvitationRow.site_id)).where(
+            col(InvitationRow.token_hash) == token_hash, col(InvitationRow.expires_at) > at
+        )
         async with self._db.snapshot() as session:
             found = (await session.exec(of_token)).one_or_none()
-        return None if found is None else (_to_invitation(found[0]), found[1])
+        return None if found is None else (_to_invitation(found[0]), found[1], found[2])
 
     async def accept(self, token_hash: str, *, password_hash: str | None, at: datetime) -> int | None:
         """Use up an invitation: the id of the operator, who is a member from now on. None if it works no longer.

@@ -33,6 +33,7 @@ class Opened:
     """What somebody with the link is asked."""
 
     invitation: Invitation
+    site_key: str
     site_name: str
     is_known: bool
     """Whether the address signs in already; else it chooses a password."""
@@ -40,6 +41,14 @@ class Opened:
     @property
     def chooses_password(self) -> bool:
         return not self.is_known or self.invitation.sets_password
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """`session` is the secret of their session."""
+
+    session: str
+    site_key: str
 
 
 class People:
@@ -111,8 +120,8 @@ class People:
         self._tries.spend([(network, _TRIES_OF_NETWORK_MAX)])
         return await self._open(token, signed_in)
 
-    async def accept(self, token: str, password: str, signed_in: SignedIn | None, *, network: str) -> str:
-        """From now on they may enter the site. Returns the secret of their session.
+    async def accept(self, token: str, password: str, signed_in: SignedIn | None, *, network: str) -> Accepted:
+        """From now on they may enter the site, and are signed in.
 
         Whoever is signed in just accepts; a known address gives its password, a new one chooses one. Raises as `open`,
         InvalidRequest and IdConflict with `field`, SignInNeeded for a wrong password.
@@ -120,13 +129,14 @@ class People:
         opened = await self.open(token, signed_in, network=network)
         if opened.chooses_password:
             check_password(password)
-            return await self._accept_with(token, await self._passwords.hash(password))
+            operator_id = await self._accept(token, await self._passwords.hash(password))
+            return Accepted(await self._sites.begin_session(operator_id), opened.site_key)
         if signed_in is not None:
-            await self._accept(token, None)
-            return signed_in.session
-        session = await self._sites.sign_in(opened.invitation.email, password, network=network)
+            session = signed_in.session
+        else:
+            session = await self._sites.sign_in(opened.invitation.email, password, network=network)
         await self._accept(token, None)
-        return session
+        return Accepted(session, opened.site_key)
 
     async def change_role(
         self, site: Site, schedule: Schedule, changed_id: int, *, role: str, staff: str, operator_id: int
@@ -145,16 +155,13 @@ class People:
         found = await self._memberships.invitation(hash_secret(token), self._clock.now())
         if found is None:
             raise _is_over()
-        invitation, site_name = found
+        invitation, site_key, site_name = found
         if signed_in is not None and signed_in.email != invitation.email:
             raise NotYours(
                 f"This link is for {invitation.email}, and you are signed in as {signed_in.email}. Sign out first, and"
                 " open it again."
             )
-        return Opened(invitation, site_name, await self._operators.by_email(invitation.email) is not None)
-
-    async def _accept_with(self, token: str, password_hash: str) -> str:
-        return await self._sites.begin_session(await self._accept(token, password_hash))
+        return Opened(invitation, site_key, site_name, await self._operators.by_email(invitation.email) is not None)
 
     async def _accept(self, token: str, password_hash: str | None) -> int:
         accepted = await self._memberships.accept(hash_secret(token), password_hash=password_hash, at=self._clock.now())

@@ -3,7 +3,7 @@
 
 import { copyButton } from "./copy.js";
 import { accentField, needs, unsavedNote, warning, zoneClock } from "./fields.js";
-import { printButton, showCurrent } from "./lists.js";
+import { menu, printButton, showCurrent } from "./lists.js";
 import { liveHolds } from "./live.js";
 import { preview } from "./preview.js";
 import { readSetupCode, revealButton } from "./password.js";
@@ -29,5 +29,6 @@ each("[data-preview]", preview);
 each("[data-live]", liveHolds);
 each("[data-print]", printButton);
 each("[aria-current]", showCurrent);
+each("[data-menu]", menu);
 // Last, so that the page has its final shape: what the server has to say comes first.
 /** @type {HTMLElement | null} */ (document.querySelector("[data-focus], [aria-invalid=true]"))?.focus();

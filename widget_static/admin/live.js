@@ -75,7 +75,8 @@ class LiveList {
     try {
       const answer = await fetch(this.#url, { cache: "no-store" });
       // Signed out meanwhile: to the door.
-      if (answer.redirected) return location.reload();
+      // So it is for who may not enter any more.
+      if (answer.redirected || answer.status === 404) return location.reload();
       if (answer.ok) this.#take(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {
       this.#say("The server cannot be reached; this list looks again by itself.");

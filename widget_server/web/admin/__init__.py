@@ -1,35 +1,50 @@
 """The rooms of the operator."""
 
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from widget_server.web.admin import (
     audit_log,
     bookings,
+    diary,
     home,
+    invitations,
     live,
     meetings,
+    new_site,
+    people,
     phone,
     reliability,
     schedule,
     settings,
     signing_in,
+    staff,
 )
 from widget_server.web.admin.refusals import refused_page
 from widget_server.web.admin.session import SitePage, at_site, signed_in_only
-from widget_server.web.forms import FORM_BYTES_MAX
+from widget_server.web.forms import FORM_BYTES_MAX, TABLE_BYTES_MAX
 
 __all__ = ["refused_page", "routes"]
 
 _SITE = "/admin/sites/{site}"
 
 
-def _shown(path: str, page: SitePage) -> Route:
-    return Route(f"{_SITE}{path}", at_site(page))
+def _shown(path: str, page: SitePage, *, for_staff: bool = False) -> Route:
+    """For owners only, unless it says so."""
+    return Route(f"{_SITE}{path}", at_site(page, for_staff=for_staff))
 
 
-def _sent(path: str, page: SitePage) -> Route:
+def _sent(path: str, page: SitePage, bytes_max: int = FORM_BYTES_MAX, *, for_staff: bool = False) -> Route:
     """A form to this address."""
-    return Route(f"{_SITE}{path}", at_site(page), methods=["POST"], max_body_size=FORM_BYTES_MAX)
+    return Route(f"{_SITE}{path}", at_site(page, for_staff=for_staff), methods=["POST"], max_body_size=bytes_max)
+
+
+def _door(path: str, page: Callable[[Request], Awaitable[Response]]) -> Route:
+    """A form of those who are not signed in, or at no site."""
+    return Route(path, page, methods=["POST"], max_body_size=FORM_BYTES_MAX)
 
 
 routes = [
@@ -43,7 +58,21 @@ routes = [
     Route(
         "/admin/password", signed_in_only(signing_in.change_password), methods=["POST"], max_body_size=FORM_BYTES_MAX
     ),
-    _shown("", home.show_today),
+    Route("/admin/invitation", invitations.show_invitation),
+    _door("/admin/invitation", invitations.open_invitation),
+    _door("/admin/invitation/acceptance", invitations.accept_invitation),
+    Route("/admin/new-site", signed_in_only(new_site.show_new_site)),
+    _door("/admin/new-site", signed_in_only(new_site.make_site)),
+    _shown("", home.show_today, for_staff=True),
+    _shown("/diary", diary.show_diary, for_staff=True),
+    _shown("/shifts", staff.show_own, for_staff=True),
+    _sent("/shifts", staff.save_own, TABLE_BYTES_MAX, for_staff=True),
+    _shown("/people", people.show_people),
+    _sent("/people", people.invite),
+    _sent("/people/invitations/{invitation:int}/withdrawal", people.withdraw),
+    _shown("/people/{person:int}", people.show_person),
+    _sent("/people/{person:int}", people.save_person),
+    _sent("/people/{person:int}/removal", people.remove_person),
     _shown("/bookings", bookings.list_bookings),
     _shown("/bookings/new", phone.show_phone),
     _sent("/bookings/new", phone.book_by_phone),

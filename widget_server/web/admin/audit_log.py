@@ -1,6 +1,7 @@
 """The audit log: what operators have done, when, and to what."""
 
 import re
+from collections.abc import Mapping
 from datetime import time, timedelta
 from urllib.parse import urlencode
 
@@ -25,6 +26,12 @@ _WORDS = {
     Deed.HOLD_EXTENDED: "Extended a hold",
     Deed.HOLD_RELEASED: "Gave a hold back",
     Deed.HOLD_BOOKED: "Booked a hold for its visitor",
+    Deed.SITE_MADE: "Made the site",
+    Deed.PERSON_INVITED: "Invited somebody",
+    Deed.INVITATION_WITHDRAWN: "Withdrew an invitation",
+    Deed.INVITATION_ACCEPTED: "Accepted an invitation",
+    Deed.ROLE_CHANGED: "Changed a role",
+    Deed.ACCESS_TAKEN_AWAY: "Took away access",
     Deed.SLOT_FROZEN: "Froze a time",
     Deed.SLOT_UNFROZEN: "Unfroze a time",
 }
@@ -45,6 +52,7 @@ async def show_audit_log(request: Request, at: AtSite) -> Response:
         until=first_instant(last + timedelta(days=1), time(0), zone) if last else None,
         before=int(before[0]) if before else None,
     )
+    people = await use_cases(request).people.emails_of({_person(entry) for entry in found.entries} - {0})
     return page(
         request,
         "audit_log",
@@ -55,7 +63,7 @@ async def show_audit_log(request: Request, at: AtSite) -> Response:
         found=found,
         is_narrow=any(typed.values()),
         is_further=before is not None,
-        told=[(entry, _deed(entry), _details(entry, at)) for entry in found.entries],
+        told=[(entry, _deed(entry), _details(entry, at, people)) for entry in found.entries],
         older=urlencode({**typed, "before": found.entries[-1].id}) if found.has_older else "",
     )
 
@@ -65,15 +73,23 @@ def _deed(entry: KeptEntry) -> str:
     return DEEDS[Deed(entry.deed)] if entry.deed in set(Deed) else entry.deed.replace("_", " ")
 
 
-def _details(entry: KeptEntry, at: AtSite) -> list[str]:
+def _details(entry: KeptEntry, at: AtSite, people: Mapping[int, str]) -> list[str]:
     """Each in one line; of what a newer version has written, all as it stands there."""
     detail = dict(entry.detail)
     slots = detail.pop("slots", None) or [slot for slot in [detail.pop("slot", None)] if slot]
     seats = detail.pop("seats", None)
+    if person := people.get(_person(entry)):
+        detail["person"] = person
     lines = [_slot(slot, at) for slot in slots]
     if isinstance(seats, int):
         lines.append(count(seats, "seat"))
     return lines + [f"{name.replace('_', ' ')}: {_change(value)}" for name, value in detail.items()]
+
+
+def _person(entry: KeptEntry) -> int:
+    """The operator it is about; 0 for nobody."""
+    person = entry.detail.get("person", 0)
+    return person if isinstance(person, int) else 0
 
 
 def _slot(slot_id: str, at: AtSite) -> str:

@@ -25,6 +25,9 @@ async def show_home(request: Request, signed_in: SignedIn) -> Response:
 
 
 async def show_today(request: Request, at: AtSite) -> Response:
+    """Staff begin with their diary."""
+    if not at.membership.is_owner:
+        return go(f"{at.path}/diary")
     dashboard, zone = use_cases(request).dashboard, at.site.zone
     now = dashboard.now()
     today = now.astimezone(zone).date()

@@ -44,6 +44,16 @@ def form_of(schedule: Schedule, member: StaffMember) -> Form:
     return form
 
 
+def keep_who(form: Form, schedule: Schedule, present: StaffMember) -> None:
+    """For a form of the member's own: who they are and what they serve stays as it is, whatever was sent."""
+    of_owner = {name: value for name, value in form_of(schedule, present).values.items() if _is_who(name)}
+    form.values = {name: value for name, value in form.values.items() if not _is_who(name)} | of_owner
+
+
+def _is_who(name: str) -> bool:
+    return name in ("name", "email", "is_active") or name.startswith("serves-")
+
+
 def read_member(form: Form, schedule: Schedule, present: StaffMember) -> Wanted:
     """The member as the form wants them. What is wrong stands in `form.errors` afterwards."""
     name = " ".join(form.text("name").split())

@@ -29,6 +29,7 @@ ROOMS = (
     Room("services", "Services"),
     Room("staff", "Staff"),
     Room("blackouts", "Blackouts"),
+    Room("people", "People"),
     Room("reliability", "Reliability"),
     Room("audit-log", "Audit log"),
     Room("settings", "Settings"),

@@ -28,6 +28,7 @@ def form_of(site: Site) -> Form:
             "theme": site.theme,
             "accent": site.accent,
             "origins": "\n".join(site.origins),
+            "staff_enter_shifts": "on" if site.staff_enter_shifts else "",
         }
     )
 
@@ -42,19 +43,20 @@ def read_settings(form: Form, present: Site) -> Site:
     """The site as the form wants it. Where `form.errors` is filled afterwards, those fields are as they were."""
     return replace(
         present,
-        name=_name(form) or present.name,
-        zone=_zone(form) or present.zone,
-        locale=_chosen(form, "locale", with_present(locales(), present.locale)) or present.locale,
-        currency=_chosen(form, "currency", with_present(CURRENCIES, present.currency)) or present.currency,
+        name=read_name(form) or present.name,
+        zone=read_zone(form) or present.zone,
+        locale=read_choice(form, "locale", with_present(locales(), present.locale)) or present.locale,
+        currency=read_choice(form, "currency", with_present(CURRENCIES, present.currency)) or present.currency,
         holds_on=form.text("holds_on") == "on",
         hold_minutes=_hold_minutes(form) or present.hold_minutes,
-        theme=_chosen(form, "theme", with_present(THEMES, present.theme)) or present.theme,
+        theme=read_choice(form, "theme", with_present(THEMES, present.theme)) or present.theme,
         accent=_accent(form) or present.accent,
         origins=_origins(form),
+        staff_enter_shifts=form.text("staff_enter_shifts") == "on",
     )
 
 
-def _name(form: Form) -> str | None:
+def read_name(form: Form) -> str | None:
     name = " ".join(form.text("name").split())
     if not name:
         form.refuse("name", "Give your site a name.")
@@ -63,14 +65,14 @@ def _name(form: Form) -> str | None:
     return name
 
 
-def _zone(form: Form) -> ZoneInfo | None:
+def read_zone(form: Form) -> ZoneInfo | None:
     zone = find_zone(form.text("zone"))
     if zone is None:
         form.refuse("zone", "There is no such time zone. Pick one from the list, such as Europe/Berlin.")
     return zone
 
 
-def _chosen(form: Form, name: str, choices: tuple[Choice, ...]) -> str | None:
+def read_choice(form: Form, name: str, choices: tuple[Choice, ...]) -> str | None:
     chosen = form.text(name)
     if all(choice.value != chosen for choice in choices):
         form.refuse(name, "Choose one from the list.")

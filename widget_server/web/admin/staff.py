@@ -1,6 +1,8 @@
 """The pages about who serves: the list of staff, and everything about one, with all shifts and days off."""
 
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,11 +11,14 @@ from widget_server.domain.schedule import Schedule, StaffMember
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Edited, by_shift
+from widget_server.use_cases.edits import fingerprint_of as bookings_fingerprint
 from widget_server.use_cases.sites import SignedIn
 from widget_server.use_cases.staffing import fingerprint_of
-from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
-from widget_server.web.admin.member_form import BLANK_ROWS, Wanted, form_of, named_in, read_member
+from widget_server.web.admin.diary import may_enter_shifts, rooms_of
+from widget_server.web.admin.impact import ShownImpact, chosen, refuse_for_now, shown_impact
+from widget_server.web.admin.member_form import BLANK_ROWS, Wanted, form_of, keep_who, named_in, read_member
 from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.times import WEEKDAYS, numbers_of
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, read_form_of
@@ -69,20 +74,58 @@ async def show_member(request: Request, signed_in: SignedIn) -> Response:
 async def save(request: Request, signed_in: SignedIn) -> Response:
     form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
     site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    member = _member_of(request, schedule)
+    return await _save_form(request, signed_in, site, schedule, _member_of(request, schedule), form)
+
+
+async def show_own(request: Request, at: AtSite) -> Response:
+    member = _own(at)
+    return _show(request, at.signed_in, at.site, at.schedule, member, form_of(at.schedule, member), **_as_own(at))
+
+
+async def save_own(request: Request, at: AtSite) -> Response:
+    """Shifts and days off as an owner saves them; who they are, and what becomes of bookings, is the owner's to say."""
+    form, member = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX), _own(at)
+    keep_who(form, at.schedule, member)
+    if form.text("choice") != "keep":
+        form.values.pop("choice", None)
+    form.values = {name: value for name, value in form.values.items() if not name.startswith(("choice-", "message"))}
+    return await _save_form(request, at.signed_in, at.site, at.schedule, member, form, **_as_own(at))
+
+
+async def _save_form(
+    request: Request,
+    signed_in: SignedIn,
+    site: Site,
+    schedule: Schedule,
+    member: StaffMember,
+    form: Form,
+    *,
+    is_own: bool = False,
+    **shown: Any,
+) -> Response:
     wanted, edited = read_member(form, schedule, member), None
     if not form.errors:
         try:
             edited = await _save(request, signed_in, site, schedule, wanted, form)
         except Unavailable as refusal:
             refuse_for_now(form, refusal)
-            return _show(request, signed_in, site, schedule, member, form, status=refusal.status)
+            return _show(request, signed_in, site, schedule, member, form, refusal.status, is_own=is_own, **shown)
         if edited is not None and edited.is_saved:
-            return go(f"/admin/sites/{site.key}/staff/{member.key}?saved=1")
+            return go(f"/admin/sites/{site.key}/{'shifts' if is_own else f'staff/{member.key}'}?saved=1")
     site, schedule = await use_cases(request).sites.read(site)
     form.values["seen"] = fingerprint_of(schedule, member.key)
-    impact = await shown_impact(request, site, schedule, edited)
-    return _show(request, signed_in, site, schedule, schedule.staff[member.key], form, status=422, impact=impact)
+    shown["impact"] = await (_impact_unnamed if is_own else shown_impact)(request, site, schedule, edited)
+    return _show(request, signed_in, site, schedule, schedule.staff[member.key], form, 422, is_own=is_own, **shown)
+
+
+async def _impact_unnamed(
+    request: Request, site: Site, schedule: Schedule, edited: Edited | None
+) -> ShownImpact | None:
+    """Without who has booked: these are also bookings that others serve."""
+    if edited is None:
+        return None
+    shown = await shown_impact(request, site, schedule, replace(edited, bookings=()))
+    return replace(shown, bookings_seen=bookings_fingerprint(edited.bookings)) if shown else None
 
 
 async def _save(
@@ -109,6 +152,17 @@ async def _save(
     return edited
 
 
+def _own(at: AtSite) -> StaffMember:
+    """Who may enter their own shifts, and nobody else's. Raises NotFound."""
+    if at.membership.is_owner or not may_enter_shifts(at):
+        raise NotFound("The owner of this site enters all shifts.")
+    return at.schedule.staff[at.membership.staff or ""]
+
+
+def _as_own(at: AtSite) -> dict[str, Any]:
+    return {"is_own": True, **rooms_of(at)}
+
+
 def _member_of(request: Request, schedule: Schedule) -> StaffMember:
     member = schedule.staff.get(request.path_params["member"])
     if member is None:
@@ -124,7 +178,10 @@ def _show(
     member: StaffMember,
     form: Form,
     status: int = 200,
+    *,
     impact: object = None,
+    is_own: bool = False,
+    **more: Any,
 ) -> Response:
     return page(
         request,
@@ -135,6 +192,7 @@ def _show(
         member=member,
         form=form,
         impact=impact,
+        is_own=is_own,
         saved=request.query_params.get("saved") == "1" and request.method == "GET",
         services=schedule.services.values(),
         named_in=lambda prefix: [schedule.services[key] for key in named_in(form, prefix, schedule.services)],
@@ -144,6 +202,7 @@ def _show(
         dated=_with_blanks(form, "d", BLANK_ROWS),
         off=_with_blanks(form, "off", BLANK_ROWS),
         today=datetime.now(site.zone).date(),
+        **more,
     )
 
 
