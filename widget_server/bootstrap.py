@@ -30,6 +30,7 @@ from widget_server.store import bookings as stored_bookings
 from widget_server.store import dashboard as stored_dashboard
 from widget_server.store import reliability as stored_reliability
 from widget_server.store import sites as stored_sites
+from widget_server.store import week as stored_week
 from widget_server.store.database import Database
 from widget_server.use_cases.audit_log import AuditLog
 from widget_server.use_cases.availability import Availability
@@ -39,6 +40,7 @@ from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
+from widget_server.use_cases.freezing import Freezing
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
@@ -50,6 +52,7 @@ from widget_server.use_cases.services import Services
 from widget_server.use_cases.sightings import Sightings
 from widget_server.use_cases.sites import Sites
 from widget_server.use_cases.staffing import Staffing
+from widget_server.use_cases.week import Weeks
 from widget_server.web.app import create_app
 from widget_server.web.context import UseCases
 from widget_server.web.guards import TrustedNetworks
@@ -176,6 +179,14 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         edits=edits,
         services=Services(edits),
         calendar=Calendar(edits),
+        freezing=Freezing(edits, clock),
+        weeks=Weeks(
+            catalog=catalog,
+            offers=Offers(availability),
+            booked=stored_week.BookedWeeks(database),
+            dashboard=stored_dashboard.Dashboard(database),
+            clock=clock,
+        ),
         staffing=Staffing(edits),
         blackouts=Blackouts(edits),
         dashboard=Dashboard(

@@ -1,24 +1,18 @@
-"""What the engine's tests stand on: the same over fakeredis, Valkey and Redis 7.0, on a clock that can be moved."""
+"""What the engine's tests stand on: the same over Valkey and Redis 7.0, on a clock that can be moved."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.engine.box import Box, Recorded
-from tests.engine.servers import fake_redis
+from tests.engine.servers import Valkey
 from widget_server.engine.wire import Address
 
 
-@pytest.fixture(params=["fakeredis", "valkey", "oldest_redis"])
-async def redis_url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    if request.param != "fakeredis":
-        yield request.getfixturevalue(request.param).url
-        return
-    with TemporaryDirectory(prefix="tenuto-") as folder:
-        async with fake_redis(Path(folder)) as url:
-            yield url
+@pytest.fixture(params=["valkey", "oldest_redis"])
+def redis_url(request: pytest.FixtureRequest) -> str:
+    server: Valkey = request.getfixturevalue(request.param)
+    return server.url
 
 
 @pytest.fixture

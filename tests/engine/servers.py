@@ -1,21 +1,16 @@
-"""The Redis servers that the engine is tested with: real ones, and a fake one of the test's own process."""
+"""The Redis servers that the engine is tested with, all of them real."""
 
-import asyncio
 import importlib.util
 import platform
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fakeredis import FakeAsyncRedis, FakeServer
-from fakeredis.aioredis import AsyncFakeSocket
 from redis import Redis
-from redis.exceptions import NoScriptError
 
 START_MAX_S = 10.0
 _KEEPING = ("--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no")
@@ -127,57 +122,3 @@ def valkey() -> str:
     machine = platform.machine().lower()
     homes = Path(found.origin).parent / "_binaries"
     return str(homes / f"{platform.system().lower()}-{'x86_64' if machine == 'amd64' else machine}" / "valkey-server")
-
-
-@asynccontextmanager
-async def fake_redis(folder: Path) -> AsyncIterator[str]:
-    """fakeredis behind a socket, for the engine to speak to as to any other. Its own TCP server hangs up on errors."""
-    fake, path = FakeServer(server_type="valkey", version=(8, 0)), folder / "fake.sock"
-    talks: set[asyncio.Task[None]] = set()
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        talks.add(task)
-        client = AsyncFakeSocket(fake, 0, client_class=FakeAsyncRedis)
-        answering = asyncio.create_task(_answer(client, writer))
-        try:
-            while words := await reader.read(65536):
-                client.sendall(words)
-        except (asyncio.CancelledError, ConnectionError):
-            pass
-        finally:
-            answering.cancel()
-            writer.close()
-            talks.discard(task)
-
-    server = await asyncio.start_unix_server(talk, path)
-    try:
-        yield f"unix://{path}"
-    finally:
-        server.close()
-        for task in list(talks):
-            task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
-
-
-async def _answer(client: AsyncFakeSocket, writer: asyncio.StreamWriter) -> None:
-    while True:
-        writer.write(_encoded(await client.responses.get()))
-
-
-def _encoded(reply: Any) -> bytes:
-    match reply:
-        case None:
-            return b"$-1\r\n"
-        case NoScriptError():
-            return b"-NOSCRIPT %s\r\n" % str(reply).encode()
-        case Exception():
-            return b"-ERR %s\r\n" % str(reply).encode()
-        case int():
-            return b":%d\r\n" % reply
-        case bytes():
-            return b"$%d\r\n%s\r\n" % (len(reply), reply)
-        case list():
-            return b"*%d\r\n%s" % (len(reply), b"".join(_encoded(part) for part in reply))
-    raise AssertionError(f"fakeredis answered {reply!r}")

@@ -1,12 +1,9 @@
 """The engine against a small model: whatever a few visitors of two sites do in whatever order, both say the same."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 
 from tests.engine.box import Box, Recorded, site
 from tests.engine.box import slot as slot_of
-from tests.engine.servers import Valkey, fake_redis
+from tests.engine.servers import Valkey
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Need, Slot
@@ -217,7 +214,7 @@ class Model:
 
 
 class EngineMachine(RuleBasedStateMachine):
-    open_redis: Callable[[AsyncExitStack], Coroutine[Any, Any, str]]
+    redis_url: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -230,8 +227,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.began = self.run(self.boxes["studio"].now())
 
     async def _start(self) -> dict[str, Box]:
-        self.open = AsyncExitStack()
-        self.connection = Recorded(Address(await type(self).open_redis(self.open)))
+        self.connection = Recorded(Address(self.redis_url))
         await self.connection.read(("FLUSHALL",))
         boxes = {key: Box(self.connection, site(key)) for key in SITES}
         for box in boxes.values():
@@ -242,7 +238,6 @@ class EngineMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.run(self.connection.close())
-        self.run(self.open.aclose())
         self.runner.close()
 
     def run(self, story: Coroutine[Any, Any, Any]) -> Any:
@@ -441,19 +436,10 @@ def _need(slot: Slot) -> Need:
     return Need(PEOPLE, SEATS_EACH, slot.starts_at, slot.ends_at, midnight, midnight + timedelta(days=1))
 
 
-@pytest.fixture(params=["fakeredis", "valkey", "oldest_redis"])
-def machine(request: pytest.FixtureRequest) -> Iterator[type[EngineMachine]]:
-    with TemporaryDirectory(prefix="tenuto-") as folder:
-
-        async def open_fake(stack: AsyncExitStack) -> str:
-            return await stack.enter_async_context(fake_redis(Path(folder)))
-
-        async def open_real(_: AsyncExitStack) -> str:
-            server: Valkey = request.getfixturevalue(request.param)
-            return server.url
-
-        opening = open_fake if request.param == "fakeredis" else open_real
-        yield type("Machine", (EngineMachine,), {"open_redis": staticmethod(opening)})
+@pytest.fixture(params=["valkey", "oldest_redis"])
+def machine(request: pytest.FixtureRequest) -> type[EngineMachine]:
+    server: Valkey = request.getfixturevalue(request.param)
+    return type("Machine", (EngineMachine,), {"redis_url": server.url})
 
 
 def test_engine_and_model_agree(machine: type[EngineMachine]) -> None:

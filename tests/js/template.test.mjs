@@ -5,12 +5,30 @@ import test from "node:test";
 const ROOT = new URL("../../", import.meta.url);
 const page = (name) => readFileSync(new URL(`widget_server/templates/${name}`, ROOT), "utf8");
 
-test("the widget's page asks for every module at once", () => {
-  const modules = readdirSync(new URL("widget_static/widget/", ROOT)).map((name) => name.replace(".js", ""));
+/** The modules that these import, and what those import; not what they fetch later. */
+function imported(modules, found = new Set()) {
+  for (const module of modules) {
+    if (found.has(module)) continue;
+    found.add(module);
+    const source = readFileSync(new URL(`widget_static/widget/${module}.js`, ROOT), "utf8");
+    imported([...source.matchAll(/^import .* from "\.\/(\w+)\.js";$/gm)].map(([, name]) => name), found);
+  }
+  return found;
+}
+
+test("the widget's page asks at once for every module that it needs at once, and for no other", () => {
   const list = /for module in \[([^\]]+)\]/.exec(page("widget.html"))[1];
   const preloaded = [...list.matchAll(/"(\w+)"/g)].map(([, name]) => name);
 
-  assert.deepEqual([...preloaded, "main"].sort(), modules.sort());
+  assert.deepEqual([...preloaded, "main"].sort(), [...imported(["main"])].sort());
+});
+
+test("every module is reached from the first, at once or later", () => {
+  const modules = readdirSync(new URL("widget_static/widget/", ROOT)).map((name) => name.replace(".js", ""));
+  const visit = readFileSync(new URL("widget_static/widget/visit.js", ROOT), "utf8");
+  const later = [...visit.matchAll(/\[?import\("\.\/(\w+)\.js"\)[,\]]/g)].map(([, name]) => name);
+
+  assert.deepEqual([...imported(["main", ...later])].sort(), modules.sort());
 });
 
 test("no page has a script or a style in it: their policy forbids both", () => {

@@ -8,6 +8,7 @@ from tests.store.studio import NOW, confirmation, found
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.sites import Site
 from widget_server.ids import hash_secret, new_id
+from widget_server.store import audit_log
 from widget_server.store.audit_log import AuditLog
 from widget_server.store.bookings import Bookings
 from widget_server.store.database import Database
@@ -45,6 +46,22 @@ async def test_an_entry_belongs_to_one_site(db: Database, site: Site) -> None:
 
     assert await AuditLog(db).entries(site.id, limit=9) == []
     assert len(await AuditLog(db).entries(other.id, limit=9)) == 1
+
+
+async def test_entries_are_kept_for_two_years(db: Database, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_log, "_PRUNED_AT_ONCE", 2)
+    log, other = AuditLog(db), await found(db, "other")
+    for owner in (site, other):
+        operator = await hire(db, owner, f"anna@{owner.key}.example")
+        for day in (0, 1, 2, 3):
+            await log.keep(Entry(owner.id, operator, Deed.HOLD_RELEASED, NOW + timedelta(days=day), str(day)))
+
+    at = NOW + audit_log.ENTRIES_KEPT + timedelta(days=2, hours=1)
+    pruned = [await Bookings(db).prune(site.id, at) for _ in range(3)]
+
+    assert pruned == [2, 1, 0]
+    assert [entry.about for entry in await log.entries(site.id, limit=9)] == ["3"]
+    assert len(await log.entries(other.id, limit=9)) == 4
 
 
 async def test_a_cancellation_and_its_entry_are_one_and_happen_once(db: Database, site: Site) -> None:

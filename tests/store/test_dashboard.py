@@ -1,16 +1,21 @@
 """Bookings as operators look through them: each page goes on exactly where the last one ended."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.store.studio import ANNA, BEN, NOW, TALK, confirmation, found, line, slot
 from widget_server.domain.bookings import Customer
+from widget_server.domain.claims import Assignment
 from widget_server.domain.dashboard import Place, Sorting, Wanted
 from widget_server.domain.sites import Site
+from widget_server.domain.slots import Need
+from widget_server.domain.staffing import StaffMember
 from widget_server.store.bookings import Bookings
 from widget_server.store.dashboard import Dashboard
 from widget_server.store.database import Database
+from widget_server.store.staff import put_member
 
 pytestmark = pytest.mark.anyio
 
@@ -109,7 +114,41 @@ async def test_only_one_booking_of_an_order_is_cancelled(db: Database, site: Sit
     assert [seen.state.value for seen in after] == ["cancelled", "confirmed"]
 
 
-@pytest.mark.parametrize("text", ["", "1", "1.", ".1", "a.b", "1.2.3", "-1.2", "1.99999999999", "\u0661.1"])
+@pytest.mark.parametrize("sorting", Sorting)
+async def test_places_that_no_line_can_have_are_beyond_the_list(db: Database, site: Site, sorting: Sorting) -> None:
+    number = await book(db, site)
+    place, wanted = Place.parse("9999999999.2147483647"), Wanted(sorting=sorting)
+    assert place is not None
+    dashboard = Dashboard(db)
+
+    pages = [
+        await dashboard.bookings(site.id, wanted, limit=9, after=place),
+        await dashboard.bookings(site.id, wanted, limit=9, before=place),
+    ]
+
+    found = [[seen.number for seen in page] for page in pages]
+    assert found == ([[number], []] if sorting is Sorting.NEWEST else [[], [number]])
+    assert [seen.number for seen in await dashboard.attendees(site.id, wanted, limit=9, before=place)] == [number]
+
+
+async def test_people_of_the_same_key_at_another_site_serve_none_of_these_bookings(db: Database, site: Site) -> None:
+    other = await found(db, "other")
+    for each in (site, other):
+        async with db.transaction() as session:
+            await put_member(session, each.id, StaffMember("pia", "Pia"))
+        need = Need(("staff/pia",), 12, slot().slot.starts_at, slot().slot.ends_at, NOW, NOW + timedelta(days=2))
+        asked = confirmation(each, [line(replace(slot(), needs=(need,)))])
+        served = Assignment(asked.hold_id, "staff/pia", slot().slot, need.busy_from, need.busy_until, 1)
+        order = await Bookings(db).confirm(replace(asked, assignments=(served,)))
+
+        lines = await Dashboard(db).bookings(each.id, Wanted(staff="pia"), limit=9)
+
+        assert [(seen.number, seen.served_by) for seen in lines] == [(order.number, ("Pia",))]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1.", ".1", "a.b", "1.2.3", "-1.2", "1.99999999999", "1.2147483648", "\u0661.1"]
+)
 def test_a_place_that_nobody_wrote_is_none(text: str) -> None:
     assert Place.parse(text) is None
     assert Place.parse(str(Place(12, 34))) == Place(12, 34)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.house import House, slot
 from tests.store.studio import TALK, YOGA
 from tests.web.desks import Desk, desk_in
 from tests.web.test_admin_bookings import book, booking_of, names, order_path, table
+from widget_server.use_cases import dashboard
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +61,22 @@ async def test_cancelled_bookings_stand_apart(house: House, desk: Desk) -> None:
 
     assert names(answer) == ["Ben Oak", "Anna Berg"]
     assert answer.text.index("Ben Oak") < answer.text.index("Cancelled") < answer.text.index("Anna Berg")
+
+
+async def test_of_very_many_cancelled_bookings_the_last_are_shown(
+    house: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard, "CANCELLED_SHOWN", 2)
+    for name in ("Anna Berg", "Ben Oak", "Kim Lee"):
+        await book(house, name)
+        await desk.post(await booking_of(desk, await order_path(desk)))
+
+    answer = await desk.get(f"/meetings/{slot().id}")
+
+    assert names(answer) == ["Kim Lee", "Ben Oak"]
+    link = re.search(r'href="/admin/sites/studio(/bookings\?[^"]*state=cancelled)"', answer.text)
+    assert link is not None
+    assert names(await desk.get(unescape(link[1]))) == ["Kim Lee", "Ben Oak", "Anna Berg"]
 
 
 async def test_who_comes_is_shown_also_while_seats_cannot_be_counted(house: House, desk: Desk) -> None:

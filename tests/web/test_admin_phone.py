@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -48,6 +49,12 @@ async def test_what_cannot_be_booked_cannot_be_chosen(house: House, desk: Desk) 
 
     assert re.search(rf'value="{re.escape(slot(TALK).id)}" disabled>.*?held, may free up', page, re.DOTALL)
     assert re.search(rf'value="{re.escape(slot(TALK, number=1).id)}" disabled>.*?full', page, re.DOTALL)
+
+
+async def test_a_time_that_is_over_is_past_and_not_closed(desk: Desk) -> None:
+    page = (await desk.get(f"{NEW}?day={datetime.now(UTC).date() - timedelta(days=1)}")).text
+
+    assert (page.count("<span>past</span>"), page.count("<span>closed</span>")) == (4, 0)
 
 
 async def test_booked_by_phone_is_an_order_whose_link_opens_it(house: House, desk: Desk) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 class Deed(StrEnum):
     SETTINGS_CHANGED = "settings_changed"
     BOOKING_CANCELLED = "booking_cancelled"
+    MOVE_ASKED = "move_asked"
+    MOVE_WITHDRAWN = "move_withdrawn"
     BOOKED_BY_PHONE = "booked_by_phone"
     HOLD_EXTENDED = "hold_extended"
     HOLD_RELEASED = "hold_released"
@@ -17,6 +19,8 @@ class Deed(StrEnum):
     SERVICE_ADDED = "service_added"
     SERVICE_CHANGED = "service_changed"
     CALENDAR_CHANGED = "calendar_changed"
+    SLOT_FROZEN = "slot_frozen"
+    SLOT_UNFROZEN = "slot_unfrozen"
     STAFF_ADDED = "staff_added"
     STAFF_CHANGED = "staff_changed"
     BLACKOUT_ADDED = "blackout_added"

@@ -60,6 +60,12 @@ class Cutting:
         ]
         return sorted(found, key=_starts_at)
 
+    def openings_on(self, service: str, day: date) -> Iterator[tuple[datetime, datetime, Opening]]:
+        """The openings that begin on this day, with their instants."""
+        for whole in (False, True):
+            if openings := self._openings.get((service, whole)):
+                yield from openings.on(day)
+
     def kept_on(self, service: str, day: date) -> list[Slot]:
         """The kept slots that start on this day, in order, whether something offers them or not."""
         return self._kept_on.get((service, day), [])

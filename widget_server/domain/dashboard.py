@@ -9,6 +9,8 @@ from widget_server.domain.money import Money
 from widget_server.domain.slots import Slot
 
 TEXT_LENGTH_MAX = 100
+ID_MAX = 2**31 - 1
+"""PostgreSQL takes no greater number for an id."""
 
 
 class Sorting(StrEnum):
@@ -27,6 +29,8 @@ class Wanted:
     until: datetime | None = None
     """Starts from `since` on, and before `until`."""
     state: BookingState | None = None
+    staff: str = ""
+    """Key of who serves them."""
     text: str = ""
     """Part of an order number, a name or an address."""
     sorting: Sorting = Sorting.NEWEST
@@ -37,7 +41,9 @@ class Place:
     """Where a line stands in a sorted list: so the next page begins after it, however many there are."""
 
     first: int
+    """An id, or the seconds of an instant."""
     second: int
+    """An id."""
 
     def __str__(self) -> str:
         return f"{self.first}.{self.second}"
@@ -47,7 +53,8 @@ class Place:
         first, _, second = text.partition(".")
         if not all(part.isascii() and part.isdecimal() and len(part) <= 10 for part in (first, second)):
             return None
-        return Place(int(first), int(second))
+        place = Place(int(first), int(second))
+        return place if place.second <= ID_MAX else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,8 @@ class BookingLine:
     email: str
     attendees: tuple[str, ...]
     """Names, one a seat; may be empty."""
+    served_by: tuple[str, ...]
+    """Names of the staff who serve it, while it stands."""
     price: Money
     """Of all seats."""
     created_at: datetime
@@ -90,6 +99,7 @@ class Attendance:
     customer: str
     email: str
     state: BookingState
+    served_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from widget_server.domain.cutting import Cutting
 from widget_server.domain.openings import Opening, SlotRule
 from widget_server.domain.services import CapacityRule, Place, Service, ServiceKind
 from widget_server.domain.slots import Need, OfferedSlot, Slot
-from widget_server.domain.spans import Spans
+from widget_server.domain.spans import Span, Spans
 from widget_server.domain.staffing import DayOff, Roster, Rosters, Shift, StaffMember, candidates
 from widget_server.domain.wall_times import MIDNIGHT, ONE_DAY, first_instant, last_instant
 
@@ -109,6 +109,14 @@ class Schedule:
         """Who is on its roster, and what stands in its way, whether openings make it or not."""
         (looked_at,) = self._look_at(slot.service, self.day_of(slot.starts_at), [slot])
         return looked_at
+
+    def openings_on(self, service: str, day: date) -> Iterator[tuple[datetime, datetime, Opening]]:
+        """The openings of a service that begin on this day of the site's zone, with their instants."""
+        return self._cutting.openings_on(service, day)
+
+    def shifts_on(self, day: date) -> dict[str, list[tuple[Span, Shift]]]:
+        """The shifts of each staff member that begin on this day, without those of days off."""
+        return self._rosters.shifts_on(day)
 
     def day_of(self, at: datetime) -> date:
         """On which day of the site's zone an instant lies."""

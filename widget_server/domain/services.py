@@ -62,3 +62,5 @@ class Service:
     """So long before its start a customer can cancel or move a booking at the latest; 0: until it starts."""
     is_offered: bool = True
     """False: withdrawn by the operator. Nothing new can be booked; what is booked stays."""
+    remind_hours: int = 0
+    """So long before its start its customers are reminded, 1 to REMIND_HOURS_MAX; 0: never."""

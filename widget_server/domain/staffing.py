@@ -84,14 +84,14 @@ class Rosters:
         for blackout in blackouts:
             if blackout.staff is not None:
                 self._blackouts[blackout.staff].append(blackout)
-        self._shifts_on = lru_cache(DAYS_LOOKED_UP)(self._find_shifts_on)
+        self.shifts_on = lru_cache(DAYS_LOOKED_UP)(self._find_shifts_on)
         self._away_near = lru_cache(DAYS_LOOKED_UP)(self._find_away_near)
 
     def of(self, service: str, day: date, slots: Sequence[Slot]) -> list[Roster]:
         """The rosters of slots that start on this day of the site's zone; the slots in order of their starts."""
         rosters: list[list[str]] = [[] for _ in slots]
         covered = lru_cache(len(self._members))(lambda spans: _covered(slots, spans))  # many have the same hours
-        shifts, away = [self._shifts_on(on) for on in days_near(day)], self._away_near(day)
+        shifts, away = [self.shifts_on(on) for on in days_near(day)], self._away_near(day)
         for member in self._members:
             if service not in member.services:
                 continue
@@ -104,7 +104,7 @@ class Rosters:
         return [tuple(roster) for roster in rosters]
 
     def _find_shifts_on(self, day: date) -> dict[str, list[tuple[Span, Shift]]]:
-        """The shifts of each member that begin on this day."""
+        """The shifts of each member that begin on this day, also of who has left."""
         found: defaultdict[str, list[tuple[Span, Shift]]] = defaultdict(list)
         for starts_at, ends_at, shift in self._shifts.on(day):
             if shift.day is not None or (shift.staff, day) not in self._off:

@@ -1,15 +1,19 @@
 """The only place that keeps what operators have done. Entries are written with the change itself, and never changed."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import and_
+from sqlalchemy import and_, delete
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.audit_log import Deed, Entry, KeptEntry
 from widget_server.store.database import Database
 from widget_server.store.tables import AuditEntryRow, OperatorRow, OrderRow
+
+ENTRIES_KEPT = timedelta(days=2 * 366)
+"""Two years."""
+_PRUNED_AT_ONCE = 1_000
 
 
 class AuditLog:
@@ -65,6 +69,17 @@ def put_entry(session: AsyncSession, entry: Entry) -> None:
             detail=dict(entry.detail),
         )
     )
+
+
+async def prune_entries(session: AsyncSession, site_id: int, before: datetime) -> int:
+    """Forget entries of a site that were written before then, a bounded number, and return how many.
+
+    Only the first of the site are looked at: they are in the order of their ids.
+    """
+    of_site = select(AuditEntryRow.id, AuditEntryRow.at).where(col(AuditEntryRow.site_id) == site_id)
+    first = (await session.exec(of_site.order_by(col(AuditEntryRow.id)).limit(_PRUNED_AT_ONCE))).all()
+    old = [entry_id for entry_id, at in first if at < before]
+    return (await session.exec(delete(AuditEntryRow).where(col(AuditEntryRow.id).in_(old)))).rowcount if old else 0
 
 
 _its_order = and_(

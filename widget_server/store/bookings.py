@@ -16,7 +16,7 @@ from widget_server.errors import NotFound
 from widget_server.store import meetings
 from widget_server.store.assigned import read_of_holds, read_to_come
 from widget_server.store.assignments import free, read_between, read_freed
-from widget_server.store.audit_log import put_entry
+from widget_server.store.audit_log import ENTRIES_KEPT, prune_entries, put_entry
 from widget_server.store.confirmations import Confirmation, ConfirmationLine, write_confirmation
 from widget_server.store.database import Database
 from widget_server.store.orders import read_order
@@ -97,9 +97,13 @@ class Bookings:
         ]
 
     async def prune(self, site_id: int, at: datetime) -> int:
-        """Forget pins that were given up more than a week ago, a bounded number, and return how many."""
+        """Forget pins that were given up more than a week ago, and what operators did more than two years ago.
+
+        A bounded number of each; return how many.
+        """
         async with self._db.transaction() as session:
-            return await prune_outcomes(session, site_id, at - GIVEN_UP_KEPT)
+            pruned = await prune_outcomes(session, site_id, at - GIVEN_UP_KEPT)
+            return pruned + await prune_entries(session, site_id, at - ENTRIES_KEPT)
 
     async def outcome(self, site_id: int, hold_id: str) -> Outcome | None:
         """What became of a hold, with its order if it became one; None while nobody has decided."""

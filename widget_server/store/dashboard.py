@@ -11,11 +11,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
-from widget_server.domain.dashboard import Attendance, BookingLine, Meeting, Place, Sorting, Wanted
+from widget_server.domain.dashboard import ID_MAX, Attendance, BookingLine, Meeting, Place, Sorting, Wanted
 from widget_server.domain.money import Money
 from widget_server.domain.slots import Slot
+from widget_server.store.assignments import STAFF, read_names
 from widget_server.store.database import Database
-from widget_server.store.tables import AttendeeRow, BookingRow, MeetingRow, OrderRow
+from widget_server.store.tables import AssignmentRow, AttendeeRow, BookingRow, MeetingRow, OrderRow
 
 
 class Dashboard:
@@ -40,17 +41,22 @@ class Dashboard:
             rows = rows.where(key.within(before))
         rows = rows.order_by(*(key.backwards if before is not None else key.order)).limit(limit)
         async with self._db.snapshot() as session:
-            found = (await session.exec(rows)).all()
-            names = await _names(session, [booking.id for booking, *_ in found])
-        lines = [_to_line(row, names[row[0].id or 0], wanted.sorting) for row in found]
+            lines = await _to_lines(session, site_id, (await session.exec(rows)).all(), wanted.sorting)
         return lines[::-1] if before is not None else lines
 
     async def of_order(self, site_id: int, order_id: str) -> list[BookingLine]:
         return await self._all(site_id, col(OrderRow.hold_id) == order_id)
 
     async def of_slot(self, site_id: int, slot: Slot) -> list[BookingLine]:
-        """In the order in which they were booked; as many as there are seats, and those that were cancelled."""
-        return await self._all(site_id, col(MeetingRow.slot) == slot.id)
+        """Those that stand, in the order in which they were booked: at most as many as there are seats."""
+        return await self._all(site_id, col(MeetingRow.slot) == slot.id, ~_is_cancelled)
+
+    async def cancelled_of(self, site_id: int, slot: Slot, *, limit: int) -> list[BookingLine]:
+        """The last of them first: there may be any number."""
+        of_slot = _lines().where(*_of_site(site_id), col(MeetingRow.slot) == slot.id, _is_cancelled)
+        rows = of_slot.order_by(col(BookingRow.cancelled_at).desc(), col(BookingRow.id).desc()).limit(limit)
+        async with self._db.snapshot() as session:
+            return await _to_lines(session, site_id, (await session.exec(rows)).all(), Sorting.NEWEST)
 
     async def meeting(self, site_id: int, slot: Slot) -> Meeting | None:
         """None where nobody has booked the slot yet."""
@@ -75,7 +81,7 @@ class Dashboard:
             .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
             .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
             .where(*_of_site(site_id), *_conditions(wanted, or_named=True))
-            .where(col(BookingRow.state) != BookingState.CANCELLED)
+            .where(~_is_cancelled)
         )
         if after is not None:
             rows = rows.where(_ATTENDEES.beyond(after))
@@ -83,15 +89,15 @@ class Dashboard:
             rows = rows.where(_ATTENDEES.within(before))
         rows = rows.order_by(*(_ATTENDEES.backwards if before is not None else _ATTENDEES.order)).limit(limit)
         async with self._db.snapshot() as session:
-            found = [_to_attendance(*row) for row in (await session.exec(rows)).all()]
+            seats = (await session.exec(rows)).all()
+            serving = await read_names(session, site_id, {booking.id for _, booking, *_ in seats})
+        found = [_to_attendance(*row, served_by=serving.get(row[1].id, ())) for row in seats]
         return found[::-1] if before is not None else found
 
     async def _all(self, site_id: int, *conditions: ColumnElement[bool]) -> list[BookingLine]:
         rows = _lines().where(*_of_site(site_id), *conditions).order_by(col(BookingRow.id))
         async with self._db.snapshot() as session:
-            found = (await session.exec(rows)).all()
-            names = await _names(session, [booking.id for booking, *_ in found])
-        return [_to_line(row, names[row[0].id or 0], Sorting.NEWEST) for row in found]
+            return await _to_lines(session, site_id, (await session.exec(rows)).all(), Sorting.NEWEST)
 
 
 class _Key:
@@ -120,7 +126,7 @@ class _Key:
 
     def _past(self, place: Place, *, smaller: bool) -> ColumnElement[bool]:
         """Written so that an index on the first column is walked from that place on."""
-        first: Any = datetime.fromtimestamp(place.first, UTC) if self._is_instant else place.first
+        first: Any = datetime.fromtimestamp(place.first, UTC) if self._is_instant else min(place.first, ID_MAX)
         if smaller:
             return and_(self._first <= first, or_(self._first < first, self._second < place.second))
         return and_(self._first >= first, or_(self._first > first, self._second > place.second))
@@ -131,6 +137,9 @@ _KEYS = {
     Sorting.SOONEST: _Key(col(MeetingRow.starts_at), col(BookingRow.id), is_instant=True, descending=False),
 }
 _ATTENDEES = _Key(col(MeetingRow.starts_at), col(AttendeeRow.id), is_instant=True, descending=False)
+
+
+_is_cancelled = col(BookingRow.state) == BookingState.CANCELLED
 
 
 def _lines() -> Any:
@@ -156,9 +165,18 @@ def _conditions(wanted: Wanted, *, or_named: bool = False) -> list[ColumnElement
         found.append(col(MeetingRow.starts_at) < wanted.until)
     if wanted.state is not None:
         found.append(col(BookingRow.state) == wanted.state)
+    if wanted.staff:
+        found.append(_served_by(wanted.staff))
     if wanted.text:
         found.append(_mentions(wanted.text, or_named=or_named))
     return found
+
+
+def _served_by(staff: str) -> ColumnElement[bool]:
+    """Of the bookings of the site that the query is about: keys of staff are the same at many sites."""
+    own = (col(AssignmentRow.booking_id) == col(BookingRow.id), col(AssignmentRow.site_id) == col(OrderRow.site_id))
+    serving = select(AssignmentRow.id).where(*own, col(AssignmentRow.claimed) == STAFF + staff)
+    return serving.where(col(AssignmentRow.freed_at).is_(None)).exists()
 
 
 def _mentions(text: str, *, or_named: bool) -> ColumnElement[bool]:
@@ -181,7 +199,13 @@ async def _names(session: AsyncSession, booking_ids: Sequence[int | None]) -> de
     return names
 
 
-def _to_line(row: Any, attendees: tuple[str, ...], sorting: Sorting) -> BookingLine:
+async def _to_lines(session: AsyncSession, site_id: int, rows: Sequence[Any], sorting: Sorting) -> list[BookingLine]:
+    ids = [booking.id for booking, *_ in rows]
+    coming, serving = await _names(session, ids), await read_names(session, site_id, ids)
+    return [_to_line(row, coming[row[0].id], serving.get(row[0].id, ()), sorting) for row in rows]
+
+
+def _to_line(row: Any, attendees: tuple[str, ...], served_by: tuple[str, ...], sorting: Sorting) -> BookingLine:
     booking, order, slot_id = row
     slot = Slot.parse(slot_id)
     first = order.id if sorting is Sorting.NEWEST else int(slot.starts_at.timestamp())
@@ -197,13 +221,16 @@ def _to_line(row: Any, attendees: tuple[str, ...], sorting: Sorting) -> BookingL
         customer=order.customer_name,
         email=order.customer_email or "",
         attendees=attendees,
+        served_by=served_by,
         price=Money(booking.unit_price_minor, order.currency).times(booking.seats),
         created_at=booking.created_at,
         cancelled_at=booking.cancelled_at,
     )
 
 
-def _to_attendance(attendee: AttendeeRow, booking: BookingRow, order: OrderRow, slot_id: str) -> Attendance:
+def _to_attendance(
+    attendee: AttendeeRow, booking: BookingRow, order: OrderRow, slot_id: str, *, served_by: tuple[str, ...]
+) -> Attendance:
     slot = Slot.parse(slot_id)
     assert attendee.id is not None
     return Attendance(
@@ -216,4 +243,5 @@ def _to_attendance(attendee: AttendeeRow, booking: BookingRow, order: OrderRow, 
         customer=order.customer_name,
         email=order.customer_email or "",
         state=BookingState(booking.state),
+        served_by=served_by,
     )

@@ -140,6 +140,7 @@ async def put_service(session: AsyncSession, site_id: int, service: Service, *, 
         horizon_days=service.horizon_days,
         cancel_until_min=service.cancel_until_min,
         is_offered=service.is_offered,
+        remind_hours=service.remind_hours,
     )
     put = insert(session, ServiceRow).values(values(row))
     await session.exec(put.on_conflict_do_update(index_elements=["site_id", "key"], set_=values(row)))
@@ -213,6 +214,7 @@ def _to_service(row: ServiceRow, currency: str) -> Service:
         horizon_days=row.horizon_days,
         cancel_until_min=row.cancel_until_min,
         is_offered=row.is_offered,
+        remind_hours=row.remind_hours,
     )
 
 

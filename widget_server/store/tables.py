@@ -110,6 +110,7 @@ class ServiceRow(Table, table=True):
         CheckConstraint("capacity_rule IN ('fixed', 'by_shift')", name="capacity_rule"),
         CheckConstraint("buffer_before_min >= 0 AND buffer_after_min >= 0", name="buffers"),
         CheckConstraint("notice_min >= 0 AND cancel_until_min >= 0 AND horizon_days > 0", name="deadlines"),
+        CheckConstraint("remind_hours >= 0", name="remind_hours"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -132,6 +133,7 @@ class ServiceRow(Table, table=True):
     horizon_days: int
     cancel_until_min: int
     is_offered: bool
+    remind_hours: int
 
 
 class OpeningRow(Table, table=True):
@@ -359,6 +361,22 @@ class BookingRow(Table, table=True):
     state: str = Field(max_length=16)
     created_at: datetime = Field(sa_type=Instant)
     cancelled_at: datetime | None = Field(default=None, sa_type=Instant)
+    cancel_message: str = Field(default="", max_length=1000, sa_column_kwargs={"server_default": ""})
+    """What the operator who cancelled it wrote to its customer."""
+
+
+class MoveRequestRow(Table, table=True):
+    """An operator has asked a booking's customer for another time: once a booking, and again in the same row."""
+
+    __tablename__ = "move_request"
+
+    id: int | None = Field(default=None, primary_key=True)
+    booking_id: int = Field(foreign_key="booking.id", unique=True)
+    operator_id: int = Field(foreign_key="operator.id")
+    state: str = Field(max_length=16)
+    message: str = Field(max_length=1000)
+    asked_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class AssignmentRow(Table, table=True):
@@ -430,6 +448,50 @@ class OutboxRow(Table, table=True):
     tries: int = 0
     why: str | None = Field(default=None, max_length=500)
     """What went wrong the last time."""
+
+
+class MessageRow(Table, table=True):
+    """A message to a person, as it was sent or will be. One to all operators, or all staff concerned, becomes one each.
+
+    What identifies somebody can be taken out of it: address, text and bodies.
+    """
+
+    __tablename__ = "message"
+    __table_args__ = (
+        UniqueConstraint("site_id", "event", "kind", "recipient"),
+        Index("ix_message_site_id_id", "site_id", "id"),
+        Index("ix_message_site_id_order_id", "site_id", "order_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    order_id: str | None = Field(default=None, max_length=ID_LENGTH)
+    event: str = Field(max_length=64)
+    kind: str = Field(max_length=24)
+    role: str = Field(max_length=16)
+    recipient: str = Field(max_length=80)
+    """A role, or one of those in it: `operator/7`, `staff/mia`."""
+    address: str | None = Field(default=None, max_length=320)
+    language: str = Field(max_length=35)
+    zone: str = Field(max_length=64)
+    """Both empty until it is written."""
+    text: str = Field(max_length=2000)
+    detail: dict[str, Any] = Field(sa_type=JSON)
+    state: str = Field(max_length=16)
+    tries: int
+    sendings: int
+    """1, and one more each time an operator has it sent again."""
+    due_at: datetime | None = Field(default=None, sa_type=Instant, index=True)
+    """Also moved on while somebody is at it; None once nothing more is to be done."""
+    why: str | None = Field(default=None, max_length=500)
+    """What went wrong the last time."""
+    subject: str | None = Field(default=None, max_length=500)
+    plain: str | None = None
+    html: str | None = None
+    calendar: str | None = None
+    """These are None until it is written, and again once they have been erased."""
+    created_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class AuditRoundRow(Table, table=True):

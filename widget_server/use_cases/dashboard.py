@@ -1,6 +1,6 @@
 """What operators see of bookings: lists, orders, meetings and who comes. And cancelling for somebody."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -19,6 +19,7 @@ from widget_server.use_cases.reconciliation import Reconciliation
 
 PAGE_LINES = 50
 AGENDA_LINES = 100
+CANCELLED_SHOWN = 20
 _EXPORTED_AT_ONCE = 500
 
 _Line = TypeVar("_Line", BookingLine, Attendance)
@@ -52,19 +53,22 @@ class Appointment:
     def seats(self) -> int:
         return sum(line.seats for line in self.bookings)
 
+    @property
+    def served_by(self) -> tuple[str, ...]:
+        return _each_once(self.bookings)
+
 
 @dataclass(frozen=True, slots=True)
 class MeetingView:
     meeting: Meeting | None
-    bookings: tuple[BookingLine, ...]
+    coming: tuple[BookingLine, ...]
+    cancelled: tuple[BookingLine, ...]
+    """The last ones first, and not more than CANCELLED_SHOWN."""
+    has_more_cancelled: bool
 
     @property
-    def coming(self) -> tuple[BookingLine, ...]:
-        return tuple(line for line in self.bookings if line.state is not BookingState.CANCELLED)
-
-    @property
-    def cancelled(self) -> tuple[BookingLine, ...]:
-        return tuple(line for line in self.bookings if line.state is BookingState.CANCELLED)
+    def served_by(self) -> tuple[str, ...]:
+        return _each_once(self.coming)
 
 
 class Dashboard:
@@ -120,8 +124,14 @@ class Dashboard:
 
     async def meeting(self, site: Site, slot: Slot) -> MeetingView:
         """What is booked of a slot, and by whom; empty where nobody has yet."""
-        bookings = await self._dashboard.of_slot(site.id, slot)
-        return MeetingView(await self._dashboard.meeting(site.id, slot), tuple(bookings))
+        coming = await self._dashboard.of_slot(site.id, slot)
+        cancelled = await self._dashboard.cancelled_of(site.id, slot, limit=CANCELLED_SHOWN + 1)
+        return MeetingView(
+            meeting=await self._dashboard.meeting(site.id, slot),
+            coming=tuple(coming),
+            cancelled=tuple(cancelled[:CANCELLED_SHOWN]),
+            has_more_cancelled=len(cancelled) > CANCELLED_SHOWN,
+        )
 
     async def cancel(self, site: Site, order_id: str, booking_id: int, *, operator_id: int) -> BookingLine:
         """Undo one booking of an order and free its seats; again: nothing more happens.
@@ -148,6 +158,11 @@ def _page(lines: Sequence[_Line], after: Place | None, before: Place | None) -> 
     if before is not None:
         return Page(tuple(lines[-PAGE_LINES:]), has_earlier=has_more, has_later=True)
     return Page(tuple(lines[:PAGE_LINES]), has_earlier=after is not None, has_later=has_more)
+
+
+def _each_once(lines: Iterable[BookingLine]) -> tuple[str, ...]:
+    """The names of the staff who serve them, in the order in which they were booked."""
+    return tuple(dict.fromkeys(name for line in lines for name in line.served_by))
 
 
 async def _chunks(read: Callable[[Place | None], Awaitable[list[_Line]]]) -> AsyncIterator[list[_Line]]:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from widget_server.domain.sites import Site
@@ -22,6 +22,8 @@ class Offer:
     held: int
     booked: int
     left: int
+    frees_at: datetime | None
+    """When the first of the seats that are held may be free again; None where no hold is running."""
 
 
 class Offers:
@@ -30,7 +32,11 @@ class Offers:
 
     async def on(self, site: Site, service: str, day: date) -> list[Offer]:
         """The slots that start on this day of the site's zone. Raises InvalidRequest, NotFound, Unavailable."""
-        month = await self._availability.month(site.key, service, day, day)
+        return await self.between(site, service, day, day)
+
+    async def between(self, site: Site, service: str, first: date, last: date) -> list[Offer]:
+        """The slots that start on any day from `first` to `last`. Raises InvalidRequest, NotFound, Unavailable."""
+        month = await self._availability.month(site.key, service, first, last)
         return [
             Offer(
                 slot=Slot.parse(told["id"]),
@@ -39,6 +45,7 @@ class Offers:
                 held=told["held"],
                 booked=told["booked"],
                 left=told["left"],
+                frees_at=datetime.fromisoformat(told["frees_at"]) if told["frees_at"] else None,
             )
             for told in json.loads(month.body)["slots"]
         ]

@@ -170,7 +170,7 @@ class Reconciliation:
         return ended
 
     async def prune(self, partition: str) -> int:
-        """Forget what nobody needs any more, and return how much: pins that were given up long ago."""
+        """Forget what nobody needs any more, and return how much: pins given up, and deeds of operators, long ago."""
         at = self._clock.now()
         return sum([await self._store.prune(site.id, at) for site in await self._sites_of(partition)])
 

@@ -12,6 +12,7 @@ from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
+from widget_server.use_cases.freezing import Freezing
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
@@ -23,6 +24,7 @@ from widget_server.use_cases.services import Services
 from widget_server.use_cases.sightings import Sightings
 from widget_server.use_cases.sites import Sites
 from widget_server.use_cases.staffing import Staffing
+from widget_server.use_cases.week import Weeks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class UseCases:
     edits: Edits
     services: Services
     calendar: Calendar
+    freezing: Freezing
+    weeks: Weeks
     staffing: Staffing
     blackouts: Blackouts
     dashboard: Dashboard

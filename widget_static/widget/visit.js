@@ -2,7 +2,6 @@
 /** The only place that knows the way through the widget: service, time, summary, confirmation, and every way back. */
 
 import { leftOf, stateOf } from "./availability.js";
-import { Confirmation } from "./confirmation.js";
 import { addDays, dayAt, startOf } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
 import { Refused, Unreachable } from "./api.js";
@@ -12,7 +11,6 @@ import { jittered, patiently } from "./patience.js";
 import { Picker } from "./picker.js";
 import { sentenceFor } from "./problems.js";
 import { facts, ServiceList } from "./services.js";
-import { Summary } from "./summary.js";
 import { ZoneChoice } from "./zone.js";
 
 const TICK_MS = 1_000;
@@ -23,6 +21,8 @@ const RECHECK_MS = 500;
 const RELOAD_MS = 5_000;
 /** Refusals after which there is no hold any more. */
 const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "too_soon", "too_far", "not_found"]);
+/** What comes after the choice of a time: fetched while that is looked at, so that the first view waits for less. */
+const fetchSteps = () => Promise.all([import("./summary.js"), import("./confirmation.js")]);
 /** Answers after which a hold of an earlier page need not be asked for again. */
 const GONE = new Set([403, 404, 410]);
 
@@ -48,7 +48,8 @@ export class Visit {
   #page;
   /** @type {Service | null} */ #service = null;
   /** @type {Picker | null} */ #picker = null;
-  /** @type {Summary | null} */ #summary = null;
+  /** @type {import("./summary.js").Summary | null} */ #summary = null;
+  /** @type {Awaited<ReturnType<typeof fetchSteps>> | null} */ #steps = null;
   /** @type {Choice | null} */ #choice = null;
   /** @type {import("./summary.js").Typed} */ #typed = { name: "", email: "", attendees: [] };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #reload;
@@ -97,6 +98,14 @@ export class Visit {
     if (service) this.#pickTime(service);
     else if (only) this.#sayGone();
     else this.#chooseService();
+    this.#prepare().catch(() => {});
+  }
+
+  /** Raises Unreachable: before that nothing may be held that could not be shown. */
+  async #prepare() {
+    this.#steps ??= await fetchSteps().catch(() => {
+      throw new Unreachable();
+    });
   }
 
   /** What is wanted here is not offered, or not any more; other things may be. */
@@ -167,8 +176,9 @@ export class Visit {
 
   /** @param {Choice} choice */
   async #take(choice) {
-    if (!this.#site.holds_on) return this.#summarise(choice).focus();
     try {
+      await this.#prepare();
+      if (!this.#site.holds_on) return this.#summarise(choice).focus();
       await this.#keeper.take([{ slot: choice.slot.id, seats: choice.seats }]);
       this.#page.calm();
       this.#summarise(choice).focus();
@@ -198,6 +208,7 @@ export class Visit {
     this.#service = choice.service;
     const above = this.#back("summary.back", () => this.#giveBack(choice));
     this.#page.name({ title: this.#words.say("summary.title"), above });
+    const [{ Summary }] = /** @type {NonNullable<typeof this.#steps>} */ (this.#steps);
     this.#summary = new Summary(
       { words: this.#words, zone: this.#zone.current, site: this.#site, nowMs: this.#clock.now() },
       choice,
@@ -292,6 +303,7 @@ export class Visit {
     this.#host.tell("booked", { number: order.number, url: url.href });
     this.#leave();
     this.#page.name({ title: "" });
+    const [, { Confirmation }] = /** @type {NonNullable<typeof this.#steps>} */ (this.#steps);
     const view = new Confirmation(
       { words: this.#words, zone: this.#zone.current, site: this.#site },
       { order, url: url.href },
@@ -342,6 +354,7 @@ export class Visit {
     this.#typed.email ||= prefill?.email ?? "";
     if (!hold || this.#choice || this.#isBooked) return;
     try {
+      await this.#prepare();
       const found = await this.#keeper.find(hold);
       if (found) await this.#resume(found);
       else this.#host.tell("hold_ended");

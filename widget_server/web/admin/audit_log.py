@@ -19,10 +19,14 @@ from widget_server.web.context import use_cases
 _WORDS = {
     Deed.SETTINGS_CHANGED: "Changed settings",
     Deed.BOOKING_CANCELLED: "Cancelled a booking",
+    Deed.MOVE_ASKED: "Asked for another time",
+    Deed.MOVE_WITHDRAWN: "Asked no more for another time",
     Deed.BOOKED_BY_PHONE: "Booked by phone",
     Deed.HOLD_EXTENDED: "Extended a hold",
     Deed.HOLD_RELEASED: "Gave a hold back",
     Deed.HOLD_BOOKED: "Booked a hold for its visitor",
+    Deed.SLOT_FROZEN: "Froze a time",
+    Deed.SLOT_UNFROZEN: "Unfroze a time",
 }
 DEEDS = {deed: _WORDS.get(deed, deed.replace("_", " ").capitalize()) for deed in Deed}
 

@@ -20,6 +20,7 @@ from widget_server.web.forms import read_form_of
 
 _HEAD = (
     *("Order", "Service", "Starts", "Ends", "Time zone", "Seats", "State", "Customer", "E-mail", "Attendees"),
+    "Served by",
     *("Price", "Currency", "Booked", "Cancelled", "Slot"),
 )
 STATES = {
@@ -89,7 +90,7 @@ def _row(line: BookingLine, zone: ZoneInfo) -> list[Cell]:
     times = [wall_clock(line.slot.starts_at, zone), wall_clock(line.slot.ends_at, zone), zone.key]
     cancelled = wall_clock(line.cancelled_at, zone) if line.cancelled_at else ""
     what: list[Cell] = [line.number, line.service_name, *times, line.seats, STATES[line.state]]
-    who = [line.customer, line.email, line.names]
+    who = [line.customer, line.email, line.names, ", ".join(line.served_by)]
     price = [amount(line.price), line.price.currency]
     return [*what, *who, *price, wall_clock(line.created_at, zone), cancelled, line.slot.id]
 

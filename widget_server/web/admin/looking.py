@@ -13,7 +13,7 @@ from widget_server.domain.dashboard import TEXT_LENGTH_MAX, Place, Sorting, Want
 from widget_server.domain.wall_times import first_instant
 
 YEAR_MIN, YEAR_MAX = 2000, 2199
-_FIELDS = ("text", "service", "from", "to", "state", "sort")
+_FIELDS = ("text", "service", "from", "to", "state", "staff", "sort")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ def read_look(request: Request, zone: ZoneInfo, *, since_today: datetime | None 
         since=first_instant(first, time(0), zone) if first else None,
         until=first_instant(last + timedelta(days=1), time(0), zone) if last else None,
         state=BookingState(typed["state"]) if typed["state"] in set(BookingState) else None,
+        staff=typed["staff"],
         text=typed["text"],
         sorting=Sorting(typed["sort"]) if typed["sort"] in set(Sorting) else Sorting.NEWEST,
     )

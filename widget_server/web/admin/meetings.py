@@ -9,6 +9,7 @@ from starlette.responses import Response
 from widget_server.domain.dashboard import Attendance
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound, Unavailable
+from widget_server.use_cases.dashboard import MeetingView
 from widget_server.use_cases.offers import Offer
 from widget_server.web.admin.bookings import STATES, wall_clock
 from widget_server.web.admin.looking import read_look
@@ -17,7 +18,19 @@ from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.spreadsheet import Cell, spreadsheet
 from widget_server.web.context import use_cases
 
-_HEAD = ("Attendee", "Service", "Starts", "Ends", "Time zone", "Order", "Booked by", "E-mail", "State", "Slot")
+_HEAD = (
+    "Attendee",
+    "Service",
+    "Starts",
+    "Ends",
+    "Time zone",
+    "Order",
+    "Booked by",
+    "E-mail",
+    "State",
+    "Served by",
+    "Slot",
+)
 
 
 async def show_meeting(request: Request, at: AtSite) -> Response:
@@ -33,7 +46,7 @@ async def show_meeting(request: Request, at: AtSite) -> Response:
         at.signed_in,
         site=at.site,
         slot=slot,
-        service_name=service.name if service else view.bookings[0].service_name,
+        service_name=service.name if service else _name_of(view),
         view=view,
         offer=offer,
         is_known=is_known,
@@ -54,6 +67,11 @@ async def export_attendees(request: Request, at: AtSite) -> Response:
     lines = dashboard.all_attendees(at.site, look.wanted)
     today = dashboard.now().astimezone(zone).date()
     return spreadsheet(f"attendees-{at.site.key}-{today}", _HEAD, _rows(lines, zone))
+
+
+def _name_of(view: MeetingView) -> str:
+    """Of a service that is gone, as somebody has booked it."""
+    return next((line.service_name for line in (*view.coming, *view.cancelled)), "A service that is gone")
 
 
 def slot_of(request: Request) -> Slot:
@@ -80,5 +98,5 @@ async def _rows(chunks: AsyncIterator[list[Attendance]], zone: ZoneInfo) -> Asyn
 
 def _row(seat: Attendance, zone: ZoneInfo) -> list[Cell]:
     times = [wall_clock(seat.slot.starts_at, zone), wall_clock(seat.slot.ends_at, zone), zone.key]
-    booked = [seat.number, seat.customer, seat.email, STATES[seat.state]]
+    booked = [seat.number, seat.customer, seat.email, STATES[seat.state], ", ".join(seat.served_by)]
     return [seat.name, seat.service_name, *times, *booked, seat.slot.id]

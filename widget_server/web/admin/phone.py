@@ -76,6 +76,7 @@ async def _show(request: Request, at: AtSite, form: Form, status: int = 200) -> 
         form=form,
         day=day,
         offers=offers,
+        now=use_cases(request).dashboard.now(),
         kept=kept if status != 200 and all(offer.slot != kept for offer in offers) else None,
         is_sent=status != 200,
         seats_max=min(chosen.seats_per_booking_max, SEATS_MAX) if chosen else 1,
