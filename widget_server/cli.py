@@ -63,9 +63,16 @@ def _parser() -> argparse.ArgumentParser:
     rebuild = commands.add_parser("rebuild", help="let Redis count what SQL says, while serving")
     rebuild.add_argument("key", nargs="?", help="only this site")
     simulate = commands.add_parser("simulate", help="the whole system under faults, in virtual time, by a seed")
-    simulate.add_argument("--seed", type=int, default=1, help="decides everything; the same seed runs the same")
+    seeds = "decides everything; the same seed runs the same. 1-24: these, one after the other"
+    simulate.add_argument("--seed", type=_seeds, default=range(1, 2), help=seeds)
     simulate.add_argument("--steps", type=int, default=10_000, help="how many operations")
     return parser
+
+
+def _seeds(text: str) -> range:
+    """Raises ValueError."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -187,8 +194,9 @@ def _simulate(_settings: Settings, options: argparse.Namespace) -> None:
     def say(line: str) -> None:
         print(line, flush=True)
 
-    for line in simulate(options.seed, options.steps, say).lines():
-        say(line)
+    for seed in options.seed:
+        for line in simulate(seed, options.steps, say).lines():
+            say(line)
 
 
 async def _sign_in_link(parts: Parts, site: Site) -> str:
