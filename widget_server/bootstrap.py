@@ -25,7 +25,7 @@ from widget_server.engine.reservations import Reservations
 from widget_server.errors import Fault, Unavailable
 from widget_server.live.hub import Hub
 from widget_server.settings import Settings
-from widget_server.store import audit, audit_log, operators, outbox, schedule, sightings
+from widget_server.store import audit, audit_log, memberships, operators, outbox, schedule, sightings
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import dashboard as stored_dashboard
 from widget_server.store import reliability as stored_reliability
@@ -44,6 +44,8 @@ from widget_server.use_cases.freezing import Freezing
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
+from widget_server.use_cases.passwords import Passwords
+from widget_server.use_cases.people import People
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.reliability import Reliability
@@ -160,6 +162,17 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     readiness = Readiness(
         {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
     )
+    passwords = Passwords()
+    all_sites = Sites(
+        sites=sites,
+        operators=operators.Operators(database),
+        schedules=schedules,
+        scheduling=scheduling,
+        clock=clock,
+        edits=edits,
+        passwords=passwords,
+        partitions=connection.partitions,
+    )
     use_cases = UseCases(
         catalog=catalog,
         availability=availability,
@@ -167,14 +180,13 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         bookings=bookings,
         reconciliation=reconciliation,
         scheduling=scheduling,
-        sites=Sites(
-            sites=sites,
+        sites=all_sites,
+        people=People(
+            memberships=memberships.Memberships(database),
             operators=operators.Operators(database),
-            schedules=schedules,
-            scheduling=scheduling,
+            sites=all_sites,
             clock=clock,
-            edits=edits,
-            partitions=connection.partitions,
+            passwords=passwords,
         ),
         edits=edits,
         services=Services(edits),

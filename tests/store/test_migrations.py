@@ -12,6 +12,17 @@ from widget_server.errors import Fault
 from widget_server.store import migrations
 from widget_server.store.tables import Table
 
+_SITE = (
+    "INSERT INTO site (id, key, name, zone, currency, locale, accent, theme, holds_on, hold_minutes, origins,"
+    " partition, epoch, schedule_version, created_at)"
+    " VALUES (:id, :key, 'The studio', 'Europe/Berlin', 'EUR', 'en', '#2f6f5e',"
+    " 'auto', true, 10, '[]', 'tenuto', 1, 1, '2026-11-21 09:00:00+00:00')"
+)
+_OPERATOR = (
+    "INSERT INTO operator (id, site_id, email, password_hash, created_at)"
+    " VALUES (:id, :site, :email, 'argon', '2026-11-21 09:00:00+00:00')"
+)
+
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def migrated(request: pytest.FixtureRequest) -> URL:
@@ -44,6 +55,25 @@ def test_the_way_back_leaves_no_table(migrated: URL) -> None:
     engine.dispose()
 
     assert table_names(migrated) == {"alembic_version"}
+
+
+def test_everybody_who_had_a_site_owns_it(migrated: URL) -> None:
+    engine = create_engine(migrated)
+    with engine.begin() as connection:
+        command.downgrade(migrations.config(connection), "0008")
+        connection.execute(text(_SITE), [{"id": 1, "key": "studio"}, {"id": 2, "key": "garden"}])
+        connection.execute(
+            text(_OPERATOR), [{"id": 5, "site": 1, "email": "anna"}, {"id": 6, "site": 2, "email": "ben"}]
+        )
+    migrations.upgrade(migrated)
+
+    with engine.begin() as connection:
+        found = connection.execute(text("SELECT site_id, operator_id, role, staff FROM membership ORDER BY site_id"))
+        assert found.all() == [(1, 5, "owner", None), (2, 6, "owner", None)]
+        assert connection.execute(text("SELECT id, email FROM operator ORDER BY id")).all() == [(5, "anna"), (6, "ben")]
+        command.downgrade(migrations.config(connection), "0008")
+        assert connection.execute(text("SELECT id, site_id FROM operator ORDER BY id")).all() == [(5, 1), (6, 2)]
+    engine.dispose()
 
 
 def test_several_processes_may_migrate_at_once(tmp_path: Path) -> None:

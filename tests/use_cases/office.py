@@ -10,10 +10,12 @@ from argon2.profiles import CHEAPEST
 from widget_server.domain.sites import Site
 from widget_server.errors import Unavailable
 from widget_server.store.database import Database
+from widget_server.store.memberships import Memberships
 from widget_server.store.operators import Operators
 from widget_server.store.schedule import Schedules
 from widget_server.store.sites import Sites as StoredSites
 from widget_server.use_cases.passwords import Passwords
+from widget_server.use_cases.people import People
 from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.sites import Sites
 
@@ -64,6 +66,7 @@ class Office:
     clock: MovedClock
     scheduling: Scheduling
     sites: Sites
+    people: People
 
     async def found(self, key: str) -> Site:
         return await self.sites.create(key=key, name="The studio", zone="Europe/Berlin", currency="EUR")
@@ -84,6 +87,7 @@ async def open_office(folder: Path) -> Office:
     await database.migrate()
     stored, operators, schedules = StoredSites(database), Operators(database), Schedules(database)
     gate, clock = SmallGate(), MovedClock()
+    passwords = Passwords(PasswordHasher.from_parameters(CHEAPEST))
     scheduling = Scheduling(gate=gate, sites=stored, schedules=schedules)
     sites = Sites(
         sites=stored,
@@ -91,6 +95,9 @@ async def open_office(folder: Path) -> Office:
         schedules=schedules,
         scheduling=scheduling,
         clock=clock,
-        passwords=Passwords(PasswordHasher.from_parameters(CHEAPEST)),
+        passwords=passwords,
     )
-    return Office(database, stored, operators, schedules, gate, clock, scheduling, sites)
+    people = People(
+        memberships=Memberships(database), operators=operators, sites=sites, clock=clock, passwords=passwords
+    )
+    return Office(database, stored, operators, schedules, gate, clock, scheduling, sites, people)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.house import House, slot
 from tests.store.studio import YOGA
+from tests.use_cases.office import NETWORK, PASSWORD
 from widget_server.domain.audit_log import Deed
 from widget_server.domain.schedule import Opening, Schedule, SlotRule
 from widget_server.domain.sites import Site
@@ -21,7 +22,6 @@ from widget_server.store.operators import Operators
 from widget_server.use_cases.calendar import fingerprint_of
 from widget_server.use_cases.edits import Choice, Edited
 from widget_server.use_cases.scheduling import Look, Scheduling
-from widget_server.use_cases.sites import SignedIn
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ async def hired(house: House, key: str = "studio") -> str:
     if await Operators(house.parts.database).by_email(address) is None:
         sites = house.parts.use_cases.sites
         token = await sites.first_run_token(await house.site(key))
-        await sites.set_up(token, address, "seven quiet herons", network="192.0.2.0/24")
+        await sites.set_up(token, address, PASSWORD, network=NETWORK)
     return address
 
 
@@ -215,12 +215,12 @@ async def test_another_zone_moves_openings_and_nothing_that_is_taken(house: Hous
     await anna.hold((slot(), 2))
     await ben.hold((slot(number=1), 2))
     await ben.confirm()
-    operator = await Operators(house.parts.database).by_email(await hired(house))
-    assert operator is not None
     sites = house.parts.use_cases.sites
+    owner = await sites.signed_in(await sites.sign_in(await hired(house), PASSWORD, network=NETWORK))
+    assert owner is not None
     wanted = replace(await house.site(), zone=ZoneInfo("Asia/Kathmandu"))
 
-    await sites.change_settings(SignedIn(operator, session="", prolonged=False), wanted)
+    await sites.change_settings(owner, wanted)
     house.parts.use_cases.catalog.forget("studio")
 
     assert slot(number=2) not in await offered(house)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.use_cases.office import ANNA, NETWORK, PASSWORD, Office, open_office
+from widget_server.domain.operators import Role
 from widget_server.errors import IdConflict, InvalidRequest, NotFound, SignInNeeded, TooLate, TooManyTries
 from widget_server.use_cases.sites import SESSION_IDLE, SESSION_MAX, SETUP_LASTS, SignedIn
 
@@ -38,7 +39,7 @@ async def test_a_first_run_link_makes_an_operator_who_is_signed_in(office: Offic
 
     anna = await signed_in(office, session)
     assert anna.email == "anna@example.org"
-    assert await office.sites.sites_of(anna) == [site]
+    assert [(one.site_id, one.site_key, one.role) for one in anna.memberships] == [(site.id, "studio", Role.OWNER)]
     assert not await office.sites.needs_setup(site)
 
 
@@ -116,6 +117,44 @@ async def test_an_address_of_another_site_cannot_be_taken_over(office: Office) -
         await office.sites.set_up(token, ANNA, "nine loud herons", network=NETWORK)
     assert refused.value.details["field"] == "email"
     assert await office.sites.sign_in(ANNA, PASSWORD, network=NETWORK)
+
+
+async def test_who_signs_in_to_another_site_owns_both_with_the_password_they_have(office: Office) -> None:
+    before = await office.hire(await office.found("studio"))
+    token = await office.sites.first_run_token(await office.found("garden"))
+
+    session = await office.sites.set_up(token, ANNA, PASSWORD, network=NETWORK)
+
+    anna = await signed_in(office, session)
+    assert {(one.site_key, one.role) for one in anna.memberships} == {("studio", Role.OWNER), ("garden", Role.OWNER)}
+    assert await office.sites.signed_in(before) is not None, "nothing has happened to her password"
+    for key in ("studio", "garden"):
+        assert (await office.sites.open(anna, key))[0].key == key
+
+
+async def test_a_first_run_link_does_not_let_anybody_try_passwords_for_ever(office: Office) -> None:
+    await office.hire(await office.found("studio"))
+    token = await office.sites.first_run_token(await office.found("garden"))
+    for _ in range(5):
+        with pytest.raises(IdConflict):
+            await office.sites.set_up(token, ANNA, "nine loud herons", network=NETWORK)
+
+    with pytest.raises(TooManyTries):
+        await office.sites.set_up(token, ANNA, PASSWORD, network=NETWORK)
+
+
+async def test_who_makes_a_site_owns_it(office: Office) -> None:
+    session = await office.hire(await office.found("studio"))
+    anna = await signed_in(office, session)
+
+    made = await office.sites.create(key="garden", name="Garden", zone="UTC", currency="EUR", owner=anna)
+    with pytest.raises(IdConflict):
+        await office.sites.create(key="studio", name="Mine too", zone="UTC", currency="EUR", owner=anna)
+
+    anna = await signed_in(office, session)
+    assert [one.site_key for one in anna.memberships] == ["garden", "studio"], "by their names"
+    assert await office.sites.open(anna, "garden") == (made, await office.schedules.load(made.id))
+    assert not await office.sites.needs_setup(made)
 
 
 async def test_signing_in_takes_address_and_password(office: Office) -> None:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.use_cases.office import Office, open_office
 from widget_server.errors import Refusal
+from widget_server.use_cases.people import People
 from widget_server.use_cases.sites import Sites
 from widget_server.web.admin import refused_page, routes
 from widget_server.web.headers import SecurityHeaders
@@ -29,6 +30,7 @@ class RoomsOnly:
     """As much of the use cases as the admin rooms ask for."""
 
     sites: Sites
+    people: People
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ async def open_rooms(folder: Path, url: str = "http://localhost:8000", *more: Ba
     app = Starlette(
         routes=[*routes, *more], middleware=[Middleware(SecurityHeaders)], exception_handlers={Refusal: _refused}
     )
-    state = {"use_cases": RoomsOnly(office.sites), "base_url": url, "trusted_proxies": ()}
+    state = {"use_cases": RoomsOnly(office.sites, office.people), "base_url": url, "trusted_proxies": ()}
     stateful = _with_state(app, state)
     async with AsyncClient(transport=ASGITransport(app=stateful), base_url=url) as client:
         yield Rooms(office, client, stateful, url)

@@ -48,10 +48,14 @@ async def test_mistakes_in_the_first_run_form_keep_what_was_typed_but_never_the_
 async def test_an_address_that_signs_in_to_another_site_is_refused(rooms: Rooms) -> None:
     token = await rooms.office.sites.first_run_token(await rooms.office.found("garden"))
 
-    answer = await rooms.post("/admin/setup", {"token": token, **RIGHT})
+    answer = await rooms.post("/admin/setup", {"token": token, **RIGHT, "password": "nine loud herons"})
 
     assert answer.status_code == 422
     assert 'id="email-error"' in answer.text
+    assert path_of(await rooms.post("/admin/setup", {"token": token, **RIGHT})) == "/admin", "with the one she has"
+    home = await rooms.get("/admin")
+    assert "/admin/sites/garden" in home.text
+    assert "/admin/sites/studio" in home.text
 
 
 async def test_a_used_first_run_link_says_so(rooms: Rooms) -> None:

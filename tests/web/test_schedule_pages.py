@@ -371,7 +371,7 @@ async def test_a_shift_for_one_service_goes_with_it_and_is_not_for_all_others_th
     await let_anna_serve(desk)
     fields = fields_of(await desk.get(f"{HOME}/staff/anna")) | {"serves-talk": "on"}
     await desk.post(
-        f"{HOME}/staff/anna", fields | {f"w-{n}-only": "talk" for n in range(6)} | {"w-6-only": "talk yoga"}
+        f"{HOME}/staff/anna", fields | {f"w-{n}-only-talk": "on" for n in range(7)} | {"w-6-only-yoga": "on"}
     )
     assert len((await desk.schedule()).shifts) == 7
 
@@ -381,6 +381,31 @@ async def test_a_shift_for_one_service_goes_with_it_and_is_not_for_all_others_th
 
     assert path_of(answer) == f"{HOME}/staff/anna?saved=1"
     assert [(shift.weekday, shift.services) for shift in (await desk.schedule()).shifts] == [(6, frozenset({"yoga"}))]
+
+
+async def test_a_shift_is_not_for_what_its_member_has_never_served(desk: Desk) -> None:
+    fields = fields_of(await desk.get(f"{HOME}/staff/new")) | {"name": "Anna", "serves-yoga": "on"}
+    shift = {"w-0-day": "0", "w-0-starts": "08:00", "w-0-ends": "12:00", "w-0-only-talk": "on"}
+
+    answer = await desk.post(f"{HOME}/staff/new", fields | shift)
+
+    assert answer.status_code == 422
+    assert "They do not serve this: First talk." in text_of(answer)
+    assert fields_of(answer)["w-0-only-talk"] == "on"
+    assert (await desk.schedule()).staff == {}
+
+
+async def test_the_form_says_which_services_a_shift_is_for(desk: Desk) -> None:
+    fields = fields_of(await desk.get(f"{HOME}/staff/new")) | {"name": "Anna", "serves-yoga": "on", "serves-talk": "on"}
+    await desk.post(f"{HOME}/staff/new", fields | {"w-0-starts": "08:00", "w-0-ends": "12:00", "w-0-only-talk": "on"})
+
+    page = await desk.get(f"{HOME}/staff/anna")
+
+    assert "For First talk" in text_of(page)
+    assert "For all that they serve" in text_of(page)
+    assert [name for name in fields_of(page) if "only" in name] == ["w-0-only-talk"]
+    assert path_of(await desk.post(f"{HOME}/staff/anna", fields_of(page))) == f"{HOME}/staff/anna?saved=1"
+    assert [shift.services for shift in (await desk.schedule()).shifts] == [frozenset({"talk"})]
 
 
 async def test_a_day_off_asks_what_becomes_of_who_has_booked(desk: Desk) -> None:

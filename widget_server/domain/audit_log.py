@@ -26,6 +26,12 @@ class Deed(StrEnum):
     BLACKOUT_ADDED = "blackout_added"
     BLACKOUT_CHANGED = "blackout_changed"
     BLACKOUT_REMOVED = "blackout_removed"
+    SITE_MADE = "site_made"
+    PERSON_INVITED = "person_invited"
+    INVITATION_WITHDRAWN = "invitation_withdrawn"
+    INVITATION_ACCEPTED = "invitation_accepted"
+    ROLE_CHANGED = "role_changed"
+    ACCESS_TAKEN_AWAY = "access_taken_away"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class Site:
     epoch: int
     """Which filling of Redis this site is in; every rebuild raises it."""
     schedule_version: int
+    staff_enter_shifts: bool = False
+    """Whether those with the role of staff enter their own shifts and days off."""
 
     @property
     def hold_length(self) -> timedelta:

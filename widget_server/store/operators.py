@@ -9,7 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.domain.operators import Operator, SignIn
 from widget_server.errors import IdConflict
 from widget_server.store.database import Database, insert
-from widget_server.store.tables import OperatorRow, SignInRow, SiteRow, values
+from widget_server.store.memberships import put_owner, read_memberships
+from widget_server.store.tables import MembershipRow, OperatorRow, SignInRow, SiteRow, values
 
 
 class Operators:
@@ -23,8 +24,8 @@ class Operators:
         return None if row is None else _to_operator(row)
 
     async def any_of(self, site_id: int) -> bool:
-        """Whether the site has an operator yet."""
-        of_site = select(OperatorRow.id).where(col(OperatorRow.site_id) == site_id).limit(1)
+        """Whether anybody may enter the site yet."""
+        of_site = select(MembershipRow.id).where(col(MembershipRow.site_id) == site_id).limit(1)
         async with self._db.snapshot() as session:
             return (await session.exec(of_site)).first() is not None
 
@@ -40,10 +41,13 @@ class Operators:
         async with self._db.snapshot() as session:
             return (await session.exec(of_token)).one_or_none()
 
-    async def set_up(self, token_hash: str, *, email: str, password_hash: str, at: datetime) -> Operator | None:
-        """Use up a first-run link: a new operator, or a new password for one of the site. None if it works no longer.
+    async def set_up(
+        self, token_hash: str, *, email: str, password_hash: str, at: datetime, is_proven: bool = False
+    ) -> Operator | None:
+        """Use up a first-run link: a new owner of the site, or a new password for one. None if it works no longer.
 
-        Raises IdConflict, and leaves the link as it is, if the address signs in to another site.
+        Who is known by the password they have, as `is_proven` says, keeps it. Raises IdConflict, and leaves the link as
+        it is, for anybody else who has another site: a link of one must not open the others.
         """
         spent = (
             update(SiteRow)
@@ -55,7 +59,10 @@ class Operators:
             site_id: int | None = (await session.exec(spent)).scalar_one_or_none()
             if site_id is None:
                 return None
-            return await _put(session, site_id=site_id, email=email.lower(), password_hash=password_hash, at=at)
+            new = OperatorRow(email=email.lower(), password_hash=password_hash, created_at=at)
+            operator = await _put(session, new, site_id, is_proven=is_proven)
+            await put_owner(session, site_id, operator.id, at=at)
+            return operator
 
     async def set_password(self, operator_id: int, password_hash: str) -> None:
         """Also ends all sign-ins: whoever knew the old password is out."""
@@ -80,10 +87,11 @@ class Operators:
         )
         async with self._db.snapshot() as session:
             found = (await session.exec(of_token)).one_or_none()
-        if found is None:
-            return None
-        row, operator = found
-        return SignIn(_to_operator(operator), created_at=row.created_at, expires_at=row.expires_at)
+            if found is None:
+                return None
+            row, operator = found
+            memberships = await read_memberships(session, row.operator_id)
+        return SignIn(_to_operator(operator), row.created_at, row.expires_at, memberships)
 
     async def prolong(self, token_hash: str, *, until: datetime) -> None:
         """Does nothing for a sign-in that was revoked meanwhile."""
@@ -97,21 +105,24 @@ class Operators:
             await session.exec(delete(SignInRow).where(col(SignInRow.token_hash) == token_hash))
 
 
-async def _put(session: AsyncSession, *, site_id: int, email: str, password_hash: str, at: datetime) -> Operator:
-    row = OperatorRow(site_id=site_id, email=email, password_hash=password_hash, created_at=at)
-    put = insert(session, OperatorRow).values(values(row))
-    put = put.on_conflict_do_update(
-        index_elements=["email"],
-        set_={"password_hash": password_hash},
-        where=col(OperatorRow.site_id) == site_id,
-    )
-    row.id = (await session.exec(put.returning(col(OperatorRow.id)))).scalar_one_or_none()
-    if row.id is None:
-        raise IdConflict("This address already signs in to another site.", field="email")
-    await session.exec(delete(SignInRow).where(col(SignInRow.operator_id) == row.id))
-    return _to_operator(row)
+async def _put(session: AsyncSession, new: OperatorRow, site_id: int, *, is_proven: bool) -> Operator:
+    of_email = select(OperatorRow).where(col(OperatorRow.email) == new.email).with_for_update()
+    known = (await session.exec(of_email)).one_or_none()
+    if known is None:
+        put = insert(session, OperatorRow).values(values(new)).on_conflict_do_nothing(index_elements=["email"])
+        new.id = (await session.exec(put.returning(col(OperatorRow.id)))).scalar_one_or_none()
+        if new.id is None:
+            raise IdConflict("This address has just been used. Please try again.", field="email")
+        return _to_operator(new)
+    if not is_proven:
+        assert known.id is not None
+        if any(one.site_id != site_id for one in await read_memberships(session, known.id)):
+            raise IdConflict("This address signs in to another site: use the password it has there.", field="email")
+        known.password_hash = new.password_hash
+        await session.exec(delete(SignInRow).where(col(SignInRow.operator_id) == known.id))
+    return _to_operator(known)
 
 
 def _to_operator(row: OperatorRow) -> Operator:
     assert row.id is not None
-    return Operator(id=row.id, site_id=row.site_id, email=row.email, password_hash=row.password_hash)
+    return Operator(id=row.id, email=row.email, password_hash=row.password_hash)

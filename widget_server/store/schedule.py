@@ -111,6 +111,7 @@ async def put_settings(session: AsyncSession, site: Site) -> None:
             holds_on=site.holds_on,
             hold_minutes=site.hold_minutes,
             origins=list(site.origins),
+            staff_enter_shifts=site.staff_enter_shifts,
         )
     )
 

@@ -9,9 +9,12 @@ from sqlalchemy import case, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
 from widget_server.errors import HoldEnded, IdConflict, NotFound, StaleEpoch, StaleSchedule
+from widget_server.store.audit_log import put_entry
 from widget_server.store.database import Database, insert
+from widget_server.store.memberships import put_owner
 from widget_server.store.tables import SiteRow, values
 
 
@@ -59,8 +62,12 @@ class Sites:
         hold_minutes: int = 10,
         origins: Sequence[str] = (),
         partition: str = DEFAULT_PARTITION,
+        owner_id: int | None = None,
     ) -> Site:
-        """A new site in epoch 1 with an empty schedule of version 1. Raises IdConflict where the key is taken."""
+        """A new site in epoch 1 with an empty schedule of version 1. Raises IdConflict where the key is taken.
+
+        An operator who makes it becomes its owner.
+        """
         row = SiteRow(
             key=key,
             name=name,
@@ -78,8 +85,11 @@ class Sites:
         async with self._db.transaction() as session:
             new = insert(session, SiteRow).values(values(row)).on_conflict_do_nothing(index_elements=["key"])
             row.id = (await session.exec(new.returning(col(SiteRow.id)))).scalar_one_or_none()
-        if row.id is None:
-            raise IdConflict("There is already a site with this key.")
+            if row.id is None:
+                raise IdConflict("There is already a site with this key.", field="key")
+            if owner_id is not None:
+                await put_owner(session, row.id, owner_id, at=at)
+                put_entry(session, Entry(row.id, owner_id, Deed.SITE_MADE, at))
         return to_site(row)
 
     async def raise_epoch(self, site_id: int, *, above: int = 0, at: datetime | None = None) -> int:
@@ -149,4 +159,5 @@ def to_site(row: SiteRow) -> Site:
         partition=row.partition,
         epoch=row.epoch,
         schedule_version=row.schedule_version,
+        staff_enter_shifts=row.staff_enter_shifts,
     )

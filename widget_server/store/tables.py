@@ -77,6 +77,7 @@ class SiteRow(Table, table=True):
     setup_hash: str | None = Field(default=None, max_length=HASH_LENGTH, unique=True)
     """Of the secret in a first-run link, until somebody has become an operator with it."""
     setup_until: datetime | None = Field(default=None, sa_type=Instant)
+    staff_enter_shifts: bool = False
     created_at: datetime = Field(sa_type=Instant)
 
 
@@ -84,11 +85,49 @@ class OperatorRow(Table, table=True):
     __tablename__ = "operator"
 
     id: int | None = Field(default=None, primary_key=True)
-    site_id: int = Field(foreign_key="site.id", index=True)
     email: str = Field(max_length=320, unique=True)
-    """In lower case: one address signs in to one site."""
+    """In lower case: one address signs in once, to all its sites."""
     password_hash: str = Field(max_length=200)
     created_at: datetime = Field(sa_type=Instant)
+
+
+class MembershipRow(Table, table=True):
+    """Which operator may enter which site, and as what. Without one they may not."""
+
+    __tablename__ = "membership"
+    __table_args__ = (
+        UniqueConstraint("site_id", "operator_id"),
+        ForeignKeyConstraint(["site_id", "staff"], ["staff.site_id", "staff.key"]),
+        CheckConstraint("role IN ('owner', 'staff') AND (role = 'owner' OR staff IS NOT NULL)", name="role"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    operator_id: int = Field(foreign_key="operator.id", index=True)
+    role: str = Field(max_length=16)
+    staff: str | None = Field(default=None, max_length=64)
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class InvitationRow(Table, table=True):
+    """To become a member of a site, for one address; gone once it is accepted or withdrawn."""
+
+    __tablename__ = "invitation"
+    __table_args__ = (
+        UniqueConstraint("site_id", "email"),
+        ForeignKeyConstraint(["site_id", "staff"], ["staff.site_id", "staff.key"]),
+        CheckConstraint("role IN ('owner', 'staff') AND (role = 'owner' OR staff IS NOT NULL)", name="role"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    email: str = Field(max_length=320)
+    role: str = Field(max_length=16)
+    staff: str | None = Field(default=None, max_length=64)
+    sets_password: bool = False
+    token_hash: str = Field(max_length=HASH_LENGTH, unique=True)
+    created_at: datetime = Field(sa_type=Instant)
+    expires_at: datetime = Field(sa_type=Instant)
 
 
 class SignInRow(Table, table=True):

@@ -1,8 +1,9 @@
 """The calendar of a service: all its openings, and what is said of single slots, saved at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.schedule import Opening, Schedule, SlotRule
@@ -27,12 +28,13 @@ class Calendar:
         operator_id: int,
         seen: str,
         choice: Choice | None = None,
+        detail: Mapping[str, Any] | None = None,
     ) -> Edited:
         """These openings in place of all that the service had, and these rules in place of those of their slots.
 
         A slot with seats taken stays where it is. Where a new one would overlap it, that is told, and nothing is saved
         unless there is a choice; then the new one is left out. `seen` is the fingerprint of the calendar that was
-        shown: raises Changed if it is another by now. Raises InvalidRequest, NotFound.
+        shown: raises Changed if it is another by now. `detail` is for the audit log. Raises InvalidRequest, NotFound.
         """
         if len(openings) > OPENINGS_MAX:
             raise InvalidRequest(f"A service can have up to {OPENINGS_MAX} times.", field="page")
@@ -50,7 +52,7 @@ class Calendar:
             return replace(old, openings=(*others, *openings), slot_rules=kept)
 
         def log(at: datetime) -> Entry:
-            return Entry(site.id, operator_id, Deed.CALENDAR_CHANGED, at, service)
+            return Entry(site.id, operator_id, Deed.CALENDAR_CHANGED, at, service, detail or {})
 
         return await self._edits.save(site, make, log=log, services=[service], choice=choice)
 

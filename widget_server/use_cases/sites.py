@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import Clock
 from widget_server.domain.audit_log import Deed, Entry
-from widget_server.domain.operators import Operator
+from widget_server.domain.operators import Membership, Operator
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
 from widget_server.errors import InvalidRequest, NotFound, SignInNeeded, TooLate
@@ -45,10 +45,23 @@ class SignedIn:
     session: str
     prolonged: bool
     """Whether the session was just given more time, so that the cookie wants it too."""
+    memberships: tuple[Membership, ...] = ()
+    """Which sites they may enter, as of the beginning of this request."""
 
     @property
     def email(self) -> str:
         return self.operator.email
+
+    @property
+    def owns_a_site(self) -> bool:
+        return any(one.is_owner for one in self.memberships)
+
+    def membership(self, site_key: str) -> Membership:
+        """Raises NotFound, also for sites of others: who asks learns nothing."""
+        for one in self.memberships:
+            if one.site_key == site_key:
+                return one
+        raise _no_such_site()
 
 
 class Sites:
@@ -74,8 +87,13 @@ class Sites:
         self._passwords = passwords or Passwords()
         self._tries = Tries(clock)
 
-    async def create(self, *, key: str, name: str, zone: str, currency: str, locale: str = "en") -> Site:
-        """A new site that offers nothing yet. Raises InvalidRequest with `field`, IdConflict for a taken key."""
+    async def create(
+        self, *, key: str, name: str, zone: str, currency: str, locale: str = "en", owner: SignedIn | None = None
+    ) -> Site:
+        """A new site that offers nothing yet, and is its maker's.
+
+        Raises InvalidRequest, and IdConflict for a taken key, each with `field`.
+        """
         if not is_key(key):
             raise InvalidRequest("Use a-z, 0-9 and hyphens for the site key.", field="key")
         if zone not in available_timezones():
@@ -90,6 +108,7 @@ class Sites:
             locale=locale,
             at=self._clock.now(),
             partition=await self._least_used(),
+            owner_id=owner.operator.id if owner else None,
         )
 
     async def first_run_token(self, site: Site) -> str:
@@ -113,15 +132,17 @@ class Sites:
         now = self._clock.now()
         if await self._operators.setup_of(hash_secret(token), now) is None:
             raise _link_is_over()
-        address = _address(email)
-        _may_be_password(password)
+        address = address_of(email)
+        is_proven = await self._is_known_by(address, password, network)
+        if not is_proven:
+            check_password(password)
         password_hash = await self._passwords.hash(password)
         operator = await self._operators.set_up(
-            hash_secret(token), email=address, password_hash=password_hash, at=self._clock.now()
+            hash_secret(token), email=address, password_hash=password_hash, at=self._clock.now(), is_proven=is_proven
         )
         if operator is None:
             raise _link_is_over()
-        return await self._begin_session(operator)
+        return await self.begin_session(operator.id)
 
     async def sign_in(self, email: str, password: str, *, network: str) -> str:
         """The secret of a new session. It takes as long for an unknown address as for a known one.
@@ -129,14 +150,14 @@ class Sites:
         Raises SignInNeeded without saying which of the two was wrong, TooManyTries.
         """
         address = _address_or_anything(email)
-        of_address = f"address {hash_secret(address)} {network}"
+        of_address = _tries_of(address, network)
         self._tries.spend([(of_address, _TRIES_OF_ADDRESS_MAX), (f"network {network}", _TRIES_OF_NETWORK_MAX)])
         operator = await self._operators.by_email(address)
         if not await self._passwords.matches(password, operator.password_hash if operator else None):
             raise SignInNeeded("E-mail or password is not right.")
         assert operator is not None, "nobody's password never matches"
         self._tries.forget(of_address)
-        return await self._begin_session(operator)
+        return await self.begin_session(operator.id)
 
     async def signed_in(self, session: str) -> SignedIn | None:
         """Whose session this is. Using a session prolongs it."""
@@ -148,7 +169,7 @@ class Sites:
         prolonged = until - found.expires_at > _PROLONG_AFTER
         if prolonged:
             await self._operators.prolong(hash_secret(session), until=until)
-        return SignedIn(found.operator, session, prolonged)
+        return SignedIn(found.operator, session, prolonged, found.memberships)
 
     async def sign_out(self, session: str) -> None:
         """A second call changes nothing."""
@@ -165,20 +186,28 @@ class Sites:
         if not await self._passwords.matches(present, operator.password_hash):
             raise SignInNeeded("This is not your current password.", field="current")
         self._tries.forget(of_operator)
-        _may_be_password(wanted)
+        check_password(wanted)
         await self._operators.set_password(operator.id, await self._passwords.hash(wanted))
-        return await self._begin_session(operator)
+        return await self.begin_session(operator.id)
 
-    async def sites_of(self, signed_in: SignedIn) -> list[Site]:
-        site = await self._sites.by_id(signed_in.operator.site_id)
-        return [] if site is None else [site]
+    async def begin_session(self, operator_id: int) -> str:
+        """For who has shown that they are it. Returns the secret of a new session."""
+        session, now = new_id(), self._clock.now()
+        await self._operators.sign_in(operator_id, hash_secret(session), at=now, until=now + SESSION_IDLE)
+        return session
 
     async def open(self, signed_in: SignedIn, site_key: str) -> tuple[Site, Schedule]:
-        """A site of this operator and what it offers, fresh from SQL. Raises NotFound, also for sites of others."""
-        site, schedule = await self._schedules.load_with_site(signed_in.operator.site_id)
-        if site.key != site_key:
-            raise NotFound("You have no site of this name.")
-        return site, schedule
+        """A site that this operator owns and what it offers, fresh from SQL.
+
+        Raises NotFound, also for sites of others, and for one at which they have another role.
+        """
+        if not signed_in.membership(site_key).is_owner:
+            raise _no_such_site()
+        return await self.enter(signed_in, site_key)
+
+    async def enter(self, signed_in: SignedIn, site_key: str) -> tuple[Site, Schedule]:
+        """Likewise whatever their role is: only for pages that look at it."""
+        return await self._schedules.load_with_site(signed_in.membership(site_key).site_id)
 
     async def read(self, site: Site) -> tuple[Site, Schedule]:
         """As it is by now, fresh from SQL. Raises NotFound."""
@@ -217,15 +246,29 @@ class Sites:
         used = await self._sites.partitions()
         return min(self._partitions, key=lambda partition: used.get(partition, 0))
 
-    async def _begin_session(self, operator: Operator) -> str:
-        session, now = new_id(), self._clock.now()
-        await self._operators.sign_in(operator.id, hash_secret(session), at=now, until=now + SESSION_IDLE)
-        return session
+    async def _is_known_by(self, address: str, password: str, network: str) -> bool:
+        """Whether somebody signs in with both already. Raises TooManyTries."""
+        operator = await self._operators.by_email(address)
+        if operator is None:
+            return False
+        self._tries.spend([(_tries_of(address, network), _TRIES_OF_ADDRESS_MAX)])
+        return await self._passwords.matches(password, operator.password_hash)
 
 
 def _changed(operator: Operator, before: Site, after: Site, *, at: datetime) -> Entry:
     """Each setting that is another now, as it was and as it is."""
-    settings = ("name", "zone", "currency", "locale", "accent", "theme", "holds_on", "hold_minutes", "origins")
+    settings = (
+        "name",
+        "zone",
+        "currency",
+        "locale",
+        "accent",
+        "theme",
+        "holds_on",
+        "hold_minutes",
+        "origins",
+        "staff_enter_shifts",
+    )
     pairs = {name: (getattr(before, name), getattr(after, name)) for name in settings}
     detail = {name: [_plain(was), _plain(now)] for name, (was, now) in pairs.items() if was != now}
     return Entry(before.id, operator.id, Deed.SETTINGS_CHANGED, at, detail=detail)
@@ -241,7 +284,8 @@ def _end_of_session(*, began_at: datetime, now: datetime) -> datetime:
     return min(now + SESSION_IDLE, began_at + SESSION_MAX)
 
 
-def _address(email: str) -> str:
+def address_of(email: str) -> str:
+    """In the form in which it is kept. Raises InvalidRequest with `field`."""
     try:
         found = validate_email(email, check_deliverability=False)
     except EmailNotValidError as error:
@@ -252,16 +296,25 @@ def _address(email: str) -> str:
 def _address_or_anything(email: str) -> str:
     """An address in the form in which it is kept; for anything else no hint that it could not be one."""
     try:
-        return _address(email)
+        return address_of(email)
     except InvalidRequest:
         return email.lower()[:_EMAIL_LENGTH_MAX]
 
 
-def _may_be_password(password: str) -> None:
+def check_password(password: str) -> None:
+    """Raises InvalidRequest with `field`."""
     try:
         may_be_password(password)
     except InvalidRequest as refusal:
         raise InvalidRequest(refusal.message, field="password") from refusal
+
+
+def _tries_of(address: str, network: str) -> str:
+    return f"address {hash_secret(address)} {network}"
+
+
+def _no_such_site() -> NotFound:
+    return NotFound("You have no site of this name.")
 
 
 def _link_is_over() -> TooLate:

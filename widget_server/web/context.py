@@ -16,6 +16,7 @@ from widget_server.use_cases.freezing import Freezing
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
+from widget_server.use_cases.people import People
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.reliability import Reliability
@@ -36,6 +37,7 @@ class UseCases:
     reconciliation: Reconciliation
     scheduling: Scheduling
     sites: Sites
+    people: People
     edits: Edits
     services: Services
     calendar: Calendar

@@ -4,6 +4,7 @@ import hmac
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 
 from widget_server.errors import CrossSite, InvalidRequest
@@ -14,6 +15,8 @@ FORM_BYTES_MAX = 32_768
 _FIELDS_MAX = 40
 TABLE_BYTES_MAX, TABLE_FIELDS_MAX = 524_288, 8_000
 """Of forms with many rows: a week of slots of five minutes, each with its seats."""
+UPLOAD_BYTES_MAX = 16_777_216
+"""Of forms with a file. Far more than such a file may have: whoever chooses too large a one is told so on the page."""
 _TOKEN_FIELD = "form_token"  # noqa: S105  the name of a field, not a secret
 _SENT_FROM_ELSEWHERE = "This form was sent from another page. Go back, load the page again and send it once more."
 
@@ -24,6 +27,8 @@ class Form:
 
     values: dict[str, str]
     errors: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Those that were chosen, without empty ones."""
 
     def text(self, name: str) -> str:
         return self.values.get(name, "").strip()
@@ -36,20 +41,27 @@ class Form:
         self.errors.setdefault(name, why)
 
 
-async def read_form(request: Request, *, fields_max: int = _FIELDS_MAX) -> Form:
+async def read_form(request: Request, *, fields_max: int = _FIELDS_MAX, with_file: bool = False) -> Form:
     """Raises CrossSite for a form that did not come from one of our own pages, InvalidRequest for one cut off."""
     _must_be_our_own(request)
+    part_bytes_max = UPLOAD_BYTES_MAX if with_file else FORM_BYTES_MAX
     try:
-        async with request.form(max_files=0, max_fields=fields_max, max_part_size=FORM_BYTES_MAX) as sent:
+        async with request.form(max_files=int(with_file), max_fields=fields_max, max_part_size=part_bytes_max) as sent:
             texts = {name: value for name, value in sent.items() if isinstance(value, str)}
+            files = {name: await value.read() for name, value in sent.items() if isinstance(value, UploadFile)}
     except ClientDisconnect as gone:
         raise InvalidRequest("The form was cut off.") from gone
-    return Form({name: value.replace("\r\n", "\n") for name, value in texts.items()})
+    return Form(
+        {name: value.replace("\r\n", "\n") for name, value in texts.items()},
+        files={name: content for name, content in files.items() if content},
+    )
 
 
-async def read_form_of(request: Request, session: str, *, fields_max: int = _FIELDS_MAX) -> Form:
+async def read_form_of(
+    request: Request, session: str, *, fields_max: int = _FIELDS_MAX, with_file: bool = False
+) -> Form:
     """As `read_form`, and the form must carry the token of this very session."""
-    form = await read_form(request, fields_max=fields_max)
+    form = await read_form(request, fields_max=fields_max, with_file=with_file)
     if not hmac.compare_digest(form.secret(_TOKEN_FIELD).encode(), form_token(session).encode()):
         raise CrossSite(_SENT_FROM_ELSEWHERE)
     return form

@@ -19,10 +19,9 @@ _NEXT_SHOWN = 5
 
 
 async def show_home(request: Request, signed_in: SignedIn) -> Response:
-    sites = await use_cases(request).sites.sites_of(signed_in)
-    if len(sites) == 1:
-        return go(f"{HOME}/sites/{sites[0].key}")
-    return page(request, "home", signed_in, sites=sites)
+    if len(signed_in.memberships) == 1:
+        return go(f"{HOME}/sites/{signed_in.memberships[0].site_key}")
+    return page(request, "home", signed_in)
 
 
 async def show_today(request: Request, at: AtSite) -> Response:

@@ -1,7 +1,7 @@
 """The only place that turns a staff member with shifts and days off into a form, and back."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, time
 
@@ -59,7 +59,35 @@ def read_member(form: Form, schedule: Schedule, present: StaffMember) -> Wanted:
         services=frozenset(key for key in schedule.services if form.text(f"serves-{key}") == "on"),
         is_active=form.text("is_active") == "on",
     )
-    return Wanted(member, [*_weekly(form, member), *_dated(form, member)], _days_off(form))
+    wanted = _Wanted(form, schedule, present, member)
+    return Wanted(member, [*_weekly(wanted), *_dated(wanted)], _days_off(form))
+
+
+def named_in(form: Form, prefix: str, services: Iterable[str]) -> list[str]:
+    """Those of these services that a row of the form is for; none: for all."""
+    return [service for service in services if form.text(f"{prefix}-only-{service}") == "on"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What rows of shifts are read by: the form, and the member as they were and as they are to be."""
+
+    form: Form
+    schedule: Schedule
+    present: StaffMember
+    member: StaffMember
+
+    def services_in(self, row: Row) -> frozenset[str] | None:
+        """Of those that a shift is for, what the member still serves; None where that is nothing.
+
+        Without any services it would be for all of them: so a shift goes with the last service that it was for.
+        """
+        named = frozenset(named_in(self.form, row.prefix, self.schedule.services))
+        if never := sorted(named - self.member.services - self.present.services):
+            names = ", ".join(self.schedule.services[key].name for key in never)
+            row.refuse(f"They do not serve this: {names}. Tick it above, or not here.")
+        services = named & self.member.services
+        return services if services or not named else None
 
 
 def _put(form: Form, prefix: str, day: str, shift: Shift) -> None:
@@ -67,8 +95,7 @@ def _put(form: Form, prefix: str, day: str, shift: Shift) -> None:
         f"{prefix}-day": day,
         f"{prefix}-starts": f"{shift.starts:%H:%M}",
         f"{prefix}-ends": f"{shift.ends:%H:%M}",
-        f"{prefix}-only": " ".join(sorted(shift.services)),
-    }
+    } | {f"{prefix}-only-{service}": "on" for service in shift.services}
 
 
 def _email(form: Form) -> str | None:
@@ -82,22 +109,23 @@ def _email(form: Form) -> str | None:
         return None
 
 
-def _weekly(form: Form, member: StaffMember) -> Iterable[Shift]:
+def _weekly(wanted: _Wanted) -> Iterable[Shift]:
     by_day: defaultdict[str, list[tuple[Row, time, time]]] = defaultdict(list)
-    for row in rows_of(form, "w"):
+    for row in rows_of(wanted.form, "w"):
         if row.text("day") not in set("0123456"):
             row.refuse("Choose a weekday.", "day")
         elif (span := row.span()) is not None:
             by_day[row.text("day")].append((row, *span))
     for day, rows in sorted(by_day.items()):
         refuse_overlaps(rows)
-        for services, starts, ends in _served(rows, member):
-            yield Shift(member.key, starts, ends, weekday=int(day), services=services)
+        for row, starts, ends in rows:
+            if (services := wanted.services_in(row)) is not None:
+                yield Shift(wanted.member.key, starts, ends, weekday=int(day), services=services)
 
 
-def _dated(form: Form, member: StaffMember) -> Iterable[Shift]:
+def _dated(wanted: _Wanted) -> Iterable[Shift]:
     by_day: defaultdict[date, list[tuple[Row, time, time]]] = defaultdict(list)
-    for row in rows_of(form, "d"):
+    for row in rows_of(wanted.form, "d"):
         day = parse_day(row.text("day"))
         if day is None:
             row.refuse("Choose a date.", "day")
@@ -105,20 +133,9 @@ def _dated(form: Form, member: StaffMember) -> Iterable[Shift]:
             by_day[day].append((row, *span))
     for day, rows in sorted(by_day.items()):
         refuse_overlaps(rows)
-        for services, starts, ends in _served(rows, member):
-            yield Shift(member.key, starts, ends, day=day, services=services)
-
-
-def _served(rows: Iterable[tuple[Row, time, time]], member: StaffMember) -> Iterator[tuple[frozenset[str], time, time]]:
-    """A shift may be for some services only; what the member does not serve any more is left out.
-
-    One of which nothing is left goes: without any services it would be for all of them.
-    """
-    for row, starts, ends in rows:
-        only = frozenset(row.text("only").split())
-        services = only & member.services
-        if services or not only:
-            yield services, starts, ends
+        for row, starts, ends in rows:
+            if (services := wanted.services_in(row)) is not None:
+                yield Shift(wanted.member.key, starts, ends, day=day, services=services)
 
 
 def _days_off(form: Form) -> list[date]:

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from widget_server.use_cases.sites import SignedIn
-from widget_server.web.admin import blackouts, calendar, services, staff, start
-from widget_server.web.admin.session import signed_in_only
-from widget_server.web.forms import FORM_BYTES_MAX, TABLE_BYTES_MAX
+from widget_server.web.admin import blackouts, calendar, exports, imports, services, staff, start
+from widget_server.web.admin.session import SitePage, at_site, signed_in_only
+from widget_server.web.forms import FORM_BYTES_MAX, TABLE_BYTES_MAX, UPLOAD_BYTES_MAX
 
 SITE = "/admin/sites/{site}"
 
@@ -24,6 +24,10 @@ def _sent(path: str, page: Page, bytes_max: int = FORM_BYTES_MAX) -> Route:
     return Route(f"{SITE}{path}", signed_in_only(page), methods=["POST"], max_body_size=bytes_max)
 
 
+def _at_site(path: str, page: SitePage) -> Route:
+    return Route(f"{SITE}{path}", at_site(page))
+
+
 routes = [
     _shown("/start", start.show_start),
     _shown("/services", services.show_services),
@@ -33,6 +37,12 @@ routes = [
     _sent("/services/{service}", services.save),
     _shown("/services/{service}/calendar", calendar.show_calendar),
     _sent("/services/{service}/calendar", calendar.update, TABLE_BYTES_MAX),
+    _shown("/services/{service}/import", imports.show_import),
+    _sent("/services/{service}/import", imports.import_slots, UPLOAD_BYTES_MAX),
+    _at_site("/services/{service}/import/template.csv", exports.show_template),
+    _at_site("/services/{service}/export", exports.show_export),
+    _at_site("/services/{service}/slots.csv", exports.export_csv),
+    _at_site("/services/{service}/slots.ics", exports.export_ics),
     _shown("/staff", staff.show_staff),
     _shown("/staff/new", staff.show_new),
     _sent("/staff/new", staff.add, TABLE_BYTES_MAX),

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from widget_server.domain.operators import Membership
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.errors import SignInNeeded
@@ -30,6 +31,7 @@ class AtSite:
     signed_in: SignedIn
     site: Site
     schedule: Schedule
+    membership: Membership
 
     @property
     def path(self) -> str:
@@ -40,12 +42,16 @@ class AtSite:
 SitePage = Callable[[Request, AtSite], Awaitable[Response]]
 
 
-def at_site(page: SitePage) -> Callable[[Request], Awaitable[Response]]:
-    """For pages of one site. Raises NotFound also for a site of others: who asks learns nothing."""
+def at_site(page: SitePage, *, for_staff: bool = False) -> Callable[[Request], Awaitable[Response]]:
+    """For pages of one site: its owners', and those of the role of staff only where the page says so.
+
+    Raises NotFound also for a site of others: who asks learns nothing.
+    """
 
     async def opened(request: Request, signed_in: SignedIn) -> Response:
-        site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-        return await page(request, AtSite(signed_in, site, schedule))
+        sites, key = use_cases(request).sites, request.path_params["site"]
+        site, schedule = await (sites.enter if for_staff else sites.open)(signed_in, key)
+        return await page(request, AtSite(signed_in, site, schedule, signed_in.membership(key)))
 
     return signed_in_only(opened)
 

@@ -12,7 +12,7 @@ from widget_server.use_cases.edits import Edited, by_shift
 from widget_server.use_cases.sites import SignedIn
 from widget_server.use_cases.staffing import fingerprint_of
 from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
-from widget_server.web.admin.member_form import BLANK_ROWS, Wanted, form_of, read_member
+from widget_server.web.admin.member_form import BLANK_ROWS, Wanted, form_of, named_in, read_member
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.times import WEEKDAYS, numbers_of
 from widget_server.web.context import use_cases
@@ -137,6 +137,8 @@ def _show(
         impact=impact,
         saved=request.query_params.get("saved") == "1" and request.method == "GET",
         services=schedule.services.values(),
+        named_in=lambda prefix: [schedule.services[key] for key in named_in(form, prefix, schedule.services)],
+        is_new=not member.key,
         weekdays=WEEKDAYS,
         weekly=_with_blanks(form, "w", 5 if not member.key else BLANK_ROWS),
         dated=_with_blanks(form, "d", BLANK_ROWS),
