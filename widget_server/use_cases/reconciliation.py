@@ -129,7 +129,7 @@ class Reconciliation:
         A widget may have read what has been lost since, and only a new epoch says that it counts no more. One loss is
         one epoch, whoever is first, so it does no harm where a worker is only late.
         """
-        await _forever("stand_in", lambda: self._stand_in(partition))
+        await forever("stand_in", lambda: self._stand_in(partition))
 
     def has_to_stand_in(self, partition: str) -> bool:
         """Whether `stand_in` has something before it."""
