@@ -10,11 +10,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.claims import Assignment
+from widget_server.domain.move_requests import MoveState
 from widget_server.domain.orders import Move, Order, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import Changed, NotFound, TooLate
 from widget_server.store import meetings
 from widget_server.store.assignments import assign, free
+from widget_server.store.move_requests import end_requests
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_RESCHEDULED, tell_engine
 from widget_server.store.outcomes import decide
@@ -43,6 +45,8 @@ class Rescheduling:
     """When it began, before the hold was pinned."""
     assignments: tuple[Assignment, ...] = ()
     """Who was claimed with the new seats, where their slots need somebody."""
+    only_as_asked: frozenset[Slot] = frozenset()
+    """What may be left by now only because the customer is asked to: it moves only while they still are."""
 
     def __post_init__(self) -> None:
         assert self.moves
@@ -72,6 +76,7 @@ async def write_rescheduling(session: AsyncSession, wanted: Rescheduling) -> Ord
     )
     standing = await _lock_bookings(session, wanted)
     must_stand_as_seen(standing, wanted)
+    await end_requests_of(session, wanted, standing)
     await _move(session, wanted, {booking.slot: booking for booking in standing})
     tell_engine(session, BOOKING_RESCHEDULED, wanted.site_id, hold_id, fence=fence, at=wanted.at)
     found = await read_order(session, wanted.site_id, wanted.order_id)
@@ -101,10 +106,20 @@ def _standing(row: BookingRow, slot: str) -> _Standing:
 
 def must_stand_as_seen(standing: Sequence[_Standing], wanted: Rescheduling) -> None:
     """What was worked out for other bookings than these must not happen to them."""
-    if any(booking.state is not BookingState.CONFIRMED for booking in standing):
+    leaves = {move.leaves for move in wanted.moves}
+    if any(booking.state is not BookingState.CONFIRMED for booking in standing if booking.slot in leaves):
         raise TooLate("This booking was cancelled and can no longer be moved.")
     if tuple(booking.slot for booking in standing) != wanted.seen:
         raise Changed("This booking was moved meanwhile: read it again.")
+
+
+async def end_requests_of(session: AsyncSession, wanted: Rescheduling, standing: Sequence[_Standing]) -> None:
+    """Whoever was asked for another time has chosen one. An operator may have withdrawn meanwhile: raises TooLate."""
+    leaves = {move.leaves for move in wanted.moves}
+    moving = {booking.id: booking.slot for booking in standing if booking.slot in leaves}
+    asked = await end_requests(session, moving, MoveState.MOVED, wanted.at)
+    if wanted.only_as_asked - {moving[booking_id] for booking_id in asked}:
+        raise TooLate("You are not asked to move this booking any more, and it is too late to move it otherwise.")
 
 
 async def _move(session: AsyncSession, wanted: Rescheduling, standing: dict[Slot, _Standing]) -> None:

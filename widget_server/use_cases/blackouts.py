@@ -5,10 +5,11 @@ from datetime import datetime
 
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.blackouts import Blackout
+from widget_server.domain.impact import Chosen
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound
-from widget_server.use_cases.edits import Choice, Edited, Edits, by_shift, fingerprint
+from widget_server.use_cases.edits import Edited, Edits, by_shift, fingerprint
 
 BLACKOUTS_MAX = 500
 
@@ -25,8 +26,7 @@ class Blackouts:
         operator_id: int,
         shown: Schedule,
         seen: str = "",
-        choice: Choice | None = None,
-        bookings_seen: str = "",
+        choice: Chosen | None = None,
     ) -> Edited:
         """A new blackout, or what the one of this id is from now on.
 
@@ -49,7 +49,7 @@ class Blackouts:
             deed = Deed.BLACKOUT_ADDED if wanted.id is None else Deed.BLACKOUT_CHANGED
             return Entry(site.id, operator_id, deed, at, str(wanted.id or ""), {"first_day": str(wanted.first_day)})
 
-        return await self._edits.save(site, make, log=log, services=touched, choice=choice, bookings_seen=bookings_seen)
+        return await self._edits.save(site, make, log=log, services=touched, choice=choice)
 
     async def remove(self, site: Site, blackout_id: int, *, operator_id: int) -> None:
         """Again: nothing more happens."""

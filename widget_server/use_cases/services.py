@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from widget_server.domain.audit_log import Deed, Entry
+from widget_server.domain.impact import Chosen
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound
-from widget_server.use_cases.edits import Choice, Edited, Edits, fingerprint
+from widget_server.use_cases.edits import Edited, Edits, fingerprint
 
 SERVICES_MAX = 200
 _KEY_LENGTH_MAX = 48
@@ -44,8 +45,7 @@ class Services:
         *,
         operator_id: int,
         seen: str,
-        choice: Choice | None = None,
-        bookings_seen: str = "",
+        choice: Chosen | None = None,
     ) -> Edited:
         """What a service is from now on. `seen` is the fingerprint of what it was when its form was shown.
 
@@ -63,9 +63,7 @@ class Services:
         def log(at: datetime) -> Entry:
             return Entry(site.id, operator_id, Deed.SERVICE_CHANGED, at, wanted.key)
 
-        return await self._edits.save(
-            site, make, log=log, services=[wanted.key], choice=choice, bookings_seen=bookings_seen
-        )
+        return await self._edits.save(site, make, log=log, services=[wanted.key], choice=choice)
 
 
 def must_be_served(schedule: Schedule, service: Service) -> None:

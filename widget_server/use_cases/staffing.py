@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from widget_server.domain.audit_log import Deed, Entry
+from widget_server.domain.impact import Chosen
 from widget_server.domain.schedule import DayOff, Schedule, Shift, StaffMember
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound
-from widget_server.use_cases.edits import Choice, Edited, Edits, by_shift, fingerprint
+from widget_server.use_cases.edits import Edited, Edits, by_shift, fingerprint
 from widget_server.use_cases.services import free_key
 
 MEMBERS_MAX = 500
@@ -57,8 +58,7 @@ class Staffing:
         operator_id: int,
         services: Sequence[str],
         seen: str,
-        choice: Choice | None = None,
-        bookings_seen: str = "",
+        choice: Chosen | None = None,
     ) -> Edited:
         """What a staff member is from now on, with all their shifts and days off.
 
@@ -76,9 +76,7 @@ class Staffing:
         def log(at: datetime) -> Entry:
             return Entry(site.id, operator_id, Deed.STAFF_CHANGED, at, wanted.key)
 
-        return await self._edits.save(
-            site, make, log=log, services=services, choice=choice, bookings_seen=bookings_seen
-        )
+        return await self._edits.save(site, make, log=log, services=services, choice=choice)
 
 
 def fingerprint_of(schedule: Schedule, staff: str) -> str:

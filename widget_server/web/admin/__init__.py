@@ -58,6 +58,7 @@ routes = [
     _shown("/attendees", meetings.list_attendees),
     _shown("/attendees.csv", meetings.export_attendees),
     _sent("/orders/{order}/bookings/{booking:int}/cancellation", bookings.cancel_booking),
+    _sent("/orders/{order}/bookings/{booking:int}/withdrawal", bookings.withdraw_move_request),
     _shown("/live", live.show_live),
     _shown("/live/holds", live.show_live_holds),
     _sent("/live/{hold}/extension", live.extend_hold),

@@ -98,7 +98,6 @@ async def _save(
             services=sorted(by_shift(schedule)),
             seen=form.text("seen"),
             choice=chosen(form),
-            bookings_seen=form.text("bookings_seen"),
         )
     except Changed:
         form.refuse("page", "Somebody saved other details meanwhile. Here are yours: check them and save once more.")
