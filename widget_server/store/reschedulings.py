@@ -1,7 +1,7 @@
 """The only place where bookings move: new seats are taken and old ones given back in one transaction."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import update
@@ -22,6 +22,7 @@ from widget_server.store.outbox import BOOKING_RESCHEDULED, tell_engine
 from widget_server.store.outcomes import decide
 from widget_server.store.sites import lock_site_as_of
 from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, ReschedulingRow
+from widget_server.store.telling import tell_moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Rescheduling:
     """Follows from the order's secret: whoever was told no under it cannot succeed."""
     at: datetime
     """When it began, before the hold was pinned."""
+    remind_hours: Mapping[str, int] = field(default_factory=dict)
+    """Service -> so long before its start its customers are reminded; others are not."""
     assignments: tuple[Assignment, ...] = ()
     """Who was claimed with the new seats, where their slots need somebody."""
     only_as_asked: frozenset[Slot] = frozenset()
@@ -137,6 +140,16 @@ async def _move(session: AsyncSession, wanted: Rescheduling, standing: dict[Slot
     await free(session, bookings.values(), wanted.at)
     offered = {move.offered.slot: move.offered for move in wanted.moves}
     await assign(session, wanted.site_id, wanted.assignments, offered, bookings)
+    await tell_moved(
+        session,
+        wanted.site_id,
+        wanted.order_id,
+        bookings,
+        wanted.at,
+        hold_id=wanted.hold_id,
+        left={standing[move.leaves].id: move.leaves for move in wanted.moves},
+        remind_hours=wanted.remind_hours,
+    )
 
 
 async def _repoint(session: AsyncSession, wanted: Rescheduling, booking: _Standing, meeting_id: int) -> None:

@@ -228,6 +228,7 @@ class Bookings(Rescheduling):
             at=began_at,
             entry=wanted.entry,
             assignments=pin.assignments,
+            remind_hours=listing.schedule.remind_hours,
         )
 
     def _may_hold(self, listing: Listing, lines: Sequence[Line]) -> list[OfferedSlot]:

@@ -118,6 +118,7 @@ def _record(listing: Listing, ref: OrderRef, wanted: WantedReschedule, plan: _Pl
         digest=_digest(ref, wanted),
         owner=_secret_hash(ref),
         at=plan.began_at,
+        remind_hours=listing.schedule.remind_hours,
         assignments=pin.assignments,
         only_as_asked=plan.only_as_asked,
     )
