@@ -97,7 +97,7 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> None:
 def _worker(settings: Settings, _options: argparse.Namespace) -> None:
     async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
         print("Working", flush=True)
-        await work(redis, parts.in_each_partition(parts.use_cases.reconciliation.run))
+        await work(redis, parts.work())
 
     _run(settings, run)
 
@@ -109,8 +109,7 @@ def _demo(settings: Settings, _options: argparse.Namespace) -> None:
             site = await demo.ensure_sample_site(parts)
             is_new = await parts.use_cases.sites.needs_setup(site)
             print(demo.welcome(settings, await _sign_in_link(parts, site) if is_new else None), flush=True)
-            worker = parts.in_each_partition(parts.use_cases.reconciliation.run)
-            await serve(demo.with_host_page(application(parts), settings), sockets, parts.hub, redis, worker)
+            await serve(demo.with_host_page(application(parts), settings), sockets, parts.hub, redis, parts.work())
 
         print("Getting everything ready ...", flush=True)
         _run(settings, run, migrating=True)

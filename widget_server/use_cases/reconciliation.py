@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -25,6 +25,7 @@ from widget_server.store.sites import Sites
 from widget_server.use_cases.auditing import LOOK_AGAIN_AFTER, Auditing
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.delivery import Delivery
+from widget_server.use_cases.forever import forever
 from widget_server.use_cases.rebuilding import Rebuilding
 from widget_server.use_cases.rounds import ROUND_LENGTH, Rounds
 
@@ -37,7 +38,6 @@ PINS_WAITING_MAX = 1_000
 WORKERS_FIRST_S = (2.0, 3.0)
 """Between these two: so long does a web process leave a loss to the workers, who look after it at once."""
 _LOOK_EVERY_S = 1.0
-_FAILED_PAUSE_S = 1.0
 
 _log = structlog.get_logger()
 
@@ -109,14 +109,14 @@ class Reconciliation:
     async def run(self, partition: str) -> None:
         """All a worker does, until cancelled. Any number of workers may run: everything here may be done twice."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_forever("fill", lambda: self._fill_or_wait(partition)))
-            tasks.create_task(_forever("sweep", lambda: self._sweep(partition)))
-            tasks.create_task(_forever("resolve", self._resolve_next))
-            tasks.create_task(_forever("deliver", self._deliver_or_wait))
-            tasks.create_task(_forever("watch", lambda: self._watch_for_losses(partition)))
-            tasks.create_task(_forever("audit", lambda: self._go_round(partition)))
-            tasks.create_task(_forever("clock", lambda: self._watch_clock(partition)))
-            tasks.create_task(_forever("prune", lambda: self._prune_or_wait(partition)))
+            tasks.create_task(forever("fill", lambda: self._fill_or_wait(partition)))
+            tasks.create_task(forever("sweep", lambda: self._sweep(partition)))
+            tasks.create_task(forever("resolve", self._resolve_next))
+            tasks.create_task(forever("deliver", self._deliver_or_wait))
+            tasks.create_task(forever("watch", lambda: self._watch_for_losses(partition)))
+            tasks.create_task(forever("audit", lambda: self._go_round(partition)))
+            tasks.create_task(forever("clock", lambda: self._watch_clock(partition)))
+            tasks.create_task(forever("prune", lambda: self._prune_or_wait(partition)))
 
     def hear_of_loss(self, partition: str, feed_id: str) -> None:
         """This entry of the feed is gone: whoever follows it here has noticed. `stand_in` looks after that."""
@@ -129,7 +129,7 @@ class Reconciliation:
         A widget may have read what has been lost since, and only a new epoch says that it counts no more. One loss is
         one epoch, whoever is first, so it does no harm where a worker is only late.
         """
-        await _forever("stand_in", lambda: self._stand_in(partition))
+        await forever("stand_in", lambda: self._stand_in(partition))
 
     def has_to_stand_in(self, partition: str) -> bool:
         """Whether `stand_in` has something before it."""
@@ -261,23 +261,3 @@ class Reconciliation:
             _log.warning("redis_clock_stepped", partition=partition, offset_s=offset.total_seconds())
         self._clock_offsets[partition] = offset
         await asyncio.sleep(_LOOK_EVERY_S)
-
-
-async def _forever(name: str, step: Callable[[], Awaitable[None]]) -> None:
-    """Again and again; what is not there now may be there in a second."""
-    while True:
-        if not await _tried(name, step()):
-            await asyncio.sleep(_FAILED_PAUSE_S)
-
-
-async def _tried(name: str, step: Awaitable[None]) -> bool:
-    """Whether it went well. What nobody foresaw must not end the worker either, nor a server that runs with it."""
-    try:
-        await step
-    except Refusal as problem:
-        _log.warning("worker_waits", task=name, reason=problem.message)
-    except Exception:
-        _log.exception("worker_failed", task=name)
-    else:
-        return True
-    return False
