@@ -146,10 +146,10 @@ for n, line in ipairs(lines) do
   parts[n] = write_seats(line, line.counted)
 end
 if found ~= claims then
-  drop_claims(claims, parts)
+  drop_claims(gate_key, claims, parts)
   redis.call('HSET', keys.hold, 'claims', claims_text)
 end
-keep_claims(found, '+inf', parts)
+keep_claims(gate_key, found, '+inf', parts)
 redis.call('PERSIST', keys.hold)
 redis.call('HSET', keys.hold, 'state', 'paying', 'attempt', attempt, 'fence', string.format('%d', fence),
   'resolve_by', string.format('%d', resolve_by), 'window', string.format('%d', window_ms),
