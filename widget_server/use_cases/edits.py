@@ -32,7 +32,7 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.inspection import Inspection
 from widget_server.errors import Unavailable
-from widget_server.store.audit_log import put_entry
+from widget_server.store.audit_log import put_entry, read_made
 from widget_server.store.bookings import Bookings
 from widget_server.store.cancellations import cancel_bookings
 from widget_server.store.edits import put_difference
@@ -88,6 +88,8 @@ class Edited:
     cancelled: tuple[BookedBy, ...] = ()
     asked: tuple[BookedBy, ...] = ()
     """Their customers are asked for another time."""
+    made: str | None = None
+    """What the very same form has added before."""
     have_changed: bool = False
     """Somebody chose to cancel or move others than these."""
 
@@ -200,6 +202,9 @@ class Edits:
     ) -> Edited:
         _, old = await read_schedule(session, site.id)
         new = make(old)
+        made = await read_made(session, log(self._clock.now()))
+        if made is not None:
+            return Edited(True, Consequences(), old, made=made)
         taken = await self._taken(session, site, touched, held)
         found = _consequences(old, new, taken)
         bookings = await _bookings_of(session, site, found.slots)
@@ -215,8 +220,8 @@ class Edits:
         now = self._clock.now()
         await put_difference(session, site.id, old, new, at=now)
         await prune_slot_rules(session, site.id, now - _RULES_KEPT)
-        entry = log(now)
-        put_entry(session, entry)
+        put_entry(session, entry := log(now))
+        entry = replace(entry, form_key=None)  # the form adds one thing, whatever else is said of it
         await _put_choice(session, entry, cancelled, asked, chosen.message)
         return Edited(True, found, new, cancelled=cancelled, asked=asked)
 
@@ -333,6 +338,11 @@ def _not_kept(schedule: Schedule, rule: SlotRule) -> SlotRule:
     """What the operator has said of this slot stays; by shift they say no seats: those were only of who had them."""
     is_by_shift = schedule.services[rule.slot.service].capacity_rule is CapacityRule.BY_SHIFT
     return replace(rule, is_kept=False, capacity=None if is_by_shift else rule.capacity)
+
+
+def key_of_form(form_id: str, *typed: object) -> str | None:
+    """The same for a form that is sent twice, and another one where something else was typed; none without an id."""
+    return fingerprint(form_id, *typed) if form_id else None
 
 
 def fingerprint(*shown: object) -> str:

@@ -11,7 +11,7 @@ from widget_server.domain.impact import Chosen
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound
-from widget_server.use_cases.edits import Edited, Edits, fingerprint
+from widget_server.use_cases.edits import Edited, Edits, fingerprint, key_of_form
 
 SERVICES_MAX = 200
 _KEY_LENGTH_MAX = 48
@@ -21,9 +21,12 @@ class Services:
     def __init__(self, edits: Edits) -> None:
         self._edits = edits
 
-    async def add(self, site: Site, wanted: Service, *, operator_id: int) -> str:
-        """A new service, and its key: the wanted one, with a number where somebody has that. Raises InvalidRequest."""
-        made: list[str] = []
+    async def add(self, site: Site, wanted: Service, *, operator_id: int, form_id: str = "") -> str:
+        """A new service, and its key: the wanted one, with a number where somebody has that.
+
+        The same form again: the same service. Raises InvalidRequest.
+        """
+        made, form_key = list[str](), key_of_form(form_id, wanted)
 
         def make(old: Schedule) -> Schedule:
             if len(old.services) >= SERVICES_MAX:
@@ -33,10 +36,10 @@ class Services:
             return replace(old, services=old.services | {made[-1]: replace(wanted, key=made[-1])})
 
         def log(at: datetime) -> Entry:
-            return Entry(site.id, operator_id, Deed.SERVICE_ADDED, at, made[-1])
+            return Entry(site.id, operator_id, Deed.SERVICE_ADDED, at, made[-1], form_key=form_key)
 
-        await self._edits.save(site, make, log=log, services=())
-        return made[-1]
+        edited = await self._edits.save(site, make, log=log, services=())
+        return edited.made or made[-1]
 
     async def change(
         self,

@@ -18,7 +18,7 @@ from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.times import WEEKDAYS, Row, parse_day, said_span
 from widget_server.web.context import use_cases
-from widget_server.web.forms import TABLE_FIELDS_MAX, Form, read_form_of
+from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
 
 _OF_SITE, _OF_SERVICE, _OF_STAFF = "site", "service:", "staff:"
 _DAYS_MAX = 366
@@ -42,6 +42,7 @@ async def show_blackouts(request: Request, signed_in: SignedIn) -> Response:
 async def show_new(request: Request, signed_in: SignedIn) -> Response:
     site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
     form = Form({"whose": _OF_SITE, "first_day": "", "last_day": "", "seen": ""})
+    form_id(form)
     return _show(request, signed_in, site, schedule, None, form)
 
 
@@ -95,6 +96,7 @@ async def _write(
             wanted,
             operator_id=signed_in.operator.id,
             shown=schedule,
+            form_id=form_id(form) if wanted.id is None else "",
             seen=form.text("seen"),
             choice=chosen(form),
         )
