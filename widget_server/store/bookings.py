@@ -34,6 +34,7 @@ from widget_server.store.outcomes import (
 from widget_server.store.reschedulings import Rescheduling, write_rescheduling
 from widget_server.store.sites import lock_site
 from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, OutcomeRow, ReschedulingRow
+from widget_server.store.telling import tell_cancelled
 
 __all__ = ["Bookings", "Confirmation", "ConfirmationLine", "Outcome", "OutcomeTaken", "Rescheduling"]
 
@@ -152,7 +153,10 @@ class Bookings:
             order = (await session.exec(of_id.with_for_update())).one_or_none()
             if order is None:
                 raise NotFound("There is no such order.")
-            if await _give_seats_back(session, order, at, only=only, message=message, only_as_asked=only_as_asked):
+            freed = await _give_seats_back(session, order, at, only=only, message=message, only_as_asked=only_as_asked)
+            if freed:
+                by_operator = entry is not None
+                await tell_cancelled(session, site_id, order_id, freed, at, by_operator=by_operator, text=message)
                 tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
                 if entry is not None:
                     put_entry(session, entry)
@@ -219,8 +223,8 @@ async def _give_seats_back(
     only: int | Slot | None,
     message: str,
     only_as_asked: Collection[Slot],
-) -> bool:
-    """Whether there were any."""
+) -> tuple[int, ...]:
+    """The ids of those that were cancelled."""
     bookings = (
         select(col(BookingRow.id), BookingRow.meeting_id, BookingRow.seats, MeetingRow.slot)
         .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
@@ -241,7 +245,7 @@ async def _give_seats_back(
         await meetings.give_seats_back(session, meeting_id, seats)
     cancelled = {"state": BookingState.CANCELLED, "cancelled_at": at, "cancel_message": message}
     await session.exec(update(BookingRow).where(col(BookingRow.id).in_(slots)).values(**cancelled))
-    return bool(freed)
+    return tuple(slots)
 
 
 def _last_move() -> ScalarSelect[str]:

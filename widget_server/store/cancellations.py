@@ -1,5 +1,6 @@
 """The only place that cancels bookings of many orders as one part of a larger change."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from widget_server.store.impact import BookedBy
 from widget_server.store.move_requests import end_requests
 from widget_server.store.outbox import BOOKING_CANCELLED, tell_engine
 from widget_server.store.tables import BookingRow
+from widget_server.store.telling import tell_cancelled
 
 _AT_ONCE = 1_000
 
@@ -37,5 +39,9 @@ async def cancel_bookings(
         cancelled = {"state": BookingState.CANCELLED, "cancelled_at": at, "cancel_message": message}
         await session.exec(update(BookingRow).where(of_part).values(**cancelled))
         await end_requests(session, part, MoveState.CANCELLED, at)
-    for order_id in sorted({booked.order_id for booked in bookings}):
+    of_orders = defaultdict[str, list[int]](list)
+    for booked in bookings:
+        of_orders[booked.order_id].append(booked.booking_id)
+    for order_id, its_ids in sorted(of_orders.items()):
+        await tell_cancelled(session, site_id, order_id, its_ids, at, by_operator=True, text=message)
         tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)

@@ -40,6 +40,7 @@ from widget_server.store.impact import BookedBy, read_booked, read_booked_by, re
 from widget_server.store.move_requests import ask_to_move
 from widget_server.store.schedule import Schedules, read_schedule
 from widget_server.store.slot_rules import prune_slot_rules
+from widget_server.store.telling import tell_to_choose
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling, Write
 
@@ -274,6 +275,9 @@ async def _put_choice(
     await cancel_bookings(session, edit.site_id, cancelled, edit.at, message=message)
     ids = [booked.booking_id for booked in asked]
     await ask_to_move(session, ids, message, operator_id=edit.operator_id, at=edit.at)
+    await tell_to_choose(
+        session, edit.site_id, [(booked.order_id, booked.booking_id) for booked in asked], edit.at, message
+    )
     for deed, bookings in ((Deed.BOOKING_CANCELLED, cancelled), (Deed.MOVE_ASKED, asked)):
         for booked in bookings:
             detail = {"slot": booked.slot.id, "seats": booked.seats}
