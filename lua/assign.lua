@@ -50,8 +50,8 @@ for _, claim in ipairs(standing) do
     missing[#missing + 1] = claim
   end
 end
-keep_claims(missing, booked, parts)
-drop_claims(freed, parts)
+keep_claims(gate_key, missing, booked, parts)
+drop_claims(gate_key, freed, parts)
 local mended = #parts
 if mended > 0 and rebuilder == '' then
   tell_seats(feed_key, site, epoch, 'assign', '', '', parts)

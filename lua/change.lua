@@ -130,8 +130,8 @@ for _, line in ipairs(old_lines) do
     parts[#parts + 1] = write_seats(line, counted[line.slot_id])
   end
 end
-drop_claims(old_claims, parts)
-keep_claims(new_claims, score, parts)
+drop_claims(gate_key, old_claims, parts)
+keep_claims(gate_key, new_claims, score, parts)
 version = version + 1
 redis.call('HSET', hold_key, 'lines', text, 'claims', new_text, 'version', string.format('%d', version),
   'changed_from', string.format('%d', version_seen))

@@ -83,7 +83,7 @@ if ends then
   end_hold(keys, site, hold_id, 'confirmed', hold[3] + 1)
   if hold[4] == claims_text then
     -- A score that no instant reaches, and another one than that of pins: this claim will not go by itself.
-    keep_claims(claims, '4000000000000000', parts)
+    keep_claims(gate_key, claims, '4000000000000000', parts)
   end
 end
 if #parts > 0 then

@@ -130,7 +130,7 @@ end
 redis.call('HSET', keys.hold, 'state', 'held', 'secret', secret, 'lines', text, 'deadline', score,
   'limit', string.format('%d', limit), 'version', '1', 'visitor', visitor, 'network', network)
 if claims[1] then
-  keep_claims(claims, score, parts)
+  keep_claims(gate_key, claims, score, parts)
   redis.call('HSET', keys.hold, 'claims', claims_text)
 end
 keep_hold(keys, site, hold_id, deadline, score)

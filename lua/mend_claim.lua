@@ -55,12 +55,12 @@ end
 local kept = redis.call('ZSCORE', diary_key, member)
 local parts = {}
 if score and not (kept and tonumber(kept) == tonumber(score)) then
-  keep_claims({ claim }, score, parts)
+  keep_claims(gate_key, { claim }, score, parts)
 elseif kept and not score and text == '' then
   redis.call('ZREM', diary_key, member) -- nobody can have heard of it
   return { 'RIGHT', 1 }
 elseif kept and not score then
-  drop_claims({ claim }, parts)
+  drop_claims(gate_key, { claim }, parts)
 end
 if #parts > 0 then
   tell_seats(feed_key, site, epoch, 'mend', hold_id, '', parts)

@@ -20,22 +20,24 @@
   ARGV[3]    schedule   version that the capacities come from
   ARGV[4]    hold_id
   ARGV[5]    secret     hash; a hold is only paid by whoever took it
-  ARGV[6]    attempt    token: the same again gets the same answer
-  ARGV[7]    window_ms  payment window
-  ARGV[8]    pins_max   times that a hold may be pinned
-  ARGV[9]    claims_text  of the hold, as it was read
-  ARGV[10]   diaries    number of those of its claims
-  ARGV[11]   random     to choose between those who are equally fit to serve
-  ARGV[12]   instead_of claims of bookings that are being moved, "<hold>:<slot> ...": they do not stand in the way
-  ARGV[13]   count      of lines
-  ARGV[14..] slot, seats, start in ms, capacity of each line, as they were read, then the needs
+  ARGV[6]    visitor    hash, of the hold, as it was read
+  ARGV[7]    network    hash, likewise: a hold counts in the budgets it was taken with, wherever its customer is now
+  ARGV[8]    attempt    token: the same again gets the same answer
+  ARGV[9]    window_ms  payment window
+  ARGV[10]   pins_max   times that a hold may be pinned
+  ARGV[11]   claims_text  of the hold, as it was read
+  ARGV[12]   diaries    number of those of its claims
+  ARGV[13]   random     to choose between those who are equally fit to serve
+  ARGV[14]   instead_of claims of bookings that are being moved, "<hold>:<slot> ...": they do not stand in the way
+  ARGV[15]   count      of lines
+  ARGV[16..] slot, seats, start in ms, capacity of each line, as they were read, then the needs
 
   Returns {code, ...}
     PINNED fence resolve_by now    it waits for the payment, the feed has been told; or did, by this very attempt before
     ENDED                          released, booked, or expired too long ago; nothing changed
     NOT_YOURS                      nothing changed
     PAYING                         it is pinned by another attempt; nothing changed
-    MOVED                          its lines are others by now: read again; nothing changed
+    MOVED                          its lines, or its budgets, are others: read again; nothing changed
     STALE_SCHEDULE version         the gate's; the capacities are older; nothing changed
     LIMIT                          it was pinned often enough; nothing changed
     CLOSED line                    number of a missing line whose start has passed; nothing changed
@@ -63,13 +65,13 @@
 local gate_key, clock_key, feed_key = KEYS[1], KEYS[2], KEYS[4]
 local keys = { due = KEYS[3], hold = KEYS[5], visitor = KEYS[6], network = KEYS[7] }
 local site, epoch, schedule = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local hold_id, secret, attempt = ARGV[4], ARGV[5], ARGV[6]
-local window_ms, pins_max = tonumber(ARGV[7]), tonumber(ARGV[8])
-local claims_text, diaries, random, instead_of = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
-local count = tonumber(ARGV[13])
-local lines = lines_of(KEYS, 8, ARGV, 14, 4, count)
+local hold_id, secret, visitor, network, attempt = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local window_ms, pins_max = tonumber(ARGV[9]), tonumber(ARGV[10])
+local claims_text, diaries, random, instead_of = ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14]
+local count = tonumber(ARGV[15])
+local lines = lines_of(KEYS, 8, ARGV, 16, 4, count)
 local claims = claims_of(KEYS, 8 + 2 * count, claims_text, hold_id)
-local needs = needs_of(KEYS, 8 + 2 * count + diaries, ARGV, 14 + 4 * count)
+local needs = needs_of(KEYS, 8 + 2 * count + diaries, ARGV, 16 + 4 * count)
 
 local gate_schedule = loaded_schedule(gate_key, epoch)
 if not gate_schedule then
@@ -77,7 +79,7 @@ if not gate_schedule then
 end
 local now = now_ms(clock_key)
 local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'limit', 'version', 'attempt', 'fence',
-  'resolve_by', 'pins', 'claims', 'deadline')
+  'resolve_by', 'pins', 'claims', 'deadline', 'visitor', 'network')
 local state = hold[1]
 if not state then
   return { 'ENDED' }
@@ -94,7 +96,8 @@ end
 if state ~= 'held' and state ~= 'expired' then
   return { 'ENDED' }
 end
-if hold[3] ~= lines_text(lines) or (hold[10] or '') ~= claims_text then
+local is_other = hold[3] ~= lines_text(lines) or (hold[10] or '') ~= claims_text
+if is_other or hold[12] ~= visitor or hold[13] ~= network then
   return { 'MOVED' }
 end
 if schedule < gate_schedule then
@@ -143,10 +146,10 @@ for n, line in ipairs(lines) do
   parts[n] = write_seats(line, line.counted)
 end
 if found ~= claims then
-  drop_claims(claims, parts)
+  drop_claims(gate_key, claims, parts)
   redis.call('HSET', keys.hold, 'claims', claims_text)
 end
-keep_claims(found, '+inf', parts)
+keep_claims(gate_key, found, '+inf', parts)
 redis.call('PERSIST', keys.hold)
 redis.call('HSET', keys.hold, 'state', 'paying', 'attempt', attempt, 'fence', string.format('%d', fence),
   'resolve_by', string.format('%d', resolve_by), 'window', string.format('%d', window_ms),

@@ -58,7 +58,7 @@ if hold.lines ~= lines_text(lines) or (hold.claims or '') ~= claims_text then
 end
 
 local parts = give_back(lines, hold_id)
-drop_claims(claims, parts)
+drop_claims(gate_key, claims, parts)
 end_hold(keys, site, hold_id, 'released', hold.version + 1)
 tell_seats(feed_key, site, epoch, 'release', hold_id, '', parts)
 return { 'RELEASED' }

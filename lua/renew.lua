@@ -74,7 +74,7 @@ for n, line in ipairs(lines) do
   keep_line(line, seats, string.format('%s:%d', hold_id, line.seats), score)
   parts[n] = write_seats(line, seats)
 end
-keep_claims(claims, score, parts)
+keep_claims(gate_key, claims, score, parts)
 redis.call('HSET', keys.hold, 'deadline', score, 'version', string.format('%d', version),
   'renewed_from', string.format('%d', version_seen))
 keep_hold(keys, site, hold_id, deadline, score)

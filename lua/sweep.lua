@@ -35,7 +35,7 @@ local holds, days = due_of(KEYS, 4, ARGV, 2)
 
 local function end_due(hold, version)
   local parts, site = free_lines(hold), hold.site
-  drop_claims(hold.claims, parts)
+  drop_claims(site.gate_key, hold.claims, parts)
   keep_tombstone(hold.keys, hold.id, 'expired', version + 1)
   site.epoch = site.epoch or redis.call('HGET', site.gate_key, 'epoch') or '0'
   tell_seats(feed_key, site.name, site.epoch, 'expire', hold.id, '', parts)

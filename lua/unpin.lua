@@ -67,7 +67,7 @@ redis.call('HSET', keys.hold, 'unpinned', fence)
 deadline = math.min(math.max(deadline, now + min_left_ms), limit + tonumber(hold[7]))
 if mode == 'release' or deadline <= now then
   local freed = give_back(lines, hold_id)
-  drop_claims(claims, freed)
+  drop_claims(gate_key, claims, freed)
   end_hold(keys, site, hold_id, 'released', version + 1)
   tell_seats(feed_key, site, epoch, 'release', hold_id, '', freed)
   return { 'RELEASED' }
@@ -80,7 +80,7 @@ for n, line in ipairs(lines) do
   keep_line(line, seats, string.format('%s:%d', hold_id, line.seats), score)
   parts[n] = write_seats(line, seats)
 end
-keep_claims(claims, score, parts)
+keep_claims(gate_key, claims, score, parts)
 redis.call('HSET', keys.hold, 'state', 'held', 'deadline', score, 'version', string.format('%d', version))
 keep_hold(keys, site, hold_id, deadline, score)
 tell_seats(feed_key, site, epoch, 'unpin', hold_id, score, parts)

@@ -13,7 +13,7 @@ GROUND, DOMAIN, ADAPTERS, USE_CASES, WEB, TOP = range(6)
 LAYERS = {
     GROUND: ("assets", "clock", "errors", "ids", "settings"),
     DOMAIN: ("domain",),
-    ADAPTERS: ("engine", "live", "notify", "payments", "store"),
+    ADAPTERS: ("engine", "live", "messages", "payments", "store"),
     USE_CASES: ("use_cases",),
     WEB: ("web",),
     TOP: ("__main__", "bootstrap", "cli", "connections", "demo", "reporting", "serving", "simulator"),
@@ -24,7 +24,9 @@ PURE = {"idna", "widget_server"} | sys.stdlib_module_names
 """What the domain may know: nothing that reads, writes or waits."""
 
 ONLY_KNOWN_TO = {
+    "aiosmtplib": ("messages",),
     "alembic": ("store",),
+    "babel": ("messages",),
     "redis": ("engine",),
     "sqlalchemy": ("store", "simulator"),
     "sqlmodel": (

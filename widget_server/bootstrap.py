@@ -24,14 +24,17 @@ from widget_server.engine.mending import Mending
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Fault, Unavailable
 from widget_server.live.hub import Hub
+from widget_server.messages.smtp import Mailer
 from widget_server.settings import Settings
-from widget_server.store import audit, audit_log, memberships, operators, outbox, schedule, sightings
+from widget_server.store import audit, audit_log, memberships, move_requests, operators, outbox, schedule, sightings
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import dashboard as stored_dashboard
 from widget_server.store import reliability as stored_reliability
 from widget_server.store import sites as stored_sites
 from widget_server.store import week as stored_week
 from widget_server.store.database import Database
+from widget_server.store.letters import Letters
+from widget_server.store.sending import Sending
 from widget_server.use_cases.audit_log import AuditLog
 from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.blackouts import Blackouts
@@ -41,11 +44,14 @@ from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.freezing import Freezing
+from widget_server.use_cases.move_requests import MoveRequests
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
+from widget_server.use_cases.order_links import OrderLinks
 from widget_server.use_cases.passwords import Passwords
 from widget_server.use_cases.people import People
+from widget_server.use_cases.posting import Posting
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.reliability import Reliability
@@ -55,6 +61,7 @@ from widget_server.use_cases.sightings import Sightings
 from widget_server.use_cases.sites import Sites
 from widget_server.use_cases.staffing import Staffing
 from widget_server.use_cases.week import Weeks
+from widget_server.use_cases.writing import Writing
 from widget_server.web.app import create_app
 from widget_server.web.context import UseCases
 from widget_server.web.guards import TrustedNetworks
@@ -74,11 +81,18 @@ class Parts:
     sites: stored_sites.Sites
     database: Database
     hub: Hub
+    posting: Posting
     first_partition: str
     """Where the first site will be; it is served before there is any."""
 
     async def partitions(self) -> set[str]:
         return {self.first_partition, *await self.sites.partitions()}
+
+    async def work(self) -> None:
+        """All that a worker does, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.in_each_partition(self.use_cases.reconciliation.run))
+            tasks.create_task(self.posting.run())
 
     async def in_each_partition(self, act: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Do something endless for every partition, also for those that get their first site later; until cancelled."""
@@ -159,6 +173,13 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         clock=clock,
         key=key,
     )
+    mailer = mailer_of(settings)
+    writing = Writing(
+        letters=Letters(database),
+        links=OrderLinks(key, settings.base_url),
+        sender=mailer.sender if mailer else None,
+    )
+    posting = Posting(sending=Sending(database), writing=writing, sites=sites, mailer=mailer, clock=clock)
     readiness = Readiness(
         {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
     )
@@ -178,6 +199,12 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         availability=availability,
         next_dates=NextDates(catalog=catalog, availability=availability, clock=clock),
         bookings=bookings,
+        move_requests=MoveRequests(
+            catalog=catalog,
+            availability=availability,
+            move_requests=move_requests.MoveRequests(database),
+            clock=clock,
+        ),
         reconciliation=reconciliation,
         scheduling=scheduling,
         sites=all_sites,
@@ -222,7 +249,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         readiness=readiness,
     )
     try:
-        yield Parts(settings, use_cases, sites, database, hub, connection.partitions[0])
+        yield Parts(settings, use_cases, sites, database, hub, posting, connection.partitions[0])
     finally:
         await connection.close()
         await database.close()
@@ -246,6 +273,15 @@ def application(parts: Parts) -> Starlette:
             await asyncio.gather(following, return_exceptions=True)
 
     return create_app(lifespan)
+
+
+def mailer_of(settings: Settings) -> Mailer | None:
+    """None: no mail server is set up. Raises Fault."""
+    if settings.smtp_url is None:
+        return None
+    if not settings.mail_from:
+        raise Fault("TENUTO_SMTP_URL needs TENUTO_MAIL_FROM as well: the address that mails come from.")
+    return Mailer(settings.smtp_url.get_secret_value(), settings.mail_from)
 
 
 def secret_key(settings: Settings) -> bytes:

@@ -65,9 +65,16 @@ def _parser() -> argparse.ArgumentParser:
     rebuild = commands.add_parser("rebuild", help="let Redis count what SQL says, while serving")
     rebuild.add_argument("key", nargs="?", help="only this site")
     simulate = commands.add_parser("simulate", help="the whole system under faults, in virtual time, by a seed")
-    simulate.add_argument("--seed", type=int, default=1, help="decides everything; the same seed runs the same")
+    seeds = "decides everything; the same seed runs the same. 1-24: these, one after the other"
+    simulate.add_argument("--seed", type=_seeds, default=range(1, 2), help=seeds)
     simulate.add_argument("--steps", type=int, default=10_000, help="how many operations")
     return parser
+
+
+def _seeds(text: str) -> range:
+    """Raises ValueError."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -92,7 +99,7 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> None:
 def _worker(settings: Settings, _options: argparse.Namespace) -> None:
     async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
         print("Working", flush=True)
-        await work(redis, parts.in_each_partition(parts.use_cases.reconciliation.run))
+        await work(redis, parts.work())
 
     _run(settings, run)
 
@@ -104,8 +111,7 @@ def _demo(settings: Settings, _options: argparse.Namespace) -> None:
             site = await demo.ensure_sample_site(parts)
             is_new = await parts.use_cases.sites.needs_setup(site)
             print(demo.welcome(settings, await _sign_in_link(parts, site) if is_new else None), flush=True)
-            worker = parts.in_each_partition(parts.use_cases.reconciliation.run)
-            await serve(demo.with_host_page(application(parts), settings), sockets, parts.hub, redis, worker)
+            await serve(demo.with_host_page(application(parts), settings), sockets, parts.hub, redis, parts.work())
 
         print("Getting everything ready ...", flush=True)
         _run(settings, run, migrating=True)
@@ -189,8 +195,9 @@ def _simulate(_settings: Settings, options: argparse.Namespace) -> None:
     def say(line: str) -> None:
         print(line, flush=True)
 
-    for line in simulate(options.seed, options.steps, say).lines():
-        say(line)
+    for seed in options.seed:
+        for line in simulate(seed, options.steps, say).lines():
+            say(line)
 
 
 async def _sign_in_link(parts: Parts, site: Site) -> str:

@@ -20,6 +20,8 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65_535)] = 8000
     secret_key: SecretStr | None = None
     trusted_proxies: str = ""
+    smtp_url: SecretStr | None = None
+    mail_from: str | None = None
     audit_round_s: Annotated[float, Field(ge=1, le=86_400)] = 30
 
     @field_validator("public_url")

@@ -6,6 +6,7 @@ from tests.engine.box import CAPACITY, HOLD_LENGTH, LATE_YOGA, LIMIT, MASSAGE, W
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
+from widget_server.engine import keys
 from widget_server.errors import (
     HoldBudgetSpent,
     HoldEnded,
@@ -287,3 +288,22 @@ async def test_seats_of_the_hold_that_the_store_did_not_name_are_freed_too(box: 
 
     assert await box.commit("anna", BookedSeats(YOGA, 1, 1), fence=pin.fence) == "COMMITTED"
     assert (await box.seats(MASSAGE)).held == 0
+
+
+async def test_a_pin_from_another_network_counts_where_the_hold_was_taken(box: Box) -> None:
+    """As when a phone leaves the house with its confirmation on its way. The other network would never be rid of it."""
+    await box.hold("anna", network="café")
+    pin = await box.hold_and_pin("anna", Line(YOGA, 1))  # from home
+
+    assert await live_holds(box, "café") == ["anna", "inf"]
+    assert await live_holds(box, "home") == []
+    assert (await box.hold_and_pin("anna", Line(YOGA, 1))).fence == pin.fence
+    assert await box.commit("anna", BookedSeats(YOGA, 1, 1), fence=pin.fence) == "COMMITTED"
+    assert await live_holds(box, "café") == []
+
+
+async def live_holds(box: Box, network: str) -> list[str]:
+    """Each with its deadline, as the budget of a network counts them."""
+    key = keys.of_site(box.site.partition, box.site.key).network(network)
+    (holds,) = await box.connection.read(("ZRANGE", key, 0, -1, "WITHSCORES"))
+    return list(holds)

@@ -97,6 +97,9 @@ class Salon(Process):
             network=name,
         )
 
+    async def release(self, name: str) -> None:
+        await self.engine.release((await self.catalog.find("studio")).site, name, "secret")
+
     async def pin(self, name: str) -> int:
         listing = await self.catalog.find("studio")
         pin = await self.engine.pin(
@@ -353,6 +356,25 @@ async def test_after_redis_was_wiped_all_people_are_free_and_all_agree(town: Tow
 
     after = await town.until_all_agree(widget)
     assert {slot["held"] for slot in after.values()} == {0}
+
+
+async def test_a_diary_that_was_lost_counts_on_so_that_nobody_passes_over_what_comes(
+    town: Town, valkey: Valkey
+) -> None:
+    """Lost by itself, with nothing in it that was still due. All remember its changes, and must believe the next one."""
+    widget = await Widget(town.one, town.other).open()
+    massage = await town.one.of_midnight("massage")
+    for name in ("anna", "ben"):
+        await town.one.take(name, massage)
+        await town.one.release(name)
+    await town.until_all_agree(widget)
+    connection = await connect(valkey.url)
+    (diaries,) = await connection.read(("KEYS", "*:diary:*"))
+    await connection.read(("DEL", *diaries))
+    await connection.close()
+
+    await town.one.take("carla", massage)
+    assert (await town.until_all_agree(widget))[massage.id]["held"] > 0
 
 
 async def test_a_claim_that_comes_while_a_month_is_read_is_not_lost(

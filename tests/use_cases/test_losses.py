@@ -98,6 +98,35 @@ async def test_a_loss_during_a_filling_is_filled_once_more_when_that_is_done(hou
     assert await open_epoch(house) == site.epoch + 2
 
 
+async def test_web_processes_look_after_a_loss_that_no_worker_hears_of_and_one_of_them_fills(
+    house: House, another: House
+) -> None:
+    """Else a widget that has read what is lost would go on showing it."""
+
+    async def have_heard() -> bool:
+        last_id = await Feed(house.redis).last_id("tenuto")
+        return all(process.parts.use_cases.availability._followed_to.get("tenuto") == last_id for process in webs)
+
+    async def are_about_to_stand_in() -> bool:
+        return all(reconciliation(process).has_to_stand_in("tenuto") for process in webs)
+
+    async def are_done() -> bool:
+        return not any(reconciliation(process).has_to_stand_in("tenuto") for process in webs)
+
+    webs = (house, another)
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    epoch = (await house.site()).epoch
+    await eventually(have_heard)
+
+    await lose_the_end(house)
+    await eventually(are_about_to_stand_in)
+    await eventually(are_done)
+    assert await booked_and_held(house) == (2, 0)
+    assert await open_epoch(house) == (await house.site()).epoch == epoch + 1
+
+
 async def lose_the_end(house: House) -> None:
     await house.rewind(slot())
     await house.redis.read(("DEL", keys.of_partition("tenuto").feed))

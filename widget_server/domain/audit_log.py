@@ -44,6 +44,8 @@ class Entry:
     at: datetime
     about: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    form_key: str | None = None
+    """Of the form that has added something, with all that was typed into it."""
 
 
 @dataclass(frozen=True, slots=True)

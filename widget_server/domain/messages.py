@@ -6,6 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from widget_server.domain.services import Place
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
+
 TEXT_LENGTH_MAX = 2_000
 """Of what an operator writes into a message."""
 REMIND_HOURS_MAX = 14 * 24
@@ -68,3 +72,99 @@ class NewMessage:
     """Only where there is no order to find it in."""
     detail: Mapping[str, Any] = field(default_factory=dict)
     """Ids and figures: which booking, between which slots. Nothing about a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A booking, or what somebody serves, as a message tells it."""
+
+    slot: Slot
+    service_name: str
+    seats: int
+    place: Place
+    access: str = ""
+    served_by: tuple[str, ...] = ()
+    left: Slot | None = None
+    """Where it was before it moved."""
+    uid: str = ""
+    """In calendars: the same for as long as there is the booking."""
+    sequence: int = 0
+    """How often it has changed since it was booked; calendars keep the highest."""
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a message is written from, as of the moment at which it is written."""
+
+    kind: Kind
+    role: Role
+    site: Site
+    shown: tuple[Shown, ...]
+    link: str
+    """To the order: the customer's page, or the operator's; for `my_bookings`, to the list."""
+    number: str = ""
+    customer: str = ""
+    customer_address: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What is sent. The bodies are complete each by itself; `calendar` is a calendar file, where there is one."""
+
+    subject: str
+    plain: str
+    html: str
+    calendar: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMessage:
+    """A message as it is kept. `mail` is None before it is written, and once it has been erased."""
+
+    id: int
+    site_id: int
+    order_id: str | None
+    order_number: str | None
+    event: str
+    kind: Kind
+    role: Role
+    recipient: str
+    address: str | None
+    language: str
+    zone: str
+    text: str
+    detail: Mapping[str, Any]
+    state: MessageState
+    tries: int
+    sendings: int
+    due_at: datetime | None
+    why: str | None
+    mail: Mail | None
+    created_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def is_for_all(self) -> bool:
+        """To all operators, or all staff concerned: it becomes one each when its turn comes."""
+        return self.recipient == self.role and self.role is not Role.CUSTOMER
+
+    @property
+    def message_id(self) -> str:
+        """For mail servers: the same for every try of one sending, so that whoever gets two of them shows one."""
+        return f"{self.site_id}.{self.id}.{self.sendings}"
+
+
+class Delivered(StrEnum):
+    """What came of one try to send."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    LATER = "later"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    delivered: Delivered
+    why: str = ""

@@ -29,6 +29,8 @@ class Site:
     schedule_version: int
     staff_enter_shifts: bool = False
     """Whether those with the role of staff enter their own shifts and days off."""
+    is_test: bool = False
+    """In test mode: everything happens as in real life, and what is booked is not meant."""
 
     @property
     def hold_length(self) -> timedelta:

@@ -110,8 +110,11 @@ def pin(
     instead_of: Sequence[Claimed] = (),
 ) -> Call:
     pinned_keys, diaries = keys_of(site, kept), len(_diaries(site, kept))
-    args: list[Word] = [site.key, site.epoch, schedule_version, kept.id, secret_hash, attempt, _ms(window), pins_max]
+    args: list[Word] = [site.key, site.epoch, schedule_version, kept.id, secret_hash, kept.visitor, kept.network]
     args += [
+        attempt,
+        _ms(window),
+        pins_max,
         kept.claims_text,
         diaries,
         _random(offered),

@@ -6,12 +6,14 @@ Partition, in braces, so that all its keys share one slot of a Redis Cluster:
     {p}:feed                            STREAM  every change, with absolute figures
 Site:
     {p}:<site>:gate                     HASH    epoch, schedule, raised_by, state OPEN|REBUILDING, and of the filling:
-                                                rebuilder, until_ms, begun_at (an id of the feed)
+                                                rebuilder, until_ms, begun_at (an id of the feed); claims: how many
+                                                changes all diaries of the site have had
     {p}:<site>:day:<service>:<date>     HASH    "<hhmm>Z.<minutes>" -> "held:booked:version:booked_version[:frees_ms]"
     {p}:<site>:slot:<slot>              ZSET    "<hold>:<seats>" -> deadline, +inf when pinned: every live line
     {p}:<site>:diary:<claimed>:<date>   ZSET    "<hold>:<slot>:<from>:<until>:<seats>" -> deadline, +inf when pinned,
                                                 4e15 when booked: who or what is busy; a claim stands in each UTC day
-                                                it touches. "#" -> how often this diary has changed
+                                                it touches. "#" -> how often this diary has changed,
+                                                counted on from all of the site when it began
     {p}:<site>:hold:<hold>              HASH    state, secret, lines, deadline, limit, version, visitor, network,
                                                 claims, renewed_from, changed_from, and of its pins: attempt, fence,
                                                 window, resolve_by, pins, unpinned

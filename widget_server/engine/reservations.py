@@ -301,7 +301,7 @@ class Reservations:
             needs = any(offer.needs for offer in offered)
             of_lines = _pinned(pinned, lines)
             return await self._with_assignments(site, id, of_lines) if needs else of_lines
-        # Whoever serves it was chosen by `hold`: `pin` has to be told.
+        # Whoever serves it was chosen by `hold`, or it was held from another network before: `pin` has to be told.
         offers = {offer.slot: offer for offer in offered}
         return await self.pin(
             site,

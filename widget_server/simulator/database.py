@@ -6,7 +6,9 @@ transactions lock what they compare.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import URL, Pool, StaticPool, event, make_url
@@ -27,7 +29,7 @@ Moment = Callable[[str], Awaitable[None]]
 
 def new_file(path: Path) -> AsyncEngine:
     """A SQLite file with all tables, and the one way to it."""
-    migrations.upgrade(make_url(f"sqlite:///{path}"))
+    path.write_bytes(_migrated())
     engine = create_async_engine(f"sqlite+{_DRIVER}:///{path}", connect_args={"isolation_level": None})
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -40,6 +42,15 @@ def new_file(path: Path) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+@cache
+def _migrated() -> bytes:
+    """A file with all tables and nothing in them: one is like another, and making one takes a while."""
+    with TemporaryDirectory(prefix="tenuto-") as folder:
+        path = Path(folder) / "migrated.sqlite3"
+        migrations.upgrade(make_url(f"sqlite:///{path}"))
+        return path.read_bytes()
 
 
 class SimulatedDatabase(Database):

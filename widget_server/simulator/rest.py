@@ -69,7 +69,9 @@ async def _has_worked(world: World) -> bool:
 def _nothing_is_left(world: World) -> bool:
     seen = whole.look(world.redis.line, PARTITION, world.redis.now_ms())
     overdue = [hold for hold in seen.holds.values() if hold.state in ("held", "paying") and hold.due_ms <= seen.now_ms]
-    return not overdue and world.books.untold() == 0
+    living = [process for process in world.processes.values() if process.is_alive]
+    are_waiting = any(process.reconciliation.has_to_stand_in(PARTITION) for process in living)
+    return not overdue and not are_waiting and world.books.untold() == 0
 
 
 async def _check(world: World) -> None:
@@ -112,11 +114,7 @@ async def _check_reading(world: World) -> None:
 
 
 async def _let_read(world: World, widget: Widget) -> None:
-    """All that it was told to. One that may have heard what Redis has lost since, while nobody was there to notice and
-    begin an epoch, is loaded anew.
-    """
-    if world.witness.doubts(widget.site):
-        widget.load_anew()
+    """All that it was told to."""
     if widget.is_cut_off:
         await widget.connect(world.web())
     widget.take_more()

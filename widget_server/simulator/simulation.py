@@ -59,8 +59,13 @@ class Report:
 
 
 def simulate(seed: int, steps: int, say: Say) -> Report:
-    """Raises Fault if something broke, after it has said what, where, and how to see it again."""
+    """Raises Fault if something broke, after it has said what, where, and how to see it again.
+
+    To be called again and again: a seed tells the same story whatever was told before.
+    """
     gc.disable()  # for it also ends what was left behind: that has to happen at the same moment in each run
+    gc.unfreeze()
+    gc.collect()  # what an earlier run has left, too
     gc.freeze()
     random.seed(seed)  # for the jitter of the product's own pauses
     logging.disable(logging.ERROR)

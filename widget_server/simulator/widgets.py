@@ -55,11 +55,6 @@ class Widget:
         self._reader, self.is_busy = reader, False
         reader.open(self)
 
-    def load_anew(self) -> None:
-        """As when its page is loaded anew."""
-        self._begin_anew(0)
-        self._last_event_id, self.must_read = "", True
-
     def leave(self) -> None:
         if self._reader is not None and self._process is not None and self._process.is_alive:
             self._reader.close()

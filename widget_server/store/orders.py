@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import and_
 from sqlmodel import col, select
@@ -9,11 +10,21 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import Booking, BookingState, Customer
 from widget_server.domain.money import Money
+from widget_server.domain.move_requests import MoveRequest, MoveState
 from widget_server.domain.orders import Order, OrderState
 from widget_server.domain.schedule import Place
 from widget_server.domain.slots import Slot
 from widget_server.store.assignments import read_names
-from widget_server.store.tables import AttendeeRow, BookingRow, MeetingRow, OrderRow, ServiceRow
+from widget_server.store.move_requests import to_request
+from widget_server.store.tables import (
+    AttendeeRow,
+    BookingRow,
+    MeetingRow,
+    MoveRequestRow,
+    OperatorRow,
+    OrderRow,
+    ServiceRow,
+)
 
 
 async def read_order(session: AsyncSession, site_id: int, order_id: str) -> tuple[Order, str] | None:
@@ -29,20 +40,30 @@ async def _bookings_of(session: AsyncSession, order: OrderRow) -> tuple[Booking,
     its_service = and_(
         col(ServiceRow.site_id) == col(MeetingRow.site_id), col(ServiceRow.key) == col(MeetingRow.service)
     )
-    of_order = (
-        select(BookingRow, MeetingRow.slot, ServiceRow)
+    asked = and_(col(MoveRequestRow.booking_id) == col(BookingRow.id), col(MoveRequestRow.state) == MoveState.WAITING)
+    of_order: Any = (
+        select(BookingRow, MeetingRow.slot, ServiceRow, MoveRequestRow, OperatorRow.email)  # type: ignore[call-overload]
         .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
         .join(ServiceRow, its_service)
+        .outerjoin(MoveRequestRow, asked)
+        .outerjoin(OperatorRow, col(OperatorRow.id) == col(MoveRequestRow.operator_id))
         .where(col(BookingRow.order_id) == order.id)
         .order_by(col(BookingRow.id))
     )
     found = (await session.exec(of_order)).all()
-    confirmed = [row for row, _, _ in found if _is_confirmed(row)]
+    confirmed = [row for row, *_ in found if _is_confirmed(row)]
     coming = await _first_names(session, (row.meeting_id for row in confirmed))
     serving = await read_names(session, order.site_id, (row.id for row in confirmed if row.id))
     return tuple(
-        _to_booking(row, slot, service, coming[row.meeting_id], serving.get(row.id or 0, ()))
-        for row, slot, service in found
+        _to_booking(
+            row,
+            slot,
+            service,
+            coming[row.meeting_id],
+            serving.get(row.id or 0, ()),
+            to_request(request, email) if request else None,
+        )
+        for row, slot, service, request, email in found
     )
 
 
@@ -62,7 +83,12 @@ async def _first_names(session: AsyncSession, meeting_ids: Iterable[int]) -> def
 
 
 def _to_booking(
-    row: BookingRow, slot: str, service: ServiceRow, attendees: tuple[str, ...], served_by: tuple[str, ...]
+    row: BookingRow,
+    slot: str,
+    service: ServiceRow,
+    attendees: tuple[str, ...],
+    served_by: tuple[str, ...],
+    asked: MoveRequest | None,
 ) -> Booking:
     """How to get there and who comes is for those who come: a cancelled booking says neither."""
     return Booking(
@@ -75,6 +101,9 @@ def _to_booking(
         attendees=attendees if _is_confirmed(row) else (),
         created_at=row.created_at,
         served_by=served_by,
+        cancelled_at=row.cancelled_at,
+        cancel_message=row.cancel_message,
+        move_request=asked,
     )
 
 

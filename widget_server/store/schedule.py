@@ -112,6 +112,7 @@ async def put_settings(session: AsyncSession, site: Site) -> None:
             hold_minutes=site.hold_minutes,
             origins=list(site.origins),
             staff_enter_shifts=site.staff_enter_shifts,
+            is_test=site.is_test,
         )
     )
 

@@ -160,4 +160,5 @@ def to_site(row: SiteRow) -> Site:
         epoch=row.epoch,
         schedule_version=row.schedule_version,
         staff_enter_shifts=row.staff_enter_shifts,
+        is_test=row.is_test,
     )

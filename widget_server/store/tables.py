@@ -12,6 +12,8 @@ from sqlalchemy import (
     Index,
     MetaData,
     UniqueConstraint,
+    false,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -74,6 +76,7 @@ class SiteRow(Table, table=True):
     """Pins given up before then may be forgotten, so no confirmation that began earlier is taken."""
     filled_at: datetime | None = Field(default=None, sa_type=Instant)
     """When its Redis was last filled from SQL."""
+    is_test: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     setup_hash: str | None = Field(default=None, max_length=HASH_LENGTH, unique=True)
     """Of the secret in a first-run link, until somebody has become an operator with it."""
     setup_until: datetime | None = Field(default=None, sa_type=Instant)
@@ -365,6 +368,7 @@ class OrderRow(Table, table=True):
         UniqueConstraint("site_id", "number"),
         CheckConstraint("total_minor >= 0", name="total"),
         Index("ix_orders_site_id_id", "site_id", "id"),
+        Index("ix_orders_test", "site_id", "id", sqlite_where=text("is_test = 1"), postgresql_where=text("is_test")),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -381,6 +385,8 @@ class OrderRow(Table, table=True):
     total_minor: int
     currency: str = Field(max_length=3)
     created_at: datetime = Field(sa_type=Instant)
+    is_test: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """Made while the site was in test mode: nobody means it."""
 
 
 class BookingRow(Table, table=True):
@@ -552,7 +558,10 @@ class AuditEntryRow(Table, table=True):
     """What an operator did: by ids and figures only, as names and addresses must go when their owners want it."""
 
     __tablename__ = "audit_entry"
-    __table_args__ = (Index("ix_audit_entry_site_id_id", "site_id", "id"),)
+    __table_args__ = (
+        Index("ix_audit_entry_site_id_id", "site_id", "id"),
+        Index("ix_audit_entry_site_id_form_key", "site_id", "form_key", unique=True),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     site_id: int = Field(foreign_key="site.id")
@@ -561,6 +570,8 @@ class AuditEntryRow(Table, table=True):
     at: datetime = Field(sa_type=Instant)
     about: str = Field(max_length=100)
     detail: dict[str, Any] = Field(sa_type=JSON)
+    form_key: str | None = Field(default=None, max_length=16)
+    """Of the form that added something, and of what was typed: the same again adds nothing more."""
 
 
 def values(row: Table) -> dict[str, Any]:

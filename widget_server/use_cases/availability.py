@@ -69,6 +69,10 @@ class Scheduling(Protocol):
 class Reconciliation(Protocol):
     async def ensure_loaded(self, site_key: str) -> object: ...
 
+    def hear_of_loss(self, partition: str, feed_id: str) -> None: ...
+
+    async def stand_in(self, partition: str) -> None: ...
+
 
 class Availability:
     def __init__(
@@ -128,19 +132,11 @@ class Availability:
         return self._hub.subscribe(site_key, last_event_id, partition=site.partition, epoch=epoch, network=network)
 
     async def follow(self, partition: str) -> None:
-        """Keep memory true and open widgets informed, until cancelled. One such task runs for each partition.
-
-        Whatever goes wrong on the way, it begins anew: nobody else would tell the widgets.
-        """
+        """Keep memory true and open widgets informed, until cancelled. One such task runs for each partition."""
         self._following.add(partition)
-        while True:
-            try:
-                await self._follow(partition)
-            except Exception as problem:
-                _log.error("feed_not_followed", partition=partition, exc_info=problem)
-            finally:
-                self._forget(partition)
-            await asyncio.sleep(_PAUSE_S)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_again(partition))
+            tasks.create_task(self._reconciliation.stand_in(partition))
 
     def heard_ago_s(self, partition: str) -> float | None:
         """How long ago the feed said the last thing, if only that there is nothing new; None while it is not heard."""
@@ -152,11 +148,24 @@ class Availability:
         if not all(self._is_heard(partition) for partition in self._following):
             raise Unavailable("Changes of seats are not heard just now.")
 
+    async def _follow_again(self, partition: str) -> None:
+        """Whatever goes wrong on the way, it begins anew: nobody else would tell the widgets."""
+        while True:
+            try:
+                await self._follow(partition)
+            except Exception as problem:
+                _log.error("feed_not_followed", partition=partition, exc_info=problem)
+            finally:
+                self._forget(partition)
+            await asyncio.sleep(_PAUSE_S)
+
     async def _follow(self, partition: str) -> None:
         start = await self._begin_warm(partition)
         async for news in self._feed.follow(partition, start):
             if isinstance(news, Unreadable):
                 _log.warning("feed_not_understood", partition=partition)
+            elif isinstance(news, Lost):
+                self._reconciliation.hear_of_loss(partition, news.after_id)
             if isinstance(news, Lost):
                 self._begin(partition, news.last_id, told_since=news.last_id)
             else:

@@ -132,9 +132,12 @@ class Rebuilding:
         async with self._filling[site_key]:
             return await self._fill(site_key, in_any_case=True)
 
-    async def fill_all(self, sites: Sequence[Site]) -> None:
-        """Fill those that this Redis does not know, after one look at all its keys; the others whatever one refuses."""
-        to_fill = await self._to_fill(sites)
+    async def fill_all(self, sites: Sequence[Site]) -> bool:
+        """Fill those that this Redis does not know, after one look at all its keys; the others whatever one refuses.
+
+        False where one has refused.
+        """
+        to_fill, are_filled = await self._to_fill(sites), True
         days = await self._days_of(to_fill)
         for site in to_fill:
             try:
@@ -142,7 +145,9 @@ class Rebuilding:
                     if await self._to_fill([await self._site(site.key)]):
                         await self._fill(site.key, days.get(site.key, {}))
             except Refusal as problem:
+                are_filled = False
                 _log.warning("not_filled_yet", site=site.key, reason=problem.message)
+        return are_filled
 
     def doubt(self, sites: Iterable[Site]) -> None:
         """Redis may have forgotten something of these: whoever needs one of them next fills it anew."""

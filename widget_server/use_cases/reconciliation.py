@@ -1,8 +1,9 @@
 """Keeping Redis and SQL together: all that a worker does, and what others ask of it meanwhile."""
 
 import asyncio
+import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -24,6 +25,7 @@ from widget_server.store.sites import Sites
 from widget_server.use_cases.auditing import LOOK_AGAIN_AFTER, Auditing
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.delivery import Delivery
+from widget_server.use_cases.forever import forever
 from widget_server.use_cases.rebuilding import Rebuilding
 from widget_server.use_cases.rounds import ROUND_LENGTH, Rounds
 
@@ -33,8 +35,9 @@ CLOCK_STEP_MAX = timedelta(seconds=2)
 PRUNE_EVERY_S = 600.0
 PINS_WAITING_MAX = 1_000
 """So many pins past their time wait for SQL to say what became of them; the sweep names all others again."""
+WORKERS_FIRST_S = (2.0, 3.0)
+"""Between these two: so long does a web process leave a loss to the workers, who look after it at once."""
 _LOOK_EVERY_S = 1.0
-_FAILED_PAUSE_S = 1.0
 
 _log = structlog.get_logger()
 
@@ -67,6 +70,7 @@ class Reconciliation:
         self._clock_offsets: dict[str, timedelta] = {}
         self._lost: defaultdict[str, set[str]] = defaultdict(set)
         """Partition -> entries of its feed that are gone, and nobody here has looked after it yet."""
+        self._heard_of_losses: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._unsettled: dict[str, set[str]] = {}
         """Partition -> sites whose pins may have an outcome that this Redis does not know. None: of all of them."""
         self._overdue: asyncio.Queue[tuple[str, str]] = asyncio.Queue(PINS_WAITING_MAX)
@@ -105,14 +109,31 @@ class Reconciliation:
     async def run(self, partition: str) -> None:
         """All a worker does, until cancelled. Any number of workers may run: everything here may be done twice."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_forever("fill", lambda: self._fill_or_wait(partition)))
-            tasks.create_task(_forever("sweep", lambda: self._sweep(partition)))
-            tasks.create_task(_forever("resolve", self._resolve_next))
-            tasks.create_task(_forever("deliver", self._deliver_or_wait))
-            tasks.create_task(_forever("watch", lambda: self._watch_for_losses(partition)))
-            tasks.create_task(_forever("audit", lambda: self._go_round(partition)))
-            tasks.create_task(_forever("clock", lambda: self._watch_clock(partition)))
-            tasks.create_task(_forever("prune", lambda: self._prune_or_wait(partition)))
+            tasks.create_task(forever("fill", lambda: self._fill_or_wait(partition)))
+            tasks.create_task(forever("sweep", lambda: self._sweep(partition)))
+            tasks.create_task(forever("resolve", self._resolve_next))
+            tasks.create_task(forever("deliver", self._deliver_or_wait))
+            tasks.create_task(forever("watch", lambda: self._watch_for_losses(partition)))
+            tasks.create_task(forever("audit", lambda: self._go_round(partition)))
+            tasks.create_task(forever("clock", lambda: self._watch_clock(partition)))
+            tasks.create_task(forever("prune", lambda: self._prune_or_wait(partition)))
+
+    def hear_of_loss(self, partition: str, feed_id: str) -> None:
+        """This entry of the feed is gone: whoever follows it here has noticed. `stand_in` looks after that."""
+        self._lost[partition].add(feed_id)
+        self._heard_of_losses[partition].set()
+
+    async def stand_in(self, partition: str) -> None:
+        """All that a web process does about losses, until cancelled: what workers do, should none of them be there.
+
+        A widget may have read what has been lost since, and only a new epoch says that it counts no more. One loss is
+        one epoch, whoever is first, so it does no harm where a worker is only late.
+        """
+        await forever("stand_in", lambda: self._stand_in(partition))
+
+    def has_to_stand_in(self, partition: str) -> bool:
+        """Whether `stand_in` has something before it."""
+        return self._heard_of_losses[partition].is_set()
 
     async def tell_booked(self, site: Site, order_id: str, fence: int) -> None:
         """Tell the engine that a hold has become a booking; where that fails, the worker does."""
@@ -200,14 +221,21 @@ class Reconciliation:
             with suppress(Refusal):  # watching goes on, and the next look comes within a second
                 await self._look_after(partition)
 
+    async def _stand_in(self, partition: str) -> None:
+        heard = self._heard_of_losses[partition]
+        await heard.wait()
+        await asyncio.sleep(random.uniform(*WORKERS_FIRST_S))  # noqa: S311
+        if await self._look_after(partition) and not self._lost[partition]:
+            heard.clear()
+
     async def _go_round(self, partition: str) -> None:
         if partition not in self._looked_at:
             await self._rounds.first(partition)
             self._looked_at.add(partition)
         await self._rounds.go_round(partition)
 
-    async def _look_after(self, partition: str) -> None:
-        """That all sites are there, and what was lost is counted anew. What cannot be done now waits for the next look.
+    async def _look_after(self, partition: str) -> bool:
+        """That all sites are there, and what was lost is counted anew; False where something waits for the next look.
 
         A pin of which Redis has lost how it ended gets its end from SQL, at once; one without an outcome has its time.
         """
@@ -216,11 +244,12 @@ class Reconciliation:
             await self.rebuilding.doubt_since(sites, feed_id)
             self._lost[partition].discard(feed_id)
             self._unsettled.pop(partition, None)
-        await self.rebuilding.fill_all(sites)
+        are_filled = await self.rebuilding.fill_all(sites)
         unsettled = self._unsettled.setdefault(partition, {site.key for site in sites})
         if unsettled:
             again = await self._sites_of(partition)  # some of them are in another epoch by now
             unsettled -= await self._delivery.settle_pins([site for site in again if site.key in unsettled])
+        return are_filled and not unsettled
 
     async def _sites_of(self, partition: str) -> list[Site]:
         return await self._sites.of_partition(partition)
@@ -232,23 +261,3 @@ class Reconciliation:
             _log.warning("redis_clock_stepped", partition=partition, offset_s=offset.total_seconds())
         self._clock_offsets[partition] = offset
         await asyncio.sleep(_LOOK_EVERY_S)
-
-
-async def _forever(name: str, step: Callable[[], Awaitable[None]]) -> None:
-    """Again and again; what is not there now may be there in a second."""
-    while True:
-        if not await _tried(name, step()):
-            await asyncio.sleep(_FAILED_PAUSE_S)
-
-
-async def _tried(name: str, step: Awaitable[None]) -> bool:
-    """Whether it went well. What nobody foresaw must not end the worker either, nor a server that runs with it."""
-    try:
-        await step
-    except Refusal as problem:
-        _log.warning("worker_waits", task=name, reason=problem.message)
-    except Exception:
-        _log.exception("worker_failed", task=name)
-    else:
-        return True
-    return False

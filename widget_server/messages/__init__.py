@@ -1,0 +1,1 @@
+"""Messages to people: writing them and handing them to a mail server."""

@@ -1,0 +1,75 @@
+"""The only place that writes calendar files of bookings. A newer file of a booking replaces an older one."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from icalendar import Calendar, Event, vCalAddress, vText
+
+from widget_server.domain.messages import Shown
+from widget_server.domain.sites import Site
+from widget_server.messages.words import Words
+
+_PRODUCT = "-//Tenuto//Bookings//EN"
+
+
+def write_calendar(
+    site: Site,
+    shown: Sequence[Shown],
+    words: Words,
+    *,
+    number: str,
+    link: str,
+    at: datetime,
+    sender: str | None = None,
+) -> str:
+    """One entry a booking, unfolded: see `folded`. If all are cancelled, the file takes them out of calendars."""
+    calendar = Calendar()
+    calendar.add("prodid", _PRODUCT)
+    calendar.add("version", "2.0")
+    calendar.add("method", "CANCEL" if all(one.is_cancelled for one in shown) else "PUBLISH")
+    for one in shown:
+        calendar.add_component(_event(site, one, words, number=number, link=link, at=at, sender=sender))
+    return unfolded(calendar.to_ical().decode())
+
+
+def unfolded(text: str) -> str:
+    """Each line as long as it is, so that words in it can be found."""
+    return re.sub(r"\r\n[ \t]", "", text)
+
+
+def folded(text: str) -> str:
+    """As calendar files are sent: lines of at most 75 bytes."""
+    return Calendar.from_ical(text).to_ical().decode()
+
+
+def _event(site: Site, one: Shown, words: Words, *, number: str, link: str, at: datetime, sender: str | None) -> Event:
+    event = Event()
+    event.add("uid", one.uid)
+    event.add("sequence", one.sequence)
+    event.add("dtstamp", at.astimezone(UTC))
+    event.add("dtstart", one.slot.starts_at.astimezone(UTC))
+    event.add("dtend", one.slot.ends_at.astimezone(UTC))
+    event.add("summary", words.say("event.title", service=one.service_name, site=site.name))
+    event.add("status", "CANCELLED" if one.is_cancelled else "CONFIRMED")
+    event.add("description", _description(one, words, number=number, link=link))
+    if one.access:
+        event.add("location", " ".join(one.access.split()))
+    if link:
+        event.add("url", link)
+    if sender:
+        organizer = vCalAddress(f"mailto:{sender}")
+        organizer.params["cn"] = vText(site.name)
+        event.add("organizer", organizer)
+    return event
+
+
+def _description(one: Shown, words: Words, *, number: str, link: str) -> str:
+    lines = [words.seats(one.seats)]
+    if one.served_by:
+        lines.append(words.say("with", names=", ".join(one.served_by)))
+    if number:
+        lines.append(words.say("event.number", number=number))
+    if link:
+        lines.append(words.say("event.link", link=link))
+    return "\n".join(lines)

@@ -1,0 +1,164 @@
+"""The only place that writes messages: subject, plain text and HTML, each of them complete."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from widget_server.domain.messages import Facts, Kind, Mail, Role, Shown
+from widget_server.domain.slots import Slot
+from widget_server.messages.calendar_files import write_calendar
+from widget_server.messages.colours import accent_of
+from widget_server.messages.words import Words, words_for
+
+SUBJECT_LENGTH_MAX = 200
+READERS = (
+    *((kind, Role.CUSTOMER) for kind in (Kind.BOOKED, Kind.MOVED, Kind.CANCELLED)),
+    *((kind, Role.CUSTOMER) for kind in (Kind.WAITING_ALTERNATIVES, Kind.REMINDER, Kind.MY_BOOKINGS)),
+    *((kind, Role.OPERATOR) for kind in (Kind.NEW_ORDER, Kind.MOVED, Kind.CANCELLED)),
+    *((kind, Role.STAFF) for kind in (Kind.ASSIGNED, Kind.UNASSIGNED)),
+)
+"""Who reads what. To all staff concerned, whatever happens is one of these two."""
+_WITHOUT_CALENDAR = {Kind.NEW_ORDER, Kind.WAITING_ALTERNATIVES, Kind.MY_BOOKINGS}
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """One booking, as lines to be read."""
+
+    service_name: str
+    seats: str
+    when: str
+    when_at_site: str
+    before: str
+    place_title: str
+    access: str
+    served_by: str
+    is_cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """What both bodies are made from."""
+
+    language: str
+    site_name: str
+    title: str
+    hello: str
+    lead: str
+    said: str
+    text: str
+    cards: tuple[_Card, ...]
+    number: str
+    customer: str
+    customer_title: str
+    button: str
+    link: str
+    notes: tuple[str, ...]
+    footer: str
+    accent: str
+    on_accent: str
+
+
+def compose(
+    facts: Facts, *, language: str, zone: ZoneInfo, at: datetime, sender: str | None = None
+) -> tuple[Mail, Words]:
+    """The mail, and the language it is in: the one wanted, or else the site's. Times are those of `zone`."""
+    words = words_for(language, facts.site.locale)
+    letter, texts = _letter(facts, words, zone), _texts(facts, words, zone)
+    subject = " ".join(words.say(f"{_key(facts)}.subject", **texts).split())[:SUBJECT_LENGTH_MAX]
+    plain, html = (_TEMPLATES.get_template(f"mail/mail.{form}").render(letter=letter) for form in ("txt", "html"))
+    return Mail(subject, plain, html, _calendar(facts, words, at, sender)), words
+
+
+def _letter(facts: Facts, words: Words, zone: ZoneInfo) -> _Letter:
+    key, texts = _key(facts), _texts(facts, words, zone)
+    is_for_customer, accent = facts.role is Role.CUSTOMER, accent_of(facts.site.accent)
+    return _Letter(
+        language=words.code,
+        site_name=facts.site.name,
+        title=words.say(f"{key}.title", **texts),
+        hello=words.say("hello", name=facts.customer) if is_for_customer and facts.customer else "",
+        lead=words.say(f"{key}.lead", **texts),
+        said=words.say("said", site=facts.site.name),
+        text=facts.text,
+        cards=tuple(_card(facts, one, words, zone) for one in facts.shown),
+        number=words.say("number", number=facts.number) if facts.number else "",
+        customer="" if is_for_customer else " · ".join(filter(None, [facts.customer, facts.customer_address])),
+        customer_title=words.say("customer"),
+        button=words.say(f"{key}.button", **texts) if facts.link else "",
+        link=facts.link,
+        notes=tuple(filter(None, [words.say(f"{key}.note", **texts), _calendar_note(facts, words)])),
+        footer=words.say("footer", site=facts.site.name) if is_for_customer else "",
+        accent=accent[0],
+        on_accent=accent[1],
+    )
+
+
+def _card(facts: Facts, one: Shown, words: Words, zone: ZoneInfo) -> _Card:
+    """Times in the customer's zone, and in the site's as well where its clocks show another time."""
+    site, has_two = facts.site, _differ(one.slot, zone, facts.site.zone)
+    when = words.span_in(one.slot, zone) if has_two else words.span(one.slot, zone)
+    at_site = words.say("at_site", site=site.name, time=words.span_in(one.slot, site.zone)) if has_two else ""
+    return _Card(
+        service_name=one.service_name,
+        seats=words.seats(one.seats),
+        when=when,
+        when_at_site=at_site,
+        before=words.say("before", time=words.span(one.left, zone)) if one.left else "",
+        place_title=words.say(one.place) if one.access else "",
+        access=one.access,
+        served_by=words.say("with", names=", ".join(one.served_by)) if one.served_by else "",
+        is_cancelled=one.is_cancelled,
+    )
+
+
+def _differ(slot: Slot, zone: ZoneInfo, other: ZoneInfo) -> bool:
+    return any(
+        at.astimezone(zone).utcoffset() != at.astimezone(other).utcoffset() for at in (slot.starts_at, slot.ends_at)
+    )
+
+
+def _texts(facts: Facts, words: Words, zone: ZoneInfo) -> dict[str, str]:
+    first = facts.shown[0] if facts.shown else None
+    return {
+        "site": facts.site.name,
+        "number": facts.number,
+        "customer": facts.customer,
+        "service": first.service_name if first else "",
+        "time": words.short(first.slot.starts_at, zone) if first else "",
+    }
+
+
+def _key(facts: Facts) -> str:
+    """One that is cancelled for its customer has ended for whoever was to serve it."""
+    return f"{facts.kind}.{facts.role}"
+
+
+def _calendar(facts: Facts, words: Words, at: datetime, sender: str | None) -> str | None:
+    shown: Sequence[Shown] = facts.shown
+    if not shown or facts.kind in _WITHOUT_CALENDAR or facts.role is Role.OPERATOR:
+        return None
+    return write_calendar(facts.site, shown, words, number=facts.number, link=facts.link, at=at, sender=sender)
+
+
+def _calendar_note(facts: Facts, words: Words) -> str:
+    is_new = facts.kind in (Kind.BOOKED, Kind.MOVED, Kind.ASSIGNED) and facts.role is not Role.OPERATOR
+    return words.say("calendar") if is_new and facts.shown else ""
+
+
+def _environment() -> Environment:
+    loader = FileSystemLoader(Path(__file__).parents[1] / "templates")
+    return Environment(
+        loader=loader,
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+_TEMPLATES = _environment()

@@ -1,0 +1,163 @@
+"""Writing messages: what each has to say by the time its turn comes, or why it has nothing to say any more."""
+
+from collections.abc import Collection
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from widget_server.domain.bookings import BookingState
+from widget_server.domain.messages import Facts, KeptMessage, Kind, Mail, MessageState, Role, Shown
+from widget_server.domain.services import Place
+from widget_server.domain.slots import Slot
+from widget_server.messages.composing import compose
+from widget_server.store.letters import Letters, Subject, Told
+from widget_server.store.sending import Share, Written
+from widget_server.use_cases.order_links import OrderLinks
+
+_NO_ADDRESS = "The customer gave no address."
+_OVERTAKEN = "What happened since has overtaken it."
+
+
+class Writing:
+    def __init__(self, *, letters: Letters, links: OrderLinks, sender: str | None) -> None:
+        self._letters = letters
+        self._links = links
+        self._sender = sender
+
+    async def shares(self, message: KeptMessage) -> list[Share]:
+        """Of a message to all operators, or to all staff concerned: one for each of them."""
+        if message.role is Role.OPERATOR:
+            found = await self._letters.operators(message.site_id)
+            return [Share(f"operator/{key}", email, message.kind, message.detail) for key, email in found.items()]
+        bookings = _bookings_of(message)
+        serving = await self._letters.serving(message.site_id, bookings, message.event, message.created_at)
+        shares: list[Share] = []
+        for one in serving:
+            for kind, seats in ((Kind.ASSIGNED, one.now), (Kind.UNASSIGNED, one.no_more)):
+                if seats:
+                    detail = {"bookings": bookings, "seats": {slot.id: count for slot, count in seats.items()}}
+                    shares.append(Share(f"staff/{one.key}", one.address, kind, detail))
+        return shares
+
+    async def write(self, message: KeptMessage, at: datetime) -> Written:
+        """The mail, sealed, or that it has ended without one. Raises NotFound, Unavailable."""
+        subject = await self._letters.subject(message.site_id, message.order_id)
+        address, language, zone = _reader(message, subject)
+        if not address:
+            return Written(message.id, ends_as=MessageState.DROPPED, why=_NO_ADDRESS)
+        facts = self.facts(message, subject)
+        if message.kind is not Kind.MY_BOOKINGS and not _is_true(message, facts, at):
+            return Written(message.id, address, ends_as=MessageState.DROPPED, why=_OVERTAKEN)
+        mail, words = compose(facts, language=language, zone=zone, at=at, sender=self._sender)
+        mail = self._links.sealed(mail, subject.site.key, message.order_id)
+        return Written(message.id, address, words.code, zone.key, mail)
+
+    def opened(self, message: KeptMessage, site_key: str) -> Mail | None:
+        return message.mail and self._links.opened(message.mail, site_key, message.order_id)
+
+    def facts(self, message: KeptMessage, subject: Subject) -> Facts:
+        order, site = subject.order, subject.site
+        return Facts(
+            kind=message.kind,
+            role=message.role,
+            site=site,
+            shown=_shown(message, subject),
+            link=self._link(message, site.key),
+            number=order.number if order else "",
+            customer=order.customer.name if order else "",
+            customer_address=order.customer.email if order else "",
+            text=message.text,
+        )
+
+    def _link(self, message: KeptMessage, site_key: str) -> str:
+        if message.order_id is None:
+            return str(message.detail.get("link", ""))
+        if message.role is Role.STAFF:
+            return ""
+        of = self._links.for_customer if message.role is Role.CUSTOMER else self._links.for_operator
+        return of(site_key, message.order_id)
+
+
+def _reader(message: KeptMessage, subject: Subject) -> tuple[str, str, ZoneInfo]:
+    """Address, language and zone. Those of a customer are what their browser said when they booked."""
+    site, order = subject.site, subject.order
+    if message.role is Role.CUSTOMER and order is not None:
+        customer = order.customer
+        return message.address or customer.email, customer.locale, ZoneInfo(customer.zone)
+    return message.address or "", message.language or site.locale, site.zone
+
+
+def _bookings_of(message: KeptMessage) -> list[int]:
+    return [int(booking_id) for booking_id in message.detail.get("bookings", ())]
+
+
+def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
+    """Of those that the message is about, what is still so; somebody's own part of them for staff."""
+    if "seats" in message.detail:
+        return _served(message, subject)
+    is_over, wanted = message.kind is Kind.CANCELLED, _bookings_of(message)
+    told = _concerned(subject, wanted, is_over=is_over)
+    if message.kind is Kind.WAITING_ALTERNATIVES:  # whoever has chosen since need not be asked any more
+        told = {booking_id: one for booking_id, one in told.items() if one.booking.move_request is not None}
+    left = {int(booking_id): Slot.parse(slot) for booking_id, slot in message.detail.get("left", {}).items()}
+    return tuple(
+        shown_of(subject, booking_id, one, left=left.get(booking_id), is_cancelled=is_over)
+        for booking_id, one in told.items()
+    )
+
+
+def _concerned(subject: Subject, wanted: Collection[int], *, is_over: bool) -> dict[int, Told]:
+    return {
+        booking_id: one
+        for booking_id, one in subject.bookings.items()
+        if booking_id in wanted and (one.booking.state is BookingState.CANCELLED) is is_over
+    }
+
+
+def shown_of(
+    subject: Subject, booking_id: int, told: Told, *, left: Slot | None = None, is_cancelled: bool = False
+) -> Shown:
+    """A change more than its moves, once it is cancelled: calendars take what has changed more often."""
+    assert subject.order is not None
+    booking, number = told.booking, list(subject.bookings).index(booking_id) + 1
+    return Shown(
+        slot=booking.slot,
+        service_name=booking.service_name,
+        seats=booking.seats,
+        place=booking.place,
+        access=booking.access,
+        served_by=booking.served_by,
+        left=left,
+        uid=f"{subject.order.id}.{number}@tenuto",
+        sequence=told.moves + is_cancelled,
+        is_cancelled=is_cancelled,
+    )
+
+
+def _served(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
+    names = {one.booking.slot.service: one.booking for one in subject.bookings.values()}
+    number = subject.order.id if subject.order else ""
+    shown: list[Shown] = []
+    for slot_id, seats in message.detail["seats"].items():
+        slot, is_over = Slot.parse(slot_id), message.kind is Kind.UNASSIGNED
+        booking = names.get(slot.service)
+        shown.append(
+            Shown(
+                slot=slot,
+                service_name=booking.service_name if booking else slot.service,
+                seats=int(seats),
+                place=booking.place if booking else Place.IN_PERSON,
+                access=booking.access if booking else "",
+                uid=f"{number}.{slot.id}.{message.recipient.replace('/', '.')}@tenuto",
+                sequence=int(is_over),
+                is_cancelled=is_over,
+            )
+        )
+    return tuple(shown)
+
+
+def _is_true(message: KeptMessage, facts: Facts, at: datetime) -> bool:
+    """Nobody is told what is not so any more: what came in between has a message of its own."""
+    if message.kind is Kind.REMINDER:
+        slot = message.detail.get("slot")
+        return any(one.slot.id == slot and one.slot.starts_at > at for one in facts.shown)
+    return bool(facts.shown)
