@@ -39,7 +39,8 @@ class MailServer:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         if self.drops:
             self.drops -= 1
-            server.transport.abort()
+            transport: Any = server.transport
+            transport.abort()
             return "421 gone"
         if self.to_mails:
             return self.to_mails.pop(0)

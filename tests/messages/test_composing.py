@@ -102,7 +102,7 @@ def test_a_calendar_file_says_when_where_and_how_to_get_back() -> None:
     assert (event.start, event.end) == (NINE, NINE + timedelta(hours=1))
     assert event["location"] == "Elm Street 12"
     assert event["url"] == LINK
-    assert LINK in event["description"]
+    assert LINK in str(event["description"])
 
 
 def test_a_calendar_file_takes_out_what_is_cancelled() -> None:

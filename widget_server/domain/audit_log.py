@@ -16,6 +16,7 @@ class Deed(StrEnum):
     HOLD_EXTENDED = "hold_extended"
     HOLD_RELEASED = "hold_released"
     HOLD_BOOKED = "hold_booked"
+    MESSAGE_SENT_AGAIN = "message_sent_again"
     SERVICE_ADDED = "service_added"
     SERVICE_CHANGED = "service_changed"
     CALENDAR_CHANGED = "calendar_changed"

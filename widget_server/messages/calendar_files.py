@@ -40,7 +40,7 @@ def unfolded(text: str) -> str:
 
 def folded(text: str) -> str:
     """As calendar files are sent: lines of at most 75 bytes."""
-    return Calendar.from_ical(text).to_ical().decode()
+    return str(Calendar.from_ical(text).to_ical().decode())
 
 
 def _event(site: Site, one: Shown, words: Words, *, number: str, link: str, at: datetime, sender: str | None) -> Event:
