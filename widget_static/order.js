@@ -1,6 +1,7 @@
 // @ts-check
 /** The only place for the order page: the way back to what was booked. Reading it changes nothing. */
 
+import { Asked, wrote } from "./asked.js";
 import { Moving } from "./moving.js";
 import { applyAccent } from "./widget/accent.js";
 import { Api, Refused } from "./widget/api.js";
@@ -29,6 +30,8 @@ class OrderPage {
   #isAsking = false;
   /** @type {Moving | null} */ #moving = null;
   #hasMoved = false;
+  /** By the slot whose customer is asked for another time. @type {Map<string, Asked>} */ #asked = new Map();
+  /** What somebody has to know who is asked no more. @type {string | null} */ #told = null;
   /** @type {string | null} */ #problem = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #waiting;
 
@@ -123,6 +126,7 @@ class OrderPage {
       this.stage,
       this.#hasMoved &&
         element("p", { class: "notice is-moved", role: "status" }, icon("check"), words.say("moving.done")),
+      this.#told && element("p", { class: "notice is-problem", role: "alert" }, icon("warning"), this.#told),
       order.bookings.map((booking) =>
         element(
           "div",
@@ -134,6 +138,7 @@ class OrderPage {
             words.say(`order.state.${booking.state}`),
           ),
           bookingCard(booking, { words, zone: this.zone.current, siteZone: this.#site.zone }),
+          booking.cancellation?.message && wrote(booking.cancellation.message, this.#site.name, words),
           this.#movingOf(booking),
         ),
       ),
@@ -153,9 +158,8 @@ class OrderPage {
   #movingOf(booking) {
     if (this.#moving?.booking === booking) return this.#moving.element;
     const order = /** @type {Order} */ (this.#order);
-    const isAhead = order.bookings.every(
-      ({ state, starts_at }) => state === "confirmed" && Date.parse(starts_at) > this.#clock.now(),
-    );
+    const isAhead = booking.state === "confirmed" && Date.parse(booking.starts_at) > this.#clock.now();
+    if (isAhead && booking.move_request) return this.#askedOf(order, booking);
     if (!isAhead || Date.parse(booking.move_until) <= this.#clock.now() || this.#moving || this.#isAsking || order.total.amount > 0) return null;
     const button = element(
       "button",
@@ -163,6 +167,46 @@ class OrderPage {
       this.#words.say("moving.begin"),
     );
     return element("div", { class: "row" }, button);
+  }
+
+  /**
+   * @param {Order} order
+   * @param {import("./widget/api.js").Booking} booking
+   */
+  #askedOf(order, booking) {
+    const { slot } = booking;
+    let asked = this.#asked.get(slot);
+    if (!asked?.renew(order)) {
+      const parts = { api: this.#api, words: this.#words, claim: this.#claim, zone: () => this.zone.current };
+      asked = new Asked({ ...parts, site: this.#site.name }, { order, booking }, {
+        onMoved: (moved) => this.#moved(moved),
+        onCancelled: (cancelled) => this.#cancelled(cancelled),
+        onOther: () => void this.#move(/** @type {Asked} */ (this.#asked.get(slot)).booking),
+        onOutdated: (told) => void this.#askAnew(slot, told),
+      });
+      this.#asked.set(slot, asked);
+    }
+    return asked.show();
+  }
+
+  /**
+   * What is free may be something else by now, and perhaps nothing is asked any more.
+   * @param {string} slot
+   * @param {string} told
+   */
+  async #askAnew(slot, told) {
+    await this.#lookAgain();
+    const asked = this.#asked.get(slot);
+    if (this.#order && asked?.renew(this.#order)) asked.tell(told);
+    else this.#told = told;
+    this.#show();
+  }
+
+  /** @param {Order} order */
+  #cancelled(order) {
+    [this.#order, this.#hasMoved, this.#told] = [order, false, null];
+    this.#show();
+    this.title.focus();
   }
 
   /** @param {import("./widget/api.js").Booking} booking */
@@ -174,7 +218,7 @@ class OrderPage {
       { order, booking, from },
       { onMoved: (moved) => this.#moved(moved), onStop: () => this.#stay(booking.slot) },
     );
-    [this.#moving, this.#hasMoved] = [moving, false];
+    [this.#moving, this.#hasMoved, this.#told] = [moving, false, null];
     this.#show();
     moving.heading.focus();
     await moving.load();
@@ -182,7 +226,8 @@ class OrderPage {
 
   /** @param {Order} order */
   #moved(order) {
-    [this.#order, this.#moving, this.#hasMoved] = [order, null, true];
+    [this.#order, this.#moving, this.#hasMoved, this.#told] = [order, null, true, null];
+    this.#asked.clear();
     this.#show();
     this.title.focus();
   }
@@ -191,7 +236,8 @@ class OrderPage {
   #stay(slot) {
     this.#moving = null;
     this.#show();
-    /** @type {HTMLElement | null} */ (this.stage.querySelector(`.move[data-slot="${slot}"]`))?.focus();
+    /** @type {HTMLElement | null} */ const begin = this.stage.querySelector(`.move[data-slot="${slot}"]`);
+    (begin ?? this.#asked.get(slot)?.heading)?.focus();
   }
 
   /** @param {Order} order */
@@ -203,7 +249,8 @@ class OrderPage {
     const isAhead = order.bookings.some(
       ({ state, starts_at }) => state === "confirmed" && Date.parse(starts_at) > this.#clock.now(),
     );
-    if (!isAhead) return null;
+    const isAsked = order.bookings.length === 1 && order.bookings[0].move_request;
+    if (!isAhead || isAsked) return null;
     const problem =
       this.#problem && element("p", { class: "notice is-problem", role: "alert" }, icon("warning"), this.#problem);
     const deadline = this.#deadline(order);

@@ -19,7 +19,9 @@ const TIMEOUT_MS = 15_000;
  * @typedef {{hold: {id: string, state: string, lines: Line[], expires_at: string, limit_at: string, version: number},
  *   server_now: string}} HoldAnswer
  * @typedef {{slot: string, service: string, service_name: string, starts_at: string, ends_at: string, seats: number,
- *   state: string, place: string, access: string, attendees?: string[], served_by?: string[], move_until: string}} Booking
+ *   state: string, place: string, access: string, attendees?: string[], served_by?: string[], move_until: string,
+ *   move_request: {message: string, alternatives: {slot: string, starts_at: string, ends_at: string}[]} | null,
+ *   cancellation: {message: string} | null}} Booking
  * @typedef {{id: string, number: string, state: string, total: Money, customer: {name: string, email: string},
  *   bookings: Booking[], created_at: string, cancel_until: string | null}} Order
  * @typedef {{order: Order, order_secret?: string, order_url?: string, server_now: string}} OrderAnswer
@@ -137,10 +139,11 @@ export class Api {
 
   /**
    * @param {Claim} claim
+   * @param {string} [slot]  where the only booking is that is to be cancelled; without it, all are
    * @returns {Promise<OrderAnswer>}
    */
-  cancelOrder({ id, secret }) {
-    return this.#ask("POST", `/orders/${id}/cancellation`, { secret });
+  cancelOrder({ id, secret }, slot) {
+    return this.#ask("POST", `/orders/${id}/cancellation`, { secret, body: slot ? { slot } : undefined });
   }
 
   /**
