@@ -17,6 +17,7 @@ from tests.engine.servers import Valkey
 from tests.house import House, opened, slot
 from tests.store.studio import TALK
 from tests.web.desks import Desk, desk_in
+from widget_server.assets import find
 from widget_server.domain import week_blocks
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.schedule import Opening, Shift, StaffMember
@@ -26,6 +27,7 @@ from widget_server.store.blackouts import put_blackout
 from widget_server.store.schedule import put_openings, put_service
 from widget_server.store.staff import put_member, put_shifts
 from widget_server.use_cases import week as weeks
+from widget_server.web.admin.week_drawing import LANES_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -295,3 +297,14 @@ async def test_without_redis_the_week_shows_what_is_booked_and_says_what_is_not_
 
     assert "What is held is not known just now" in page
     assert Shown(page)[meeting(slot())] == "Morning yoga, 08:00-09:00, 1 of 12 booked, held: not known"
+
+
+def test_the_style_sheet_knows_every_place_in_a_week() -> None:
+    sheet = (find("widget_static") / "admin" / "week-places.css").read_text("utf-8")
+    known = set(re.findall(r"^\.([a-z]+-[hm]?\d+) |(?<=} )\.([a-z]+-[hm]?\d+) ", sheet, re.MULTILINE))
+    names = {one or other for one, other in known}
+
+    hours = {f"{kind}-h{n}" for kind in ("at", "for") for n in range(27)}
+    minutes = {f"{kind}-m{n}" for kind in ("at", "for") for n in range(60)}
+    lanes = {f"lane-{n}" for n in range(LANES_MAX)} | {f"of-{n}" for n in range(LANES_MAX + 1)}
+    assert names == hours | minutes | lanes

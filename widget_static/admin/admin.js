@@ -7,6 +7,7 @@ import { menu, printButton, showCurrent } from "./lists.js";
 import { livePart } from "./live.js";
 import { preview } from "./preview.js";
 import { readSetupCode, revealButton } from "./password.js";
+import { showChosenDay } from "./week.js";
 
 /**
  * @template {Element} E
@@ -27,6 +28,7 @@ each("[data-accent]", accentField);
 each("[data-settings]", unsavedNote);
 each("[data-preview]", preview);
 each("[data-live]", livePart);
+each(".drawing .chosen", showChosenDay);
 each("[data-print]", printButton);
 each("[aria-current]", showCurrent);
 each("[data-menu]", menu);

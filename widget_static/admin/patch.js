@@ -13,6 +13,7 @@ export function patchChildren(present, wanted) {
   const keyed = new Map([...present.children].map((child) => [keyOf(child), child]));
   let next = present.firstChild;
   for (const child of [...wanted.childNodes]) {
+    if (child instanceof Element) next = withoutTexts(next);
     const same = match(next, child, keyed);
     if (!same) {
       present.insertBefore(child, next);
@@ -52,6 +53,19 @@ function dropGone(present, wanted) {
   for (const child of [...present.children]) {
     if (keyOf(child) !== null && !stay.has(keyOf(child))) child.remove();
   }
+}
+
+/**
+ * The next element. Texts before it go, where an element is to stand: so it need not be moved.
+ * @param {ChildNode | null} next
+ */
+function withoutTexts(next) {
+  while (next instanceof Text) {
+    const after = next.nextSibling;
+    next.remove();
+    next = after;
+  }
+  return next;
 }
 
 /**

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from widget_server.domain.slots import SlotState
+from widget_server.domain.wall_times import MIDNIGHT
 from widget_server.domain.week_axis import HOUR_MIN, Axis, Stretch, lanes
 from widget_server.domain.week_blocks import Block, Dark, OnShift, Open, SeenSlot
 from widget_server.use_cases.week import Week
@@ -181,9 +182,15 @@ class _Words:
 
     def _drawn(self, block: Block, key: str, href: str, name: str, kind: str, told: str) -> Drawn:
         starts, ends = (at.astimezone(self._zone) for at in (block.starts_at, block.ends_at))
-        is_long = (ends.date() - starts.date()).days > 1
-        when = f"{moment(starts, self._zone)}\u2013{moment(ends, self._zone)}" if is_long else said_span(starts, ends)
+        when = _said_when(starts, ends, self._zone)
         return Drawn(f"{key} {block.starts_at:%d%H%M}", href, name, when, kind, 0, 0, told)
+
+
+def _said_when(starts: datetime, ends: datetime, zone: ZoneInfo) -> str:
+    days = (ends.date() - starts.date()).days
+    if days == 1 and starts.time() == ends.time() == MIDNIGHT:
+        return "all day"
+    return said_span(starts, ends) if days <= 1 else f"{moment(starts, zone)} \N{EN DASH} {moment(ends, zone)}"
 
 
 def _said_seats(block: SeenSlot) -> str:

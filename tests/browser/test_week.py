@@ -1,0 +1,64 @@
+"""The week of a site in a browser, on a phone and on a desk: holds come and go in it, and a time is frozen."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Invite
+from tests.browser.hosting import Host
+from tests.browser.serving import BERLIN, LESSON, YOGA, Server, Studio
+from tests.browser.test_rooms import hired, holding, is_sound
+
+pytestmark = pytest.mark.anyio
+
+VIEWS = pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+
+
+@VIEWS
+async def test_the_week_moves_before_the_eyes_of_the_operator_and_a_time_is_frozen_from_it(
+    server: Server, studio: Studio, host: Host, invite: Invite, width: int, scheme: Any
+) -> None:
+    slot, other = studio.slot(YOGA), studio.slot(LESSON, 1)
+    operator = await hired(invite, server, studio, width=width, color_scheme=scheme)
+    operator.expects("ERR_FAILED")
+    page = operator.page
+    await operator.goes_to("Week")
+    await is_sound(page, "this week")
+    await page.get_by_text("Go to a day, or show only a part").click()
+    await page.get_by_label("Day", exact=True).fill(slot.starts_at.astimezone(BERLIN).date().isoformat())
+    await page.get_by_role("button", name="Show").click()
+    block, focused = (page.locator(f'[data-key^="{each.id} "] a') for each in (slot, other))
+    await expect(block).to_contain_text("0 of 12 booked, 12 left")
+    assert await page.locator(".day:visible").count() == (1 if width == 390 else 7)
+    await is_sound(page, "the week of the slot")
+    await focused.focus()
+    await page.evaluate("document.documentElement.dataset.same = 'yes'")
+    scrolled = await page.evaluate("scrollY")
+
+    anna = await holding(invite, studio, host, "anna", seats=2)
+
+    await expect(block).to_contain_text("0 of 12 booked, 2 held, 10 left")
+    await expect(block.locator(".left")).to_have_text(re.compile(r"10:00|9:\d\d"))
+    await expect(focused).to_be_focused()
+    assert await page.evaluate("[document.documentElement.dataset.same, scrollY]") == ["yes", scrolled]
+    await is_sound(page, "a hold")
+    await anna.button("Back").click()
+    await expect(block).to_contain_text("0 of 12 booked, 12 left")
+    await expect(block.locator(".left")).to_have_count(0)
+
+    await anna.looks_at(slot)
+    await block.click()
+    await page.get_by_role("button", name="Freeze").click()
+    await expect(page.get_by_text("Frozen.")).to_be_visible()
+    await is_sound(page, "frozen")
+    await expect(anna.row(slot)).to_have_count(0)
+    await page.get_by_role("button", name="Undo").click()
+    await expect(page.get_by_text("Open again.")).to_be_visible()
+    await expect(anna.status(slot)).to_have_text("12 left")
+
+    await page.route("**/feed", lambda route: route.abort())
+    await operator.goes_to("Week")
+    await expect(page.get_by_text("Not live: news do not come in just now.")).to_be_visible()
+    await is_sound(page, "not live")
