@@ -177,6 +177,7 @@ def test_every_field_of_the_settings_page_has_its_heading() -> None:
         "name": "Name",
         "holds_on": "Holds",
         "hold_minutes": "Hold length",
+        "is_test": "Test mode",
         "zone": "Time zone",
         "currency": "Currency",
         "locale": "Language",

@@ -50,6 +50,7 @@ class OrderPage {
       this.#show();
     });
     this.title = element("h1", { tabindex: "-1" }, words.say("order.title"));
+    this.ribbon = element("p", { class: "ribbon", role: "status", hidden: true });
     this.stage = element(
       "div",
       { class: "stage order-card" },
@@ -57,6 +58,7 @@ class OrderPage {
     );
     fill(
       root,
+      this.ribbon,
       element(
         "header",
         { class: "top" },
@@ -77,6 +79,8 @@ class OrderPage {
       const isWrong = problem instanceof Refused && problem.status < 429;
       return this.#fail(isWrong ? this.#words.say("order.not_yours") : sentenceFor(problem, this.#words), !isWrong);
     }
+    this.ribbon.textContent = this.#order.test ? this.#words.say("test.ribbon") : "";
+    this.ribbon.hidden = !this.#order.test;
     this.#show();
     if (this.#order.bookings.some(({ state }) => state === "confirming")) {
       await sleep(CONFIRMING_MS);

@@ -32,6 +32,8 @@ class Wanted:
     state: BookingState | None = None
     staff: str = ""
     """Key of who serves them."""
+    with_tests: bool = True
+    """Also what was booked in test mode."""
     text: str = ""
     """Part of an order number, a name or an address."""
     sorting: Sorting = Sorting.NEWEST
@@ -80,6 +82,7 @@ class BookingLine:
     """Of all seats."""
     created_at: datetime
     cancelled_at: datetime | None
+    is_test: bool
     cancel_message: str
     """What its customer was told."""
     move_request: MoveRequest | None
@@ -109,6 +112,7 @@ class Attendance:
     email: str
     state: BookingState
     served_by: tuple[str, ...]
+    is_test: bool
 
 
 @dataclass(frozen=True, slots=True)

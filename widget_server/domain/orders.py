@@ -40,6 +40,8 @@ class Order:
     bookings: tuple[Booking, ...]
     total: Money
     created_at: datetime
+    is_test: bool = False
+    """Made while its site was in test mode: nobody means it."""
 
 
 @dataclass(frozen=True, slots=True)

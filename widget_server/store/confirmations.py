@@ -61,6 +61,8 @@ class Confirmation:
     """Who was claimed with the hold, where its slots need somebody."""
     remind_hours: Mapping[str, int] = field(default_factory=dict)
     """Service -> so long before its start its customers are reminded; others are not."""
+    is_test: bool = False
+    """Whether the site is in test mode, in this version of its schedule."""
 
     def __post_init__(self) -> None:
         assert self.lines
@@ -167,6 +169,7 @@ def _new_order(wanted: Confirmation) -> OrderRow:
         total_minor=wanted.total.amount_minor,
         currency=wanted.total.currency,
         created_at=wanted.at,
+        is_test=wanted.is_test,
     )
 
 

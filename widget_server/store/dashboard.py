@@ -167,6 +167,8 @@ def _conditions(wanted: Wanted, *, or_named: bool = False) -> list[ColumnElement
         found.append(col(MeetingRow.starts_at) < wanted.until)
     if wanted.state is not None:
         found.append(col(BookingRow.state) == wanted.state)
+    if not wanted.with_tests:
+        found.append(~col(OrderRow.is_test))
     if wanted.staff:
         found.append(_served_by(wanted.staff))
     if wanted.text:
@@ -234,6 +236,7 @@ def _to_line(
         price=Money(booking.unit_price_minor, order.currency).times(booking.seats),
         created_at=booking.created_at,
         cancelled_at=booking.cancelled_at,
+        is_test=order.is_test,
         cancel_message=booking.cancel_message,
         move_request=move_request,
     )
@@ -255,4 +258,5 @@ def _to_attendance(
         email=order.customer_email or "",
         state=BookingState(booking.state),
         served_by=served_by,
+        is_test=order.is_test,
     )

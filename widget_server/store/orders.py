@@ -125,4 +125,5 @@ def _to_order(row: OrderRow, bookings: tuple[Booking, ...]) -> Order:
         bookings=bookings,
         total=Money(row.total_minor, row.currency),
         created_at=row.created_at,
+        is_test=row.is_test,
     )

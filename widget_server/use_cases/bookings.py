@@ -229,6 +229,7 @@ class Bookings(Rescheduling):
             entry=wanted.entry,
             assignments=pin.assignments,
             remind_hours=listing.schedule.remind_hours,
+            is_test=listing.site.is_test,
         )
 
     def _may_hold(self, listing: Listing, lines: Sequence[Line]) -> list[OfferedSlot]:

@@ -1,7 +1,7 @@
 """What operators see of bookings: lists, orders, meetings and who comes. And cancelling for somebody."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -90,9 +90,10 @@ class Dashboard:
     async def agenda(self, site: Site, since: datetime, until: datetime | None = None) -> list[Appointment]:
         """What is booked from then on, the earliest first, out of the first bookings of that time. Raises Unavailable.
 
-        Cut after AGENDA_LINES bookings: whoever has more looks at the list.
+        Without those made in test mode. Cut after AGENDA_LINES bookings: whoever has more looks at the list.
         """
-        wanted = Wanted(since=since, until=until, state=BookingState.CONFIRMED, sorting=Sorting.SOONEST)
+        confirmed = Wanted(since=since, until=until, state=BookingState.CONFIRMED, sorting=Sorting.SOONEST)
+        wanted = replace(confirmed, with_tests=False)
         by_slot: dict[Slot, list[BookingLine]] = {}
         for line in await self._dashboard.bookings(site.id, wanted, limit=AGENDA_LINES):
             by_slot.setdefault(line.slot, []).append(line)
@@ -109,10 +110,15 @@ class Dashboard:
         return _page(lines, after, before)
 
     def all_bookings(self, site: Site, wanted: Wanted) -> AsyncIterator[list[BookingLine]]:
-        """All of them, in chunks, each as of its own moment: however long reading takes, nobody waits for it."""
+        """All of them, in chunks, each as of its own moment: however long reading takes, nobody waits for it.
+
+        Files are for what is meant: they are without bookings made in test mode.
+        """
+        wanted = replace(wanted, with_tests=False)
         return _chunks(lambda after: self._dashboard.bookings(site.id, wanted, limit=_EXPORTED_AT_ONCE, after=after))
 
     def all_attendees(self, site: Site, wanted: Wanted) -> AsyncIterator[list[Attendance]]:
+        wanted = replace(wanted, with_tests=False)
         return _chunks(lambda after: self._dashboard.attendees(site.id, wanted, limit=_EXPORTED_AT_ONCE, after=after))
 
     async def order(self, site: Site, order_id: str) -> tuple[Order, list[BookingLine]]:

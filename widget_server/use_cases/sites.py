@@ -265,6 +265,7 @@ def _changed(operator: Operator, before: Site, after: Site, *, at: datetime) -> 
         "accent",
         "theme",
         "holds_on",
+        "is_test",
         "hold_minutes",
         "origins",
         "staff_enter_shifts",

@@ -162,6 +162,8 @@ class SiteBody(Body):
     theme: str
     holds_on: bool
     hold_minutes: int
+    test: bool
+    """What is booked is not meant."""
 
     @staticmethod
     def of(site: Site) -> "SiteBody":
@@ -175,6 +177,7 @@ class SiteBody(Body):
             theme=site.theme,
             holds_on=site.holds_on,
             hold_minutes=site.hold_minutes,
+            test=site.is_test,
         )
 
 
@@ -380,6 +383,8 @@ class OrderBody(Body):
     created_at: Instant
     cancel_until: Instant | None
     """Null where nothing is left to cancel."""
+    test: bool
+    """Made in test mode: nobody means it."""
 
     @staticmethod
     def of(order: Order, schedule: Schedule, alternatives: Alternatives | None = None) -> "OrderBody":
@@ -392,6 +397,7 @@ class OrderBody(Body):
             bookings=tuple(BookingBody.of(booking, schedule, alternatives or {}) for booking in order.bookings),
             created_at=order.created_at,
             cancel_until=policies.cancel_until(schedule, order),
+            test=order.is_test,
         )
 
 

@@ -6,7 +6,7 @@ const TIMEOUT_MS = 15_000;
 /**
  * @typedef {{amount: number, currency: string}} Money  minor units
  * @typedef {{key: string, name: string, zone: string, currency: string, locale: string, accent: string, theme: string,
- *   holds_on: boolean, hold_minutes: number}} Site
+ *   holds_on: boolean, hold_minutes: number, test: boolean}} Site
  * @typedef {{id: string, name: string, kind: string, place: string, description: string, length_minutes: number,
  *   capacity: number, seats_per_booking_max: number, price: Money, notice_minutes: number, horizon_days: number,
  *   cancel_until_minutes: number}} Service
@@ -23,7 +23,7 @@ const TIMEOUT_MS = 15_000;
  *   move_request: {message: string, alternatives: {slot: string, starts_at: string, ends_at: string}[]} | null,
  *   cancellation: {message: string} | null}} Booking
  * @typedef {{id: string, number: string, state: string, total: Money, customer: {name: string, email: string},
- *   bookings: Booking[], created_at: string, cancel_until: string | null}} Order
+ *   bookings: Booking[], created_at: string, cancel_until: string | null, test: boolean}} Order
  * @typedef {{order: Order, order_secret?: string, order_url?: string, server_now: string}} OrderAnswer
  * @typedef {{name: string, email: string, zone: string, locale: string}} Customer
  * @typedef {{customer: Customer, attendees?: string[][], lines?: Line[], visitor?: string}} Confirmation

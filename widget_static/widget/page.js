@@ -18,6 +18,7 @@ export class Page {
     this.meta = element("div", { class: "top-meta" });
     this.side = element("div", { class: "top-side" });
     this.banner = element("p", { class: "banner", role: "status", hidden: true });
+    this.ribbon = element("p", { class: "ribbon", role: "status", hidden: true });
     this.stage = element("div", { class: "stage" });
     this.foot = element("footer", { class: "foot" });
     this.news = element("p", { class: "unseen", role: "status", "aria-live": "polite" });
@@ -27,7 +28,7 @@ export class Page {
       element("div", { class: "top-text" }, this.above, this.title, this.meta),
       this.side,
     );
-    fill(root, this.head, this.banner, this.stage, this.foot, this.news);
+    fill(root, this.ribbon, this.head, this.banner, this.stage, this.foot, this.news);
     root.removeAttribute("aria-busy");
   }
 
@@ -58,6 +59,15 @@ export class Page {
   warn(sentence) {
     fill(this.banner, icon("warning"), sentence);
     this.banner.hidden = false;
+  }
+
+  /**
+   * Above everything, on every step.
+   * @param {string} sentence  empty: nothing
+   */
+  mark(sentence) {
+    fill(this.ribbon, sentence);
+    this.ribbon.hidden = !sentence;
   }
 
   calm() {

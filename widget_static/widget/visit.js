@@ -93,12 +93,17 @@ export class Visit {
 
   /** Shows the first step. Focus stays where it is: the visitor may be reading the host page. */
   begin() {
+    this.#markTest();
     const only = this.#onlyService || (this.#services.length === 1 && this.#services[0].id);
     const service = this.#services.find(({ id }) => id === only);
     if (service) this.#pickTime(service);
     else if (only) this.#sayGone();
     else this.#chooseService();
     this.#prepare().catch(() => {});
+  }
+
+  #markTest() {
+    this.#page.mark(this.#site.test ? this.#words.say("test.ribbon") : "");
   }
 
   /** Raises Unreachable: before that nothing may be held that could not be shown. */
@@ -407,6 +412,7 @@ export class Visit {
       const { site, services } = await this.#api.services();
       this.#site = site;
       this.#services = services;
+      this.#markTest();
     } catch (problem) {
       this.#reloadLater(problem);
     }
