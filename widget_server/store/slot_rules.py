@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import case, delete, update
+from sqlalchemy import bindparam, case, delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,6 +11,9 @@ from widget_server.domain.openings import SlotRule
 from widget_server.domain.slots import Slot
 from widget_server.store.database import insert
 from widget_server.store.tables import MeetingRow, SlotRuleRow, values
+
+_OF_SITE = select(SlotRuleRow).where(col(SlotRuleRow.site_id) == bindparam("site_id")).order_by(col(SlotRuleRow.slot))
+"""Read with every schedule, so it is made once."""
 
 
 async def put_slot_rules(session: AsyncSession, site_id: int, rules: Iterable[SlotRule]) -> None:
@@ -43,10 +46,9 @@ async def prune_slot_rules(session: AsyncSession, site_id: int, before: datetime
 
 async def read_slot_rules(session: AsyncSession, site_id: int) -> tuple[SlotRule, ...]:
     """What is said of a slot that there cannot be is passed over: a whole site must not stand still for it."""
-    rows = select(SlotRuleRow).where(col(SlotRuleRow.site_id) == site_id).order_by(col(SlotRuleRow.slot))
     return tuple(
         SlotRule(slot, row.is_closed, row.capacity, row.is_kept)
-        for row in await session.exec(rows)
+        for row in await session.exec(_OF_SITE, params={"site_id": site_id})
         if (slot := _slot(row.slot)) is not None
     )
 
