@@ -26,7 +26,7 @@ from widget_server.errors import Fault, Unavailable
 from widget_server.live.hub import Hub
 from widget_server.messages.smtp import Mailer
 from widget_server.settings import Settings
-from widget_server.store import audit, audit_log, memberships, operators, outbox, schedule, sightings
+from widget_server.store import audit, audit_log, memberships, move_requests, operators, outbox, schedule, sightings
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import dashboard as stored_dashboard
 from widget_server.store import reliability as stored_reliability
@@ -44,6 +44,7 @@ from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.freezing import Freezing
+from widget_server.use_cases.move_requests import MoveRequests
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
@@ -198,6 +199,12 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         availability=availability,
         next_dates=NextDates(catalog=catalog, availability=availability, clock=clock),
         bookings=bookings,
+        move_requests=MoveRequests(
+            catalog=catalog,
+            availability=availability,
+            move_requests=move_requests.MoveRequests(database),
+            clock=clock,
+        ),
         reconciliation=reconciliation,
         scheduling=scheduling,
         sites=all_sites,

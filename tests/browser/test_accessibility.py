@@ -12,8 +12,7 @@ from tests.browser.serving import LESSON, YOGA, Server, Studio
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.parametrize("scheme", ["light", "dark"]),
-    pytest.mark.parametrize("width", [320, 1200]),
+    pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1200, "light")]),
 ]
 
 

@@ -64,8 +64,7 @@ def next_free(visitor: Visitor, day: date, how: str = "Next free") -> Locator:
     return visitor.button(f"{how}: {day:%a} {day.day} {day:%B}")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 async def test_a_day_without_anything_says_why_and_leads_to_the_next_that_has_something(
     server: Server, host: Host, invite: Invite, width: int, scheme: Any
 ) -> None:

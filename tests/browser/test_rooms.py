@@ -13,7 +13,7 @@ from tests.browser.serving import BERLIN, LESSON, YOGA, Server, Studio
 
 pytestmark = pytest.mark.anyio
 
-VIEWS = pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")])
+VIEWS = pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 
 
 async def is_sound(page: Page, step: str) -> None:

@@ -16,6 +16,7 @@ from tests.house import SITE, Guest, House, refused, slot
 from tests.live.serving import Stream, served
 from tests.store.studio import TALK
 from widget_server.domain.slots import Slot
+from widget_server.ids import new_id
 
 pytestmark = pytest.mark.anyio
 
@@ -140,6 +141,7 @@ async def test_a_wiped_redis_costs_a_moment_and_a_hold_but_no_booking(house: Hou
     assert anna.resets > 0
     await anna.shows(FULL, LAST_SEAT)
     refused(await ben.guest.confirm("Ben Oak"), 404, "not_found")
+    ben.guest.id = new_id()  # as a widget that was told no
     assert (await ben.guest.hold(other)).status_code == 201
     assert (await ben.guest.confirm("Ben Oak")).status_code == 201
     await anna.shows(FULL, other)

@@ -11,17 +11,18 @@ from tests.house import House, slot
 from tests.store.studio import TALK, YOGA
 from tests.use_cases.test_calendar import operator_of, update
 from widget_server.domain.blackouts import Blackout
-from widget_server.domain.impact import Trouble
+from widget_server.domain.impact import Choice, Chosen, Trouble
 from widget_server.domain.schedule import CapacityRule, Schedule, SlotRule
 from widget_server.domain.staffing import Shift, StaffMember
 from widget_server.errors import Changed, InvalidRequest, NotFound
 from widget_server.use_cases import staffing
 from widget_server.use_cases.blackouts import find
-from widget_server.use_cases.edits import Choice, Edited, by_shift, fingerprint, fingerprint_of
+from widget_server.use_cases.edits import Edited, by_shift, fingerprint, fingerprint_of
 from widget_server.use_cases.services import key_of
 
 pytestmark = pytest.mark.anyio
 
+KEEP = Chosen(Choice.KEEP)
 DAY = slot().starts_at.date()
 ANNA = StaffMember("anna", "Anna Berg", None, frozenset({"yoga"}))
 WEEK = [Shift("anna", time(8), time(12), weekday=weekday) for weekday in range(7)]
@@ -74,7 +75,7 @@ async def test_who_is_kept_keeps_the_booking_and_the_hold(house: House) -> None:
     ben = house.guest()
     await ben.hold((slot(), 3))
 
-    assert (await black_out(house, Blackout(DAY, DAY), choice=Choice.KEEP)).is_saved
+    assert (await black_out(house, Blackout(DAY, DAY), choice=KEEP)).is_saved
 
     kept = (await schedule_of(house)).find(slot())
     assert kept is not None
@@ -87,10 +88,10 @@ async def test_who_is_kept_keeps_the_booking_and_the_hold(house: House) -> None:
 async def test_who_is_cancelled_is_cancelled_and_the_seats_are_free_again_in_redis(house: House) -> None:
     anna = await book(house, (slot(), 2))
 
-    asked = await black_out(house, Blackout(DAY, DAY), choice=Choice.CANCEL)
+    asked = await black_out(house, Blackout(DAY, DAY), choice=Chosen(Choice.CANCEL))
     assert (asked.is_saved, asked.have_changed) == (False, True)
     seen = fingerprint_of(asked.bookings)
-    edited = await black_out(house, Blackout(DAY, DAY), choice=Choice.CANCEL, bookings_seen=seen)
+    edited = await black_out(house, Blackout(DAY, DAY), choice=Chosen(Choice.CANCEL, bookings_seen=seen))
 
     assert [booked.seats for booked in edited.cancelled] == [2]
     assert (await anna.order()).json()["order"]["bookings"][0]["state"] == "cancelled"
@@ -197,7 +198,7 @@ async def test_a_service_does_not_go_by_shift_while_seats_of_it_are_taken_with_n
     anna, ben = await book(house, slot()), house.guest()
     assert (await ben.hold(slot(number=1))).status_code == 201
 
-    asked = await let_staff_serve(house, choice=Choice.KEEP)
+    asked = await let_staff_serve(house, choice=KEEP)
 
     assert not asked.is_saved
     assert [(one.taken.slot, one.trouble) for one in asked.consequences.too_full] == [
@@ -214,7 +215,7 @@ async def test_by_shift_seats_that_only_kept_a_slot_go_with_whoever_had_them(hou
     await hire(house)
     await let_staff_serve(house)
     anna = await book(house, slot())
-    assert (await black_out(house, Blackout(DAY, DAY), choice=Choice.KEEP)).is_saved
+    assert (await black_out(house, Blackout(DAY, DAY), choice=KEEP)).is_saved
     assert [rule.capacity for rule in (await schedule_of(house)).slot_rules] == [1]
     await anna.cancel()
 
@@ -227,7 +228,7 @@ async def test_what_was_said_of_a_slot_stays_when_nobody_has_it_any_more(house: 
     said = SlotRule(slot(), is_closed=True, capacity=3)
     anna = await book(house, slot())
     await update(house, None, said)
-    assert (await black_out(house, Blackout(DAY, DAY), choice=Choice.KEEP)).is_saved
+    assert (await black_out(house, Blackout(DAY, DAY), choice=KEEP)).is_saved
     assert (await schedule_of(house)).slot_rules == (replace(said, is_kept=True),)
     await anna.cancel()
 
@@ -245,7 +246,7 @@ async def test_a_day_off_tells_who_is_affected_and_keeps_them(house: House) -> N
     asked = await change_anna(house, WEEK, days_off=[DAY])
     assert not asked.is_saved
     assert [one.trouble for one in asked.consequences.affected] == [Trouble.NO_SHIFTS]
-    assert (await change_anna(house, WEEK, days_off=[DAY], choice=Choice.KEEP)).is_saved
+    assert (await change_anna(house, WEEK, days_off=[DAY], choice=KEEP)).is_saved
 
     kept = (await schedule_of(house)).find(slot())
     assert kept is not None
@@ -299,7 +300,7 @@ async def test_fewer_seats_than_somewhere_taken_are_refused_and_say_where(house:
     wanted = replace(YOGA, capacity=3)
 
     edited = await house.parts.use_cases.services.change(
-        await house.site(), wanted, operator_id=await operator_of(house), seen=fingerprint(YOGA), choice=Choice.KEEP
+        await house.site(), wanted, operator_id=await operator_of(house), seen=fingerprint(YOGA), choice=KEEP
     )
 
     assert not edited.is_saved
@@ -317,7 +318,7 @@ async def test_a_new_length_leaves_taken_slots_as_they_are(house: House) -> None
     assert not asked.is_saved
     assert {overlap.taken.slot for overlap in asked.consequences.overlaps} == {slot(number=1)}
     saved = await house.parts.use_cases.services.change(
-        await house.site(), wanted, operator_id=await operator_of(house), seen=fingerprint(YOGA), choice=Choice.KEEP
+        await house.site(), wanted, operator_id=await operator_of(house), seen=fingerprint(YOGA), choice=KEEP
     )
 
     assert saved.is_saved

@@ -13,6 +13,7 @@ from tests.house import House, slot
 from tests.store.studio import YOGA
 from tests.use_cases.office import NETWORK, PASSWORD
 from widget_server.domain.audit_log import Deed
+from widget_server.domain.impact import Choice, Chosen
 from widget_server.domain.schedule import Opening, Schedule, SlotRule
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
@@ -20,7 +21,7 @@ from widget_server.errors import Changed, NotFound
 from widget_server.store.audit_log import AuditLog
 from widget_server.store.operators import Operators
 from widget_server.use_cases.calendar import fingerprint_of
-from widget_server.use_cases.edits import Choice, Edited
+from widget_server.use_cases.edits import Edited
 from widget_server.use_cases.scheduling import Look, Scheduling
 
 pytestmark = pytest.mark.anyio
@@ -133,7 +134,9 @@ async def test_a_new_slot_across_a_taken_one_is_refused_and_names_it(house: Hous
 async def test_with_a_choice_the_taken_one_stays_and_the_new_one_is_left_out(house: House) -> None:
     await house.guest().hold(slot())
 
-    edited = await update(house, [typed(time(8, 30), time(9, 30)), typed(time(12), time(13))], choice=Choice.KEEP)
+    edited = await update(
+        house, [typed(time(8, 30), time(9, 30)), typed(time(12), time(13))], choice=Chosen(Choice.KEEP)
+    )
 
     assert edited.is_saved
     assert await offered(house) == [slot_at(12)]
@@ -161,7 +164,7 @@ async def test_fewer_seats_than_are_taken_are_refused_and_say_what_is_in_the_way
     await anna.confirm()
     await house.guest().hold((slot(), 2))
 
-    edited = await update(house, None, SlotRule(slot(), capacity=5), choice=Choice.KEEP)
+    edited = await update(house, None, SlotRule(slot(), capacity=5), choice=Chosen(Choice.KEEP))
 
     assert not edited.is_saved
     (found,) = edited.consequences.too_full
@@ -263,7 +266,7 @@ async def race(house: House, monkeypatch: pytest.MonkeyPatch, *, head_start_s: f
         return held
 
     monkeypatch.setattr(inspection, "held_on", in_a_rush)
-    await update(house, list(cut_anew(8)), choice=Choice.KEEP)
+    await update(house, list(cut_anew(8)), choice=Chosen(Choice.KEEP))
     granted = [taken for rush in await asyncio.gather(*rushing) for taken in rush]
     schedule = await schedule_of(house)
     return granted, [taken for taken in granted if schedule.find(taken) is None]

@@ -33,7 +33,7 @@ async def desk(house: House) -> AsyncIterator[Desk]:
 async def holds_shown(desk: Desk, path: str = "/live") -> list[str]:
     answer = await desk.get(path)
     assert answer.status_code == 200, answer.text
-    return re.findall(r'data-hold="([\w-]{22})"', answer.text)
+    return re.findall(r'data-key="([\w-]{22})"', answer.text)
 
 
 async def test_without_holds_the_page_says_that_they_come_by_themselves(desk: Desk) -> None:

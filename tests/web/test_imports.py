@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from httpx2 import Response as Answer
@@ -15,7 +16,7 @@ from tests.web.test_schedule_choices import close_the_gate
 from tests.web.test_schedule_pages import text_of
 from widget_server.domain.audit_log import Deed
 from widget_server.domain.schedule import Opening, Schedule
-from widget_server.domain.slot_files import BYTES_MAX
+from widget_server.domain.slot_files import BYTES_MAX, ROWS_MAX
 from widget_server.use_cases.calendar import OPENINGS_MAX
 from widget_server.web.forms import UPLOAD_BYTES_MAX, form_token
 
@@ -370,3 +371,10 @@ async def test_what_cannot_be_added_just_now_stays_as_typed_and_can_be_sent_agai
     assert fields_of(answer)["text"] == TWO
     await desk.house.redis.read(("DEL", GATE), ("HSET", GATE, *state))
     assert path_of(await add(desk, answer)).endswith(f"added=2&from={DAY}")
+
+
+def test_limits_are_told_as_they_are() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "calendar.md").read_text("utf-8")
+
+    assert f"up to {BYTES_MAX // 1_000_000} MB and {ROWS_MAX:,} lines" in told
+    assert "`" + "`, `".join(HEAD.strip().split(",")[:3]) + "`, and `capacity`" in told

@@ -16,6 +16,7 @@ class Deed(StrEnum):
     HOLD_EXTENDED = "hold_extended"
     HOLD_RELEASED = "hold_released"
     HOLD_BOOKED = "hold_booked"
+    MESSAGE_SENT_AGAIN = "message_sent_again"
     SERVICE_ADDED = "service_added"
     SERVICE_CHANGED = "service_changed"
     CALENDAR_CHANGED = "calendar_changed"
@@ -44,6 +45,8 @@ class Entry:
     at: datetime
     about: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    form_key: str | None = None
+    """Of the form that has added something, with all that was typed into it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.schedule import Place
 from widget_server.domain.slots import Slot
 
@@ -42,6 +43,11 @@ class Booking:
     created_at: datetime
     served_by: tuple[str, ...] = ()
     """Names of the staff who serve it. Nobody hears them before the booking is confirmed."""
+    cancelled_at: datetime | None = None
+    cancel_message: str = ""
+    """What the operator who cancelled it wrote to the customer."""
+    move_request: MoveRequest | None = None
+    """While it waits for the customer, and only then."""
 
 
 @dataclass(frozen=True, slots=True)

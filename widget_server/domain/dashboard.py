@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.money import Money
+from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.slots import Slot
 
 TEXT_LENGTH_MAX = 100
@@ -79,11 +80,19 @@ class BookingLine:
     """Of all seats."""
     created_at: datetime
     cancelled_at: datetime | None
+    cancel_message: str
+    """What its customer was told."""
+    move_request: MoveRequest | None
+    """The last one, whatever became of it."""
 
     @property
     def names(self) -> str:
         """All that were given."""
         return ", ".join(name for name in self.attendees if name)
+
+    def is_waiting(self, now: datetime) -> bool:
+        """Its customer has been asked for another time, and can still choose one."""
+        return self.move_request is not None and self.move_request.is_waiting and self.slot.starts_at > now
 
 
 @dataclass(frozen=True, slots=True)

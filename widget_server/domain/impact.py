@@ -1,12 +1,40 @@
 """The only place that says what a change of the schedule does to slots that are taken."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
 from widget_server.domain.schedule import CapacityRule, Schedule, SlotRule
 from widget_server.domain.slots import Slot
+
+
+class Choice(StrEnum):
+    """What an operator wants of those who are affected."""
+
+    KEEP = "keep"
+    MOVE = "move"
+    """They keep their seats until they have chosen another time: they are asked to."""
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What an operator wants of everybody who is affected, and otherwise of single bookings, by their ids."""
+
+    all: Choice
+    otherwise: Mapping[int, Choice] = field(default_factory=dict)
+    message: str = ""
+    """To the customers of those that are to move or are cancelled."""
+    bookings_seen: str = ""
+    """The fingerprint of the bookings that were shown: nothing happens to any others."""
+
+    def of(self, booking_id: int) -> Choice:
+        return self.otherwise.get(booking_id, self.all)
+
+    @property
+    def keeps_everybody(self) -> bool:
+        return all(choice is Choice.KEEP for choice in (self.all, *self.otherwise.values()))
 
 
 class Trouble(StrEnum):

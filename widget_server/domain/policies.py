@@ -84,50 +84,66 @@ def _is_in_time(offered: OfferedSlot, now: datetime) -> None:
         raise TooFar("This time is too far ahead to be booked yet.", slot=offered.slot.id)
 
 
-def may_cancel(order: Order, now: datetime, schedule: Schedule | None = None) -> None:
+def may_cancel(order: Order, now: datetime, schedule: Schedule | None = None, *, only: Slot | None = None) -> None:
     """Raises TooLate once a booking of the order has begun, or its service's deadline to cancel has passed.
 
-    Without a schedule, for operators, there is no such deadline. What is cancelled already may be cancelled again.
+    Without a schedule, for operators, there is no such deadline. With `only` it is about that booking alone: raises
+    NotFound if the order has none there. What is cancelled already may be cancelled again.
     """
-    confirmed = [booking for booking in order.bookings if booking.state is BookingState.CONFIRMED]
+    if only is not None and all(booking.slot != only for booking in order.bookings):
+        raise NotFound("This order has no booking at that time.")
+    confirmed = [booking for booking in _confirmed(order) if only in (None, booking.slot)]
     if any(booking.slot.starts_at <= now for booking in confirmed):
         raise TooLate("This booking has begun and can no longer be cancelled.")
-    until = cancel_until(schedule, order) if schedule else None
+    until = min((may_change_until(schedule, booking) for booking in confirmed), default=None) if schedule else None
     if until is not None and until <= now:
         raise TooLate("It is too late to cancel this booking.", until=until)
 
 
 def cancel_until(schedule: Schedule, order: Order) -> datetime | None:
     """Until when its customer can cancel an order; None where there is nothing left to cancel."""
-    confirmed = (booking.slot for booking in order.bookings if booking.state is BookingState.CONFIRMED)
-    return min((changes_until(schedule, slot) for slot in confirmed), default=None)
+    return min((may_change_until(schedule, booking) for booking in _confirmed(order)), default=None)
 
 
 def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now: datetime) -> list[Move]:
     """Which bookings of the order move where. `lines` are all that the order is to have, in the order of its bookings.
 
-    Raises TooLate once a booking has begun or was cancelled, or the deadline of one that is to move has passed;
+    Raises TooLate once a booking that is to move has begun or was cancelled, or its deadline has passed;
     InvalidRequest unless every line keeps its service and seats, and at least one changes its slot; PaymentsNotSetUp
     for what was paid; and what `may_hold` raises.
     """
-    if any(booking.state is not BookingState.CONFIRMED for booking in order.bookings):
+    moving = _moving(order, lines)
+    if any(booking.state is not BookingState.CONFIRMED for booking, _ in moving):
         raise TooLate("This booking was cancelled and can no longer be moved.")
-    if any(booking.slot.starts_at <= now for booking in order.bookings):
+    if any(booking.slot.starts_at <= now for booking, _ in moving):
         raise TooLate("This booking has begun and can no longer be moved.")
     if not order.total.is_free:
         raise PaymentsNotSetUp("A booking that was paid cannot be moved yet.")
-    moving = _moving(order, lines)
-    until = min(changes_until(schedule, booking.slot) for booking, _ in moving)
+    until = min(may_change_until(schedule, booking) for booking, _ in moving)
     if until <= now:
         raise TooLate("It is too late to move this booking.", until=until)
     offered = may_hold(schedule, [line for _, line in moving], now)
     return [Move(booking.slot, slot, line.seats) for (booking, line), slot in zip(moving, offered, strict=True)]
 
 
+def may_change_until(schedule: Schedule, booking: Booking) -> datetime:
+    """Until when its customer can cancel or move a booking. Whoever is asked to may until it starts."""
+    return booking.slot.starts_at if booking.move_request else changes_until(schedule, booking.slot)
+
+
 def changes_until(schedule: Schedule, slot: Slot) -> datetime:
-    """From here on a booking of this slot stays as it is, as far as its customer can say."""
+    """From here on a booking of this slot stays as it is, as far as its customer can say, unless they are asked."""
     service = schedule.services.get(slot.service)
     return slot.starts_at - timedelta(minutes=service.cancel_until_min if service else 0)
+
+
+def only_as_asked(schedule: Schedule, order: Order, now: datetime) -> frozenset[Slot]:
+    """Where the order's customer can still change something, but only because they are asked to."""
+    return frozenset(b.slot for b in _confirmed(order) if b.move_request and changes_until(schedule, b.slot) <= now)
+
+
+def _confirmed(order: Order) -> list[Booking]:
+    return [booking for booking in order.bookings if booking.state is BookingState.CONFIRMED]
 
 
 def _moving(order: Order, lines: Sequence[Line]) -> list[tuple[Booking, Line]]:

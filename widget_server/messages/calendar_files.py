@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from icalendar import Calendar, Event, vCalAddress, vText
-from icalendar.parser import foldline
 
 from widget_server.domain.messages import Shown
 from widget_server.domain.sites import Site
@@ -41,7 +40,7 @@ def unfolded(text: str) -> str:
 
 def folded(text: str) -> str:
     """As calendar files are sent: lines of at most 75 bytes."""
-    return "\r\n".join(foldline(line) for line in text.split("\r\n"))
+    return str(Calendar.from_ical(text).to_ical().decode())
 
 
 def _event(site: Site, one: Shown, words: Words, *, number: str, link: str, at: datetime, sender: str | None) -> Event:

@@ -57,6 +57,14 @@ class AuditLog:
             return [_to_entry(row, email, number) for row, email, number in await session.exec(rows)]
 
 
+async def read_made(session: AsyncSession, entry: Entry) -> str | None:
+    """What the very same form has added before, where it was sent twice; nothing is to happen again then."""
+    if entry.form_key is None:
+        return None
+    of_form = (col(AuditEntryRow.site_id) == entry.site_id, col(AuditEntryRow.form_key) == entry.form_key)
+    return (await session.exec(select(AuditEntryRow.about).where(*of_form))).one_or_none()
+
+
 def put_entry(session: AsyncSession, entry: Entry) -> None:
     """Part of the transaction in which it happens."""
     session.add(
@@ -67,6 +75,7 @@ def put_entry(session: AsyncSession, entry: Entry) -> None:
             at=entry.at,
             about=entry.about,
             detail=dict(entry.detail),
+            form_key=entry.form_key,
         )
     )
 

@@ -10,15 +10,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import BookedDay, BookedSeats, BookingState
 from widget_server.domain.claims import Assignment
+from widget_server.domain.move_requests import MoveState
 from widget_server.domain.orders import Claimed, Order, OutcomeState
 from widget_server.domain.slots import Slot
-from widget_server.errors import NotFound
+from widget_server.errors import NotFound, TooLate
 from widget_server.store import meetings
 from widget_server.store.assigned import read_of_holds, read_to_come
 from widget_server.store.assignments import free, read_between, read_freed
 from widget_server.store.audit_log import ENTRIES_KEPT, prune_entries, put_entry
 from widget_server.store.confirmations import Confirmation, ConfirmationLine, write_confirmation
 from widget_server.store.database import Database
+from widget_server.store.move_requests import end_requests
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_CANCELLED, tell_engine
 from widget_server.store.outcomes import (
@@ -32,6 +34,7 @@ from widget_server.store.outcomes import (
 from widget_server.store.reschedulings import Rescheduling, write_rescheduling
 from widget_server.store.sites import lock_site
 from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, OutcomeRow, ReschedulingRow
+from widget_server.store.telling import tell_cancelled
 
 __all__ = ["Bookings", "Confirmation", "ConfirmationLine", "Outcome", "OutcomeTaken", "Rescheduling"]
 
@@ -128,11 +131,21 @@ class Bookings:
             return [Claimed(hold_id, Slot.parse(slot)) for slot, hold_id in await session.exec(of_order)]
 
     async def cancel(
-        self, site_id: int, order_id: str, at: datetime, *, only: int | None = None, entry: Entry | None = None
+        self,
+        site_id: int,
+        order_id: str,
+        at: datetime,
+        *,
+        only: int | Slot | None = None,
+        entry: Entry | None = None,
+        message: str = "",
+        only_as_asked: Collection[Slot] = (),
     ) -> list[BookedSeats]:
-        """Undo all bookings of an order, or `only` one, and free their seats. Again: nothing more, the same answer.
+        """Undo all bookings of an order, or `only` one, by its id or where it is, and free their seats. Again: nothing
+        more, the same answer, which is what is booked of the order's slots by now.
 
-        The answer is what is booked of the order's slots by now. Raises NotFound.
+        `message` is for its customer. `only_as_asked` are those that may be cancelled by now only because the customer
+        is asked for another time. Raises NotFound; TooLate if they are not asked any more.
         """
         async with self._db.transaction() as session:
             await lock_site(session, site_id)
@@ -140,7 +153,10 @@ class Bookings:
             order = (await session.exec(of_id.with_for_update())).one_or_none()
             if order is None:
                 raise NotFound("There is no such order.")
-            if await _give_seats_back(session, order, at, only=only):
+            freed = await _give_seats_back(session, order, at, only=only, message=message, only_as_asked=only_as_asked)
+            if freed:
+                by_operator = entry is not None
+                await tell_cancelled(session, site_id, order_id, freed, at, by_operator=by_operator, text=message)
                 tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
                 if entry is not None:
                     put_entry(session, entry)
@@ -199,18 +215,37 @@ class Bookings:
             return [BookedDay(*row) for row in await session.exec(to_come)]
 
 
-async def _give_seats_back(session: AsyncSession, order: int | None, at: datetime, *, only: int | None) -> bool:
-    """Whether there were any."""
-    confirmed = [col(BookingRow.order_id) == order, col(BookingRow.state) == BookingState.CONFIRMED]
+async def _give_seats_back(
+    session: AsyncSession,
+    order: int | None,
+    at: datetime,
+    *,
+    only: int | Slot | None,
+    message: str,
+    only_as_asked: Collection[Slot],
+) -> tuple[int, ...]:
+    """The ids of those that were cancelled."""
+    bookings = (
+        select(col(BookingRow.id), BookingRow.meeting_id, BookingRow.seats, MeetingRow.slot)
+        .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
+        .where(col(BookingRow.order_id) == order, col(BookingRow.state) == BookingState.CONFIRMED)
+        .order_by(col(BookingRow.meeting_id))
+    )
     if only is not None:
-        confirmed.append(col(BookingRow.id) == only)
-    bookings = select(BookingRow.id, BookingRow.meeting_id, BookingRow.seats).where(*confirmed)
-    freed = (await session.exec(bookings.order_by(col(BookingRow.meeting_id)))).all()
-    await free(session, [booking_id for booking_id, _, _ in freed if booking_id is not None], at)
-    for _, meeting_id, seats in freed:
+        bookings = bookings.where(
+            col(MeetingRow.slot) == only.id if isinstance(only, Slot) else col(BookingRow.id) == only
+        )
+    freed = (await session.exec(bookings)).all()
+    slots = {booking_id: Slot.parse(slot) for booking_id, _, _, slot in freed if booking_id is not None}
+    asked = await end_requests(session, slots, MoveState.CANCELLED, at)
+    if freed and set(only_as_asked) - {slots[booking_id] for booking_id in asked}:
+        raise TooLate("You are not asked for another time any more, and it is too late to cancel otherwise.")
+    await free(session, slots, at)
+    for _, meeting_id, seats, _ in freed:
         await meetings.give_seats_back(session, meeting_id, seats)
-    await session.exec(update(BookingRow).where(*confirmed).values(state=BookingState.CANCELLED, cancelled_at=at))
-    return bool(freed)
+    cancelled = {"state": BookingState.CANCELLED, "cancelled_at": at, "cancel_message": message}
+    await session.exec(update(BookingRow).where(col(BookingRow.id).in_(slots)).values(**cancelled))
+    return tuple(slots)
 
 
 def _last_move() -> ScalarSelect[str]:

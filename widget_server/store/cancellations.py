@@ -1,5 +1,6 @@
 """The only place that cancels bookings of many orders as one part of a larger change."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -8,17 +9,22 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
+from widget_server.domain.move_requests import MoveState
 from widget_server.store import meetings
 from widget_server.store.assignments import free
 from widget_server.store.impact import BookedBy
+from widget_server.store.move_requests import end_requests
 from widget_server.store.outbox import BOOKING_CANCELLED, tell_engine
 from widget_server.store.tables import BookingRow
+from widget_server.store.telling import tell_cancelled
 
 _AT_ONCE = 1_000
 
 
-async def cancel_bookings(session: AsyncSession, site_id: int, bookings: Sequence[BookedBy], at: datetime) -> None:
-    """Undo these bookings, as they were read in this transaction, and free their seats.
+async def cancel_bookings(
+    session: AsyncSession, site_id: int, bookings: Sequence[BookedBy], at: datetime, *, message: str = ""
+) -> None:
+    """Undo these bookings, as they were read in this transaction, free their seats, and keep what customers are told.
 
     The caller has the site to itself: whoever books, moves or cancels waits for it before they touch anything else. So
     the bookings are still as they were read, and seats are given back by the ids of their meetings, as everybody does.
@@ -30,6 +36,12 @@ async def cancel_bookings(session: AsyncSession, site_id: int, bookings: Sequenc
         await free(session, part, at)
         for meeting_id, given_back in (await session.exec(seats)).all():
             await meetings.give_seats_back(session, meeting_id, given_back)
-        await session.exec(update(BookingRow).where(of_part).values(state=BookingState.CANCELLED, cancelled_at=at))
-    for order_id in sorted({booked.order_id for booked in bookings}):
+        cancelled = {"state": BookingState.CANCELLED, "cancelled_at": at, "cancel_message": message}
+        await session.exec(update(BookingRow).where(of_part).values(**cancelled))
+        await end_requests(session, part, MoveState.CANCELLED, at)
+    of_orders = defaultdict[str, list[int]](list)
+    for booked in bookings:
+        of_orders[booked.order_id].append(booked.booking_id)
+    for order_id, its_ids in sorted(of_orders.items()):
+        await tell_cancelled(session, site_id, order_id, its_ids, at, by_operator=True, text=message)
         tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)

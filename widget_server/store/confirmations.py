@@ -1,7 +1,7 @@
 """The only place where held seats become booked: the steps of the confirming transaction, in their order."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlmodel import col
@@ -23,6 +23,7 @@ from widget_server.store.outbox import BOOKING_CONFIRMED, tell_engine
 from widget_server.store.outcomes import decide
 from widget_server.store.sites import lock_site_as_of
 from widget_server.store.tables import AttendeeRow, BookingRow, OrderRow, values
+from widget_server.store.telling import tell_booked
 
 _NUMBER_TRIES_MAX = 5
 
@@ -58,6 +59,8 @@ class Confirmation:
     """For the audit log, where an operator has booked for the customer."""
     assignments: tuple[Assignment, ...] = ()
     """Who was claimed with the hold, where its slots need somebody."""
+    remind_hours: Mapping[str, int] = field(default_factory=dict)
+    """Service -> so long before its start its customers are reminded; others are not."""
 
     def __post_init__(self) -> None:
         assert self.lines
@@ -87,6 +90,16 @@ async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Ord
     if wanted.entry is not None:
         put_entry(session, wanted.entry)
     tell_engine(session, BOOKING_CONFIRMED, wanted.site_id, wanted.hold_id, fence=wanted.fence, at=wanted.at)
+    await tell_booked(
+        session,
+        site_id,
+        hold_id,
+        bookings,
+        wanted.at,
+        has_address=bool(wanted.customer.email),
+        has_staff=bool(wanted.assignments),
+        remind_hours=wanted.remind_hours,
+    )
     found = await read_order(session, wanted.site_id, wanted.hold_id)
     assert found is not None
     return found[0]

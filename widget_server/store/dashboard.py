@@ -13,9 +13,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.dashboard import ID_MAX, Attendance, BookingLine, Meeting, Place, Sorting, Wanted
 from widget_server.domain.money import Money
+from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.slots import Slot
 from widget_server.store.assignments import STAFF, read_names
 from widget_server.store.database import Database
+from widget_server.store.move_requests import read_requests
 from widget_server.store.tables import AssignmentRow, AttendeeRow, BookingRow, MeetingRow, OrderRow
 
 
@@ -202,10 +204,17 @@ async def _names(session: AsyncSession, booking_ids: Sequence[int | None]) -> de
 async def _to_lines(session: AsyncSession, site_id: int, rows: Sequence[Any], sorting: Sorting) -> list[BookingLine]:
     ids = [booking.id for booking, *_ in rows]
     coming, serving = await _names(session, ids), await read_names(session, site_id, ids)
-    return [_to_line(row, coming[row[0].id], serving.get(row[0].id, ()), sorting) for row in rows]
+    asked = await read_requests(session, ids)
+    return [_to_line(row, coming[row[0].id], serving.get(row[0].id, ()), asked.get(row[0].id), sorting) for row in rows]
 
 
-def _to_line(row: Any, attendees: tuple[str, ...], served_by: tuple[str, ...], sorting: Sorting) -> BookingLine:
+def _to_line(
+    row: Any,
+    attendees: tuple[str, ...],
+    served_by: tuple[str, ...],
+    move_request: MoveRequest | None,
+    sorting: Sorting,
+) -> BookingLine:
     booking, order, slot_id = row
     slot = Slot.parse(slot_id)
     first = order.id if sorting is Sorting.NEWEST else int(slot.starts_at.timestamp())
@@ -225,6 +234,8 @@ def _to_line(row: Any, attendees: tuple[str, ...], served_by: tuple[str, ...], s
         price=Money(booking.unit_price_minor, order.currency).times(booking.seats),
         created_at=booking.created_at,
         cancelled_at=booking.cancelled_at,
+        cancel_message=booking.cancel_message,
+        move_request=move_request,
     )
 
 

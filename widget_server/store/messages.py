@@ -1,15 +1,101 @@
 """The only place that keeps messages: put in the transaction of what they tell of, claimed, sent, and looked at."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from sqlalchemy import func, or_, update
+from sqlalchemy.sql.elements import ColumnElement
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from widget_server.domain.messages import TEXT_LENGTH_MAX, KeptMessage, Kind, Mail, MessageState, NewMessage, Role
-from widget_server.store.database import insert
-from widget_server.store.tables import MessageRow, values
+from widget_server.domain.audit_log import Entry
+from widget_server.domain.messages import (
+    TEXT_LENGTH_MAX,
+    UNDELIVERED,
+    KeptMessage,
+    Kind,
+    Mail,
+    MessageState,
+    NewMessage,
+    Role,
+)
+from widget_server.store.audit_log import put_entry
+from widget_server.store.database import Database, insert
+from widget_server.store.tables import MessageRow, OrderRow, values
 
 WHY_LENGTH_MAX = 500
+
+
+class Messages:
+    """As operators see them."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def listed(
+        self,
+        site_id: int,
+        *,
+        limit: int,
+        state: MessageState | None = None,
+        text: str = "",
+        order_id: str | None = None,
+        before: int | None = None,
+    ) -> list[KeptMessage]:
+        """The newest first, of those whose order number or address has this text; `before` an id, those older."""
+        rows = _rows_of(site_id)
+        if state is not None:
+            rows = rows.where(col(MessageRow.state) == state)
+        if order_id is not None:
+            rows = rows.where(col(MessageRow.order_id) == order_id)
+        if before is not None:
+            rows = rows.where(col(MessageRow.id) < before)
+        if text:
+            rows = rows.where(_mentions(text))
+        async with self._db.snapshot() as session:
+            found = (await session.exec(rows.order_by(col(MessageRow.id).desc()).limit(limit))).all()
+        return [to_message(row, number) for row, number in found]
+
+    async def find(self, site_id: int, message_id: int) -> KeptMessage | None:
+        async with self._db.snapshot() as session:
+            found = (await session.exec(_rows_of(site_id).where(col(MessageRow.id) == message_id))).one_or_none()
+        return None if found is None else to_message(*found)
+
+    async def undelivered(self, site_id: int, *, since: datetime) -> int:
+        """How many could not be delivered since then."""
+        lost = (col(MessageRow.site_id) == site_id, col(MessageRow.state).in_(UNDELIVERED))
+        count = select(func.count()).select_from(MessageRow).where(*lost, col(MessageRow.ended_at) >= since)
+        async with self._db.snapshot() as session:
+            return (await session.exec(count)).one()
+
+    async def send_again(self, site_id: int, message_id: int, *, sendings: int, entry: Entry) -> bool:
+        """Have a message sent once more, as it is, if it has ended and was sent so often until now. Whether it was."""
+        again = (
+            update(MessageRow)
+            .where(col(MessageRow.site_id) == site_id, col(MessageRow.id) == message_id)
+            .where(col(MessageRow.sendings) == sendings, col(MessageRow.state) != MessageState.WAITING)
+            .where(col(MessageRow.subject).is_not(None))
+            .values(
+                state=MessageState.WAITING, sendings=sendings + 1, tries=0, due_at=entry.at, ended_at=None, why=None
+            )
+        )
+        async with self._db.transaction() as session:
+            found = await session.exec(again.returning(col(MessageRow.id)))
+            if found.scalar_one_or_none() is None:
+                return False
+            put_entry(session, entry)
+            return True
+
+    @staticmethod
+    async def erase(session: AsyncSession, site_id: int, order_id: str, at: datetime) -> None:
+        """Take all that identifies somebody out of the messages of an order. What has not gone out never does."""
+        of_order = (col(MessageRow.site_id) == site_id, col(MessageRow.order_id) == order_id)
+        nobody = {"address": None, "text": "", "subject": None, "plain": None, "html": None, "calendar": None}
+        waiting = (*of_order, col(MessageRow.state) == MessageState.WAITING)
+        ended = {"state": MessageState.DROPPED, "due_at": None, "ended_at": at}
+        await session.exec(update(MessageRow).where(*waiting).values(**ended))
+        await session.exec(update(MessageRow).where(*of_order).values(why=None, **nobody))
 
 
 async def put_message(session: AsyncSession, message: NewMessage) -> None:
@@ -45,6 +131,22 @@ def _new_row(message: NewMessage) -> dict[str, Any]:
             created_at=message.at,
         )
     )
+
+
+its_order = (col(OrderRow.site_id) == col(MessageRow.site_id)) & (col(OrderRow.hold_id) == col(MessageRow.order_id))
+
+
+def _rows_of(site_id: int) -> Any:
+    rows = select(MessageRow, OrderRow.number).join(OrderRow, its_order, isouter=True)
+    return rows.where(col(MessageRow.site_id) == site_id)
+
+
+def _mentions(text: str) -> ColumnElement[bool]:
+    """Order numbers are found with and without their hyphen."""
+    found = [place.icontains(text, autoescape=True) for place in (col(MessageRow.address), col(OrderRow.number))]
+    if plain := text.replace("-", ""):
+        found.append(func.replace(col(OrderRow.number), "-", "").icontains(plain, autoescape=True))
+    return or_(*found)
 
 
 def to_message(row: MessageRow, order_number: str | None) -> KeptMessage:

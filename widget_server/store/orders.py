@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import and_, bindparam
 from sqlmodel import col, select
@@ -9,21 +10,34 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import Booking, BookingState, Customer
 from widget_server.domain.money import Money
+from widget_server.domain.move_requests import MoveRequest, MoveState
 from widget_server.domain.orders import Order, OrderState
 from widget_server.domain.schedule import Place
 from widget_server.domain.slots import Slot
 from widget_server.store.assignments import read_names
-from widget_server.store.tables import AttendeeRow, BookingRow, MeetingRow, OrderRow, ServiceRow
+from widget_server.store.move_requests import to_request
+from widget_server.store.tables import (
+    AttendeeRow,
+    BookingRow,
+    MeetingRow,
+    MoveRequestRow,
+    OperatorRow,
+    OrderRow,
+    ServiceRow,
+)
 
 # Read at every confirmation and by every order page, so they are made once: making one takes longer than running it.
 _BY_HOLD = select(OrderRow).where(
     col(OrderRow.site_id) == bindparam("site_id"), col(OrderRow.hold_id) == bindparam("hold_id")
 )
 _its_service = and_(col(ServiceRow.site_id) == col(MeetingRow.site_id), col(ServiceRow.key) == col(MeetingRow.service))
-_BOOKINGS_OF_ORDER = (
-    select(BookingRow, MeetingRow.slot, ServiceRow)
+_asked = and_(col(MoveRequestRow.booking_id) == col(BookingRow.id), col(MoveRequestRow.state) == MoveState.WAITING)
+_BOOKINGS_OF_ORDER: Any = (
+    select(BookingRow, MeetingRow.slot, ServiceRow, MoveRequestRow, OperatorRow.email)  # type: ignore[call-overload]
     .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
     .join(ServiceRow, _its_service)
+    .outerjoin(MoveRequestRow, _asked)
+    .outerjoin(OperatorRow, col(OperatorRow.id) == col(MoveRequestRow.operator_id))
     .where(col(BookingRow.order_id) == bindparam("order_id"))
     .order_by(col(BookingRow.id))
 )
@@ -46,12 +60,19 @@ async def read_order(session: AsyncSession, site_id: int, order_id: str) -> tupl
 
 async def _bookings_of(session: AsyncSession, order: OrderRow) -> tuple[Booking, ...]:
     found = (await session.exec(_BOOKINGS_OF_ORDER, params={"order_id": order.id})).all()
-    confirmed = [row for row, _, _ in found if _is_confirmed(row)]
+    confirmed = [row for row, *_ in found if _is_confirmed(row)]
     coming = await _first_names(session, [row.meeting_id for row in confirmed])
     serving = await read_names(session, order.site_id, [row.id for row in confirmed if row.id])
     return tuple(
-        _to_booking(row, slot, service, coming[row.meeting_id], serving.get(row.id or 0, ()))
-        for row, slot, service in found
+        _to_booking(
+            row,
+            slot,
+            service,
+            coming[row.meeting_id],
+            serving.get(row.id or 0, ()),
+            to_request(request, email) if request else None,
+        )
+        for row, slot, service, request, email in found
     )
 
 
@@ -66,7 +87,12 @@ async def _first_names(session: AsyncSession, meeting_ids: Sequence[int]) -> def
 
 
 def _to_booking(
-    row: BookingRow, slot: str, service: ServiceRow, attendees: tuple[str, ...], served_by: tuple[str, ...]
+    row: BookingRow,
+    slot: str,
+    service: ServiceRow,
+    attendees: tuple[str, ...],
+    served_by: tuple[str, ...],
+    asked: MoveRequest | None,
 ) -> Booking:
     """How to get there and who comes is for those who come: a cancelled booking says neither."""
     return Booking(
@@ -79,6 +105,9 @@ def _to_booking(
         attendees=attendees if _is_confirmed(row) else (),
         created_at=row.created_at,
         served_by=served_by,
+        cancelled_at=row.cancelled_at,
+        cancel_message=row.cancel_message,
+        move_request=asked,
     )
 
 

@@ -1,7 +1,7 @@
 """The only place where bookings move: new seats are taken and old ones given back in one transaction."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import update
@@ -10,16 +10,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.claims import Assignment
+from widget_server.domain.move_requests import MoveState
 from widget_server.domain.orders import Move, Order, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import Changed, NotFound, TooLate
 from widget_server.store import meetings
 from widget_server.store.assignments import assign, free
+from widget_server.store.move_requests import end_requests
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_RESCHEDULED, tell_engine
 from widget_server.store.outcomes import decide
 from widget_server.store.sites import lock_site_as_of
 from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, ReschedulingRow
+from widget_server.store.telling import tell_moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,12 @@ class Rescheduling:
     """Follows from the order's secret: whoever was told no under it cannot succeed."""
     at: datetime
     """When it began, before the hold was pinned."""
+    remind_hours: Mapping[str, int] = field(default_factory=dict)
+    """Service -> so long before its start its customers are reminded; others are not."""
     assignments: tuple[Assignment, ...] = ()
     """Who was claimed with the new seats, where their slots need somebody."""
+    only_as_asked: frozenset[Slot] = frozenset()
+    """What may be left by now only because the customer is asked to: it moves only while they still are."""
 
     def __post_init__(self) -> None:
         assert self.moves
@@ -72,6 +79,7 @@ async def write_rescheduling(session: AsyncSession, wanted: Rescheduling) -> Ord
     )
     standing = await _lock_bookings(session, wanted)
     must_stand_as_seen(standing, wanted)
+    await end_requests_of(session, wanted, standing)
     await _move(session, wanted, {booking.slot: booking for booking in standing})
     tell_engine(session, BOOKING_RESCHEDULED, wanted.site_id, hold_id, fence=fence, at=wanted.at)
     found = await read_order(session, wanted.site_id, wanted.order_id)
@@ -101,10 +109,20 @@ def _standing(row: BookingRow, slot: str) -> _Standing:
 
 def must_stand_as_seen(standing: Sequence[_Standing], wanted: Rescheduling) -> None:
     """What was worked out for other bookings than these must not happen to them."""
-    if any(booking.state is not BookingState.CONFIRMED for booking in standing):
+    leaves = {move.leaves for move in wanted.moves}
+    if any(booking.state is not BookingState.CONFIRMED for booking in standing if booking.slot in leaves):
         raise TooLate("This booking was cancelled and can no longer be moved.")
     if tuple(booking.slot for booking in standing) != wanted.seen:
         raise Changed("This booking was moved meanwhile: read it again.")
+
+
+async def end_requests_of(session: AsyncSession, wanted: Rescheduling, standing: Sequence[_Standing]) -> None:
+    """Whoever was asked for another time has chosen one. An operator may have withdrawn meanwhile: raises TooLate."""
+    leaves = {move.leaves for move in wanted.moves}
+    moving = {booking.id: booking.slot for booking in standing if booking.slot in leaves}
+    asked = await end_requests(session, moving, MoveState.MOVED, wanted.at)
+    if wanted.only_as_asked - {moving[booking_id] for booking_id in asked}:
+        raise TooLate("You are not asked to move this booking any more, and it is too late to move it otherwise.")
 
 
 async def _move(session: AsyncSession, wanted: Rescheduling, standing: dict[Slot, _Standing]) -> None:
@@ -122,6 +140,16 @@ async def _move(session: AsyncSession, wanted: Rescheduling, standing: dict[Slot
     await free(session, bookings.values(), wanted.at)
     offered = {move.offered.slot: move.offered for move in wanted.moves}
     await assign(session, wanted.site_id, wanted.assignments, offered, bookings)
+    await tell_moved(
+        session,
+        wanted.site_id,
+        wanted.order_id,
+        bookings,
+        wanted.at,
+        hold_id=wanted.hold_id,
+        left={standing[move.leaves].id: move.leaves for move in wanted.moves},
+        remind_hours=wanted.remind_hours,
+    )
 
 
 async def _repoint(session: AsyncSession, wanted: Rescheduling, booking: _Standing, meeting_id: int) -> None:

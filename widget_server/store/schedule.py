@@ -182,17 +182,21 @@ async def put_openings(session: AsyncSession, site_id: int, service: str, openin
     if service_id is None:
         raise NotFound("There is no such service.")
     await session.exec(delete(OpeningRow).where(col(OpeningRow.service_id) == service_id))
-    session.add_all(
-        OpeningRow(
-            service_id=service_id,
-            starts=opening.starts,
-            ends=opening.ends,
-            weekday=opening.weekday,
-            day=opening.day,
-            whole=opening.whole,
-        )
+    rows = [
+        {
+            "service_id": service_id,
+            "starts": opening.starts,
+            "ends": opening.ends,
+            "weekday": opening.weekday,
+            "day": opening.day,
+            "whole": opening.whole,
+        }
         for opening in openings
-    )
+    ]
+    if rows:
+        await (await session.connection()).execute(
+            insert(session, OpeningRow), rows
+        )  # in one go: there may be thousands
 
 
 def _to_service(row: ServiceRow, currency: str) -> Service:

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.messages import KeptMessage, Mail, MessageState
 from widget_server.store.database import Database, insert
-from widget_server.store.messages import WHY_LENGTH_MAX, to_message
+from widget_server.store.messages import WHY_LENGTH_MAX, its_order, to_message
 from widget_server.store.tables import MessageRow, OrderRow, values
 
 _PRUNED_AT_ONCE = 500
@@ -95,9 +95,6 @@ class Sending:
         async with self._db.snapshot() as session:
             next_at = (await session.exec(select(func.min(col(MessageRow.due_at))))).one()
         return next_at is not None and next_at <= at
-
-
-its_order = (col(OrderRow.site_id) == col(MessageRow.site_id)) & (col(OrderRow.hold_id) == col(MessageRow.order_id))
 
 
 def _still_waiting(id: int) -> Any:

@@ -1,9 +1,9 @@
 """The only place that reads and writes rules for single slots."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, delete, update
+from sqlalchemy import Integer, bindparam, case, delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,15 +21,19 @@ async def put_slot_rules(session: AsyncSession, site_id: int, rules: Iterable[Sl
 
     Where a rule names seats, the slot's meeting gets just as many; with more seats booked already it keeps these.
     """
+    rows = []
     for rule in rules:
-        if not (rule.is_closed or rule.is_kept or rule.capacity):
+        if rule.is_closed or rule.is_kept or rule.capacity:
+            rows.append(values(_row_of(site_id, rule)))
+        else:
             await remove_slot_rule(session, site_id, rule.slot)
-            continue
-        row = _row_of(site_id, rule)
-        put = insert(session, SlotRuleRow).values(values(row))
-        await session.exec(put.on_conflict_do_update(index_elements=["site_id", "slot"], set_=values(row)))
-        if rule.capacity is not None:
-            await _resize(session, site_id, rule.slot, rule.capacity)
+    if rows:
+        put = insert(session, SlotRuleRow)
+        put = put.on_conflict_do_update(
+            index_elements=["site_id", "slot"], set_={name: put.excluded[name] for name in rows[0]}
+        )
+        await (await session.connection()).execute(put, rows)  # all in one go: an import has thousands
+    await _resize(session, site_id, {row["slot"]: row["capacity"] for row in rows if row["capacity"] is not None})
 
 
 async def remove_slot_rule(session: AsyncSession, site_id: int, slot: Slot) -> None:
@@ -60,13 +64,17 @@ def _slot(slot_id: str) -> Slot | None:
         return None
 
 
-async def _resize(session: AsyncSession, site_id: int, slot: Slot, capacity: int) -> None:
-    booked = col(MeetingRow.booked)
-    await session.exec(
+async def _resize(session: AsyncSession, site_id: int, capacities: Mapping[str, int]) -> None:
+    if not capacities:
+        return
+    booked, capacity = col(MeetingRow.booked), bindparam("seats", type_=Integer)
+    resize = (
         update(MeetingRow)
-        .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.slot) == slot.id)
+        .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.slot) == bindparam("of_slot"))
         .values(capacity=case((booked > capacity, booked), else_=capacity))
     )
+    each = [{"of_slot": slot, "seats": seats} for slot, seats in capacities.items()]
+    await (await session.connection()).execute(resize, each)
 
 
 def _row_of(site_id: int, rule: SlotRule) -> SlotRuleRow:

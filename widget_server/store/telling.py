@@ -3,7 +3,8 @@
 Who that is in the end, and what they read, is found out when it is their message's turn: here nothing is looked up.
 """
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,8 @@ from widget_server.domain.messages import Kind, MessageState, NewMessage, Role
 from widget_server.domain.slots import Slot
 from widget_server.store.messages import put_messages
 from widget_server.store.tables import MessageRow
+
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +104,20 @@ async def tell_cancelled(
 
 
 async def tell_to_choose(
-    session: AsyncSession, site_id: int, order_id: str, bookings: Collection[int], at: datetime, *, text: str = ""
+    session: AsyncSession, site_id: int, bookings: Sequence[tuple[str, int]], at: datetime, text: str
 ) -> None:
-    """The customer is asked to choose another time for these bookings; asked anew, they are told anew."""
-    name = f"choose/{min(bookings)}/{at:%Y%m%dT%H%M%S%f}"
-    await put_messages(
-        session,
-        [_Event(site_id, order_id, name, bookings, at).message(Kind.WAITING_ALTERNATIVES, Role.CUSTOMER, text=text)],
-    )
+    """The customers of these bookings, by order, are asked for another time; asked anew, they are told anew."""
+    of_orders = defaultdict[str, list[int]](list)
+    for order_id, booking_id in bookings:
+        of_orders[order_id].append(booking_id)
+    told = [
+        _Event(site_id, order_id, f"choose/{min(ids)}/{at:%Y%m%dT%H%M%S%f}", ids, at).message(
+            Kind.WAITING_ALTERNATIVES, Role.CUSTOMER, text=text
+        )
+        for order_id, ids in of_orders.items()
+    ]
+    for part in (told[first : first + _AT_ONCE] for first in range(0, len(told), _AT_ONCE)):
+        await put_messages(session, part)
 
 
 def _reminders(

@@ -5,10 +5,11 @@ from datetime import datetime
 
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.blackouts import Blackout
+from widget_server.domain.impact import Chosen
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound
-from widget_server.use_cases.edits import Choice, Edited, Edits, by_shift, fingerprint
+from widget_server.use_cases.edits import Edited, Edits, by_shift, fingerprint, key_of_form
 
 BLACKOUTS_MAX = 500
 
@@ -24,16 +25,16 @@ class Blackouts:
         *,
         operator_id: int,
         shown: Schedule,
+        form_id: str = "",
         seen: str = "",
-        choice: Choice | None = None,
-        bookings_seen: str = "",
+        choice: Chosen | None = None,
     ) -> Edited:
-        """A new blackout, or what the one of this id is from now on.
+        """A new blackout, or what the one of this id is from now on. The same form again: nothing more happens.
 
         `shown` is the schedule its form was read against, `seen` the fingerprint of the blackout that was changed.
         Raises Changed if that is another by now, InvalidRequest, NotFound.
         """
-        touched = services_of(shown, wanted)
+        touched, form_key = services_of(shown, wanted), key_of_form(form_id, wanted)
 
         def make(old: Schedule) -> Schedule:
             if not services_of(old, wanted) <= touched:
@@ -47,9 +48,10 @@ class Blackouts:
 
         def log(at: datetime) -> Entry:
             deed = Deed.BLACKOUT_ADDED if wanted.id is None else Deed.BLACKOUT_CHANGED
-            return Entry(site.id, operator_id, deed, at, str(wanted.id or ""), {"first_day": str(wanted.first_day)})
+            about, detail = str(wanted.id or ""), {"first_day": str(wanted.first_day)}
+            return Entry(site.id, operator_id, deed, at, about, detail, form_key if wanted.id is None else None)
 
-        return await self._edits.save(site, make, log=log, services=touched, choice=choice, bookings_seen=bookings_seen)
+        return await self._edits.save(site, make, log=log, services=touched, choice=choice)
 
     async def remove(self, site: Site, blackout_id: int, *, operator_id: int) -> None:
         """Again: nothing more happens."""
@@ -79,6 +81,9 @@ def services_of(schedule: Schedule, blackout: Blackout) -> set[str]:
 
 
 def _with_another(old: Schedule, wanted: Blackout) -> Schedule:
+    """Two that are alike say no more than one: somebody else may have added it meanwhile."""
+    if any(replace(one, id=None) == wanted for one in old.blackouts):
+        return old
     if len(old.blackouts) >= BLACKOUTS_MAX:
         raise InvalidRequest(f"A site can have up to {BLACKOUTS_MAX} blackouts: take old ones away.", field="page")
     return replace(old, blackouts=(*old.blackouts, wanted))

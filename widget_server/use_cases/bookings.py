@@ -9,7 +9,7 @@ from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Order
-from widget_server.domain.slots import OfferedSlot
+from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine.reservations import Pin
 from widget_server.errors import Changed, HoldsOff, IdConflict, NotFound, NotYours, Refusal, SlotClosed, Unavailable
 from widget_server.ids import hash_secret, keyed, new_order_number
@@ -136,12 +136,18 @@ class Bookings(Rescheduling):
         site = (await self._catalog.find(ref.site_key)).site
         return await self._own_order(site.id, ref)
 
-    async def cancel(self, ref: OrderRef) -> Order:
-        """Undo all bookings of an order and free their seats; again: the same answer. Raises NotFound, TooLate."""
-        listing = await self._catalog.find(ref.site_key)
-        site = listing.site
-        policies.may_cancel(await self._own_order(site.id, ref), self._clock.now(), listing.schedule)
-        freed = await self._store.cancel(site.id, ref.order_id, self._clock.now())
+    async def cancel(self, ref: OrderRef, *, only: Slot | None = None) -> Order:
+        """Undo all bookings of an order, or `only` the one there, and free their seats; again: the same answer.
+
+        Raises NotFound, TooLate.
+        """
+        listing, now = await self._catalog.find(ref.site_key), self._clock.now()
+        site, order = listing.site, await self._own_order(listing.site.id, ref)
+        policies.may_cancel(order, now, listing.schedule, only=only)
+        asked = policies.only_as_asked(listing.schedule, order, now)
+        if only is not None:
+            asked &= {only}
+        freed = await self._store.cancel(site.id, ref.order_id, now, only=only, only_as_asked=asked)
         await self._reconciliation.tell_freed(site, freed)
         return await self._own_order(site.id, ref)
 
@@ -222,6 +228,7 @@ class Bookings(Rescheduling):
             at=began_at,
             entry=wanted.entry,
             assignments=pin.assignments,
+            remind_hours=listing.schedule.remind_hours,
         )
 
     def _may_hold(self, listing: Listing, lines: Sequence[Line]) -> list[OfferedSlot]:

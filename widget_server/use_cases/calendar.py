@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from widget_server.domain.audit_log import Deed, Entry
+from widget_server.domain.impact import Chosen
 from widget_server.domain.schedule import Opening, Schedule, SlotRule
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound
-from widget_server.use_cases.edits import Choice, Edited, Edits, fingerprint
+from widget_server.use_cases.edits import Edited, Edits, fingerprint
 
 OPENINGS_MAX = 5_000
 
@@ -27,7 +28,7 @@ class Calendar:
         *,
         operator_id: int,
         seen: str,
-        choice: Choice | None = None,
+        choice: Chosen | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> Edited:
         """These openings in place of all that the service had, and these rules in place of those of their slots.

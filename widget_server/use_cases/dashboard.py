@@ -133,10 +133,12 @@ class Dashboard:
             has_more_cancelled=len(cancelled) > CANCELLED_SHOWN,
         )
 
-    async def cancel(self, site: Site, order_id: str, booking_id: int, *, operator_id: int) -> BookingLine:
+    async def cancel(
+        self, site: Site, order_id: str, booking_id: int, *, operator_id: int, message: str = ""
+    ) -> BookingLine:
         """Undo one booking of an order and free its seats; again: nothing more happens.
 
-        Raises NotFound; TooLate once it has begun; Unavailable.
+        The message is for its customer. Raises NotFound; TooLate once it has begun; Unavailable.
         """
         _, lines = await self.order(site, order_id)
         line = next((line for line in lines if line.id == booking_id), None)
@@ -147,7 +149,7 @@ class Dashboard:
             raise TooLate("This booking has begun and can no longer be cancelled.")
         detail = {"slot": line.slot.id, "seats": line.seats}
         entry = Entry(site.id, operator_id, Deed.BOOKING_CANCELLED, now, order_id, detail)
-        freed = await self._store.cancel(site.id, order_id, now, only=booking_id, entry=entry)
+        freed = await self._store.cancel(site.id, order_id, now, only=booking_id, entry=entry, message=message)
         await self._reconciliation.tell_freed(site, freed)
         return line
 

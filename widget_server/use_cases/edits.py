@@ -5,30 +5,42 @@ that will be, until it is written. Nothing that is taken vanishes: it is kept by
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import Clock
 from widget_server.domain.audit_log import Deed, Entry
-from widget_server.domain.impact import Affected, Overlap, Taken, Trouble, affected, kept_rules, overlaps
+from widget_server.domain.impact import (
+    Affected,
+    Choice,
+    Chosen,
+    Overlap,
+    Taken,
+    Trouble,
+    affected,
+    kept_rules,
+    overlaps,
+)
 from widget_server.domain.schedule import CapacityRule, Schedule, SlotRule
 from widget_server.domain.services import HORIZON_DAYS_MAX
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.inspection import Inspection
 from widget_server.errors import Unavailable
-from widget_server.store.audit_log import put_entry
+from widget_server.store.audit_log import put_entry, read_made
 from widget_server.store.bookings import Bookings
 from widget_server.store.cancellations import cancel_bookings
 from widget_server.store.edits import put_difference
 from widget_server.store.impact import BookedBy, read_booked, read_booked_by, read_serving
+from widget_server.store.move_requests import ask_to_move
 from widget_server.store.schedule import Schedules, read_schedule
 from widget_server.store.slot_rules import prune_slot_rules
+from widget_server.store.telling import tell_to_choose
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling, Write
 
@@ -41,13 +53,6 @@ Make = Callable[[Schedule], Schedule]
 
 Log = Callable[[datetime], Entry]
 """What the audit log is to say of an edit, once it is written."""
-
-
-class Choice(StrEnum):
-    """What an operator wants of those who are affected."""
-
-    KEEP = "keep"
-    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +85,14 @@ class Edited:
     schedule: Schedule
     """As it is by now: with the edit, or unchanged."""
     bookings: tuple[BookedBy, ...] = ()
-    """Those of the slots concerned, where nothing is saved yet: whoever chooses to cancel, cancels these."""
+    """Those of the slots concerned, where nothing is saved yet: whoever chooses, chooses for these."""
     cancelled: tuple[BookedBy, ...] = ()
+    asked: tuple[BookedBy, ...] = ()
+    """Their customers are asked for another time."""
+    made: str | None = None
+    """What the very same form has added before."""
     have_changed: bool = False
-    """Somebody chose to cancel others than these."""
+    """Somebody chose to cancel or move others than these."""
 
 
 @dataclass
@@ -118,14 +127,13 @@ class Edits:
         *,
         log: Log,
         services: Iterable[str],
-        choice: Choice | None = None,
-        bookings_seen: str = "",
+        choice: Chosen | None = None,
     ) -> Edited:
         """Write what `make` wants, unless it takes away what is taken, or there is a choice to make first.
 
-        `services` are all that the edit may touch. With a choice, those affected stay as they are, or are cancelled
-        together with the change: both happen or neither. It is a choice only for the bookings that were shown:
-        `bookings_seen` is their fingerprint. Raises what `make` raises, NotFound, Loading and Unavailable.
+        `services` are all that the edit may touch. With a choice, those affected stay as they are, are asked for
+        another time, or are cancelled, together with the change: all of it happens or nothing. It is a choice only for
+        the bookings that were shown. Raises what `make` raises, NotFound, Loading and Unavailable.
         """
         touched, last = sorted(set(services)), _Try()
 
@@ -133,7 +141,7 @@ class Edits:
             held = await self._inspection.held_on(present, touched, self._days())
 
             async def write(session: AsyncSession) -> None:
-                last.edited = await self._write(session, present, make, log, touched, held, choice, bookings_seen)
+                last.edited = await self._write(session, present, make, log, touched, held, choice)
 
             return write
 
@@ -191,30 +199,32 @@ class Edits:
         log: Log,
         touched: Sequence[str],
         held: dict[Slot, int],
-        choice: Choice | None,
-        bookings_seen: str,
+        choice: Chosen | None,
     ) -> Edited:
         _, old = await read_schedule(session, site.id)
         new = make(old)
+        made = await read_made(session, log(self._clock.now()))
+        if made is not None:
+            return Edited(True, Consequences(), old, made=made)
         taken = await self._taken(session, site, touched, held)
         found = _consequences(old, new, taken)
         bookings = await _bookings_of(session, site, found.slots)
-        have_changed = choice is Choice.CANCEL and bool(bookings) and bookings_seen != fingerprint_of(bookings)
+        have_changed = choice is not None and _is_for_others(choice, bookings)
         if found.too_full or (found.need_a_choice and choice is None) or have_changed:
             return Edited(False, found, old, bookings, have_changed=have_changed)
-        cancelled = {one.taken.slot for one in found.affected if choice is Choice.CANCEL}
-        new = _with_rules(new, touched, [one for one in taken if one.slot not in cancelled])
+        chosen = choice or Chosen(Choice.KEEP)
+        cancelled, asked = (
+            tuple(booked for booked in bookings if chosen.of(booked.booking_id) is wanted)
+            for wanted in (Choice.CANCEL, Choice.MOVE)
+        )
+        new = _with_rules(new, touched, _staying(taken, found, cancelled, chosen))
         now = self._clock.now()
         await put_difference(session, site.id, old, new, at=now)
         await prune_slot_rules(session, site.id, now - _RULES_KEPT)
-        entry = log(now)
-        put_entry(session, entry)
-        if choice is not Choice.CANCEL:
-            return Edited(True, found, new)
-        await cancel_bookings(session, site.id, bookings, now)
-        for booked in bookings:
-            put_entry(session, _cancelled(entry, booked))
-        return Edited(True, found, new, cancelled=bookings)
+        put_entry(session, entry := log(now))
+        entry = replace(entry, form_key=None)  # the form adds one thing, whatever else is said of it
+        await _put_choice(session, entry, cancelled, asked, chosen.message)
+        return Edited(True, found, new, cancelled=cancelled, asked=asked)
 
     async def _taken(
         self, session: AsyncSession, site: Site, services: Sequence[str], held: dict[Slot, int]
@@ -236,10 +246,42 @@ def by_shift(schedule: Schedule) -> set[str]:
     return {key for key, service in schedule.services.items() if service.capacity_rule is CapacityRule.BY_SHIFT}
 
 
-def _cancelled(edit: Entry, booked: BookedBy) -> Entry:
+def _is_for_others(choice: Chosen, bookings: Sequence[BookedBy]) -> bool:
+    """Nothing happens to a booking that was not shown. Whoever is kept need not have been."""
+    if choice.keeps_everybody or not (bookings or choice.bookings_seen):
+        return False
+    return choice.bookings_seen != fingerprint_of(bookings)
+
+
+def _staying(
+    taken: Sequence[Taken], found: Consequences, cancelled: Sequence[BookedBy], choice: Chosen
+) -> Iterator[Taken]:
+    """What is taken once these are cancelled. Where nobody is left, those who only hold seats go as all others do."""
+    given_back = Counter[Slot]()
+    for booked in cancelled:
+        given_back[booked.slot] += booked.seats
+    concerned = {one.taken.slot for one in found.affected}
+    for one in taken:
+        left = replace(one, booked=one.booked - given_back[one.slot])
+        held_goes = choice.all is Choice.CANCEL and one.slot in concerned and left.booked == 0
+        if left.seats and not held_goes:
+            yield left
+
+
+async def _put_choice(
+    session: AsyncSession, edit: Entry, cancelled: Sequence[BookedBy], asked: Sequence[BookedBy], message: str
+) -> None:
     """By whoever has made the edit, and when."""
-    detail = {"slot": booked.slot.id, "seats": booked.seats}
-    return replace(edit, deed=Deed.BOOKING_CANCELLED, about=booked.order_id, detail=detail)
+    await cancel_bookings(session, edit.site_id, cancelled, edit.at, message=message)
+    ids = [booked.booking_id for booked in asked]
+    await ask_to_move(session, ids, message, operator_id=edit.operator_id, at=edit.at)
+    await tell_to_choose(
+        session, edit.site_id, [(booked.order_id, booked.booking_id) for booked in asked], edit.at, message
+    )
+    for deed, bookings in ((Deed.BOOKING_CANCELLED, cancelled), (Deed.MOVE_ASKED, asked)):
+        for booked in bookings:
+            detail = {"slot": booked.slot.id, "seats": booked.seats}
+            put_entry(session, replace(edit, deed=deed, about=booked.order_id, detail=detail))
 
 
 async def _bookings_of(session: AsyncSession, site: Site, slots: Sequence[Slot]) -> tuple[BookedBy, ...]:
@@ -284,8 +326,9 @@ def _is_fixed(schedule: Schedule, one: Taken) -> bool:
     return schedule.services[one.slot.service].capacity_rule is CapacityRule.FIXED
 
 
-def _with_rules(new: Schedule, services: Sequence[str], taken: Sequence[Taken]) -> Schedule:
+def _with_rules(new: Schedule, services: Sequence[str], staying: Iterable[Taken]) -> Schedule:
     """With rules that keep what is taken; and without those of slots that were kept for somebody who is not there."""
+    taken = list(staying)
     slots = {one.slot for one in taken}
     rules = {rule.slot: rule for rule in new.slot_rules}
     for rule in new.slot_rules:
@@ -299,6 +342,11 @@ def _not_kept(schedule: Schedule, rule: SlotRule) -> SlotRule:
     """What the operator has said of this slot stays; by shift they say no seats: those were only of who had them."""
     is_by_shift = schedule.services[rule.slot.service].capacity_rule is CapacityRule.BY_SHIFT
     return replace(rule, is_kept=False, capacity=None if is_by_shift else rule.capacity)
+
+
+def key_of_form(form_id: str, *typed: object) -> str | None:
+    """The same for a form that is sent twice, and another one where something else was typed; none without an id."""
+    return fingerprint(form_id, *typed) if form_id else None
 
 
 def fingerprint(*shown: object) -> str:

@@ -22,10 +22,11 @@ from widget_server.errors import (
     StaleSchedule,
     Unavailable,
 )
-from widget_server.ids import keyed
+from widget_server.ids import hash_secret, keyed
 from widget_server.store.bookings import Bookings as StoredBookings
 from widget_server.store.bookings import Outcome, OutcomeTaken
 from widget_server.use_cases.catalog import Catalog, Listing
+from widget_server.use_cases.order_links import link_secret
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling
 
@@ -129,8 +130,10 @@ class Pinning:
         return outcome
 
     async def _own_order(self, site_id: int, ref: OrderRef) -> Order:
+        """For whoever has the secret that the confirmation answered, or the one of the links in mails."""
         found = await self._store.find(site_id, ref.order_id)
-        if found is None or not compare_digest(found[1], ref.secret_hash):
+        link = hash_secret(link_secret(self._key, ref.site_key, ref.order_id))
+        if found is None or not any(compare_digest(each, ref.secret_hash) for each in (found[1], link)):
             raise NotFound("There is no such order.")
         return found[0]
 

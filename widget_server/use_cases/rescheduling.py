@@ -8,6 +8,7 @@ from widget_server.domain import policies
 from widget_server.domain.holds import Line
 from widget_server.domain.orders import Move, Order
 from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
 from widget_server.engine.reservations import Pin
 from widget_server.errors import IdConflict, Refusal, Unavailable
 from widget_server.ids import hash_secret
@@ -37,6 +38,7 @@ class _Plan:
 
     order: Order
     moves: tuple[Move, ...]
+    only_as_asked: frozenset[Slot]
     began_at: datetime
 
 
@@ -98,7 +100,9 @@ class Rescheduling(Pinning):
 
 
 def _plan(listing: Listing, order: Order, wanted: WantedReschedule, now: datetime) -> _Plan:
-    return _Plan(order, tuple(policies.may_reschedule(listing.schedule, order, wanted.lines, now)), now)
+    moves = tuple(policies.may_reschedule(listing.schedule, order, wanted.lines, now))
+    asked = policies.only_as_asked(listing.schedule, order, now) & {move.leaves for move in moves}
+    return _Plan(order, moves, asked, now)
 
 
 def _record(listing: Listing, ref: OrderRef, wanted: WantedReschedule, plan: _Plan, pin: Pin) -> Record:
@@ -114,7 +118,9 @@ def _record(listing: Listing, ref: OrderRef, wanted: WantedReschedule, plan: _Pl
         digest=_digest(ref, wanted),
         owner=_secret_hash(ref),
         at=plan.began_at,
+        remind_hours=listing.schedule.remind_hours,
         assignments=pin.assignments,
+        only_as_asked=plan.only_as_asked,
     )
 
 

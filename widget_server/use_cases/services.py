@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from widget_server.domain.audit_log import Deed, Entry
+from widget_server.domain.impact import Chosen
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound
-from widget_server.use_cases.edits import Choice, Edited, Edits, fingerprint
+from widget_server.use_cases.edits import Edited, Edits, fingerprint, key_of_form
 
 SERVICES_MAX = 200
 _KEY_LENGTH_MAX = 48
@@ -20,9 +21,12 @@ class Services:
     def __init__(self, edits: Edits) -> None:
         self._edits = edits
 
-    async def add(self, site: Site, wanted: Service, *, operator_id: int) -> str:
-        """A new service, and its key: the wanted one, with a number where somebody has that. Raises InvalidRequest."""
-        made: list[str] = []
+    async def add(self, site: Site, wanted: Service, *, operator_id: int, form_id: str = "") -> str:
+        """A new service, and its key: the wanted one, with a number where somebody has that.
+
+        The same form again: the same service. Raises InvalidRequest.
+        """
+        made, form_key = list[str](), key_of_form(form_id, wanted)
 
         def make(old: Schedule) -> Schedule:
             if len(old.services) >= SERVICES_MAX:
@@ -32,10 +36,10 @@ class Services:
             return replace(old, services=old.services | {made[-1]: replace(wanted, key=made[-1])})
 
         def log(at: datetime) -> Entry:
-            return Entry(site.id, operator_id, Deed.SERVICE_ADDED, at, made[-1])
+            return Entry(site.id, operator_id, Deed.SERVICE_ADDED, at, made[-1], form_key=form_key)
 
-        await self._edits.save(site, make, log=log, services=())
-        return made[-1]
+        edited = await self._edits.save(site, make, log=log, services=())
+        return edited.made or made[-1]
 
     async def change(
         self,
@@ -44,8 +48,7 @@ class Services:
         *,
         operator_id: int,
         seen: str,
-        choice: Choice | None = None,
-        bookings_seen: str = "",
+        choice: Chosen | None = None,
     ) -> Edited:
         """What a service is from now on. `seen` is the fingerprint of what it was when its form was shown.
 
@@ -63,9 +66,7 @@ class Services:
         def log(at: datetime) -> Entry:
             return Entry(site.id, operator_id, Deed.SERVICE_CHANGED, at, wanted.key)
 
-        return await self._edits.save(
-            site, make, log=log, services=[wanted.key], choice=choice, bookings_seen=bookings_seen
-        )
+        return await self._edits.save(site, make, log=log, services=[wanted.key], choice=choice)
 
 
 def must_be_served(schedule: Schedule, service: Service) -> None:

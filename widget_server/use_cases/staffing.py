@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from widget_server.domain.audit_log import Deed, Entry
+from widget_server.domain.impact import Chosen
 from widget_server.domain.schedule import DayOff, Schedule, Shift, StaffMember
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound
-from widget_server.use_cases.edits import Choice, Edited, Edits, by_shift, fingerprint
+from widget_server.use_cases.edits import Edited, Edits, by_shift, fingerprint, key_of_form
 from widget_server.use_cases.services import free_key
 
 MEMBERS_MAX = 500
@@ -28,12 +29,13 @@ class Staffing:
         days_off: Sequence[date],
         *,
         operator_id: int,
+        form_id: str = "",
     ) -> str:
         """A new staff member, and their key: the wanted one, with a number where somebody has that.
 
-        Raises InvalidRequest.
+        The same form again: the same member. Raises InvalidRequest.
         """
-        made: list[str] = []
+        made, form_key = list[str](), key_of_form(form_id, wanted, list(shifts), list(days_off))
 
         def make(old: Schedule) -> Schedule:
             if len(old.staff) >= MEMBERS_MAX:
@@ -42,10 +44,10 @@ class Staffing:
             return _with_member(old, replace(wanted, key=made[-1]), shifts, days_off)
 
         def log(at: datetime) -> Entry:
-            return Entry(site.id, operator_id, Deed.STAFF_ADDED, at, made[-1])
+            return Entry(site.id, operator_id, Deed.STAFF_ADDED, at, made[-1], form_key=form_key)
 
-        await self._edits.save(site, make, log=log, services=())
-        return made[-1]
+        edited = await self._edits.save(site, make, log=log, services=())
+        return edited.made or made[-1]
 
     async def change(
         self,
@@ -57,8 +59,7 @@ class Staffing:
         operator_id: int,
         services: Sequence[str],
         seen: str,
-        choice: Choice | None = None,
-        bookings_seen: str = "",
+        choice: Chosen | None = None,
     ) -> Edited:
         """What a staff member is from now on, with all their shifts and days off.
 
@@ -76,9 +77,7 @@ class Staffing:
         def log(at: datetime) -> Entry:
             return Entry(site.id, operator_id, Deed.STAFF_CHANGED, at, wanted.key)
 
-        return await self._edits.save(
-            site, make, log=log, services=services, choice=choice, bookings_seen=bookings_seen
-        )
+        return await self._edits.save(site, make, log=log, services=services, choice=choice)
 
 
 def fingerprint_of(schedule: Schedule, staff: str) -> str:

@@ -21,6 +21,7 @@ from widget_server.domain import policies
 from widget_server.domain.bookings import Booking, Customer
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.money import Money
+from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.orders import Order
 from widget_server.domain.policies import LINES_MAX, SEATS_MAX
 from widget_server.domain.schedule import Schedule, Service
@@ -28,6 +29,7 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.domain.why_not import Reason
 from widget_server.ids import ID_PATTERN
+from widget_server.use_cases.move_requests import Alternatives
 from widget_server.use_cases.next_date import NextDate
 
 NAME_LENGTH_MAX = 120
@@ -134,6 +136,11 @@ class NewReschedule(Body):
     id: Id
     lines: Lines
     visitor: Id | None = None
+
+
+class Cancellation(Body):
+    slot: SlotId | None = None
+    """Where the only booking is that is to be cancelled; without it, all of the order are."""
 
 
 class MoneyBody(Body):
@@ -292,6 +299,31 @@ class HoldAnswer(Body):
         return to_json({"hold": body, "server_now": iso(hold.now)})
 
 
+class AlternativeBody(Body):
+    slot: str
+    starts_at: Instant
+    ends_at: Instant
+
+
+class MoveRequestBody(Body):
+    message: str
+    """Of the operator; may be empty."""
+    asked_at: Instant
+    alternatives: tuple[AlternativeBody, ...]
+    """Free just now for as many seats, by their start."""
+
+    @staticmethod
+    def of(asked: MoveRequest, free: tuple[Slot, ...]) -> "MoveRequestBody":
+        alternatives = (AlternativeBody(slot=slot.id, starts_at=slot.starts_at, ends_at=slot.ends_at) for slot in free)
+        return MoveRequestBody(message=asked.message, asked_at=asked.asked_at, alternatives=tuple(alternatives))
+
+
+class CancellationBody(Body):
+    at: Instant
+    message: str
+    """Of the operator who cancelled it; may be empty."""
+
+
 class BookingBody(Body):
     slot: str
     service: str
@@ -306,10 +338,15 @@ class BookingBody(Body):
     served_by: tuple[str, ...]
     """Names of the staff, once it is confirmed."""
     move_until: Instant
-    """By its customer, as the service has it now."""
+    """By its customer, as the service has it now; who is asked to move may until it starts."""
+    move_request: MoveRequestBody | None
+    """While the operator asks for another time."""
+    cancellation: CancellationBody | None
 
     @staticmethod
-    def of(booking: Booking, schedule: Schedule) -> "BookingBody":
+    def of(booking: Booking, schedule: Schedule, alternatives: Alternatives) -> "BookingBody":
+        asked, free = booking.move_request, alternatives.get(booking.slot)
+        cancelled_at = booking.cancelled_at
         return BookingBody(
             slot=booking.slot.id,
             service=booking.slot.service,
@@ -322,7 +359,9 @@ class BookingBody(Body):
             access=booking.access,
             attendees=booking.attendees,
             served_by=booking.served_by,
-            move_until=policies.changes_until(schedule, booking.slot),
+            move_until=policies.may_change_until(schedule, booking),
+            move_request=MoveRequestBody.of(asked, free) if asked and free is not None else None,
+            cancellation=CancellationBody(at=cancelled_at, message=booking.cancel_message) if cancelled_at else None,
         )
 
 
@@ -343,14 +382,14 @@ class OrderBody(Body):
     """Null where nothing is left to cancel."""
 
     @staticmethod
-    def of(order: Order, schedule: Schedule) -> "OrderBody":
+    def of(order: Order, schedule: Schedule, alternatives: Alternatives | None = None) -> "OrderBody":
         return OrderBody(
             id=order.id,
             number=order.number,
             state=order.state,
             total=MoneyBody.of(order.total),
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
-            bookings=tuple(BookingBody.of(booking, schedule) for booking in order.bookings),
+            bookings=tuple(BookingBody.of(booking, schedule, alternatives or {}) for booking in order.bookings),
             created_at=order.created_at,
             cancel_until=policies.cancel_until(schedule, order),
         )

@@ -13,6 +13,7 @@ from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.freezing import Freezing
+from widget_server.use_cases.move_requests import MoveRequests
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
@@ -34,6 +35,7 @@ class UseCases:
     availability: Availability
     next_dates: NextDates
     bookings: Bookings
+    move_requests: MoveRequests
     reconciliation: Reconciliation
     scheduling: Scheduling
     sites: Sites

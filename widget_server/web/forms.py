@@ -8,7 +8,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 
 from widget_server.errors import CrossSite, InvalidRequest
-from widget_server.ids import keyed
+from widget_server.ids import is_id, keyed, new_id
 from widget_server.web.context import base_url
 
 FORM_BYTES_MAX = 32_768
@@ -65,6 +65,13 @@ async def read_form_of(
     if not hmac.compare_digest(form.secret(_TOKEN_FIELD).encode(), form_token(session).encode()):
         raise CrossSite(_SENT_FROM_ELSEWHERE)
     return form
+
+
+def form_id(form: Form) -> str:
+    """By which a form for something new is known when it is sent twice; a fresh one where it has none of ours."""
+    if not is_id(form.text("form_id")):
+        form.values["form_id"] = new_id()
+    return form.text("form_id")
 
 
 def form_token(session: str) -> str:

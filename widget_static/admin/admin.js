@@ -4,7 +4,7 @@
 import { copyButton } from "./copy.js";
 import { accentField, needs, unsavedNote, warning, zoneClock } from "./fields.js";
 import { printButton, showCurrent } from "./lists.js";
-import { liveHolds } from "./live.js";
+import { livePart } from "./live.js";
 import { preview } from "./preview.js";
 import { readSetupCode, revealButton } from "./password.js";
 
@@ -26,7 +26,7 @@ each("[data-clock]", zoneClock);
 each("[data-accent]", accentField);
 each("[data-settings]", unsavedNote);
 each("[data-preview]", preview);
-each("[data-live]", liveHolds);
+each("[data-live]", livePart);
 each("[data-print]", printButton);
 each("[aria-current]", showCurrent);
 // Last, so that the page has its final shape: what the server has to say comes first.

@@ -1,8 +1,11 @@
 // @ts-check
 /**
- * The list of live holds, moving by itself: the public feed tells that something has moved, and the list is read again.
- * What has not changed stays as it is, so that whatever the operator is just doing in it is left alone.
+ * Parts of pages that move by themselves, such as the list of live holds: the public feed tells that something has moved,
+ * and the part is read again. What has not changed stays as it is, so that whatever the operator is just doing in it is
+ * left alone.
  */
+
+import { patchChildren } from "./patch.js";
 
 const TICK_MS = 250;
 /** So soon after news is the list read, and no more often. */
@@ -12,11 +15,11 @@ const POLL_MS = 15_000;
 const NEWS = ["seats", "schedule", "reset"];
 
 /** @param {HTMLElement} room */
-export function liveHolds(room) {
-  new LiveList(room, room.dataset.live ?? "", room.dataset.feed ?? "").begin();
+export function livePart(room) {
+  new LivePart(room, room.dataset.live ?? "", room.dataset.feed ?? "").begin();
 }
 
-class LiveList {
+class LivePart {
   #room;
   #url;
   #feedUrl;
@@ -53,7 +56,7 @@ class LiveList {
     this.#feed = new EventSource(this.#feedUrl);
     this.#feed.addEventListener("hello", () => this.#say(""));
     for (const kind of NEWS) this.#feed.addEventListener(kind, () => this.#readSoon());
-    this.#feed.addEventListener("error", () => this.#say("News do not come in just now; this list looks again by itself."));
+    this.#feed.addEventListener("error", () => this.#say("Not live: news do not come in just now. This page looks again by itself."));
   }
 
   #poll() {
@@ -76,9 +79,11 @@ class LiveList {
       const answer = await fetch(this.#url, { cache: "no-store" });
       // Signed out meanwhile: to the door.
       if (answer.redirected) return location.reload();
-      if (answer.ok) this.#take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      if (!answer.ok) throw new Error(String(answer.status));
+      this.#take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      if (this.#feed?.readyState === EventSource.OPEN) this.#say("");
     } catch {
-      this.#say("The server cannot be reached; this list looks again by itself.");
+      this.#say("Not live: the server cannot be reached. This page looks again by itself.");
     } finally {
       this.#isReading = false;
       if (this.#isStale) this.#readSoon();
@@ -88,37 +93,13 @@ class LiveList {
   /** @param {Document} page */
   #take(page) {
     this.#learnTime(page.body);
-    const present = new Map(this.#rows(this.#room).map((row) => [row.dataset.hold, row]));
     const active = document.activeElement;
     const focused = active instanceof HTMLElement && this.#room.contains(active) ? active : null;
-    const hold = focused?.closest("li")?.dataset.hold;
-    for (const row of this.#rows(page.body)) {
-      const same = present.get(row.dataset.hold);
-      if (same && same.dataset.stamp === row.dataset.stamp) row.replaceWith(same);
-    }
-    this.#room.replaceChildren(...page.body.childNodes);
+    patchChildren(this.#room, page.body);
     this.#tick();
-    if (focused) this.#keepFocus(focused, hold);
-  }
-
-  /**
-   * @param {HTMLElement} focused
-   * @param {string | undefined} hold
-   */
-  #keepFocus(focused, hold) {
-    const act = focused.dataset.act;
-    const row = this.#rows(this.#room).find((each) => each.dataset.hold === hold);
-    const same = this.#room.contains(focused) ? focused : row?.querySelector(`[data-act="${act}"]`);
-    const wanted = same ?? document.getElementById("live-title");
-    if (wanted instanceof HTMLElement && wanted !== document.activeElement) wanted.focus();
-  }
-
-  /**
-   * @param {ParentNode} within
-   * @returns {HTMLElement[]}
-   */
-  #rows(within) {
-    return [...within.querySelectorAll("li")].filter((row) => row.dataset.hold);
+    if (!focused || focused === document.activeElement) return;
+    const next = this.#room.contains(focused) ? focused : /** @type {HTMLElement | null} */ (document.querySelector("h1"));
+    next?.focus({ preventScroll: true });
   }
 
   /** @param {ParentNode} within */

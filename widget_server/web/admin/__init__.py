@@ -5,6 +5,7 @@ from starlette.routing import Route
 from widget_server.web.admin import (
     audit_log,
     bookings,
+    freezing,
     home,
     live,
     meetings,
@@ -13,6 +14,7 @@ from widget_server.web.admin import (
     schedule,
     settings,
     signing_in,
+    week,
 )
 from widget_server.web.admin.refusals import refused_page
 from widget_server.web.admin.session import SitePage, at_site, signed_in_only
@@ -44,15 +46,19 @@ routes = [
         "/admin/password", signed_in_only(signing_in.change_password), methods=["POST"], max_body_size=FORM_BYTES_MAX
     ),
     _shown("", home.show_today),
+    _shown("/week", week.show_week),
+    _shown("/week/blocks", week.show_week_blocks),
     _shown("/bookings", bookings.list_bookings),
     _shown("/bookings/new", phone.show_phone),
     _sent("/bookings/new", phone.book_by_phone),
     _shown("/bookings.csv", bookings.export_bookings),
     _shown("/orders/{order}", bookings.show_order),
     _shown("/meetings/{slot}", meetings.show_meeting),
+    _sent("/meetings/{slot}/freezing", freezing.freeze),
     _shown("/attendees", meetings.list_attendees),
     _shown("/attendees.csv", meetings.export_attendees),
     _sent("/orders/{order}/bookings/{booking:int}/cancellation", bookings.cancel_booking),
+    _sent("/orders/{order}/bookings/{booking:int}/withdrawal", bookings.withdraw_move_request),
     _shown("/live", live.show_live),
     _shown("/live/holds", live.show_live_holds),
     _sent("/live/{hold}/extension", live.extend_hold),

@@ -13,7 +13,7 @@ from widget_server.domain.wall_times import first_instant
 from widget_server.web.admin.looking import read_day
 from widget_server.web.admin.pages import page
 from widget_server.web.admin.session import AtSite
-from widget_server.web.admin.writing import count, span
+from widget_server.web.admin.writing import count, name_of_service, span
 from widget_server.web.context import use_cases
 
 _WORDS = {
@@ -81,8 +81,7 @@ def _slot(slot_id: str, at: AtSite) -> str:
         slot = Slot.parse(slot_id)
     except ValueError:
         return slot_id
-    service = at.schedule.services.get(slot.service)
-    return f"{service.name if service else slot.service}, {span(slot, at.site.zone)}"
+    return f"{name_of_service(at.schedule, slot)}, {span(slot, at.site.zone)}"
 
 
 def _change(value: object) -> str:

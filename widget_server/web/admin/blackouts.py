@@ -18,7 +18,7 @@ from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.times import WEEKDAYS, Row, parse_day, said_span
 from widget_server.web.context import use_cases
-from widget_server.web.forms import Form, read_form_of
+from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
 
 _OF_SITE, _OF_SERVICE, _OF_STAFF = "site", "service:", "staff:"
 _DAYS_MAX = 366
@@ -42,6 +42,7 @@ async def show_blackouts(request: Request, signed_in: SignedIn) -> Response:
 async def show_new(request: Request, signed_in: SignedIn) -> Response:
     site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
     form = Form({"whose": _OF_SITE, "first_day": "", "last_day": "", "seen": ""})
+    form_id(form)
     return _show(request, signed_in, site, schedule, None, form)
 
 
@@ -67,7 +68,7 @@ async def remove(request: Request, signed_in: SignedIn) -> Response:
 
 
 async def _save(request: Request, signed_in: SignedIn, blackout_id: int | None) -> Response:
-    form = await read_form_of(request, signed_in.session)
+    form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
     site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
     if blackout_id is not None:
         find(schedule, blackout_id)
@@ -95,9 +96,9 @@ async def _write(
             wanted,
             operator_id=signed_in.operator.id,
             shown=schedule,
+            form_id=form_id(form) if wanted.id is None else "",
             seen=form.text("seen"),
             choice=chosen(form),
-            bookings_seen=form.text("bookings_seen"),
         )
     except Changed:
         form.refuse("page", "Somebody saved other details meanwhile. Here are yours: check them and save once more.")

@@ -10,13 +10,14 @@ from starlette.responses import Response
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.dashboard import BookingLine
 from widget_server.errors import TooLate
+from widget_server.web.admin.impact import read_message
 from widget_server.web.admin.looking import read_look
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.spreadsheet import Cell, spreadsheet
 from widget_server.web.admin.writing import amount
 from widget_server.web.context import base_url, use_cases
-from widget_server.web.forms import read_form_of
+from widget_server.web.forms import Form, read_form_of
 
 _HEAD = (
     *("Order", "Service", "Starts", "Ends", "Time zone", "Seats", "State", "Customer", "E-mail", "Attendees"),
@@ -35,7 +36,8 @@ STATES = {
 async def list_bookings(request: Request, at: AtSite) -> Response:
     look = read_look(request, at.site.zone)
     found = await use_cases(request).dashboard.bookings(at.site, look.wanted, after=look.after, before=look.before)
-    return page(request, "bookings", at.signed_in, site=at.site, schedule=at.schedule, look=look, found=found)
+    now = use_cases(request).dashboard.now()
+    return page(request, "bookings", at.signed_in, site=at.site, schedule=at.schedule, look=look, found=found, now=now)
 
 
 async def export_bookings(request: Request, at: AtSite) -> Response:
@@ -50,18 +52,31 @@ async def show_order(request: Request, at: AtSite) -> Response:
 
 
 async def cancel_booking(request: Request, at: AtSite) -> Response:
-    await read_form_of(request, at.signed_in.session)
+    form = await read_form_of(request, at.signed_in.session)
     order_id, booking_id = request.path_params["order"], request.path_params["booking"]
-    dashboard = use_cases(request).dashboard
+    message, dashboard = read_message(form), use_cases(request).dashboard
+    if message is None:
+        return await _show_order(request, at, problem=form.errors["page"], status=422, form=form)
     try:
-        await dashboard.cancel(at.site, order_id, booking_id, operator_id=at.signed_in.operator.id)
+        await dashboard.cancel(at.site, order_id, booking_id, operator_id=at.signed_in.operator.id, message=message)
     except TooLate as refusal:
-        return await _show_order(request, at, problem=refusal.message, status=refusal.status)
+        return await _show_order(request, at, problem=refusal.message, status=refusal.status, form=form)
     return go(f"{at.path}/orders/{order_id}?done=cancelled")
 
 
+async def withdraw_move_request(request: Request, at: AtSite) -> Response:
+    await read_form_of(request, at.signed_in.session)
+    order_id, booking_id = request.path_params["order"], request.path_params["booking"]
+    withdraw = use_cases(request).move_requests.withdraw
+    try:
+        await withdraw(at.site, order_id, booking_id, operator_id=at.signed_in.operator.id)
+    except TooLate as refusal:
+        return await _show_order(request, at, problem=refusal.message, status=refusal.status)
+    return go(f"{at.path}/orders/{order_id}?done=withdrawn")
+
+
 async def _show_order(
-    request: Request, at: AtSite, *, done: str = "", problem: str = "", status: int = 200
+    request: Request, at: AtSite, *, done: str = "", problem: str = "", status: int = 200, form: Form | None = None
 ) -> Response:
     order_id, dashboard = request.path_params["order"], use_cases(request).dashboard
     order, lines = await dashboard.order(at.site, order_id)
@@ -78,6 +93,8 @@ async def _show_order(
         now=dashboard.now(),
         done=done,
         problem=problem,
+        message=form.text("message") if form else "",
+        written_for=request.path_params["booking"] if form else None,
     )
 
 

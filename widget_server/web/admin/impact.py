@@ -1,20 +1,26 @@
 """The only place that shows what an edit would do to seats that are taken, and reads what the operator chose."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from starlette.requests import Request
 
-from widget_server.domain.impact import Affected, Trouble
+from widget_server.domain.impact import Affected, Choice, Chosen, Trouble
+from widget_server.domain.move_requests import MESSAGE_LETTERS_MAX
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.errors import Unavailable
-from widget_server.use_cases.edits import Choice, Edited, fingerprint_of
+from widget_server.use_cases.edits import Edited, fingerprint_of
 from widget_server.web.admin.times import said_span
 from widget_server.web.forms import Form
 
 SHOWN_MAX = 100
+SINGLE_MAX = 100
+"""For so many bookings something else can be chosen than for all."""
+_SINGLE = "choice-"
+_SINGLE_FIELD = re.compile(_SINGLE + r"(\d{1,10})", re.ASCII)
 _WHY = {
     Trouble.NOT_OFFERED: "no opening hours then",
     Trouble.WITHDRAWN: "the service would not be offered",
@@ -28,12 +34,20 @@ _WHY = {
 
 
 @dataclass(frozen=True, slots=True)
+class ShownBooking:
+    customer: str
+    said: str
+    field: str
+    """In which something else is chosen for it than for all; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ShownSlot:
     when: str
     service: str
     taken: str
     why: str
-    customers: tuple[str, ...] = ()
+    bookings: tuple[ShownBooking, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +65,30 @@ class ShownImpact:
     """Not too full, but with nobody to serve them."""
 
 
-def chosen(form: Form) -> Choice | None:
-    try:
-        return Choice(form.text("choice"))
-    except ValueError:
+def chosen(form: Form) -> Chosen | None:
+    """What the operator wants of those who are affected, as far as they have said so."""
+    every, message = _choice(form.text("choice")), read_message(form)
+    if every is None or message is None:
         return None
+    singles = {
+        int(found[1]): _choice(form.text(name)) for name in form.values if (found := _SINGLE_FIELD.fullmatch(name))
+    }
+    otherwise = {booking_id: choice for booking_id, choice in singles.items() if choice is not None}
+    return Chosen(every, otherwise, message, form.text("bookings_seen"))
+
+
+def read_message(form: Form) -> str | None:
+    """What customers are to read, without characters that nobody can; None where it is too long."""
+    message = "".join(letter for letter in form.text("message") if letter.isprintable() or letter == "\n")
+    if len(message) > MESSAGE_LETTERS_MAX:
+        told = f"Your message has {len(message)} characters, and may have {MESSAGE_LETTERS_MAX}: shorten it."
+        form.refuse("page", told)
+        return None
+    return message
+
+
+def _choice(text: str) -> Choice | None:
+    return Choice(text) if text in set(Choice) else None
 
 
 def refuse_for_now(form: Form, refusal: Unavailable) -> None:
@@ -68,10 +101,12 @@ async def shown_impact(request: Request, site: Site, schedule: Schedule, edited:
     if edited is None or edited.is_saved:
         return None
     found = edited.consequences
-    customers: dict[Slot, list[str]] = {}
-    for booked in edited.bookings:
-        contact = f" · {booked.email}" if booked.email else ""
-        customers.setdefault(booked.slot, []).append(f"{booked.customer}{contact} · {booked.number}")
+    bookings: dict[Slot, list[ShownBooking]] = {}
+    for number, booked in enumerate(edited.bookings):
+        said = " · ".join(part for part in (booked.customer, booked.email, booked.number) if part)
+        has_field = number < SINGLE_MAX and len(edited.bookings) > 1
+        field = f"{_SINGLE}{booked.booking_id}" if has_field else ""
+        bookings.setdefault(booked.slot, []).append(ShownBooking(booked.customer, said, field))
 
     def shown(one: Affected) -> ShownSlot:
         taken = one.taken
@@ -80,7 +115,7 @@ async def shown_impact(request: Request, site: Site, schedule: Schedule, edited:
             service=schedule.services[taken.slot.service].name,
             taken=said_taken(taken.booked, taken.held),
             why=_WHY[one.trouble],
-            customers=tuple(customers.get(taken.slot, ())),
+            bookings=tuple(bookings.get(taken.slot, ())),
         )
 
     overlaps = [

@@ -12,6 +12,7 @@ from widget_server.errors import Changed, HoldEnded, IdConflict, InvalidRequest,
 from widget_server.ids import is_id
 from widget_server.use_cases.operations import LiveView
 from widget_server.web.admin.customer_form import read_customer
+from widget_server.web.admin.freezing import FROZEN_SHOWN, done_with, frozen_soon
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite
 from widget_server.web.context import use_cases
@@ -90,7 +91,20 @@ async def _show(request: Request, at: AtSite, name: str) -> Response:
     with suppress(Unavailable):  # the page says so, and asks again by itself
         view = await use_cases(request).operations.live(at.site)
     done = _DONE.get(request.query_params.get("done", ""), "")
-    return page(request, name, at.signed_in, site=at.site, schedule=at.schedule, view=view, done=done)
+    frozen_done, frozen_slot = done_with(request)
+    return page(
+        request,
+        name,
+        at.signed_in,
+        site=at.site,
+        schedule=at.schedule,
+        view=view,
+        done=done,
+        frozen=frozen_soon(at.schedule, request),
+        frozen_shown=FROZEN_SHOWN,
+        frozen_done=frozen_done,
+        frozen_slot=frozen_slot,
+    )
 
 
 async def _show_booking(request: Request, at: AtSite, form: Form, status: int = 200) -> Response:

@@ -50,6 +50,8 @@ async def show_meeting(request: Request, at: AtSite) -> Response:
         view=view,
         offer=offer,
         is_known=is_known,
+        is_frozen=at.schedule.rule_of(slot).is_closed,
+        done=request.query_params.get("done", ""),
         now=use_cases(request).dashboard.now(),
     )
 

@@ -23,6 +23,7 @@ class Room:
 
 ROOMS = (
     Room("", "Today"),
+    Room("week", "Week"),
     Room("bookings", "Bookings"),
     Room("attendees", "Attendees"),
     Room("live", "Live"),
@@ -45,6 +46,7 @@ templates.env.globals |= {
     "clock_span": writing.clock_span,
     "write_day": writing.day,
     "count": writing.count,
+    "name_of_service": writing.name_of_service,
 }
 
 

@@ -13,7 +13,7 @@ from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.service_form import KINDS, PLACES, RULES, form_of, new_service, read_service
 from widget_server.web.context import use_cases
-from widget_server.web.forms import Form, read_form_of
+from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
 
 _CHANGED_MEANWHILE = "Somebody saved other details meanwhile. Here are yours: check them and save once more."
 
@@ -36,7 +36,9 @@ async def show_services(request: Request, signed_in: SignedIn) -> Response:
 async def show_new(request: Request, signed_in: SignedIn) -> Response:
     site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
     service = new_service(site)
-    return _show(request, signed_in, site, schedule, service, form_of(service))
+    form = form_of(service)
+    form_id(form)
+    return _show(request, signed_in, site, schedule, service, form)
 
 
 async def add(request: Request, signed_in: SignedIn) -> Response:
@@ -45,7 +47,9 @@ async def add(request: Request, signed_in: SignedIn) -> Response:
     wanted = read_service(form, new_service(site))
     if not form.errors:
         try:
-            key = await use_cases(request).services.add(site, wanted, operator_id=signed_in.operator.id)
+            key = await use_cases(request).services.add(
+                site, wanted, operator_id=signed_in.operator.id, form_id=form_id(form)
+            )
             return go(f"/admin/sites/{site.key}/services/{key}/calendar?new=1")
         except InvalidRequest as refusal:
             form.refuse(refusal.details.get("field", "page"), refusal.message)
@@ -62,7 +66,7 @@ async def show_service(request: Request, signed_in: SignedIn) -> Response:
 
 
 async def save(request: Request, signed_in: SignedIn) -> Response:
-    form = await read_form_of(request, signed_in.session)
+    form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
     site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
     service = service_of(request, schedule)
     wanted, edited = read_service(form, service), None
@@ -94,7 +98,6 @@ async def _save(request: Request, signed_in: SignedIn, site: Site, wanted: Servi
             operator_id=signed_in.operator.id,
             seen=form.text("seen"),
             choice=chosen(form),
-            bookings_seen=form.text("bookings_seen"),
         )
     except Changed:
         form.refuse("page", _CHANGED_MEANWHILE)

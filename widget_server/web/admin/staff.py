@@ -16,7 +16,7 @@ from widget_server.web.admin.member_form import BLANK_ROWS, Wanted, form_of, nam
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.times import WEEKDAYS, numbers_of
 from widget_server.web.context import use_cases
-from widget_server.web.forms import TABLE_FIELDS_MAX, Form, read_form_of
+from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
 
 _NOBODY = StaffMember("", "")
 
@@ -37,6 +37,7 @@ async def show_staff(request: Request, signed_in: SignedIn) -> Response:
 async def show_new(request: Request, signed_in: SignedIn) -> Response:
     site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
     form = form_of(schedule, _NOBODY)
+    form_id(form)
     if len(schedule.services) == 1:
         form.values |= {f"serves-{key}": "on" for key in schedule.services}
     return _show(request, signed_in, site, schedule, _NOBODY, form)
@@ -49,7 +50,12 @@ async def add(request: Request, signed_in: SignedIn) -> Response:
     if not form.errors:
         try:
             key = await use_cases(request).staffing.add(
-                site, wanted.member, wanted.shifts, wanted.days_off, operator_id=signed_in.operator.id
+                site,
+                wanted.member,
+                wanted.shifts,
+                wanted.days_off,
+                operator_id=signed_in.operator.id,
+                form_id=form_id(form),
             )
             return go(f"/admin/sites/{site.key}/staff/{key}?saved=1")
         except InvalidRequest as refusal:
@@ -98,7 +104,6 @@ async def _save(
             services=sorted(by_shift(schedule)),
             seen=form.text("seen"),
             choice=chosen(form),
-            bookings_seen=form.text("bookings_seen"),
         )
     except Changed:
         form.refuse("page", "Somebody saved other details meanwhile. Here are yours: check them and save once more.")

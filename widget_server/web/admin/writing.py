@@ -1,9 +1,10 @@
-"""The only place that writes times and numbers for operators: by the site's clocks, in English, with the weekday."""
+"""The only place that writes times, numbers and names for operators: by the site's clocks, with the weekday."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from widget_server.domain.money import Money
+from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import Slot
 
 _UNTIL = "\N{EN DASH}"
@@ -32,6 +33,12 @@ def clock_span(slot: Slot, zone: ZoneInfo) -> str:
 def span(slot: Slot, zone: ZoneInfo) -> str:
     """`Mon 23 Nov 2026, 10:00-11:00`"""
     return f"{day(slot.starts_at, zone)}, {clock_span(slot, zone)}"
+
+
+def name_of_service(schedule: Schedule, slot: Slot) -> str:
+    """Its key where the service is gone."""
+    service = schedule.services.get(slot.service)
+    return service.name if service else slot.service
 
 
 def count(number: int, one: str, more: str = "") -> str:

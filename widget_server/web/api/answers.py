@@ -22,7 +22,15 @@ Model = TypeVar("Model", bound=BaseModel)
 
 async def read(request: Request, model: type[Model]) -> Model:
     """The body as `model`. Raises TooLarge; InvalidRequest naming what is wrong, without repeating what was sent."""
-    body = await _body(request)
+    return _parsed(await _body(request), model)
+
+
+async def read_if_any(request: Request, model: type[Model]) -> Model:
+    """Likewise; no body at all is an empty one."""
+    return _parsed(await _body(request) or b"{}", model)
+
+
+def _parsed(body: bytes, model: type[Model]) -> Model:
     try:
         return model.model_validate_json(body)
     except ValidationError as problem:

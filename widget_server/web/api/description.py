@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from widget_server import __version__
 from widget_server.web.bodies import (
     AvailabilityAnswer,
+    Cancellation,
     ConfirmationAnswer,
     ErrorAnswer,
     HoldAnswer,
@@ -35,6 +36,7 @@ async def openapi(request: Request) -> Response:
 def document() -> dict[str, Any]:
     models: list[type[BaseModel]] = [
         AvailabilityAnswer,
+        Cancellation,
         ConfirmationAnswer,
         ErrorAnswer,
         HoldAnswer,
@@ -93,7 +95,14 @@ def _paths() -> dict[str, Any]:
         },
         f"{_SITE}/orders/{{id}}": {"get": _operation("Look at an order", OrderAnswer, [_site(), order], secret=True)},
         f"{_SITE}/orders/{{id}}/cancellation": {
-            "post": _operation("Cancel an order", OrderAnswer, [_site(), order], secret=True)
+            "post": _operation(
+                "Cancel an order, or one of its bookings",
+                OrderAnswer,
+                [_site(), order],
+                body=Cancellation,
+                needs_body=False,
+                secret=True,
+            )
         },
         f"{_SITE}/orders/{{id}}/reschedule": {
             "post": _operation(
@@ -109,6 +118,7 @@ def _operation(
     parameters: list[dict[str, Any]],
     *,
     body: type[BaseModel] | None = None,
+    needs_body: bool = True,
     status: str = "200",
     secret: bool = False,
 ) -> dict[str, Any]:
@@ -121,7 +131,7 @@ def _operation(
         "responses": {status: success, "default": {"description": "A refusal", "content": _json(ErrorAnswer)}},
     }
     if body is not None:
-        operation["requestBody"] = {"required": True, "content": _json(body)}
+        operation["requestBody"] = {"required": needs_body, "content": _json(body)}
     if secret:
         operation["security"] = [{"secret": []}]
     return operation

@@ -5,12 +5,20 @@ from starlette.responses import Response
 
 from widget_server.domain.orders import Order
 from widget_server.domain.schedule import Schedule
+from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.ids import hash_secret, is_id
 from widget_server.use_cases.bookings import OrderRef, Visit, WantedConfirmation, WantedReschedule
-from widget_server.web.api.answers import read, reply
+from widget_server.web.api.answers import read, read_if_any, reply
 from widget_server.web.api.holds import hold_ref
-from widget_server.web.bodies import ConfirmationAnswer, NewConfirmation, NewReschedule, OrderAnswer, OrderBody
+from widget_server.web.bodies import (
+    Cancellation,
+    ConfirmationAnswer,
+    NewConfirmation,
+    NewReschedule,
+    OrderAnswer,
+    OrderBody,
+)
 from widget_server.web.context import base_url, use_cases
 from widget_server.web.guards import bearer_secret, network_of
 
@@ -39,7 +47,9 @@ async def show_order(request: Request) -> Response:
 
 
 async def create_cancellation(request: Request) -> Response:
-    return await _answer(request, await use_cases(request).bookings.cancel(_order_ref(request)))
+    ref, body = _order_ref(request), await read_if_any(request, Cancellation)
+    only = Slot.parse(body.slot) if body.slot else None
+    return await _answer(request, await use_cases(request).bookings.cancel(ref, only=only))
 
 
 async def create_reschedule(request: Request) -> Response:
@@ -54,7 +64,8 @@ async def create_reschedule(request: Request) -> Response:
 
 
 async def _answer(request: Request, order: Order) -> Response:
-    body = OrderBody.of(order, await _schedule(request))
+    alternatives = await use_cases(request).move_requests.alternatives(request.path_params["site"], order)
+    body = OrderBody.of(order, await _schedule(request), alternatives)
     return reply(OrderAnswer(order=body, server_now=use_cases(request).bookings.now()))
 
 

@@ -1,0 +1,129 @@
+"""What mails say: everything, in every language, for every kind."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from icalendar import Calendar
+
+from widget_server.domain.messages import Facts, Kind, Role, Shown
+from widget_server.domain.services import Place
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
+from widget_server.messages.calendar_files import folded, unfolded
+from widget_server.messages.colours import accent_of
+from widget_server.messages.composing import READERS, compose
+from widget_server.messages.words import LANGUAGES, texts_of
+
+BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
+NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
+SITE = Site(1, "studio", "The studio", BERLIN, "EUR", "en-GB", "#2f6f5e", "auto", True, 10, (), "tenuto", 1, 1)
+LINK = "https://book.example.org/o/studio/5fJx0Vb3TbWv0HhQ5w9k2A#Zk3fJx0Vb3TbWv0HhQ5w9A"
+YOGA = Shown(
+    slot=Slot("yoga", NINE, NINE + timedelta(hours=1)),
+    service_name="Morning yoga",
+    seats=2,
+    place=Place.IN_PERSON,
+    access="Elm Street 12",
+    served_by=("Mia",),
+    uid="5fJx0Vb3TbWv0HhQ5w9k2A.1@tenuto",
+)
+
+
+def facts(kind: Kind = Kind.BOOKED, role: Role = Role.CUSTOMER, *shown: Shown) -> Facts:
+    return Facts(kind, role, SITE, shown or (YOGA,), LINK, "ABCD-2345", "Anna Berg", "anna@example.org")
+
+
+def written(of: Facts, language: str = "en-GB", zone: ZoneInfo = BERLIN) -> tuple[str, str, str, str]:
+    mail, _ = compose(of, language=language, zone=zone, at=NINE)
+    return mail.subject, mail.plain, mail.html, mail.calendar or ""
+
+
+def test_every_language_says_all_that_the_first_one_says_with_the_same_names() -> None:
+    first = texts_of(LANGUAGES[0])
+
+    for language in LANGUAGES[1:]:
+        texts = texts_of(language)
+        assert texts.keys() == first.keys()
+        for key in first:
+            assert set(re.findall(r"\{\w+\}", texts[key])) == set(re.findall(r"\{\w+\}", first[key])), key
+            assert bool(texts[key]) == bool(first[key]), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("kind", "role"), READERS)
+def test_every_kind_is_complete_in_every_language_in_both_bodies(kind: Kind, role: Role, language: str) -> None:
+    subject, plain, html, _ = written(facts(kind, role), language)
+
+    assert subject
+    assert "{" not in subject + plain
+    for body in (plain, html):
+        assert "Morning yoga" in body
+        assert "Elm Street 12" in body
+        assert "ABCD-2345" in body
+        assert LINK in body or not texts_of(language)[f"{kind}.{role}.button"]
+    assert {kind for kind, _ in READERS} == set(Kind)
+
+
+def test_times_are_those_of_the_customer_and_of_the_site_where_they_differ() -> None:
+    _, abroad, _, _ = written(facts(), zone=NEW_YORK)
+    _, at_home, _, _ = written(facts(), zone=ZoneInfo("Europe/Paris"))
+
+    assert "Monday, 23 November 2026, 04:00\N{EN DASH}05:00 (Eastern Standard Time)" in abroad
+    assert "At The studio: Monday, 23 November 2026, 10:00\N{EN DASH}11:00 (Central European Standard Time)" in abroad
+    assert "Monday, 23 November 2026, 10:00\N{EN DASH}11:00\n" in at_home
+    assert "At The studio" not in at_home
+
+
+@pytest.mark.parametrize(("language", "said"), [("de-AT", "Montag, 23. November"), ("fr", "Monday"), ("??", "Monday")])
+def test_whoever_speaks_another_language_reads_the_site_s(language: str, said: str) -> None:
+    assert said in written(facts(), language)[1]
+
+
+def test_what_people_are_called_is_text_and_nothing_else() -> None:
+    eve = replace(facts(Kind.NEW_ORDER, Role.OPERATOR), customer="<b>{site}</b>\n{0}", text="<script>")
+
+    subject, plain, html, _ = written(eve)
+
+    assert subject == "New order ABCD-2345 from <b>{site}</b> {0}"
+    assert "<b>{site}</b>" in plain
+    assert "<script>" not in html
+    assert "<b>{site}" not in html
+
+
+def test_a_calendar_file_says_when_where_and_how_to_get_back() -> None:
+    calendar = Calendar.from_ical(folded(written(facts())[3]))
+    (event,) = calendar.events
+
+    assert calendar["method"] == "PUBLISH"
+    assert (event["uid"], event["sequence"], event["status"]) == (YOGA.uid, 0, "CONFIRMED")
+    assert (event.start, event.end) == (NINE, NINE + timedelta(hours=1))
+    assert event["location"] == "Elm Street 12"
+    assert event["url"] == LINK
+    assert LINK in str(event["description"])
+
+
+def test_a_calendar_file_takes_out_what_is_cancelled() -> None:
+    gone = replace(YOGA, is_cancelled=True, sequence=3)
+
+    calendar = Calendar.from_ical(folded(written(facts(Kind.CANCELLED, Role.CUSTOMER, gone))[3]))
+
+    assert calendar["method"] == "CANCEL"
+    assert (calendar.events[0]["status"], calendar.events[0]["sequence"]) == ("CANCELLED", 3)
+
+
+def test_lines_of_a_calendar_file_are_folded_and_unfolded_without_a_loss() -> None:
+    text = written(facts())[3]
+
+    assert max(len(line.encode()) for line in folded(text).split("\r\n")) <= 75
+    assert unfolded(folded(text)) == text
+    assert LINK in text
+
+
+@pytest.mark.parametrize(
+    ("accent", "text"), [("#000000", "#ffffff"), ("#ffffff", "#000000"), ("#2f6f5e", "#ffffff"), ("red", "#ffffff")]
+)
+def test_text_on_the_accent_can_be_read(accent: str, text: str) -> None:
+    assert accent_of(accent)[1] == text
