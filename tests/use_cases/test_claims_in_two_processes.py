@@ -361,7 +361,7 @@ async def test_after_redis_was_wiped_all_people_are_free_and_all_agree(town: Tow
 async def test_a_diary_that_was_lost_counts_on_so_that_nobody_passes_over_what_comes(
     town: Town, valkey: Valkey
 ) -> None:
-    """Lost by itself, with nothing in it that was still due. All remember its changes, and must believe the next one."""
+    """By itself, with nothing in it that was still due. All remember its changes, and must believe the next one."""
     widget = await Widget(town.one, town.other).open()
     massage = await town.one.of_midnight("massage")
     for name in ("anna", "ben"):

@@ -3,10 +3,10 @@
 One that ends stays, as freed, so that Redis can be told of it however late.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, func, literal, update
+from sqlalchemy import and_, bindparam, func, literal, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,6 +18,17 @@ from widget_server.store.tables import AssignmentRow, StaffRow
 STAFF = "staff/"
 """How the engine's names of staff members begin."""
 _FREED_MAX = 500
+_is_member = and_(
+    col(StaffRow.site_id) == col(AssignmentRow.site_id),
+    literal(STAFF).concat(col(StaffRow.key)) == col(AssignmentRow.claimed),
+)
+_NAMES = (
+    select(AssignmentRow.booking_id, StaffRow.name)
+    .join(StaffRow, _is_member)
+    .where(col(AssignmentRow.site_id) == bindparam("site_id"), col(AssignmentRow.freed_at).is_(None))
+    .where(col(AssignmentRow.booking_id).in_(bindparam("booking_ids", expanding=True)))
+    .order_by(col(AssignmentRow.id))
+)
 
 
 async def assign(
@@ -55,21 +66,12 @@ async def free(session: AsyncSession, booking_ids: Iterable[int], at: datetime) 
     await session.exec(update(AssignmentRow).where(*standing).values(freed_at=at))
 
 
-async def read_names(session: AsyncSession, site_id: int, booking_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+async def read_names(session: AsyncSession, site_id: int, booking_ids: Collection[int]) -> dict[int, tuple[str, ...]]:
     """The names of the staff who serve these bookings, by booking."""
-    is_member = and_(
-        col(StaffRow.site_id) == col(AssignmentRow.site_id),
-        literal(STAFF).concat(col(StaffRow.key)) == col(AssignmentRow.claimed),
-    )
-    standing = (
-        select(AssignmentRow.booking_id, StaffRow.name)
-        .join(StaffRow, is_member)
-        .where(col(AssignmentRow.site_id) == site_id, col(AssignmentRow.freed_at).is_(None))
-        .where(col(AssignmentRow.booking_id).in_(tuple(booking_ids)))
-        .order_by(col(AssignmentRow.id))
-    )
     names: dict[int, tuple[str, ...]] = {}
-    for booking_id, name in await session.exec(standing):
+    if not booking_ids:
+        return names
+    for booking_id, name in await session.exec(_NAMES, params={"site_id": site_id, "booking_ids": tuple(booking_ids)}):
         names[booking_id] = (*names.get(booking_id, ()), name)
     return names
 

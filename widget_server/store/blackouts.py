@@ -2,13 +2,20 @@
 
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import bindparam, delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.blackouts import Blackout
 from widget_server.errors import NotFound
 from widget_server.store.tables import BlackoutRow, values
+
+_OF_SITE = (
+    select(BlackoutRow)
+    .where(col(BlackoutRow.site_id) == bindparam("site_id"))
+    .order_by(col(BlackoutRow.first_day), col(BlackoutRow.id))
+)
+"""Read with every schedule, so it is made once."""
 
 
 async def put_blackout(session: AsyncSession, site_id: int, blackout: Blackout) -> None:
@@ -28,9 +35,7 @@ async def remove_blackout(session: AsyncSession, site_id: int, blackout_id: int)
 
 
 async def read_blackouts(session: AsyncSession, site_id: int) -> tuple[Blackout, ...]:
-    rows = select(BlackoutRow).where(col(BlackoutRow.site_id) == site_id)
-    ordered = rows.order_by(col(BlackoutRow.first_day), col(BlackoutRow.id))
-    return tuple(_to_blackout(row) for row in await session.exec(ordered))
+    return tuple(_to_blackout(row) for row in await session.exec(_OF_SITE, params={"site_id": site_id}))
 
 
 def _own(site_id: int, blackout_id: int) -> tuple[Any, ...]:

@@ -1,10 +1,10 @@
 """The only place that turns rows into an order: its bookings, and who else comes to their meetings."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_
+from sqlalchemy import and_, bindparam
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -26,34 +26,43 @@ from widget_server.store.tables import (
     ServiceRow,
 )
 
+# Read at every confirmation and by every order page, so they are made once: making one takes longer than running it.
+_BY_HOLD = select(OrderRow).where(
+    col(OrderRow.site_id) == bindparam("site_id"), col(OrderRow.hold_id) == bindparam("hold_id")
+)
+_its_service = and_(col(ServiceRow.site_id) == col(MeetingRow.site_id), col(ServiceRow.key) == col(MeetingRow.service))
+_asked = and_(col(MoveRequestRow.booking_id) == col(BookingRow.id), col(MoveRequestRow.state) == MoveState.WAITING)
+_BOOKINGS_OF_ORDER: Any = (
+    select(BookingRow, MeetingRow.slot, ServiceRow, MoveRequestRow, OperatorRow.email)  # type: ignore[call-overload]
+    .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
+    .join(ServiceRow, _its_service)
+    .outerjoin(MoveRequestRow, _asked)
+    .outerjoin(OperatorRow, col(OperatorRow.id) == col(MoveRequestRow.operator_id))
+    .where(col(BookingRow.order_id) == bindparam("order_id"))
+    .order_by(col(BookingRow.id))
+)
+_COMING_TO = (
+    select(BookingRow.meeting_id, AttendeeRow.name)
+    .join(BookingRow, col(BookingRow.id) == col(AttendeeRow.booking_id))
+    .where(col(BookingRow.meeting_id).in_(bindparam("meeting_ids", expanding=True)))
+    .where(col(BookingRow.state) == BookingState.CONFIRMED, col(AttendeeRow.name) != "")
+    .order_by(col(BookingRow.id), col(AttendeeRow.seat))
+)
+
 
 async def read_order(session: AsyncSession, site_id: int, order_id: str) -> tuple[Order, str] | None:
     """The order and the hash of its secret."""
-    of_id = select(OrderRow).where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
-    row = (await session.exec(of_id)).one_or_none()
+    row = (await session.exec(_BY_HOLD, params={"site_id": site_id, "hold_id": order_id})).one_or_none()
     if row is None:
         return None
     return _to_order(row, await _bookings_of(session, row)), row.secret_hash
 
 
 async def _bookings_of(session: AsyncSession, order: OrderRow) -> tuple[Booking, ...]:
-    its_service = and_(
-        col(ServiceRow.site_id) == col(MeetingRow.site_id), col(ServiceRow.key) == col(MeetingRow.service)
-    )
-    asked = and_(col(MoveRequestRow.booking_id) == col(BookingRow.id), col(MoveRequestRow.state) == MoveState.WAITING)
-    of_order: Any = (
-        select(BookingRow, MeetingRow.slot, ServiceRow, MoveRequestRow, OperatorRow.email)  # type: ignore[call-overload]
-        .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
-        .join(ServiceRow, its_service)
-        .outerjoin(MoveRequestRow, asked)
-        .outerjoin(OperatorRow, col(OperatorRow.id) == col(MoveRequestRow.operator_id))
-        .where(col(BookingRow.order_id) == order.id)
-        .order_by(col(BookingRow.id))
-    )
-    found = (await session.exec(of_order)).all()
+    found = (await session.exec(_BOOKINGS_OF_ORDER, params={"order_id": order.id})).all()
     confirmed = [row for row, *_ in found if _is_confirmed(row)]
-    coming = await _first_names(session, (row.meeting_id for row in confirmed))
-    serving = await read_names(session, order.site_id, (row.id for row in confirmed if row.id))
+    coming = await _first_names(session, [row.meeting_id for row in confirmed])
+    serving = await read_names(session, order.site_id, [row.id for row in confirmed if row.id])
     return tuple(
         _to_booking(
             row,
@@ -67,17 +76,12 @@ async def _bookings_of(session: AsyncSession, order: OrderRow) -> tuple[Booking,
     )
 
 
-async def _first_names(session: AsyncSession, meeting_ids: Iterable[int]) -> defaultdict[int, tuple[str, ...]]:
+async def _first_names(session: AsyncSession, meeting_ids: Sequence[int]) -> defaultdict[int, tuple[str, ...]]:
     """Of all who come to each of these meetings and gave a name, in the order in which they booked."""
-    coming = (
-        select(BookingRow.meeting_id, AttendeeRow.name)
-        .join(BookingRow, col(BookingRow.id) == col(AttendeeRow.booking_id))
-        .where(col(BookingRow.meeting_id).in_(tuple(meeting_ids)), col(BookingRow.state) == BookingState.CONFIRMED)
-        .where(col(AttendeeRow.name) != "")
-        .order_by(col(BookingRow.id), col(AttendeeRow.seat))
-    )
     names: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
-    for meeting_id, name in await session.exec(coming):
+    if not meeting_ids:
+        return names
+    for meeting_id, name in await session.exec(_COMING_TO, params={"meeting_ids": meeting_ids}):
         names[meeting_id] += (name.split()[0],)
     return names
 

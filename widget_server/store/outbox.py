@@ -22,6 +22,7 @@ _HEAD_START = timedelta(seconds=2)
 CLAIMED_FOR = timedelta(seconds=3)
 """Should the worker that claimed an event die, another tells it within five seconds, its look each second included."""
 _WHY_LENGTH_MAX = 500
+_NEXT_DUE = select(func.min(col(OutboxRow.due_at)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Outbox:
     async def next_due_at(self) -> datetime | None:
         """When the worker should look again; None while everything is told."""
         async with self._db.snapshot() as session:
-            return (await session.exec(select(func.min(col(OutboxRow.due_at))))).one()
+            return (await session.exec(_NEXT_DUE)).one()
 
     async def waiting(self) -> int:
         """How many events are not told yet."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, func, update
+from sqlalchemy import bindparam, case, delete, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,6 +16,9 @@ from widget_server.store.tables import OutcomeRow, SiteRow, values
 GIVEN_UP_KEPT = timedelta(days=7)
 """Far longer than any hold may live. Whoever began to confirm before that is refused: see `prune_outcomes`."""
 PRUNED_AT_ONCE = 1_000
+_OF_HOLD = select(OutcomeRow).where(
+    col(OutcomeRow.site_id) == bindparam("site_id"), col(OutcomeRow.hold_id) == bindparam("hold_id")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,7 @@ async def abandon(session: AsyncSession, site_id: int, hold_id: str, *, fence: i
 
 
 async def read_outcome(session: AsyncSession, site_id: int, hold_id: str) -> Outcome | None:
-    of_hold = select(OutcomeRow).where(col(OutcomeRow.site_id) == site_id, col(OutcomeRow.hold_id) == hold_id)
-    row = (await session.exec(of_hold)).one_or_none()
+    row = (await session.exec(_OF_HOLD, params={"site_id": site_id, "hold_id": hold_id})).one_or_none()
     if row is None:
         return None
     order = await read_order(session, site_id, hold_id)

@@ -8,10 +8,9 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import case, delete, update
+from sqlalchemy import bindparam, case, delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
-from sqlmodel.sql.expression import Select
 
 from widget_server.domain.money import Money
 from widget_server.domain.schedule import CapacityRule, Opening, Place, Schedule, Service, ServiceKind
@@ -26,6 +25,16 @@ from widget_server.store.tables import MeetingRow, OpeningRow, ServiceRow, SiteR
 
 Write = Callable[[AsyncSession], Awaitable[None]]
 """What a change does besides raising the version, out of the `put_…` functions below."""
+
+# Read after every change by every process, so they are made once: making one takes longer than running it.
+_SITE = select(SiteRow).where(col(SiteRow.id) == bindparam("site_id"))
+_SERVICES = select(ServiceRow).where(col(ServiceRow.site_id) == bindparam("site_id")).order_by(col(ServiceRow.id))
+_OPENINGS = (
+    select(OpeningRow, ServiceRow.key)
+    .join(ServiceRow, col(ServiceRow.id) == col(OpeningRow.service_id))
+    .where(col(ServiceRow.site_id) == bindparam("site_id"))
+    .order_by(col(OpeningRow.id))
+)
 
 
 class Schedules:
@@ -77,11 +86,12 @@ class Schedules:
 
 async def read_schedule(session: AsyncSession, site_id: int) -> tuple[Site, Schedule]:
     """As of this transaction: a change of the schedule finds itself under its new version. Raises NotFound."""
-    site = (await session.exec(select(SiteRow).where(col(SiteRow.id) == site_id))).one_or_none()
+    of_site = {"site_id": site_id}
+    site = (await session.exec(_SITE, params=of_site)).one_or_none()
     if site is None:
         raise NotFound("There is no such site.")
-    services = await session.exec(select(ServiceRow).where(col(ServiceRow.site_id) == site_id).order_by(_service_id))
-    openings = await session.exec(_openings_of(site_id))
+    services = await session.exec(_SERVICES, params=of_site)
+    openings = await session.exec(_OPENINGS, params=of_site)
     schedule = Schedule(
         version=site.schedule_version,
         zone=ZoneInfo(site.zone),
@@ -187,18 +197,6 @@ async def put_openings(session: AsyncSession, site_id: int, service: str, openin
         await (await session.connection()).execute(
             insert(session, OpeningRow), rows
         )  # in one go: there may be thousands
-
-
-_service_id = col(ServiceRow.id)
-
-
-def _openings_of(site_id: int) -> Select[OpeningRow, str]:
-    return (
-        select(OpeningRow, ServiceRow.key)
-        .join(ServiceRow, col(ServiceRow.id) == col(OpeningRow.service_id))
-        .where(col(ServiceRow.site_id) == site_id)
-        .order_by(col(OpeningRow.id))
-    )
 
 
 def _to_service(row: ServiceRow, currency: str) -> Service:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import case, func, update
+from sqlalchemy import bindparam, case, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,6 +17,15 @@ from widget_server.store.database import Database, insert
 from widget_server.store.memberships import put_owner
 from widget_server.store.tables import SiteRow, values
 
+# Asked by everybody all the time, so they are made once: making one takes longer than running it.
+_BY_KEY = select(SiteRow).where(col(SiteRow.key) == bindparam("key"))
+_OF_PARTITION = select(SiteRow).where(col(SiteRow.partition) == bindparam("partition")).order_by(col(SiteRow.id))
+_LOCKED = (
+    select(SiteRow.epoch, SiteRow.schedule_version, SiteRow.outcomes_since)
+    .where(col(SiteRow.id) == bindparam("site_id"))
+    .with_for_update(read=True)
+)
+
 
 class Sites:
     def __init__(self, db: Database) -> None:
@@ -24,7 +33,7 @@ class Sites:
 
     async def by_key(self, key: str) -> Site | None:
         async with self._db.snapshot() as session:
-            row = (await session.exec(select(SiteRow).where(col(SiteRow.key) == key))).one_or_none()
+            row = (await session.exec(_BY_KEY, params={"key": key})).one_or_none()
         return None if row is None else to_site(row)
 
     async def by_id(self, site_id: int) -> Site | None:
@@ -37,9 +46,8 @@ class Sites:
             return [to_site(row) for row in await session.exec(select(SiteRow).order_by(col(SiteRow.id)))]
 
     async def of_partition(self, partition: str) -> list[Site]:
-        mine = select(SiteRow).where(col(SiteRow.partition) == partition).order_by(col(SiteRow.id))
         async with self._db.snapshot() as session:
-            return [to_site(row) for row in await session.exec(mine)]
+            return [to_site(row) for row in await session.exec(_OF_PARTITION, params={"partition": partition})]
 
     async def partitions(self) -> dict[str, int]:
         """Every partition that has sites, and how many."""
@@ -135,8 +143,7 @@ class LockedSite(NamedTuple):
 
 async def lock_site(session: AsyncSession, site_id: int) -> LockedSite:
     """What stays as it is until we are done; others may lock it likewise meanwhile. Raises NotFound."""
-    of_id = select(SiteRow.epoch, SiteRow.schedule_version, SiteRow.outcomes_since).where(col(SiteRow.id) == site_id)
-    found = (await session.exec(of_id.with_for_update(read=True))).one_or_none()
+    found = (await session.exec(_LOCKED, params={"site_id": site_id})).one_or_none()
     if found is None:
         raise NotFound("There is no such site.")
     return LockedSite(*found)

@@ -12,6 +12,9 @@ from widget_server.domain.slots import Slot
 from widget_server.store.database import insert
 from widget_server.store.tables import MeetingRow, SlotRuleRow, values
 
+_OF_SITE = select(SlotRuleRow).where(col(SlotRuleRow.site_id) == bindparam("site_id")).order_by(col(SlotRuleRow.slot))
+"""Read with every schedule, so it is made once."""
+
 
 async def put_slot_rules(session: AsyncSession, site_id: int, rules: Iterable[SlotRule]) -> None:
     """Each in place of the one that its slot had; one that says nothing any more goes.
@@ -47,10 +50,9 @@ async def prune_slot_rules(session: AsyncSession, site_id: int, before: datetime
 
 async def read_slot_rules(session: AsyncSession, site_id: int) -> tuple[SlotRule, ...]:
     """What is said of a slot that there cannot be is passed over: a whole site must not stand still for it."""
-    rows = select(SlotRuleRow).where(col(SlotRuleRow.site_id) == site_id).order_by(col(SlotRuleRow.slot))
     return tuple(
         SlotRule(slot, row.is_closed, row.capacity, row.is_kept)
-        for row in await session.exec(rows)
+        for row in await session.exec(_OF_SITE, params={"site_id": site_id})
         if (slot := _slot(row.slot)) is not None
     )
 

@@ -4,13 +4,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from sqlalchemy import delete
+from sqlalchemy import bindparam, delete
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.staffing import DayOff, Shift, StaffMember
 from widget_server.store.database import insert
 from widget_server.store.tables import DayOffRow, ShiftRow, ShiftServiceRow, StaffRow, StaffServiceRow, values
+
+# Read with every schedule, so they are made once: making one takes longer than running it.
+_SERVED = select(StaffServiceRow).where(col(StaffServiceRow.site_id) == bindparam("site_id"))
+_MEMBERS = select(StaffRow).where(col(StaffRow.site_id) == bindparam("site_id")).order_by(col(StaffRow.id))
+_OF_SHIFTS = select(ShiftServiceRow).where(col(ShiftServiceRow.site_id) == bindparam("site_id"))
+_SHIFTS = select(ShiftRow).where(col(ShiftRow.site_id) == bindparam("site_id")).order_by(col(ShiftRow.id))
+_DAYS_OFF = (
+    select(DayOffRow)
+    .where(col(DayOffRow.site_id) == bindparam("site_id"))
+    .order_by(col(DayOffRow.day), col(DayOffRow.id))
+)
 
 
 async def put_member(session: AsyncSession, site_id: int, member: StaffMember) -> None:
@@ -53,29 +64,27 @@ async def put_days_off(session: AsyncSession, site_id: int, staff: str, days: It
 async def read_staff(session: AsyncSession, site_id: int) -> dict[str, StaffMember]:
     """By key, in the order in which they came."""
     served: defaultdict[str, set[str]] = defaultdict(set)
-    for row in await session.exec(select(StaffServiceRow).where(col(StaffServiceRow.site_id) == site_id)):
+    for row in await session.exec(_SERVED, params={"site_id": site_id}):
         served[row.staff].add(row.service)
-    members = select(StaffRow).where(col(StaffRow.site_id) == site_id).order_by(col(StaffRow.id))
     return {
         row.key: StaffMember(row.key, row.name, row.email, frozenset(served[row.key]), row.is_active)
-        for row in await session.exec(members)
+        for row in await session.exec(_MEMBERS, params={"site_id": site_id})
     }
 
 
 async def read_shifts(session: AsyncSession, site_id: int) -> tuple[Shift, ...]:
     services: defaultdict[int, set[str]] = defaultdict(set)
-    for row in await session.exec(select(ShiftServiceRow).where(col(ShiftServiceRow.site_id) == site_id)):
+    for row in await session.exec(_OF_SHIFTS, params={"site_id": site_id}):
         services[row.shift_id].add(row.service)
-    shifts = select(ShiftRow).where(col(ShiftRow.site_id) == site_id).order_by(col(ShiftRow.id))
     return tuple(
         Shift(row.staff, row.starts, row.ends, row.weekday, row.day, frozenset(services[row.id or 0]), row.id)
-        for row in await session.exec(shifts)
+        for row in await session.exec(_SHIFTS, params={"site_id": site_id})
     )
 
 
 async def read_days_off(session: AsyncSession, site_id: int) -> tuple[DayOff, ...]:
-    days = select(DayOffRow).where(col(DayOffRow.site_id) == site_id).order_by(col(DayOffRow.day), col(DayOffRow.id))
-    return tuple(DayOff(row.staff, row.day, row.id) for row in await session.exec(days))
+    days = await session.exec(_DAYS_OFF, params={"site_id": site_id})
+    return tuple(DayOff(row.staff, row.day, row.id) for row in days)
 
 
 def _services_of(row: ShiftRow, shift: Shift) -> list[ShiftServiceRow]:
