@@ -194,9 +194,7 @@ async def put_openings(session: AsyncSession, site_id: int, service: str, openin
         for opening in openings
     ]
     if rows:
-        await (await session.connection()).execute(
-            insert(session, OpeningRow), rows
-        )  # in one go: there may be thousands
+        await session.exec(insert(session, OpeningRow), params=rows)  # in one go: there may be thousands
 
 
 def _to_service(row: ServiceRow, currency: str) -> Service:
