@@ -24,6 +24,7 @@ from tests.engine.test_embedded import alive, eventually
 from widget_server import cli
 from widget_server.ids import new_id
 
+DEMO_SERVICES = {"yoga", "consultation", "lesson", "evening"}
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 30.0
 VISITOR, SECRET = new_id(), new_id()
@@ -347,7 +348,7 @@ def test_a_demo_whose_first_start_was_cut_off_is_complete_after_the_next(tenuto:
     demo = Demo(tmp_path)
 
     try:
-        assert {service["id"] for service in demo.get("/services")["services"]} == {"yoga", "consultation", "evening"}
+        assert {service["id"] for service in demo.get("/services")["services"]} == DEMO_SERVICES
     finally:
         demo.end(signal.SIGTERM)
 
@@ -363,12 +364,16 @@ def test_the_demo_prints_addresses_that_work(demo: Demo) -> None:
     framed = httpx2.get(widget)
     assert host_page.rstrip("/") in framed.headers["content-security-policy"].rpartition("frame-ancestors")[2]
     assert httpx2.get(settings).status_code == 200
-    assert {"yoga", "consultation", "evening"} == {service["id"] for service in demo.get("/services")["services"]}
+    assert {"yoga", "consultation", "lesson", "evening"} == {
+        service["id"] for service in demo.get("/services")["services"]
+    }
     for service in demo.get("/services")["services"]:
         last = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 20 * 86_400))
         today = time.strftime("%Y-%m-%d")
         slots = demo.get(f"/services/{service['id']}/availability?from={today}&to={last}")["slots"]
         assert any(slot["state"] == "open" for slot in slots)
+        if service["id"] == "lesson":
+            assert {slot["capacity"] for slot in slots} >= {1, 2}, "as many as are on shift"
 
 
 @contextlib.contextmanager

@@ -13,10 +13,20 @@ from starlette.routing import Route
 from widget_server.assets import find
 from widget_server.bootstrap import Parts
 from widget_server.domain.money import Money
-from widget_server.domain.schedule import Opening, Place, Service, ServiceKind
+from widget_server.domain.schedule import (
+    CapacityRule,
+    Opening,
+    Place,
+    Schedule,
+    Service,
+    ServiceKind,
+    Shift,
+    StaffMember,
+)
 from widget_server.domain.sites import Site
 from widget_server.settings import Settings
 from widget_server.store.schedule import put_openings, put_service, put_settings
+from widget_server.store.staff import put_member, put_shifts
 
 SITE_KEY, SITE_NAME, ZONE = "demo", "Studio Tenuto", ZoneInfo("Europe/Berlin")
 ACCENT = "#2f6f5e"
@@ -49,6 +59,19 @@ SERVICES = (
         access="https://video.example.org/studio-tenuto",
     ),
     Service(
+        key="lesson",
+        name="One-to-one lesson",
+        kind=ServiceKind.CONSULTATION,
+        place=Place.IN_PERSON,
+        description="Forty-five minutes with one of our teachers. Who it is follows from who is there.",
+        length_min=45,
+        capacity=1,
+        seats_per_booking_max=1,
+        price=_FREE,
+        access="Studio Tenuto, Elm Street 12, the small room on the first floor.",
+        capacity_rule=CapacityRule.BY_SHIFT,
+    ),
+    Service(
         key="evening",
         name="Evening of strings",
         kind=ServiceKind.EVENT,
@@ -62,9 +85,22 @@ SERVICES = (
     ),
 )
 
+_LESSON = frozenset({"lesson"})
+STAFF = (
+    StaffMember("mia", "Mia Lindqvist", services=_LESSON),
+    StaffMember("jonas", "Jonas Weber", services=_LESSON),
+    StaffMember("priya", "Priya Nair", services=_LESSON),
+)
+SHIFTS = (
+    *(Shift("mia", time(9), time(14), weekday=weekday) for weekday in range(5)),
+    *(Shift("jonas", time(12), time(17), weekday=weekday) for weekday in range(7)),
+    *(Shift("priya", time(9), time(17), weekday=weekday) for weekday in (1, 3, 5, 6)),
+)
+"""Somebody is there every day, for some hours two or three."""
+
 
 def openings(today: date) -> tuple[Opening, ...]:
-    """Yoga every morning and evening, consultations in between, a concert every week from the day after tomorrow on."""
+    """Yoga every morning and evening, the rest in between, a concert every week from the day after tomorrow on."""
     daily = [
         opening
         for weekday in range(7)
@@ -73,6 +109,7 @@ def openings(today: date) -> tuple[Opening, ...]:
             Opening("yoga", time(18), time(20), weekday=weekday),
             Opening("consultation", time(10), time(12, 30), weekday=weekday),
             Opening("consultation", time(14), time(17), weekday=weekday),
+            Opening("lesson", time(9), time(17), weekday=weekday),
         )
     ]
     evenings = [today + timedelta(days=2 + 7 * week) for week in range(WEEKS_OF_CONCERTS)]
@@ -97,10 +134,19 @@ async def ensure_sample_site(parts: Parts) -> Site:
             await put_service(session, site.id, service, at=datetime.now(UTC))
             own = [opening for opening in openings(today) if opening.service == service.key]
             await put_openings(session, site.id, service.key, own)
+            if service.capacity_rule is CapacityRule.BY_SHIFT:
+                await _put_staff(session, site, listing.schedule)
 
     await parts.use_cases.scheduling.change(site, write)
     parts.use_cases.catalog.forget(SITE_KEY)  # nobody follows the feed yet
     return site
+
+
+async def _put_staff(session: AsyncSession, site: Site, present: Schedule) -> None:
+    """Whom the operator has entered under one of these names is theirs."""
+    for member in (one for one in STAFF if one.key not in present.staff):
+        await put_member(session, site.id, member)
+        await put_shifts(session, site.id, member.key, [shift for shift in SHIFTS if shift.staff == member.key])
 
 
 def host_origin(settings: Settings) -> str:
