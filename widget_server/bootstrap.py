@@ -29,6 +29,7 @@ from widget_server.settings import Settings
 from widget_server.store import audit, audit_log, memberships, move_requests, operators, outbox, schedule, sightings
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import dashboard as stored_dashboard
+from widget_server.store import messages as stored_messages
 from widget_server.store import reliability as stored_reliability
 from widget_server.store import sites as stored_sites
 from widget_server.store import week as stored_week
@@ -40,10 +41,12 @@ from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.blackouts import Blackouts
 from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.calendar import Calendar
+from widget_server.use_cases.calendar_files import CalendarFiles
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.freezing import Freezing
+from widget_server.use_cases.messages import Messages
 from widget_server.use_cases.move_requests import MoveRequests
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
@@ -174,11 +177,8 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         key=key,
     )
     mailer = mailer_of(settings)
-    writing = Writing(
-        letters=Letters(database),
-        links=OrderLinks(key, settings.base_url),
-        sender=mailer.sender if mailer else None,
-    )
+    letters, links = Letters(database), OrderLinks(key, settings.base_url)
+    writing = Writing(letters=letters, links=links, sender=mailer.sender if mailer else None)
     posting = Posting(sending=Sending(database), writing=writing, sites=sites, mailer=mailer, clock=clock)
     readiness = Readiness(
         {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
@@ -242,6 +242,13 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             clock=clock,
             key=key,
         ),
+        messages=Messages(
+            messages=stored_messages.Messages(database),
+            writing=writing,
+            has_mail_server=mailer is not None,
+            clock=clock,
+        ),
+        calendar_files=CalendarFiles(bookings=bookings, letters=letters, links=links, clock=clock),
         reliability=Reliability(
             reliability=stored_reliability.Reliability(database), feed=availability, readiness=readiness, clock=clock
         ),

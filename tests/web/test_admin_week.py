@@ -165,7 +165,7 @@ async def test_a_week_can_be_narrowed_down_to_a_service_and_to_a_member_of_the_s
     assert {key.split("/")[1].split(".")[0] for key in of_yoga if key.startswith("meetings")} == {"yoga"}
     assert not any(key.startswith("staff") for key in of_yoga)
     assert {key for key in of_lu if key.startswith("meetings")} == {meeting(massage(hour)) for hour in (9, 10)}
-    assert of_lu[meeting(massage(10))] == "Massage, 10:00-11:00, 1 of 1 booked, full, Lu serves 1 seat"
+    assert of_lu[meeting(massage(10))] == "Massage, 10:00-11:00, 1 of 1 booked, full, with Lu"
     assert "staff/kim" not in of_lu
     assert await shown(desk, more="&service=chess&staff=nobody") == await shown(desk)
 

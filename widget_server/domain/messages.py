@@ -12,7 +12,6 @@ from widget_server.domain.slots import Slot
 
 TEXT_LENGTH_MAX = 2_000
 """Of what an operator writes into a message."""
-REMIND_HOURS_MAX = 14 * 24
 
 
 class Kind(StrEnum):

@@ -69,8 +69,8 @@ class SeenSlot:
     """Closed for everybody by a rule of its own."""
     is_offered: bool = True
     """False: somebody has booked it, and the schedule does not have it any more."""
-    of_staff: int | None = None
-    """Seats of it that are served by the staff member whose week it is; None where it is nobody's."""
+    is_served: bool = False
+    """The staff member whose week it is serves a booking of it."""
 
     @property
     def starts_at(self) -> datetime:

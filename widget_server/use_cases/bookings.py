@@ -9,6 +9,7 @@ from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Order
+from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine.reservations import Pin
 from widget_server.errors import Changed, HoldsOff, IdConflict, NotFound, NotYours, Refusal, SlotClosed, Unavailable
@@ -135,6 +136,10 @@ class Bookings(Rescheduling):
         """Raises NotFound, also for a secret that is not this order's: who asks learns nothing."""
         site = (await self._catalog.find(ref.site_key)).site
         return await self._own_order(site.id, ref)
+
+    async def site_of(self, ref: OrderRef) -> Site:
+        """Raises NotFound."""
+        return (await self._catalog.find(ref.site_key)).site
 
     async def cancel(self, ref: OrderRef, *, only: Slot | None = None) -> Order:
         """Undo all bookings of an order, or `only` the one there, and free their seats; again: the same answer.

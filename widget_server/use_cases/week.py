@@ -90,15 +90,12 @@ class Weeks:
         found = await self._booked.meetings(site.id, days.starts_at - 2 * ONE_DAY, days.ends_at, limit=BLOCKS_MAX)
         return {one.slot: one for one in found if days.have(one.slot.starts_at, one.slot.ends_at)}
 
-    async def _served_by(self, site: Site, staff: str, days: Days) -> dict[Slot, int]:
-        """How many seats of which slots this member serves."""
+    async def _served_by(self, site: Site, staff: str, days: Days) -> set[Slot]:
+        """The slots of which this member serves bookings."""
         since = days.starts_at - 2 * ONE_DAY
         wanted = Wanted(since=since, until=days.ends_at, staff=staff, sorting=Sorting.SOONEST)
-        served: dict[Slot, int] = {}
-        for line in await self._dashboard.bookings(site.id, wanted, limit=_SERVED_MAX):
-            if line.state is not BookingState.CANCELLED:
-                served[line.slot] = served.get(line.slot, 0) + line.seats
-        return served
+        lines = await self._dashboard.bookings(site.id, wanted, limit=_SERVED_MAX)
+        return {line.slot for line in lines if line.state is not BookingState.CANCELLED}
 
     async def _slots(
         self,
@@ -107,7 +104,7 @@ class Weeks:
         days: Days,
         only: Only,
         meetings: dict[Slot, Meeting],
-        served: dict[Slot, int] | None,
+        served: set[Slot] | None,
     ) -> tuple[list[SeenSlot], bool, bool]:
         """With whether these are all of them, and whether it is known what is held."""
         found: dict[Slot, SeenSlot] = {}
@@ -128,7 +125,7 @@ class Weeks:
             if meeting.slot not in found and _is_wanted(meeting.slot, only, served):
                 found[meeting.slot] = _left_over(schedule, meeting)
         if served is not None:
-            found = {slot: replace(one, of_staff=served.get(slot, 0)) for slot, one in found.items()}
+            found = {slot: replace(one, is_served=slot in served) for slot, one in found.items()}
         return _sorted(found.values()), True, is_known
 
     async def _read(self, site: Site, service: Service, days: Days) -> dict[Slot, Offer] | None:
@@ -173,7 +170,7 @@ def _left_over(schedule: Schedule, meeting: Meeting) -> SeenSlot:
     )
 
 
-def _is_wanted(slot: Slot, only: Only, served: dict[Slot, int] | None) -> bool:
+def _is_wanted(slot: Slot, only: Only, served: set[Slot] | None) -> bool:
     return only.service in ("", slot.service) and (served is None or slot in served)
 
 

@@ -9,10 +9,12 @@ from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.blackouts import Blackouts
 from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.calendar import Calendar
+from widget_server.use_cases.calendar_files import CalendarFiles
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.freezing import Freezing
+from widget_server.use_cases.messages import Messages
 from widget_server.use_cases.move_requests import MoveRequests
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
@@ -51,6 +53,8 @@ class UseCases:
     offers: Offers
     sightings: Sightings
     operations: Operations
+    messages: Messages
+    calendar_files: CalendarFiles
     reliability: Reliability
     audit_log: AuditLog
     readiness: Readiness

@@ -22,6 +22,7 @@ def all_routes() -> list[BaseRoute]:
         Route(f"{SITE}/holds/{{id}}", holds.release_hold, methods=["DELETE"]),
         Route(f"{SITE}/holds/{{id}}/confirmation", orders.create_confirmation, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}", orders.show_order),
+        Route(f"{SITE}/orders/{{id}}/calendar.ics", orders.download_calendar),
         Route(f"{SITE}/orders/{{id}}/cancellation", orders.create_cancellation, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}/reschedule", orders.create_reschedule, methods=["POST"]),
         Route("/embed.js", widget.embed_script),

@@ -30,6 +30,7 @@ ROOMS = (
     Room("services", "Services"),
     Room("staff", "Staff"),
     Room("blackouts", "Blackouts"),
+    Room("messages", "Messages"),
     Room("people", "People"),
     Room("reliability", "Reliability"),
     Room("audit-log", "Audit log"),

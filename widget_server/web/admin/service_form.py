@@ -12,6 +12,7 @@ from widget_server.domain.services import (
     CAPACITY_MAX,
     HORIZON_DAYS_MAX,
     NOTICE_MINUTES_MAX,
+    REMIND_HOURS_MAX,
 )
 from widget_server.domain.sites import Site
 from widget_server.use_cases.edits import fingerprint
@@ -66,6 +67,7 @@ def form_of(service: Service) -> Form:
             "notice_min": str(service.notice_min),
             "horizon_days": str(service.horizon_days),
             "cancel_until_min": str(service.cancel_until_min),
+            "remind_hours": str(service.remind_hours),
             "is_offered": "on" if service.is_offered else "",
         }
     )
@@ -83,6 +85,7 @@ def read_service(form: Form, present: Service) -> Service:
         "notice_min": _number(form, "notice_min", 0, NOTICE_MINUTES_MAX, "minutes"),
         "horizon_days": _number(form, "horizon_days", 1, HORIZON_DAYS_MAX, "days"),
         "cancel_until_min": _number(form, "cancel_until_min", 0, CANCEL_MINUTES_MAX, "minutes"),
+        "remind_hours": _number(form, "remind_hours", 0, REMIND_HOURS_MAX, "hours"),
     }
     return replace(
         present,

@@ -150,6 +150,7 @@ def _show(
         rules=RULES,
         by_shift=CapacityRule.BY_SHIFT,
         notices=lengths.in_minutes(lengths.NOTICES, service.notice_min, none="Until it starts"),
+        reminders=lengths.in_hours(lengths.REMINDERS, service.remind_hours, none="Never"),
         horizons=lengths.in_days(lengths.HORIZONS, service.horizon_days),
         cancellations=lengths.in_minutes(lengths.CANCELLATIONS, service.cancel_until_min, none="Until it starts"),
         staffed=any(service.key in member.services for member in schedule.staff.values()),

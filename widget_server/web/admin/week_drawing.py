@@ -14,7 +14,7 @@ from widget_server.domain.week_axis import HOUR_MIN, Axis, Stretch, lanes
 from widget_server.domain.week_blocks import Block, Dark, OnShift, Open, SeenSlot
 from widget_server.use_cases.week import Week
 from widget_server.web.admin.times import said_span
-from widget_server.web.admin.writing import count, moment
+from widget_server.web.admin.writing import moment
 
 LANES_MAX = 24
 """The style sheet knows so many; what lies beside more of them lies upon the last."""
@@ -178,7 +178,7 @@ class _Words:
         return f"{block.left:,} left" if block.state is not SlotState.CLOSED else "cannot be booked now"
 
     def _said_staff(self, block: SeenSlot) -> str:
-        return f"{self._staff} serves {count(block.of_staff, 'seat')}" if block.of_staff else ""
+        return f"with {self._staff}" if block.is_served else ""
 
     def _drawn(self, block: Block, key: str, href: str, name: str, kind: str, told: str) -> Drawn:
         starts, ends = (at.astimezone(self._zone) for at in (block.starts_at, block.ends_at))

@@ -94,6 +94,7 @@ def _paths() -> dict[str, Any]:
             )
         },
         f"{_SITE}/orders/{{id}}": {"get": _operation("Look at an order", OrderAnswer, [_site(), order], secret=True)},
+        f"{_SITE}/orders/{{id}}/calendar.ics": {"get": _calendar([_site(), order])},
         f"{_SITE}/orders/{{id}}/cancellation": {
             "post": _operation(
                 "Cancel an order, or one of its bookings",
@@ -146,6 +147,12 @@ def _feed() -> dict[str, Any]:
         "parameters": parameters,
         "responses": {"200": stream, "default": refusal},
     }
+
+
+def _calendar(parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    operation = _operation("The bookings of an order as a calendar file", None, parameters, secret=True)
+    operation["responses"]["200"]["content"] = {"text/calendar": {"schema": {"type": "string"}}}
+    return operation
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:

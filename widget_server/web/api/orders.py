@@ -46,6 +46,13 @@ async def show_order(request: Request) -> Response:
     return await _answer(request, await use_cases(request).bookings.find_order(_order_ref(request)))
 
 
+async def download_calendar(request: Request) -> Response:
+    """For the calendar program of whoever has the order's secret; it stands in no address."""
+    calendar = await use_cases(request).calendar_files.of_order(_order_ref(request))
+    headers = {"cache-control": "no-store", "content-disposition": 'attachment; filename="booking.ics"'}
+    return Response(calendar, media_type="text/calendar", headers=headers)
+
+
 async def create_cancellation(request: Request) -> Response:
     ref, body = _order_ref(request), await read_if_any(request, Cancellation)
     only = Slot.parse(body.slot) if body.slot else None

@@ -1,0 +1,153 @@
+"""Messages: what was sent to whom, what could not be, each exactly as it reads, and a preview of every kind."""
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from widget_server.domain.messages import KeptMessage, Kind, Mail, MessageState, Role
+from widget_server.errors import NotFound
+from widget_server.use_cases.messages import LANGUAGES, READERS
+from widget_server.web.admin.choices import Choice
+from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.session import AtSite
+from widget_server.web.context import use_cases
+from widget_server.web.forms import read_form_of
+
+STATES = {
+    MessageState.WAITING: "Waiting",
+    MessageState.SENT: "Sent",
+    MessageState.KEPT: "Kept",
+    MessageState.REFUSED: "Refused",
+    MessageState.GIVEN_UP: "Given up",
+    MessageState.DROPPED: "Not needed",
+}
+KINDS = {
+    Kind.BOOKED: "Booking confirmed",
+    Kind.NEW_ORDER: "New order received",
+    Kind.ASSIGNED: "A booking to serve",
+    Kind.UNASSIGNED: "Not to serve any more",
+    Kind.MOVED: "Moved",
+    Kind.CANCELLED: "Cancelled",
+    Kind.WAITING_ALTERNATIVES: "Choose another time",
+    Kind.REMINDER: "Reminder",
+    Kind.MY_BOOKINGS: "My bookings",
+}
+ROLES = {Role.CUSTOMER: "to the customer", Role.OPERATOR: "to the owners", Role.STAFF: "to staff"}
+_LANGUAGE_NAMES = {"en": "English", "de": "German"}
+_BODY_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'",
+}
+"""A mail is shown as it is, and can do nothing: no script, no request, no form, no way out of its frame."""
+_TEXT_LENGTH_MAX = 100
+
+
+async def list_messages(request: Request, at: AtSite) -> Response:
+    asked = request.query_params
+    text, state = " ".join(asked.get("text", "").split())[:_TEXT_LENGTH_MAX], asked.get("state", "")
+    before = re.fullmatch(r"\d{1,9}", asked.get("before", ""), re.ASCII)
+    wanted = MessageState(state) if state in set(MessageState) else None
+    messages = use_cases(request).messages
+    found = await messages.read(at.site, state=wanted, text=text, before=int(before[0]) if before else None)
+    return page(
+        request,
+        "messages",
+        at.signed_in,
+        site=at.site,
+        found=found,
+        text=text,
+        state=wanted or "",
+        states=STATES,
+        kinds=KINDS,
+        roles=ROLES,
+        has_mail_server=messages.has_mail_server,
+        is_further=before is not None,
+    )
+
+
+async def show_message(request: Request, at: AtSite) -> Response:
+    message = await _message(request, at)
+    return page(
+        request,
+        "message",
+        at.signed_in,
+        site=at.site,
+        message=message,
+        states=STATES,
+        kinds=KINDS,
+        roles=ROLES,
+        has_mail_server=use_cases(request).messages.has_mail_server,
+        done=request.query_params.get("done", ""),
+    )
+
+
+async def show_body(request: Request, at: AtSite) -> Response:
+    return _body(_mail_of(await _message(request, at)))
+
+
+async def show_calendar(request: Request, at: AtSite) -> Response:
+    calendar = _mail_of(await _message(request, at)).calendar
+    if calendar is None:
+        raise NotFound("This message has no calendar file.")
+    headers = {"cache-control": "no-store", "content-disposition": 'attachment; filename="booking.ics"'}
+    return Response(calendar, media_type="text/calendar", headers=headers)
+
+
+async def send_again(request: Request, at: AtSite) -> Response:
+    """A press of a page that is out of date changes nothing, and says so."""
+    form = await read_form_of(request, at.signed_in.session)
+    seen, messages = form.text("sendings"), use_cases(request).messages
+    message_id, operator_id = _id_of(request), at.signed_in.operator.id
+    sendings = int(seen) if re.fullmatch(r"\d{1,6}", seen, re.ASCII) else 0
+    is_sent = await messages.send_again(at.site, message_id, sendings=sendings, operator_id=operator_id)
+    return go(f"{at.path}/messages/{message_id}?done={'again' if is_sent else 'before'}")
+
+
+async def show_preview(request: Request, at: AtSite) -> Response:
+    kind, role, language = _wanted_sample(request, at)
+    return page(
+        request,
+        "message_preview",
+        at.signed_in,
+        site=at.site,
+        mail=use_cases(request).messages.sample(at.site, kind, role, language),
+        chosen=f"{kind}.{role}",
+        language=language,
+        samples=[Choice(f"{one}.{reader}", f"{KINDS[one]}, {ROLES[reader]}") for one, reader in READERS],
+        languages=[Choice(code, _LANGUAGE_NAMES[code]) for code in LANGUAGES],
+    )
+
+
+async def show_preview_body(request: Request, at: AtSite) -> Response:
+    return _body(use_cases(request).messages.sample(at.site, *_wanted_sample(request, at)))
+
+
+def _wanted_sample(request: Request, at: AtSite) -> tuple[Kind, Role, str]:
+    """What makes no sense is the first of all, in the site's language."""
+    asked = request.query_params
+    kind, role = {f"{kind}.{role}": (kind, role) for kind, role in READERS}.get(asked.get("kind", ""), READERS[0])
+    codes = (asked.get("language", ""), at.site.locale.partition("-")[0], LANGUAGES[0])
+    return kind, role, next(code for code in codes if code in LANGUAGES)
+
+
+def _id_of(request: Request) -> int:
+    """More digits than that are no id: a database takes no such number."""
+    found = re.fullmatch(r"\d{1,9}", request.path_params["message"], re.ASCII)
+    if found is None:
+        raise NotFound("There is no such message.")
+    return int(found[0])
+
+
+async def _message(request: Request, at: AtSite) -> KeptMessage:
+    return await use_cases(request).messages.find(at.site, _id_of(request))
+
+
+def _mail_of(message: KeptMessage) -> Mail:
+    if message.mail is None:
+        raise NotFound("This message is not written, or was erased.")
+    return message.mail
+
+
+def _body(mail: Mail) -> Response:
+    return Response(mail.html, media_type="text/html", headers=_BODY_HEADERS)
