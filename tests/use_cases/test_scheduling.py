@@ -3,12 +3,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from tests.engine.servers import fake_redis
+from tests.engine.servers import Valkey
 from tests.use_cases.office import NOW, Office, open_office
 from widget_server.domain.sites import Site
 from widget_server.engine.connection import connect
@@ -184,12 +183,10 @@ async def test_a_site_that_does_not_exist_is_not_found(office: Office, tmp_path:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[Reservations]:
-    with TemporaryDirectory(prefix="tenuto-") as folder:
-        async with fake_redis(Path(folder)) as url:
-            connection = await connect(url)
-            yield Reservations(connection)
-            await connection.close()
+async def engine(empty_valkey: Valkey) -> AsyncIterator[Reservations]:
+    connection = await connect(empty_valkey.url)
+    yield Reservations(connection)
+    await connection.close()
 
 
 async def test_the_engine_follows_every_change(office: Office, engine: Reservations) -> None:
