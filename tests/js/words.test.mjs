@@ -107,3 +107,11 @@ test("dates are written as the visitor's own country writes that language", () =
   assert.equal(asVisitorsWrite("en", ["de-DE"]), "en");
   assert.equal(asVisitorsWrite("de-AT", ["de-DE"]), "de-AT");
 });
+
+test("a day of another year than today's is written with its year", () => {
+  const words = new Words({}, "en-GB");
+
+  assert.equal(words.shortDay("2026-12-31", "2026-11-21"), words.shortDay("2026-12-31"));
+  assert.doesNotMatch(words.shortDay("2026-12-31"), /2026/);
+  assert.match(words.shortDay("2027-01-04", "2026-11-21"), /4 January 2027/);
+});

@@ -57,7 +57,7 @@ export class NextFree {
   show({ day, known, from, today }) {
     if (!known && (this.#from !== from || performance.now() > this.#againMs)) void this.#find(from, today);
     const found = known ?? (this.#foundMs && this.#at.dayOf(this.#foundMs));
-    if (found) this.#draw(day, "", found > day ? "next.later" : "next.earlier", found);
+    if (found) this.#draw(day, "", found > day ? "next.later" : "next.earlier", this.#words.shortDay(found, today));
     else if (this.#hasFailed) this.#draw(day, "next.failed", "order.again");
     else this.#draw(day, this.isNever ? "next.none" : "next.loading");
     this.#go = found ? () => this.#at.onGo(found) : () => void this.#find(from, today);
@@ -91,14 +91,14 @@ export class NextFree {
    * @param {string} day  that it is shown for
    * @param {string} sentence
    * @param {string} [label]
-   * @param {string} [found]
+   * @param {string} [found]  as it is written
    */
   #draw(day, sentence, label = "", found = "") {
     const shown = [day, sentence, label, found].join();
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.text.textContent = sentence && this.#words.say(sentence);
-    this.label.textContent = label && this.#words.say(label, { day: found && this.#words.shortDay(found) });
+    this.label.textContent = label && this.#words.say(label, { day: found });
     this.button.hidden = !label;
     if (sentence !== "next.loading") this.#at.announce(`${this.text.textContent} ${this.label.textContent}`.trim());
   }

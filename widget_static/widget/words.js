@@ -92,11 +92,13 @@ export class Words {
   }
 
   /**
-   * "Sat 21 November"
+   * "Sat 21 November", and with the year where that is another one than today's.
    * @param {string} day
+   * @param {string} [today]
    */
-  shortDay(day) {
-    return this.#format({ weekday: "short", day: "numeric", month: "long", timeZone: "UTC" }).format(noon(day));
+  shortDay(day, today = day) {
+    /** @type {Intl.DateTimeFormatOptions} */ const year = day.slice(0, 4) === today.slice(0, 4) ? {} : { year: "numeric" };
+    return this.#format({ weekday: "short", day: "numeric", month: "long", ...year, timeZone: "UTC" }).format(noon(day));
   }
 
   /** @param {string} day */
