@@ -12,6 +12,7 @@ from widget_server.domain.dashboard import BookingLine
 from widget_server.errors import TooLate
 from widget_server.web.admin.impact import read_message
 from widget_server.web.admin.looking import read_look
+from widget_server.web.admin.messages import MESSAGE_WORDS
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.spreadsheet import Cell, spreadsheet
@@ -90,6 +91,8 @@ async def _show_order(
         order=order,
         lines=lines,
         link=f"{base_url(request)}/o/{at.site.key}/{order_id}#{secret}" if secret else "",
+        sent=await use_cases(request).messages.of_order(at.site, order_id),
+        **MESSAGE_WORDS,
         now=dashboard.now(),
         done=done,
         problem=problem,

@@ -34,6 +34,8 @@ KINDS = {
     Kind.MY_BOOKINGS: "My bookings",
 }
 ROLES = {Role.CUSTOMER: "to the customer", Role.OPERATOR: "to the owners", Role.STAFF: "to staff"}
+MESSAGE_WORDS = {"states": STATES, "kinds": KINDS, "roles": ROLES}
+"""What a list of messages needs, on any page."""
 _LANGUAGE_NAMES = {"en": "English", "de": "German"}
 _BODY_HEADERS = {
     "cache-control": "no-store",
@@ -58,9 +60,7 @@ async def list_messages(request: Request, at: AtSite) -> Response:
         found=found,
         text=text,
         state=wanted or "",
-        states=STATES,
-        kinds=KINDS,
-        roles=ROLES,
+        **MESSAGE_WORDS,
         has_mail_server=messages.has_mail_server,
         is_further=before is not None,
     )
@@ -74,9 +74,7 @@ async def show_message(request: Request, at: AtSite) -> Response:
         at.signed_in,
         site=at.site,
         message=message,
-        states=STATES,
-        kinds=KINDS,
-        roles=ROLES,
+        **MESSAGE_WORDS,
         has_mail_server=use_cases(request).messages.has_mail_server,
         done=request.query_params.get("done", ""),
     )
