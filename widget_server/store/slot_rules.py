@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.domain.openings import SlotRule
 from widget_server.domain.slots import Slot
 from widget_server.store.database import insert
-from widget_server.store.tables import MeetingRow, SlotRuleRow, values
+from widget_server.store.tables import MeetingRow, SlotRuleRow, Table, values
 
 _OF_SITE = select(SlotRuleRow).where(col(SlotRuleRow.site_id) == bindparam("site_id")).order_by(col(SlotRuleRow.slot))
 """Read with every schedule, so it is made once."""
@@ -32,7 +32,7 @@ async def put_slot_rules(session: AsyncSession, site_id: int, rules: Iterable[Sl
         put = put.on_conflict_do_update(
             index_elements=["site_id", "slot"], set_={name: put.excluded[name] for name in rows[0]}
         )
-        await (await session.connection()).execute(put, rows)  # all in one go: an import has thousands
+        await session.exec(put, params=rows)  # all in one go: an import has thousands
     await _resize(session, site_id, {row["slot"]: row["capacity"] for row in rows if row["capacity"] is not None})
 
 
@@ -69,12 +69,12 @@ async def _resize(session: AsyncSession, site_id: int, capacities: Mapping[str, 
         return
     booked, capacity = col(MeetingRow.booked), bindparam("seats", type_=Integer)
     resize = (
-        update(MeetingRow)
+        update(Table.metadata.tables["meeting"])  # of a row class it would take the parameters for primary keys
         .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.slot) == bindparam("of_slot"))
         .values(capacity=case((booked > capacity, booked), else_=capacity))
     )
     each = [{"of_slot": slot, "seats": seats} for slot, seats in capacities.items()]
-    await (await session.connection()).execute(resize, each)
+    await session.exec(resize, params=each)
 
 
 def _row_of(site_id: int, rule: SlotRule) -> SlotRuleRow:
