@@ -201,7 +201,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         bookings=bookings,
         move_requests=MoveRequests(
             catalog=catalog,
-            availability=availability,
+            offers=Offers(availability),
             move_requests=move_requests.MoveRequests(database),
             clock=clock,
         ),

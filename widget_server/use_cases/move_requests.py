@@ -1,10 +1,8 @@
 """Asking customers for another time: what to offer them instead of theirs, and taking the question back."""
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime, timedelta
-from typing import Protocol
 
 from widget_server.clock import Clock
 from widget_server.domain.audit_log import Deed, Entry
@@ -16,8 +14,8 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot, SlotState
 from widget_server.errors import TooLate, Unavailable
 from widget_server.store.move_requests import MoveRequests as StoredMoveRequests
-from widget_server.use_cases.catalog import Catalog
-from widget_server.use_cases.month import Month
+from widget_server.use_cases.catalog import Catalog, Listing
+from widget_server.use_cases.offers import Offers
 
 Alternatives = dict[Slot, tuple[Slot, ...]]
 """Where a booking is whose customer is asked -> free slots for as many seats."""
@@ -28,16 +26,10 @@ _FURTHER = timedelta(days=31)
 _RINGS_MAX = 3
 
 
-class Months(Protocol):
-    async def month(self, site_key: str, service: str, first: date, last: date) -> Month: ...
-
-
 class MoveRequests:
-    def __init__(
-        self, *, catalog: Catalog, availability: Months, move_requests: StoredMoveRequests, clock: Clock
-    ) -> None:
+    def __init__(self, *, catalog: Catalog, offers: Offers, move_requests: StoredMoveRequests, clock: Clock) -> None:
         self._catalog = catalog
-        self._availability = availability
+        self._offers = offers
         self._move_requests = move_requests
         self._clock = clock
 
@@ -49,9 +41,9 @@ class MoveRequests:
         asked = [one for one in order.bookings if one.move_request and one.slot.starts_at > self._clock.now()]
         if not asked:
             return {}
-        schedule = (await self._catalog.find(site_key)).schedule
+        listing = await self._catalog.find(site_key)
         own = {booking.slot for booking in order.bookings}
-        return {one.slot: await self._nearest(site_key, schedule, one, own) for one in asked}
+        return {one.slot: await self._nearest(listing, one, own) for one in asked}
 
     async def withdraw(self, site: Site, order_id: str, booking_id: int, *, operator_id: int) -> None:
         """The booking stays as it is; again: nothing more happens.
@@ -65,15 +57,18 @@ class MoveRequests:
         if state is MoveState.CANCELLED:
             raise TooLate("This booking was cancelled meanwhile.")
 
-    async def _nearest(self, site_key: str, schedule: Schedule, booking: Booking, own: set[Slot]) -> tuple[Slot, ...]:
-        free: set[Slot] = set()
-        if booking.slot.service not in schedule.services:
+    async def _nearest(self, listing: Listing, booking: Booking, own: set[Slot]) -> tuple[Slot, ...]:
+        site, service, free = listing.site, booking.slot.service, set[Slot]()
+        if service not in listing.schedule.services:
             return ()
         with suppress(Unavailable):
-            for ring in _rings(schedule, booking.slot, self._clock.now()):
+            for ring in _rings(listing.schedule, booking.slot, self._clock.now()):
                 for first, last in ring:
-                    month = await self._availability.month(site_key, booking.slot.service, first, last)
-                    free |= {slot for slot in _free_in(month, booking.seats) if slot not in own}
+                    offers = await self._offers.between(site, service, first, last)
+                    open_to_all = [
+                        one.slot for one in offers if one.state is SlotState.OPEN and one.left >= booking.seats
+                    ]
+                    free.update(slot for slot in open_to_all if slot not in own)
                 if len(free) >= ALTERNATIVES_MAX:
                     break
         return nearest(free, booking.slot)
@@ -93,9 +88,3 @@ def _rings(schedule: Schedule, around: Slot, now: datetime) -> Iterator[list[tup
 def _within(stretches: list[tuple[date, date]], first: date, last: date) -> list[tuple[date, date]]:
     clipped = [(max(begins, first), min(ends, last)) for begins, ends in stretches]
     return [(begins, ends) for begins, ends in clipped if begins <= ends]
-
-
-def _free_in(month: Month, seats: int) -> Iterator[Slot]:
-    for told in json.loads(month.body)["slots"]:
-        if told["state"] == SlotState.OPEN and told["left"] >= seats:
-            yield Slot.parse(told["id"])
