@@ -84,3 +84,30 @@ async def test_the_api_says_it_of_the_site_and_of_each_order(house: House) -> No
     other = house.guest()
     await other.hold()
     assert (await other.confirm()).json()["order"]["test"] is False
+
+
+async def test_test_bookings_are_cancelled_together_and_no_others(house: House, desk: Desk) -> None:
+    await book(house, "Ben Oak")
+    await house.change_settings(is_test=True)
+    await book(house, "Anna Berg", (slot(), 2), slot(day=1))
+    assert (await house.seats()).booked == 3
+
+    for _ in range(2):
+        assert (await desk.post("/test-bookings/cancellation")).status_code == 303
+
+    assert (await house.seats()).booked == await house.booked_in_sql() == 1
+    assert await house.booked_in_sql(slot(day=1)) == 0
+    assert names(await desk.get("/bookings?state=confirmed")) == ["Ben Oak"]
+    assert [entry.deed for entry in await desk.entries()] == [Deed.BOOKING_CANCELLED] * 2
+
+
+async def test_test_bookings_are_not_cancelled_without_the_token_nor_at_another_site(house: House, desk: Desk) -> None:
+    await house.found("other")
+    await house.change_settings(is_test=True)
+    await book(house, "Anna Berg")
+
+    assert (await desk.post("/test-bookings/cancellation", form_token="")).status_code == 403
+    async with desk_in(house, "other") as elsewhere:
+        await elsewhere.post("/test-bookings/cancellation")
+
+    assert await house.booked_in_sql() == 1

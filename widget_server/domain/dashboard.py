@@ -32,8 +32,8 @@ class Wanted:
     state: BookingState | None = None
     staff: str = ""
     """Key of who serves them."""
-    with_tests: bool = True
-    """Also what was booked in test mode."""
+    is_test: bool | None = None
+    """Whether booked in test mode; None: either."""
     text: str = ""
     """Part of an order number, a name or an address."""
     sorting: Sorting = Sorting.NEWEST

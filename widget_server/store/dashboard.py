@@ -167,8 +167,8 @@ def _conditions(wanted: Wanted, *, or_named: bool = False) -> list[ColumnElement
         found.append(col(MeetingRow.starts_at) < wanted.until)
     if wanted.state is not None:
         found.append(col(BookingRow.state) == wanted.state)
-    if not wanted.with_tests:
-        found.append(~col(OrderRow.is_test))
+    if wanted.is_test is not None:
+        found.append(col(OrderRow.is_test) == wanted.is_test)
     if wanted.staff:
         found.append(_served_by(wanted.staff))
     if wanted.text:

@@ -1,6 +1,7 @@
 """What operators see of bookings: lists, orders, meetings and who comes. And cancelling for somebody."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -20,6 +21,7 @@ from widget_server.use_cases.reconciliation import Reconciliation
 PAGE_LINES = 50
 AGENDA_LINES = 100
 CANCELLED_SHOWN = 20
+TESTS_CANCELLED_AT_ONCE = 100
 _EXPORTED_AT_ONCE = 500
 
 _Line = TypeVar("_Line", BookingLine, Attendance)
@@ -93,7 +95,7 @@ class Dashboard:
         Without those made in test mode. Cut after AGENDA_LINES bookings: whoever has more looks at the list.
         """
         confirmed = Wanted(since=since, until=until, state=BookingState.CONFIRMED, sorting=Sorting.SOONEST)
-        wanted = replace(confirmed, with_tests=False)
+        wanted = replace(confirmed, is_test=False)
         by_slot: dict[Slot, list[BookingLine]] = {}
         for line in await self._dashboard.bookings(site.id, wanted, limit=AGENDA_LINES):
             by_slot.setdefault(line.slot, []).append(line)
@@ -114,11 +116,11 @@ class Dashboard:
 
         Files are for what is meant: they are without bookings made in test mode.
         """
-        wanted = replace(wanted, with_tests=False)
+        wanted = replace(wanted, is_test=False)
         return _chunks(lambda after: self._dashboard.bookings(site.id, wanted, limit=_EXPORTED_AT_ONCE, after=after))
 
     def all_attendees(self, site: Site, wanted: Wanted) -> AsyncIterator[list[Attendance]]:
-        wanted = replace(wanted, with_tests=False)
+        wanted = replace(wanted, is_test=False)
         return _chunks(lambda after: self._dashboard.attendees(site.id, wanted, limit=_EXPORTED_AT_ONCE, after=after))
 
     async def order(self, site: Site, order_id: str) -> tuple[Order, list[BookingLine]]:
@@ -158,6 +160,19 @@ class Dashboard:
         freed = await self._store.cancel(site.id, order_id, now, only=booking_id, entry=entry, message=message)
         await self._reconciliation.tell_freed(site, freed)
         return line
+
+    async def cancel_tests(self, site: Site, *, operator_id: int) -> int:
+        """Cancel what was booked in test mode and has not begun, and return how many bookings that were.
+
+        Each by itself, as any other, up to TESTS_CANCELLED_AT_ONCE: where more are left, again. Raises Unavailable.
+        """
+        confirmed = Wanted(state=BookingState.CONFIRMED, sorting=Sorting.SOONEST, is_test=True)
+        wanted = replace(confirmed, since=self._clock.now())
+        lines = await self._dashboard.bookings(site.id, wanted, limit=TESTS_CANCELLED_AT_ONCE)
+        for line in lines:
+            with suppress(TooLate):  # it has just begun
+                await self.cancel(site, line.order_id, line.id, operator_id=operator_id)
+        return len(lines)
 
 
 def _page(lines: Sequence[_Line], after: Place | None, before: Place | None) -> Page[_Line]:

@@ -24,6 +24,7 @@ from widget_server.web.admin import (
     settings,
     signing_in,
     staff,
+    test_mode,
     week,
 )
 from widget_server.web.admin.refusals import refused_page
@@ -88,6 +89,7 @@ routes = [
     _shown("/attendees", meetings.list_attendees),
     _shown("/attendees.csv", meetings.export_attendees),
     _sent("/orders/{order}/bookings/{booking:int}/cancellation", bookings.cancel_booking),
+    _sent("/test-bookings/cancellation", test_mode.cancel_tests),
     _sent("/orders/{order}/bookings/{booking:int}/withdrawal", bookings.withdraw_move_request),
     _shown("/live", live.show_live),
     _shown("/live/holds", live.show_live_holds),
