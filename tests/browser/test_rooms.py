@@ -91,6 +91,8 @@ async def test_a_booking_is_found_and_cancelled_with_the_keyboard_and_widgets_se
     await page.get_by_text("Cancel this booking").focus()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
+    await expect(page.get_by_label("Your message")).to_be_focused()
+    await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
 
     await expect(page.get_by_text("The seats are free again")).to_be_visible()
