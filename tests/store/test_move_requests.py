@@ -150,6 +150,23 @@ async def test_nobody_withdraws_what_is_not_theirs_or_was_never_asked(db: Databa
     assert await state_of(db, site, order) is MoveState.WAITING
 
 
+async def test_what_operators_wrote_can_be_taken_out_of_one_order(db: Database, site: Site) -> None:
+    order, _, operator_id = await asked_order(db, site)
+    await Bookings(db).cancel(site.id, order.id, LATER, message="Sorry, Anna!")
+    other = await Bookings(db).confirm(confirmation(site, [line(slot())]))
+    await ask(db, site, other, "The floor is wet.", operator_id)
+
+    async with db.transaction() as session:
+        await MoveRequests.erase(session, site.id, order.id)
+
+    first, _ = await lines_of(db, site, order)
+    (of_other,) = await lines_of(db, site, other)
+    assert first.move_request is not None
+    assert of_other.move_request is not None
+    assert (first.cancel_message, first.move_request.message) == ("", "")
+    assert of_other.move_request.message == "The floor is wet."
+
+
 async def test_what_is_open_only_as_somebody_is_asked_is_shut_once_they_are_not(db: Database, site: Site) -> None:
     order, booking_id, operator_id = await asked_order(db, site)
     wanted = replace(moved(site, order, slot(day=2), slot(TALK, hour=14)), only_as_asked=frozenset({HERE}))

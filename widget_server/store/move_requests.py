@@ -40,6 +40,18 @@ class MoveRequests:
             raise NotFound("Nobody was asked for another time.")
         return found.state
 
+    @staticmethod
+    async def erase(session: AsyncSession, site_id: int, order_id: str) -> None:
+        """Take out what operators wrote to the customer of an order, be it with a request or with a cancellation."""
+        of_order = (
+            select(BookingRow.id)
+            .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
+            .where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
+        )
+        asked = update(MoveRequestRow).where(col(MoveRequestRow.booking_id).in_(of_order))
+        await session.exec(asked.values(message=""))
+        await session.exec(update(BookingRow).where(col(BookingRow.id).in_(of_order)).values(cancel_message=""))
+
 
 async def ask_to_move(
     session: AsyncSession, booking_ids: Sequence[int], message: str, *, operator_id: int, at: datetime
