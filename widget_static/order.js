@@ -2,6 +2,7 @@
 /** The only place for the order page: the way back to what was booked. Reading it changes nothing. */
 
 import { Asked, wrote } from "./asked.js";
+import { calendarButton } from "./calendar_file.js";
 import { Moving } from "./moving.js";
 import { applyAccent } from "./widget/accent.js";
 import { Api, Refused } from "./widget/api.js";
@@ -154,7 +155,15 @@ class OrderPage {
         names.length > 0 && fact(words.say("order.attendees"), names.join(", ")),
         fact(words.say("order.total"), words.money(order.total)),
       ),
+      this.#isComing(order) && calendarButton(() => this.#api.calendarFile(this.#claim), words),
       this.#cancelling(order),
+    );
+  }
+
+  /** @param {Order} order */
+  #isComing(order) {
+    return order.bookings.some(
+      ({ state, starts_at }) => state === "confirmed" && Date.parse(starts_at) > this.#clock.now(),
     );
   }
 
@@ -250,11 +259,8 @@ class OrderPage {
     const words = this.#words;
     if (order.bookings.every(({ state }) => state === "cancelled"))
       return element("p", { class: "quiet", role: "status" }, words.say("order.cancelled"));
-    const isAhead = order.bookings.some(
-      ({ state, starts_at }) => state === "confirmed" && Date.parse(starts_at) > this.#clock.now(),
-    );
     const isAsked = order.bookings.length === 1 && order.bookings[0].move_request;
-    if (!isAhead || isAsked) return null;
+    if (!this.#isComing(order) || isAsked) return null;
     const problem =
       this.#problem && element("p", { class: "notice is-problem", role: "alert" }, icon("warning"), this.#problem);
     const deadline = this.#deadline(order);

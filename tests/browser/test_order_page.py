@@ -51,6 +51,11 @@ async def test_it_shows_the_order(anna: Visitor) -> None:
         "Confirmed",
     ):
         await expect(order.get_by_role("main")).to_contain_text(told)
+    async with order.expect_download() as downloading:
+        await order.get_by_role("button", name="Add to calendar").click()
+    file = await downloading.value
+    assert file.suggested_filename == "booking.ics"
+    assert "BEGIN:VEVENT" in (await file.path()).read_text("utf-8")
 
 
 async def test_cancelling_asks_first_and_frees_the_seats_for_everybody(

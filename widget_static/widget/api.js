@@ -156,6 +156,19 @@ export class Api {
   }
 
   /**
+   * @param {Claim} claim
+   * @returns {Promise<string>}  of its bookings, as calendar programs read it
+   */
+  async calendarFile({ id, secret }) {
+    const { response, answer, text } = await reach(`${this.#base}/orders/${id}/calendar.ics`, {
+      headers: { Authorization: `Bearer ${secret}` },
+      credentials: "omit",
+    });
+    if (!response.ok) throw new Refused(response.status, answer?.error ?? {}, retryAfterMs(response));
+    return text;
+  }
+
+  /**
    * @param {string} method
    * @param {string} path
    * @param {{secret?: string, body?: object}} [contents]
@@ -190,7 +203,7 @@ async function reach(url, request) {
   try {
     const response = await fetch(url, { ...request, signal: limit.signal });
     const text = await response.text();
-    return { response, answer: text ? parsed(text) : null };
+    return { response, text, answer: text ? parsed(text) : null };
   } catch (problem) {
     throw new Unreachable(String(problem));
   } finally {
