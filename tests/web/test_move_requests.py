@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 from httpx2 import Response as Answer
+from sqlmodel import col, select
 
 from tests.house import Guest, House, refused, slot
 from tests.store.studio import YOGA
 from tests.web.rooms import fields_of, path_of
 from tests.web.test_schedule_choices import CHANGED, NEW, ask, booked, state_of
 from tests.web.test_schedule_pages import DAY, HOME, Desk, sign_in, text_of
+from widget_server.domain.messages import Kind, Role
 from widget_server.domain.slots import Slot
 from widget_server.errors import Unavailable
+from widget_server.store.tables import MessageRow
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +73,20 @@ async def test_whoever_is_asked_keeps_the_seat_and_is_offered_what_is_free_near_
     offered = [each["slot"] for each in told["alternatives"]]
     assert offered == [slot(day=-1, number=n).id for n in (1, 2, 3)]
     assert (await booking_of(ben))["move_request"] is None
+
+
+async def test_whoever_is_asked_or_cancelled_is_written_to_in_the_same_transaction(desk: Desk) -> None:
+    anna, ben = await booked(desk.house, "Anna Berg"), await booked(desk.house, "Ben Winter")
+    page = fields_of(await ask(desk))
+    (*_, last) = sorted((name for name in page if name.startswith("choice-")), key=lambda name: int(name[7:]))
+    await desk.post(NEW, page | {"choice": "move", last: "cancel", "message": MESSAGE})
+
+    to_customers = select(MessageRow.order_id, MessageRow.kind, MessageRow.text).where(
+        col(MessageRow.role) == Role.CUSTOMER, col(MessageRow.text) != ""
+    )
+    async with desk.house.parts.database.snapshot() as session:
+        written = set((await session.exec(to_customers)).all())
+    assert written == {(anna.id, Kind.WAITING_ALTERNATIVES, MESSAGE), (ben.id, Kind.CANCELLED, MESSAGE)}
 
 
 async def test_one_click_moves_it_though_it_is_too_late_to_move_it_unasked(desk: Desk) -> None:
