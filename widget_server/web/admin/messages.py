@@ -1,6 +1,7 @@
 """Messages: what was sent to whom, what could not be, each exactly as it reads, and a preview of every kind."""
 
 import re
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,7 +35,7 @@ KINDS = {
     Kind.MY_BOOKINGS: "My bookings",
 }
 ROLES = {Role.CUSTOMER: "to the customer", Role.OPERATOR: "to the owners", Role.STAFF: "to staff"}
-MESSAGE_WORDS = {"states": STATES, "kinds": KINDS, "roles": ROLES}
+MESSAGE_WORDS: dict[str, Any] = {"states": STATES, "kinds": KINDS, "roles": ROLES}
 """What a list of messages needs, on any page."""
 _LANGUAGE_NAMES = {"en": "English", "de": "German"}
 _BODY_HEADERS = {
