@@ -155,6 +155,59 @@ def test_what_has_come_to_its_end_is_told_once() -> None:
     assert [remark.line for remark in plan_of(schedule([]), "yoga", reading, NOW).over] == [4]
 
 
+def home(hours: int, rule: str = "") -> str:
+    """A time zone that only this file knows."""
+    winter = f"BEGIN:STANDARD\nDTSTART:19701025T030000\nTZOFFSETFROM:+0{hours}00\nTZOFFSETTO:+0{hours}00\n{rule}"
+    summer = f"BEGIN:DAYLIGHT\nDTSTART:19700329T020000\nTZOFFSETFROM:+0{hours}00\nTZOFFSETTO:+0{hours + 1}00\n{rule}"
+    return f"BEGIN:VTIMEZONE\nTZID:Home\n{winter}END:STANDARD\n{summer}END:DAYLIGHT\nEND:VTIMEZONE\n"
+
+
+AT_HOME = "DTSTART;TZID=Home:20261201T120000\nDTEND;TZID=Home:20261201T130000"
+
+
+def test_each_file_means_its_own_zone_also_where_another_had_one_of_the_same_name() -> None:
+    # Without rules, the clocks of the last change count: those of winter.
+    first, second, third = read(AT_HOME, more=home(3)), read(AT_HOME, more=home(5)), read(AT_HOME)
+
+    assert [times(one)[0][1] for one in (first, second)] == [time(10), time(8)]
+    assert not third.wishes
+    assert "time zone that is not known: Home" in third.problems[0].why
+
+
+def test_zones_with_the_rules_of_real_calendars_are_understood() -> None:
+    rule = "RRULE:FREQ=YEARLY;INTERVAL=1;BYMONTH=3;BYMONTHDAY=8,9,10,11,12,13,14;BYDAY=SU\n"
+
+    assert read(AT_HOME, more=home(3, rule)).problems == ()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=SECONDLY",
+        "FREQ=YEARLY;BYSECOND=1,2,3,4,5,6,7,8,9",
+        "FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR,SA,SU",
+        "FREQ=YEARLY;BYMONTH=1\nRRULE:FREQ=SECONDLY",
+    ],
+)
+def test_a_zone_whose_clocks_change_all_the_time_is_refused(rule: str) -> None:
+    with pytest.raises(InvalidRequest, match="clocks change too often"):
+        read(AT_HOME, more=home(3, f"RRULE:{rule}\n"))
+
+
+def test_rules_that_seldom_come_true_are_not_followed_for_minutes() -> None:
+    leap = "DTSTART:19700101T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29"
+
+    with pytest.raises(InvalidRequest, match="too often to be read"):
+        read(*[leap] * 200)
+
+
+def test_a_rule_with_thousands_of_days_is_refused() -> None:
+    days = ",".join(["1"] * 1_000)
+    reading = read(f"DTSTART:20261201T090000Z\nDURATION:PT1H\nRRULE:FREQ=YEARLY;BYYEARDAY={days}")
+
+    assert "too long to be read" in reading.problems[0].why
+
+
 @pytest.mark.parametrize(
     "text",
     [

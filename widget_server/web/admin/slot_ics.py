@@ -12,10 +12,15 @@ from icalendar.prop import vDDDLists, vDDDTypes
 from widget_server.domain.slot_files import ROWS_MAX, Reading, Remark, Wish, said_day
 from widget_server.domain.slots import YEAR_MAX, OfferedSlot
 from widget_server.errors import InvalidRequest
+from widget_server.web.admin.ics_zones import calendars_in
 
 YEAR_MIN = 1970
 """What repeats may have begun long ago."""
 _WALKED_MAX = 100_000
+_DAYS_WALKED_MAX = 2_000_000
+"""Two or three seconds: a rule that seldom comes true is walked day by day."""
+_VALUES_MAX = 62
+"""Of one part of a rule: the days of a month, from its beginning and from its end."""
 _EMPTY_MAX = 5
 _NAME_LENGTH_MAX = 60
 _FREQUENCIES = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
@@ -74,8 +79,9 @@ def _event(offered: OfferedSlot, name: str, uid: str, now: datetime) -> bytes:
 def _events_of(text: str) -> list[tuple[int, Component]]:
     """Each with the line on which it begins."""
     try:
-        calendars = Calendar.from_ical(text, multiple=True)
-        events = [event for calendar in calendars for event in calendar.walk("VEVENT")]
+        events = [event for calendar in calendars_in(text) for event in calendar.walk("VEVENT")]
+    except InvalidRequest:
+        raise
     except (
         Exception
     ) as problem:  # whatever a broken file makes of somebody else's parser, it is the file that is broken
@@ -108,6 +114,7 @@ class _Walk:
     last: date
     moved: set[tuple[str, datetime]]
     walked: int = 0
+    days_walked: int = 0
     empty: int = 0
     cancelled: int = 0
     cut: list[str] = field(default_factory=list)
@@ -158,11 +165,12 @@ class _Walk:
                 yield each
 
     def _repeated(self, event: Component, starts: datetime, rule: vRecur) -> Iterator[datetime]:
-        until, comes = _until(rule, starts), False
+        until, comes, before = _until(rule, starts), False, starts.date()
         for later in _occurrences(rule, starts):
             comes, each = True, later.replace(year=later.year - _LATER_YEARS, tzinfo=starts.tzinfo)
-            self.walked += 1
-            if self.walked > _WALKED_MAX:
+            self.walked, self.days_walked = self.walked + 1, self.days_walked + (each.date() - before).days
+            before = each.date()
+            if self.walked > _WALKED_MAX or self.days_walked > _DAYS_WALKED_MAX:
                 raise InvalidRequest("These events repeat too often to be read.")
             if until is not None and _instant(each) > until:
                 break
@@ -236,6 +244,8 @@ def _checked(rule: object) -> vRecur:
         raise ValueError(f"repeats by a rule with {strange[0][:_NAME_LENGTH_MAX]}, which is not read.")
     if str(_only(rule, "FREQ")).upper() not in _FREQUENCIES:
         raise ValueError("repeats more often than every day, which is not read.")
+    if any(len(_all(rule, str(part))) > _VALUES_MAX for part in rule):
+        raise ValueError("repeats by a rule that is too long to be read.")
     if any(not isinstance(each, int) or each < 1 for each in _all(rule, "INTERVAL")):
         raise ValueError("repeats by a rule that cannot be read.")  # one that stays where it is would never end
     return rule
