@@ -13,7 +13,7 @@ from tests.messages.servers import MailServer, mail_server
 from tests.store.studio import YOGA
 from tests.use_cases.office import MovedClock
 from tests.web.desks import desk_in
-from widget_server.domain.messages import KeptMessage, Kind, MessageState, Role
+from widget_server.domain.messages import KeptMessage, Kind, Mail, MessageState, Role
 from widget_server.ids import hash_secret
 from widget_server.messages.smtp import Mailer
 from widget_server.store.letters import Letters
@@ -236,6 +236,30 @@ async def test_a_message_that_cannot_be_written_keeps_back_no_other(
 
     states = {message.order_id == broken.id: message.state for message in await messages_of(house)}
     assert states == {True: MessageState.WAITING, False: MessageState.SENT}
+
+
+async def test_a_message_that_cannot_be_handed_over_keeps_back_no_other_and_is_given_up(
+    house: House, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, _ = await booked(house), await booked(house)
+    worker = Worker(house, server)
+    opened = worker.posting._writing.opened
+
+    def stumble(message: KeptMessage, site_key: str) -> Mail | None:
+        if message.order_id == broken.id:
+            raise KeyError("anna@example.org")
+        return opened(message, site_key)
+
+    monkeypatch.setattr(worker.posting._writing, "opened", stumble)
+
+    await worker.post_all()
+
+    states = {message.order_id == broken.id: message.state for message in await messages_of(house)}
+    assert states == {True: MessageState.WAITING, False: MessageState.SENT}
+    for _ in range(TRIES_MAX):
+        worker.clock.advance(timedelta(hours=4))
+        await worker.post_all()
+    assert MessageState.GIVEN_UP in {message.state for message in await messages_of(house)}
 
 
 async def test_a_confirmation_that_was_overtaken_by_its_cancellation_is_not_sent(

@@ -127,7 +127,10 @@ class Posting:
             for message in messages:
                 if self._clock.now() > until:
                     return
-                await self._send(message, one_round)
+                with self._no_message_keeps_back_others(message) as trouble:
+                    await self._send(message, one_round)
+                for why in trouble:
+                    await self._failed(message, why)
 
     async def _send(self, message: KeptMessage, one_round: Round) -> None:
         attempt = await one_round.send(await self._envelope(message))
