@@ -52,9 +52,10 @@ class MailServer:
 
 
 @contextmanager
-def mail_server(port: int = 0) -> Iterator[MailServer]:
-    server = MailServer(port=port or free_port())
-    controller = Controller(server, hostname="127.0.0.1", port=server.port)
+def mail_server(**ways: Any) -> Iterator[MailServer]:
+    """`ways` to speak TLS: `ssl_context` from the first byte, `tls_context` after the greeting."""
+    server = MailServer(port=free_port())
+    controller = Controller(server, hostname="127.0.0.1", port=server.port, **ways)
     controller.start()
     try:
         yield server

@@ -1,9 +1,12 @@
 """What becomes of one try to send, by a real mail server."""
 
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.engine.certificates import made_in
 from tests.messages.servers import MailServer, free_port, mail_server
 from widget_server.domain.messages import Attempt, Delivered, Mail
 from widget_server.errors import Fault
@@ -92,6 +95,33 @@ async def test_where_nobody_listens_it_is_tried_later() -> None:
 
     assert attempt.delivered is Delivered.LATER
     assert attempt.why.startswith("The mail server cannot be reached")
+
+
+@pytest.mark.parametrize(("scheme", "way"), [("smtps", "ssl_context"), ("smtp+starttls", "tls_context")])
+async def test_mail_goes_over_tls_to_whom_the_authority_knows_and_to_nobody_else(
+    scheme: str, way: str, tmp_path: Path
+) -> None:
+    made = made_in(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.certificate, made.key)
+    with mail_server(**{way: context}) as server:
+        url = f"{scheme}://127.0.0.1:{server.port}"
+        async with Mailer(f"{url}?ssl_ca_certs={made.authority}", FROM).round() as known:
+            assert await known.send(envelope()) == Attempt(Delivered.SENT)
+        async with Mailer(url, FROM).round() as unknown:
+            assert (await unknown.send(envelope())).delivered is Delivered.LATER
+    assert len(server.taken) == 1
+
+
+async def test_no_password_and_no_mail_goes_where_starttls_is_wanted_and_not_offered(server: MailServer) -> None:
+    url = server.url.replace("smtp://", "smtp+starttls://mia:secret@")
+
+    async with Mailer(url, FROM).round() as one_round:
+        attempt = await one_round.send(envelope())
+
+    assert attempt.delivered is Delivered.LATER
+    assert "secret" not in attempt.why
+    assert server.taken == []
 
 
 @pytest.mark.parametrize("name", ["The studio\nBcc: eve@example.org", "a\r\n\r\nb", "\x00x\u2028y"])
