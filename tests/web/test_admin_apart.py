@@ -52,6 +52,19 @@ async def test_the_operator_of_another_site_finds_nothing(house: House, desk: De
     assert await house.booked_in_sql() == 1
 
 
+@pytest.mark.parametrize("number", [2**31, 10**30])
+async def test_a_number_that_no_database_takes_is_nothing_anywhere(desk: Desk, number: int) -> None:
+    numbered = [route for route in ROUTES if ":int}" in route.path]
+    for route in numbered:
+        path = await path_of(Route(re.sub(r"\{\w+:int\}", str(number), route.path), route.endpoint), desk)
+        data, headers = {"form_token": form_token(desk.session)}, {"sec-fetch-site": "same-origin"}
+        method = min(route.methods or ())
+        answer = await desk.client.request(method, path, data=data if method == "POST" else None, headers=headers)
+
+        assert answer.status_code == 404, named(route)
+    assert len(numbered) > 5
+
+
 @pytest.mark.parametrize("route", ROUTES, ids=named)
 async def test_whoever_is_not_signed_in_is_sent_to_the_door(house: House, desk: Desk, route: Route) -> None:
     path = await path_of(route, desk)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from widget_server.domain.operators import Membership
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
-from widget_server.errors import SignInNeeded
+from widget_server.errors import NotFound, SignInNeeded
 from widget_server.ids import is_id
 from widget_server.use_cases.sites import SESSION_IDLE, SignedIn
 from widget_server.web.admin.pages import go
@@ -19,6 +19,8 @@ from widget_server.web.context import base_url, use_cases
 
 HOME = "/admin"
 SIGN_IN = "/admin/sign-in"
+_NUMBER_MAX = 2**31 - 1
+"""In an address. Databases take no larger one for an id."""
 _LOCAL_PATH = re.compile(r"/admin(?:/[\w-]+(?:\.[\w-]+)*)*(?:\?[\w.=&%-]*)?", re.ASCII)
 
 Page = Callable[[Request, SignedIn], Awaitable[Response]]
@@ -63,6 +65,8 @@ def signed_in_only(page: Page) -> Callable[[Request], Awaitable[Response]]:
         signed_in = await find_session(request)
         if signed_in is None:
             raise SignInNeeded("Sign in first.")
+        if any(isinstance(part, int) and part > _NUMBER_MAX for part in request.path_params.values()):
+            raise NotFound("There is nothing at this address.")
         response = await page(request, signed_in)
         if signed_in.prolonged:
             remember(request, response, signed_in.session)
