@@ -29,6 +29,7 @@ from widget_server.settings import Settings
 from widget_server.store import audit, audit_log, memberships, move_requests, operators, outbox, schedule, sightings
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import dashboard as stored_dashboard
+from widget_server.store import erasing as stored_erasing
 from widget_server.store import messages as stored_messages
 from widget_server.store import reliability as stored_reliability
 from widget_server.store import sites as stored_sites
@@ -45,6 +46,7 @@ from widget_server.use_cases.calendar_files import CalendarFiles
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
+from widget_server.use_cases.erasing import Erasing
 from widget_server.use_cases.freezing import Freezing
 from widget_server.use_cases.messages import Messages
 from widget_server.use_cases.move_requests import MoveRequests
@@ -242,6 +244,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             clock=clock,
             key=key,
         ),
+        erasing=Erasing(erasing=stored_erasing.Erasing(database), clock=clock),
         messages=Messages(
             messages=stored_messages.Messages(database),
             writing=writing,

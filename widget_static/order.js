@@ -131,6 +131,7 @@ class OrderPage {
       this.stage,
       this.#hasMoved &&
         element("p", { class: "notice is-moved", role: "status" }, icon("check"), words.say("moving.done")),
+      order.erased_at && element("p", { class: "notice", role: "status" }, icon("check"), this.#erased(order.erased_at)),
       this.#told && element("p", { class: "notice is-problem", role: "alert" }, icon("warning"), this.#told),
       order.bookings.map((booking) =>
         element(
@@ -151,13 +152,19 @@ class OrderPage {
         "dl",
         {},
         fact(words.say("done.number"), order.number),
-        fact(words.say("order.name"), [order.customer.name, order.customer.email].filter(Boolean).join(", ")),
+        !order.erased_at && fact(words.say("order.name"), [order.customer.name, order.customer.email].filter(Boolean).join(", ")),
         names.length > 0 && fact(words.say("order.attendees"), names.join(", ")),
         fact(words.say("order.total"), words.money(order.total)),
       ),
       this.#isComing(order) && calendarButton(() => this.#api.calendarFile(this.#claim), words),
       this.#cancelling(order),
     );
+  }
+
+  /** @param {string} at */
+  #erased(at) {
+    const day = dayAt(Date.parse(at), this.zone.current);
+    return this.#words.say("order.erased", { day: this.#words.fullDay(day) });
   }
 
   /** @param {Order} order */

@@ -10,6 +10,8 @@ from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.slots import Slot
 
 TEXT_LENGTH_MAX = 100
+ERASED = "erased"
+"""In place of the name of a customer whose personal data was erased."""
 ID_MAX = 2**31 - 1
 """PostgreSQL takes no greater number for an id."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from widget_server.domain.bookings import Booking, Customer
+from widget_server.domain.bookings import Booking, BookingState, Customer
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.slots import OfferedSlot, Slot
@@ -42,6 +42,13 @@ class Order:
     created_at: datetime
     is_test: bool = False
     """Made while its site was in test mode: nobody means it."""
+    erased_at: datetime | None = None
+    """Since then nobody knows any more who its customer was."""
+
+    def is_to_come(self, now: datetime) -> bool:
+        """Whether a booking of it is neither cancelled nor over."""
+        standing = (booking for booking in self.bookings if booking.state is not BookingState.CANCELLED)
+        return any(booking.slot.ends_at > now for booking in standing)
 
 
 @dataclass(frozen=True, slots=True)

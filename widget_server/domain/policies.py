@@ -10,6 +10,7 @@ from widget_server.domain.orders import Move, Order
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import YEAR_MAX, YEAR_MIN, OfferedSlot, Slot
 from widget_server.errors import (
+    Changed,
     InvalidRequest,
     NotFound,
     PaymentsNotSetUp,
@@ -98,6 +99,12 @@ def may_cancel(order: Order, now: datetime, schedule: Schedule | None = None, *,
     until = min((may_change_until(schedule, booking) for booking in confirmed), default=None) if schedule else None
     if until is not None and until <= now:
         raise TooLate("It is too late to cancel this booking.", until=until)
+
+
+def may_erase(order: Order, now: datetime) -> None:
+    """Whether nobody needs to know any more who comes. Raises Changed while a booking of the order is not over."""
+    if order.is_to_come(now):
+        raise Changed("A booking of this order is still to come: cancel it first, or wait until it is over.")
 
 
 def cancel_until(schedule: Schedule, order: Order) -> datetime | None:

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
-from widget_server.domain.dashboard import ID_MAX, Attendance, BookingLine, Meeting, Place, Sorting, Wanted
+from widget_server.domain.dashboard import ERASED, ID_MAX, Attendance, BookingLine, Meeting, Place, Sorting, Wanted
 from widget_server.domain.money import Money
 from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.slots import Slot
@@ -229,7 +229,7 @@ def _to_line(
         service_name=booking.service_name,
         seats=booking.seats,
         state=BookingState(booking.state),
-        customer=order.customer_name,
+        customer=ERASED if order.erased_at else order.customer_name,
         email=order.customer_email or "",
         attendees=attendees,
         served_by=served_by,
@@ -254,7 +254,7 @@ def _to_attendance(
         number=order.number,
         slot=slot,
         service_name=booking.service_name,
-        customer=order.customer_name,
+        customer=ERASED if order.erased_at else order.customer_name,
         email=order.customer_email or "",
         state=BookingState(booking.state),
         served_by=served_by,

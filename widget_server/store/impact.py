@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
+from widget_server.domain.dashboard import ERASED
 from widget_server.domain.slots import Slot
 from widget_server.store.assignments import STAFF
 from widget_server.store.tables import AssignmentRow, BookingRow, MeetingRow, OrderRow
@@ -71,7 +72,7 @@ async def read_booked_by(session: AsyncSession, site_id: int, slots: Sequence[Sl
             order_id=order.hold_id,
             booking_id=booking.id or 0,
             number=order.number,
-            customer=order.customer_name,
+            customer=ERASED if order.erased_at else order.customer_name,
             email=order.customer_email or "",
         )
         for slot, booking, order in await session.exec(bookings)

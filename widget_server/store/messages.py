@@ -89,13 +89,19 @@ class Messages:
 
     @staticmethod
     async def erase(session: AsyncSession, site_id: int, order_id: str, at: datetime) -> None:
-        """Take all that identifies somebody out of the messages of an order. What has not gone out never does."""
+        """Take all that identifies somebody out of the messages of an order. What has not gone out never does.
+
+        They are locked first: what a worker has just made of them is there then, and what it makes of them later finds
+        that they wait no more.
+        """
         of_order = (col(MessageRow.site_id) == site_id, col(MessageRow.order_id) == order_id)
-        nobody = {"address": None, "text": "", "subject": None, "plain": None, "html": None, "calendar": None}
+        nobody = {"address": None, "language": "", "zone": "", "text": "", "why": None}
+        unwritten = {"subject": None, "plain": None, "html": None, "calendar": None}
+        await session.exec(select(MessageRow.id).where(*of_order).order_by(col(MessageRow.id)).with_for_update())
         waiting = (*of_order, col(MessageRow.state) == MessageState.WAITING)
         ended = {"state": MessageState.DROPPED, "due_at": None, "ended_at": at}
         await session.exec(update(MessageRow).where(*waiting).values(**ended))
-        await session.exec(update(MessageRow).where(*of_order).values(why=None, **nobody))
+        await session.exec(update(MessageRow).where(*of_order).values(**nobody, **unwritten))
 
 
 async def put_message(session: AsyncSession, message: NewMessage) -> None:

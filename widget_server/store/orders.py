@@ -61,7 +61,7 @@ async def read_order(session: AsyncSession, site_id: int, order_id: str) -> tupl
 async def _bookings_of(session: AsyncSession, order: OrderRow) -> tuple[Booking, ...]:
     found = (await session.exec(_BOOKINGS_OF_ORDER, params={"order_id": order.id})).all()
     confirmed = [row for row, *_ in found if _is_confirmed(row)]
-    coming = await _first_names(session, [row.meeting_id for row in confirmed])
+    coming = await _first_names(session, [row.meeting_id for row in confirmed if order.erased_at is None])
     serving = await read_names(session, order.site_id, [row.id for row in confirmed if row.id])
     return tuple(
         _to_booking(
@@ -130,4 +130,5 @@ def _to_order(row: OrderRow, bookings: tuple[Booking, ...]) -> Order:
         total=Money(row.total_minor, row.currency),
         created_at=row.created_at,
         is_test=row.is_test,
+        erased_at=row.erased_at,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import delete, func, update
@@ -61,12 +62,17 @@ class Sending:
         async with self._db.transaction() as session:
             await _share_out(session, message.id, shares, at)
 
-    async def write(self, written: Sequence[Written], at: datetime) -> None:
-        """What was written is what is sent from now on, whoever sends it."""
+    async def write(self, written: Sequence[Written], at: datetime) -> frozenset[int]:
+        """What was written is what is sent from now on, whoever sends it. The answer is which of them waited for it.
+
+        The others were dropped meanwhile, perhaps as their personal data was erased.
+        """
+        waited = set[int]()
         async with self._db.transaction() as session:
-            for one in written:
-                changed = _values_of(one, at)
-                await session.exec(_still_waiting(one.id).values(**changed))
+            for one in sorted(written, key=attrgetter("id")):  # as whoever erases locks them
+                changed = _still_waiting(one.id).values(**_values_of(one, at))
+                waited.update((await session.exec(changed.returning(col(MessageRow.id)))).scalars())
+        return frozenset(waited)
 
     async def ended(self, id: int, state: MessageState, at: datetime, why: str | None = None) -> None:
         """Again: the same."""
@@ -114,8 +120,8 @@ def _values_of(one: Written, at: datetime) -> dict[str, Any]:
 async def _share_out(session: AsyncSession, id: int, shares: Sequence[Share], at: datetime) -> None:
     of_id = select(MessageRow).where(col(MessageRow.id) == id).with_for_update()
     row = (await session.exec(of_id)).one_or_none()
-    if row is None:
-        return  # somebody else was faster
+    if row is None or row.state != MessageState.WAITING:
+        return  # somebody else was faster, or it was erased
     if shares:
         each = [values(row) | _values_of_share(share, at) for share in shares]
         await session.exec(insert(session, MessageRow).values(each).on_conflict_do_nothing())

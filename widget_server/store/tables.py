@@ -387,6 +387,8 @@ class OrderRow(Table, table=True):
     created_at: datetime = Field(sa_type=Instant)
     is_test: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     """Made while the site was in test mode: nobody means it."""
+    erased_at: datetime | None = Field(default=None, sa_type=Instant)
+    """Since then it has no personal data any more: the name is empty, the address is gone."""
 
 
 class BookingRow(Table, table=True):

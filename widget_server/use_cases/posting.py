@@ -85,9 +85,8 @@ class Posting:
     async def _write(self, messages: Sequence[KeptMessage]) -> list[KeptMessage]:
         """Those that can be sent now. A message is written once, and then sent as it is, however often it is tried."""
         written = [one for one in [await self._written(message) for message in messages] if one is not None]
-        if written:
-            await self._sending.write(written, self._clock.now())
-        texts = {one.id: one for one in written if one.ends_as is None}
+        waited = await self._sending.write(written, self._clock.now()) if written else frozenset()
+        texts = {one.id: one for one in written if one.ends_as is None and one.id in waited}
         return [
             replace(message, address=texts[message.id].address, mail=texts[message.id].mail)
             for message in messages

@@ -385,6 +385,8 @@ class OrderBody(Body):
     """Null where nothing is left to cancel."""
     test: bool
     """Made in test mode: nobody means it."""
+    erased_at: Instant | None
+    """When its personal data was erased; names and address are empty then."""
 
     @staticmethod
     def of(order: Order, schedule: Schedule, alternatives: Alternatives | None = None) -> "OrderBody":
@@ -398,6 +400,7 @@ class OrderBody(Body):
             created_at=order.created_at,
             cancel_until=policies.cancel_until(schedule, order),
             test=order.is_test,
+            erased_at=order.erased_at,
         )
 
 

@@ -13,6 +13,7 @@ from widget_server.use_cases.calendar_files import CalendarFiles
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
+from widget_server.use_cases.erasing import Erasing
 from widget_server.use_cases.freezing import Freezing
 from widget_server.use_cases.messages import Messages
 from widget_server.use_cases.move_requests import MoveRequests
@@ -53,6 +54,7 @@ class UseCases:
     offers: Offers
     sightings: Sightings
     operations: Operations
+    erasing: Erasing
     messages: Messages
     calendar_files: CalendarFiles
     reliability: Reliability

@@ -23,7 +23,8 @@ const TIMEOUT_MS = 15_000;
  *   move_request: {message: string, alternatives: {slot: string, starts_at: string, ends_at: string}[]} | null,
  *   cancellation: {message: string} | null}} Booking
  * @typedef {{id: string, number: string, state: string, total: Money, customer: {name: string, email: string},
- *   bookings: Booking[], created_at: string, cancel_until: string | null, test: boolean}} Order
+ *   bookings: Booking[], created_at: string, cancel_until: string | null, test: boolean,
+ *   erased_at: string | null}} Order
  * @typedef {{order: Order, order_secret?: string, order_url?: string, server_now: string}} OrderAnswer
  * @typedef {{name: string, email: string, zone: string, locale: string}} Customer
  * @typedef {{customer: Customer, attendees?: string[][], lines?: Line[], visitor?: string}} Confirmation

@@ -22,6 +22,7 @@ _WORDS = {
     Deed.BOOKING_CANCELLED: "Cancelled a booking",
     Deed.MOVE_ASKED: "Asked for another time",
     Deed.MOVE_WITHDRAWN: "Asked no more for another time",
+    Deed.PERSONAL_DATA_ERASED: "Erased personal data",
     Deed.BOOKED_BY_PHONE: "Booked by phone",
     Deed.HOLD_EXTENDED: "Extended a hold",
     Deed.HOLD_RELEASED: "Gave a hold back",

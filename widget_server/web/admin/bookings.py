@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.dashboard import BookingLine
-from widget_server.errors import TooLate
+from widget_server.errors import Changed, TooLate
 from widget_server.web.admin.impact import read_message
 from widget_server.web.admin.looking import read_look
 from widget_server.web.admin.messages import MESSAGE_WORDS
@@ -74,6 +74,16 @@ async def withdraw_move_request(request: Request, at: AtSite) -> Response:
     except TooLate as refusal:
         return await _show_order(request, at, problem=refusal.message, status=refusal.status)
     return go(f"{at.path}/orders/{order_id}?done=withdrawn")
+
+
+async def erase_personal_data(request: Request, at: AtSite) -> Response:
+    await read_form_of(request, at.signed_in.session)
+    order_id, erase = request.path_params["order"], use_cases(request).erasing.erase
+    try:
+        await erase(at.site, order_id, operator_id=at.signed_in.operator.id)
+    except Changed as refusal:
+        return await _show_order(request, at, problem=refusal.message, status=refusal.status)
+    return go(f"{at.path}/orders/{order_id}?done=erased")
 
 
 async def _show_order(
