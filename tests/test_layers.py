@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "widget_server"
 
 GROUND, DOMAIN, ADAPTERS, USE_CASES, WEB, TOP = range(6)
 LAYERS = {
-    GROUND: ("assets", "clock", "errors", "ids", "settings"),
+    GROUND: ("assets", "clock", "errors", "ids", "sealing", "settings"),
     DOMAIN: ("domain",),
     ADAPTERS: ("engine", "live", "messages", "payments", "store"),
     USE_CASES: ("use_cases",),
@@ -27,6 +27,7 @@ ONLY_KNOWN_TO = {
     "aiosmtplib": ("messages",),
     "alembic": ("store",),
     "babel": ("messages",),
+    "cryptography": ("sealing",),
     "redis": ("engine",),
     "sqlalchemy": ("store", "simulator"),
     "sqlmodel": (
