@@ -541,6 +541,34 @@ class MessageRow(Table, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class PaymentAccountRow(Table, table=True):
+    """A site's keys at Stripe, one row for real money and one for test mode. What is secret is sealed."""
+
+    __tablename__ = "payment_account"
+    __table_args__ = (
+        UniqueConstraint("site_id", "is_test"),
+        CheckConstraint("state IN ('unchecked', 'accepted', 'refused')", name="state"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    is_test: bool
+    secret_key_enc: str = Field(max_length=500)
+    webhook_secret_enc: str | None = Field(default=None, max_length=500)
+    sealed_by: str = Field(max_length=HASH_LENGTH)
+    """The name of the seal that was used for both."""
+    key_shown: str = Field(max_length=40)
+    webhook_shown: str | None = Field(default=None, max_length=40)
+    """Their kind and last letters, which operators may see."""
+    name: str = Field(max_length=200)
+    state: str = Field(max_length=16)
+    checked_at: datetime | None = Field(default=None, sa_type=Instant)
+    entered_at: datetime = Field(sa_type=Instant)
+    webhook_entered_at: datetime | None = Field(default=None, sa_type=Instant)
+    removed_at: datetime | None = Field(default=None, sa_type=Instant)
+    """Once nothing that was begun with it is under way, the row goes."""
+
+
 class AuditRoundRow(Table, table=True):
     """The last round of a worker's audit through a partition."""
 
