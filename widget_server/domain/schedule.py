@@ -75,6 +75,8 @@ class Schedule:
     days_off: tuple[DayOff, ...] = ()
     blackouts: tuple[Blackout, ...] = ()
     slot_rules: tuple[SlotRule, ...] = ()
+    takes_payments: bool = False
+    """Whether the site has an account at Stripe for the mode it is in, so that what has a price can be booked."""
 
     @property
     def remind_hours(self) -> dict[str, int]:

@@ -18,6 +18,7 @@ from widget_server.domain.sites import Site
 from widget_server.errors import NotFound
 from widget_server.store.blackouts import read_blackouts
 from widget_server.store.database import Database, insert
+from widget_server.store.payment_accounts import read_takes_payments
 from widget_server.store.sites import to_site
 from widget_server.store.slot_rules import read_slot_rules
 from widget_server.store.staff import read_days_off, read_shifts, read_staff
@@ -102,6 +103,7 @@ async def read_schedule(session: AsyncSession, site_id: int) -> tuple[Site, Sche
         days_off=await read_days_off(session, site_id),
         blackouts=await read_blackouts(session, site_id),
         slot_rules=await read_slot_rules(session, site_id),
+        takes_payments=await read_takes_payments(session, site_id, is_test=site.is_test),
     )
     return to_site(site), schedule
 
