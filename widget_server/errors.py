@@ -2,6 +2,7 @@
 
 Refusal                  an expected "no": has a public code, becomes an HTTP answer in web/app.py
 ├── InvalidRequest       400  invalid_request        the body or a parameter is not what it should be
+│   └── BadSignature     400  bad_signature          an event that is not signed as Stripe would, or long ago
 ├── SignInNeeded         401  sign_in_needed         no valid session or secret was given
 ├── NotYours             403  not_yours              the secret does not belong to this hold or order
 ├── CrossSite            403  cross_site             a form was sent from somewhere else
@@ -16,6 +17,7 @@ Refusal                  an expected "no": has a public code, becomes an HTTP an
 ├── IdConflict           409  id_conflict            the id was used before, for something else
 ├── Changed              409  changed                somebody changed it meanwhile: read it again
 ├── PaymentsNotSetUp     409  payments_not_set_up    the service has a price and the site no payments
+├── PaymentRefused       409  payment_refused        Stripe has said no, for good
 ├── TooLate              409  too_late               the deadline for this has passed
 ├── HoldEnded            410  hold_ended             released, expired, or already a booking
 ├── TooLarge             413  too_large              the body is larger than its route takes
@@ -23,7 +25,8 @@ Refusal                  an expected "no": has a public code, becomes an HTTP an
 ├── HoldBudgetSpent      429  hold_budget_spent      this visitor or network has enough live holds
 ├── TooManyTries         429  too_many_tries         too many sign-ins
 └── Unavailable          503  unavailable            Redis or SQL is not there; try again shortly
-    └── Loading          503  loading                the engine is being filled from SQL
+    ├── Loading          503  loading                the engine is being filled from SQL
+    └── PaymentsAway     503  payments_away          Stripe is not there; what it did is found out later
 
 Stale                    layers talk among themselves; a use case reads again and repeats, it never reaches a visitor
 ├── StaleSchedule        the capacity came from an older schedule
@@ -50,6 +53,10 @@ class Refusal(Exception):
 
 class InvalidRequest(Refusal):
     code, status = "invalid_request", 400
+
+
+class BadSignature(InvalidRequest):
+    code, status = "bad_signature", 400
 
 
 class SignInNeeded(Refusal):
@@ -108,6 +115,10 @@ class PaymentsNotSetUp(Refusal):
     code, status = "payments_not_set_up", 409
 
 
+class PaymentRefused(Refusal):
+    code, status = "payment_refused", 409
+
+
 class TooLate(Refusal):
     code, status = "too_late", 409
 
@@ -142,6 +153,10 @@ class Unavailable(Refusal):
 class Loading(Unavailable):
     code, status = "loading", 503
     retry_after_s = 1
+
+
+class PaymentsAway(Unavailable):
+    code, status = "payments_away", 503
 
 
 class Stale(Exception):

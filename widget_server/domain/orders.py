@@ -7,6 +7,7 @@ from enum import StrEnum
 from widget_server.domain.bookings import Booking, BookingState, Customer
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
+from widget_server.domain.payments import OrderPayment
 from widget_server.domain.slots import OfferedSlot, Slot
 
 
@@ -44,6 +45,8 @@ class Order:
     """Made while its site was in test mode: nobody means it."""
     erased_at: datetime | None = None
     """Since then nobody knows any more who its customer was."""
+    payment: OrderPayment | None = None
+    """None where there was nothing to pay."""
 
     def is_to_come(self, now: datetime) -> bool:
         """Whether a booking of it is neither cancelled nor over."""

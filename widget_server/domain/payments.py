@@ -1,0 +1,217 @@
+"""The only place for what paying is: an attempt, what Stripe says of it, what goes back, and what can be charged."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from widget_server.domain.money import Money
+
+PAYMENT_WINDOW = timedelta(minutes=15)
+"""So long a checkout may stay open. Then Stripe is asked, and what it answers decides."""
+MIN_LEFT = timedelta(minutes=5)
+"""Whoever comes back from the pay page has their seats for so long at least."""
+SESSION_LENGTH = timedelta(minutes=35)
+"""Stripe keeps a session for 30 minutes at least; what is over that is for the way there. We end it much earlier."""
+
+MINIMUM_MINOR = {
+    **{"AED": 200, "AUD": 50, "BGN": 100, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50},
+    **{"GBP": 30, "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300, "NZD": 50},
+    **{"PLN": 200, "RON": 200, "SEK": 300, "SGD": 50, "THB": 1000, "USD": 50},
+}
+"""The least that can be charged, in our minor units: docs.stripe.com/currencies, "Minimum and maximum charge amounts".
+
+Of other currencies Stripe converts its minimum; there, its refusal is the answer.
+"""
+_TWO_DECIMALS_AT_STRIPE = ("ISK", "UGX")
+"""Without decimals elsewhere, but Stripe takes them in hundredths, which must be 0. Same page, "Special cases"."""
+_THREE_DECIMALS = ("BHD", "JOD", "KWD", "OMR", "TND")
+"""Of these Stripe takes amounts whose last digit is 0."""
+
+
+class AttemptState(StrEnum):
+    OPENING = "opening"
+    """The row is written; nobody knows whether Stripe has heard."""
+    OPEN = "open"
+    """Its customer can pay."""
+    CAPTURING = "capturing"
+    """Seats are booked and the order is authorised; the capture is on its way."""
+    PAID = "paid"
+    """Captured and confirmed."""
+    RETURNING = "returning"
+    """There are no seats for it: whatever was paid goes back, once."""
+    ENDED = "ended"
+    """Nothing was kept."""
+
+
+LIVE = (AttemptState.OPENING, AttemptState.OPEN, AttemptState.CAPTURING)
+"""A hold has one attempt in these states, or that is paid, at most."""
+
+
+class PaymentState(StrEnum):
+    """What Stripe says."""
+
+    OPEN = "open"
+    PROCESSING = "processing"
+    AUTHORISED = "authorised"
+    CAPTURED = "captured"
+    GONE = "gone"
+    """Expired, cancelled, voided: nothing was taken, and nothing can be any more."""
+
+
+class RefundState(StrEnum):
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class RefundReason(StrEnum):
+    CANCELLED = "cancelled"
+    """Bookings of the order were."""
+    OPERATOR = "operator"
+    """Somebody decided so, in the admin pages."""
+    AT_STRIPE = "at_stripe"
+    """Somebody did it in Stripe's own pages; we noticed."""
+    NO_SEATS = "no_seats"
+    """It was paid, and there was no booking for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentAccount:
+    """A site's keys at Stripe."""
+
+    secret_key: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentLine:
+    """What the pay page shows of one line."""
+
+    name: str
+    unit_price: Money
+    seats: int
+
+
+@dataclass(frozen=True, slots=True)
+class WantedPayment:
+    """What to open a session with, sent as it is: the same attempt again has to be the same in every byte."""
+
+    attempt_id: str
+    lines: tuple[PaymentLine, ...]
+    amount: Money
+    """The sum of the lines."""
+    email: str
+    locale: str
+    return_url: str
+    cancel_url: str
+    expires_at: datetime
+    """When Stripe is to end the session should nobody else do; whole seconds, far enough ahead for Stripe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A session and its intent, as Stripe has told them."""
+
+    session_id: str
+    state: PaymentState
+    url: str | None
+    intent_id: str | None
+    amount: Money
+    captured_minor: int
+    """In our minor units, like `refunded_minor`."""
+    refunded_minor: int
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEvent:
+    """Something has happened at Stripe. What it is worth is found out by asking."""
+
+    id: str
+    kind: str
+    session_id: str | None
+    intent_id: str | None
+    attempt_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """What Stripe has answered to a refund."""
+
+    id: str
+    state: RefundState
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money that goes back, or has gone."""
+
+    id: str
+    amount: Money
+    reason: RefundReason
+    state: RefundState
+    why: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPayment:
+    """What an order shows of how it was paid, or is to be."""
+
+    attempt_id: str
+    state: AttemptState
+    pay_url: str | None
+    """Where its customer pays; only while they can."""
+    pay_until: datetime
+    was_paid: bool
+    """Something had been paid, whatever became of it."""
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def refunded_minor(self) -> int:
+        """What has gone back."""
+        return sum(each.amount.amount_minor for each in self.refunds if each.state is RefundState.DONE)
+
+    @property
+    def refunding_minor(self) -> int:
+        """What is on its way back."""
+        return sum(each.amount.amount_minor for each in self.refunds if each.state is RefundState.WAITING)
+
+
+def why_not_chargeable(amount: Money) -> str | None:
+    """One sentence where Stripe would not take such an amount; None where it may. A price of 0 needs no payment."""
+    if amount.is_free:
+        return None
+    least = MINIMUM_MINOR.get(amount.currency, 1)
+    if amount.amount_minor < least:
+        return "This is less than can be charged in this currency."
+    if amount.amount_minor % _step(amount.currency):
+        return "Amounts of this currency must end in 0 to be charged."
+    return None
+
+
+def at_stripe(amount: Money) -> int:
+    """As Stripe counts it: our minor units, but for currencies that are special there."""
+    return amount.amount_minor * _factor(amount.currency)
+
+
+def from_stripe(amount: int, currency: str) -> Money:
+    """The other way round; `currency` in capitals or not."""
+    return Money(amount // _factor(currency.upper()), currency.upper())
+
+
+def share(amount: Money, percent: int) -> Money:
+    """So much of an amount, rounded in favour of whoever gets it, to what can be refunded."""
+    assert 0 <= percent <= 100
+    step = _step(amount.currency)
+    exact = amount.amount_minor * percent
+    return Money(min(-(-exact // (100 * step)) * step, amount.amount_minor), amount.currency)
+
+
+def _factor(currency: str) -> int:
+    return 100 if currency in _TWO_DECIMALS_AT_STRIPE else 1
+
+
+def _step(currency: str) -> int:
+    return 10 if currency in _THREE_DECIMALS else 1
