@@ -65,3 +65,5 @@ class Service:
     """False: withdrawn by the operator. Nothing new can be booked; what is booked stays."""
     remind_hours: int = 0
     """So long before its start its customers are reminded, 1 to REMIND_HOURS_MAX; 0: never."""
+    refund_percent: int = 100
+    """So much of what was paid goes back, 0 to 100, when a customer cancels in time."""

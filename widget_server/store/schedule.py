@@ -155,6 +155,7 @@ async def put_service(session: AsyncSession, site_id: int, service: Service, *, 
         cancel_until_min=service.cancel_until_min,
         is_offered=service.is_offered,
         remind_hours=service.remind_hours,
+        refund_percent=service.refund_percent,
     )
     put = insert(session, ServiceRow).values(values(row))
     await session.exec(put.on_conflict_do_update(index_elements=["site_id", "key"], set_=values(row)))
@@ -219,6 +220,7 @@ def _to_service(row: ServiceRow, currency: str) -> Service:
         cancel_until_min=row.cancel_until_min,
         is_offered=row.is_offered,
         remind_hours=row.remind_hours,
+        refund_percent=row.refund_percent,
     )
 
 

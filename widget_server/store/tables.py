@@ -153,6 +153,7 @@ class ServiceRow(Table, table=True):
         CheckConstraint("buffer_before_min >= 0 AND buffer_after_min >= 0", name="buffers"),
         CheckConstraint("notice_min >= 0 AND cancel_until_min >= 0 AND horizon_days > 0", name="deadlines"),
         CheckConstraint("remind_hours >= 0", name="remind_hours"),
+        CheckConstraint("refund_percent BETWEEN 0 AND 100", name="refund_percent"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -176,6 +177,7 @@ class ServiceRow(Table, table=True):
     cancel_until_min: int
     is_offered: bool
     remind_hours: int
+    refund_percent: int
 
 
 class OpeningRow(Table, table=True):
@@ -567,6 +569,114 @@ class PaymentAccountRow(Table, table=True):
     webhook_entered_at: datetime | None = Field(default=None, sa_type=Instant)
     removed_at: datetime | None = Field(default=None, sa_type=Instant)
     """Once nothing that was begun with it is under way, the row goes."""
+
+
+class AttemptRow(Table, table=True):
+    """One try to pay one hold. A hold has one that has not ended, at most."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint(
+            "state IN ('opening', 'open', 'capturing', 'paid', 'returning', 'ended')",
+            name="state",
+        ),
+        Index("ix_attempt_site_id_hold_id", "site_id", "hold_id"),
+        Index("ix_attempt_site_id_intent_id", "site_id", "intent_id"),
+        Index(
+            "ix_attempt_one_a_hold",
+            "site_id",
+            "hold_id",
+            unique=True,
+            sqlite_where=text("state <> 'ended'"),
+            postgresql_where=text("state <> 'ended'"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    public_id: str = Field(max_length=ID_LENGTH, unique=True)
+    site_id: int = Field(foreign_key="site.id")
+    hold_id: str = Field(max_length=ID_LENGTH)
+    fence: int
+    """Of its pin; 0 before it is pinned."""
+    is_test: bool
+    state: str = Field(max_length=16)
+    secret_hash: str = Field(max_length=HASH_LENGTH)
+    """Of the hold."""
+    order_secret_hash: str = Field(max_length=HASH_LENGTH)
+    digest: str = Field(max_length=64)
+    """Of all that was sent: the same again goes on with this attempt."""
+    wanted: dict[str, Any] = Field(sa_type=JSON)
+    """Customer, lines and prices: all that the order is made from once it is paid. Empty once it is erased."""
+    amount_minor: int
+    currency: str = Field(max_length=3)
+    session_id: str | None = Field(default=None, max_length=255)
+    session_url: str | None = Field(default=None, max_length=2000)
+    intent_id: str | None = Field(default=None, max_length=255)
+    was_paid: bool
+    """Something was authorised or captured, whatever became of it."""
+    created_at: datetime = Field(sa_type=Instant)
+    pay_until: datetime = Field(sa_type=Instant)
+    went_back_at: datetime | None = Field(default=None, sa_type=Instant)
+    """When its customer wanted to pay no more; they get their hold back."""
+    asked_at: datetime | None = Field(default=None, sa_type=Instant)
+    due_at: datetime | None = Field(default=None, sa_type=Instant, index=True)
+    """When it is seen to next, also moved on while somebody is at it; None while it rests."""
+    tries: int
+    """How often it was seen to since something changed."""
+    why: str | None = Field(default=None, max_length=500)
+    """Why it came to nothing, or what went wrong the last time."""
+    ended_at: datetime | None = Field(default=None, sa_type=Instant, index=True)
+
+
+class RefundRow(Table, table=True):
+    """Money that goes back; written before Stripe is asked, in the transaction of what it is for."""
+
+    __tablename__ = "refund"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("state IN ('waiting', 'done', 'failed')", name="state"),
+        UniqueConstraint("site_id", "form_key"),
+        Index("ix_refund_site_id_order_id", "site_id", "order_id"),
+        Index(
+            "ix_refund_no_seats",
+            "attempt_id",
+            unique=True,
+            sqlite_where=text("reason = 'no_seats'"),
+            postgresql_where=text("reason = 'no_seats'"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    public_id: str = Field(max_length=ID_LENGTH, unique=True)
+    site_id: int = Field(foreign_key="site.id")
+    attempt_id: int = Field(foreign_key="attempt.id", index=True)
+    order_id: str = Field(max_length=ID_LENGTH)
+    amount_minor: int
+    currency: str = Field(max_length=3)
+    reason: str = Field(max_length=16)
+    operator_id: int | None = Field(default=None, foreign_key="operator.id")
+    form_key: str | None = Field(default=None, max_length=16)
+    """Of the form that asked for it: the same again asks for nothing more."""
+    state: str = Field(max_length=16)
+    stripe_id: str | None = Field(default=None, max_length=255)
+    due_at: datetime | None = Field(default=None, sa_type=Instant, index=True)
+    tries: int
+    why: str | None = Field(default=None, max_length=500)
+    created_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class PaymentEventRow(Table, table=True):
+    """An event of Stripe's that was seen to: it may come again."""
+
+    __tablename__ = "payment_event"
+    __table_args__ = (UniqueConstraint("site_id", "event_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    event_id: str = Field(max_length=255)
+    at: datetime = Field(sa_type=Instant, index=True)
 
 
 class AuditRoundRow(Table, table=True):
