@@ -1,5 +1,6 @@
 """What becomes of one try to send, by a real mail server."""
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +96,29 @@ async def test_where_nobody_listens_it_is_tried_later() -> None:
 
     assert attempt.delivered is Delivered.LATER
     assert attempt.why.startswith("The mail server cannot be reached")
+
+
+async def test_a_server_that_is_slow_with_every_word_does_not_outlast_the_try() -> None:
+    hung_up = asyncio.Event()
+
+    async def dawdle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        hung_up.set()
+
+    async with await asyncio.start_server(dawdle, "127.0.0.1") as slow:
+        port = slow.sockets[0].getsockname()[1]
+        async with Mailer(f"smtp://127.0.0.1:{port}", FROM, try_s=0.2).round() as one_round:
+            attempt = await one_round.send(envelope())
+
+        assert attempt == Attempt(Delivered.LATER, "The mail server took too long.")
+        await asyncio.wait_for(hung_up.wait(), 60)
+
+
+async def test_an_address_with_umlauts_in_its_domain_is_written_as_every_server_knows_it(server: MailServer) -> None:
+    assert await sent(server, envelope("anna@müller.example")) == [Attempt(Delivered.SENT)]
+
+    assert server.recipients == [server.taken[0]["to"]] == ["anna@xn--mller-kva.example"]
 
 
 @pytest.mark.parametrize(("scheme", "way"), [("smtps", "ssl_context"), ("smtp+starttls", "tls_context")])

@@ -1,9 +1,10 @@
 """The only place that speaks with a mail server."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.errors import MessageDefect
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -18,12 +19,15 @@ from aiosmtplib.errors import (
     SMTPResponseException,
     SMTPSenderRefused,
 )
+from email_validator import validate_email
 
 from widget_server.domain.messages import Attempt, Delivered, Mail
 from widget_server.errors import Fault
 
 TIMEOUT_S = 20.0
 """For each thing that is said to the server."""
+TRY_S = 80.0
+"""For all of one try: a server that is slow with every word would outlast the time for which a message is claimed."""
 _FORMS = {"smtp": (25, False, None), "smtp+starttls": (587, False, True), "smtps": (465, True, False)}
 """Scheme -> port, TLS from the first byte, STARTTLS: None takes it where it is offered."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -43,7 +47,7 @@ class Envelope:
 class Mailer:
     """A mail server, and the address that mails come from. Raises Fault for a URL or an address that makes no sense."""
 
-    def __init__(self, url: str, sender: str) -> None:
+    def __init__(self, url: str, sender: str, *, try_s: float = TRY_S) -> None:
         parts = urlsplit(url)
         try:
             port = parts.port
@@ -57,7 +61,7 @@ class Mailer:
         if options.keys() - {"ssl_ca_certs"}:
             raise Fault("TENUTO_SMTP_URL takes no option but ssl_ca_certs.")
         usual_port, self._tls, self._starttls = _FORMS[parts.scheme]
-        self.sender = sender
+        self.sender, self.try_s = on_the_wire(sender), try_s
         self._host, self._port = parts.hostname, port or usual_port
         self._user = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
@@ -83,7 +87,11 @@ class Mailer:
             start_tls=self._starttls,
             cert_bundle=self._authority,
         )
-        await client.connect()
+        try:
+            await client.connect()
+        except BaseException:
+            client.close()
+            raise
         return client
 
 
@@ -95,18 +103,27 @@ class Round:
         self._client: aiosmtplib.SMTP | None = None
 
     async def send(self, envelope: Envelope) -> Attempt:
-        """One try. Whatever the network or the server does, it ends within a few times TIMEOUT_S, with an answer."""
+        """One try. Whatever the network or the server does, it ends within TRY_S, with an answer."""
         try:
-            message = write_message(envelope, self._mailer.sender)
+            recipient = on_the_wire(envelope.to)
+            message = write_message(replace(envelope, to=recipient), self._mailer.sender)
         except (ValueError, MessageDefect, IndexError):
             return Attempt(Delivered.REFUSED, "The address cannot be written into a mail.")
+        try:
+            async with asyncio.timeout(self._mailer.try_s):
+                return await self._hand_over(message, recipient)
+        except TimeoutError:
+            self._hang_up()
+            return Attempt(Delivered.LATER, "The mail server took too long.")
+
+    async def _hand_over(self, message: EmailMessage, recipient: str) -> Attempt:
         try:
             client = await self._connected()
         except (SMTPException, OSError, ValueError) as problem:
             await self.close()
             return Attempt(Delivered.LATER, f"The mail server cannot be reached: {_said(problem)}")
         try:
-            await client.send_message(message, sender=self._mailer.sender, recipients=[envelope.to])
+            await client.send_message(message, sender=self._mailer.sender, recipients=[recipient])
         except (SMTPException, OSError, ValueError) as problem:
             if not isinstance(problem, SMTPRecipientsRefused | SMTPResponseException):
                 await self.close()
@@ -114,17 +131,30 @@ class Round:
         return Attempt(Delivered.SENT)
 
     async def close(self) -> None:
-        client, self._client = self._client, None
+        client = self._client
         if client is not None:
             with suppress(SMTPException, OSError):
                 if client.is_connected:
                     await client.quit()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
             client.close()
 
     async def _connected(self) -> aiosmtplib.SMTP:
         if self._client is None or not self._client.is_connected:
             self._client = await self._mailer.connect()
         return self._client
+
+
+def on_the_wire(address: str) -> str:
+    """With the domain as every mail server knows it: `müller.example` is `xn--mller-kva.example`. Raises ValueError."""
+    local, at, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    return local + at + validate_email(f"anybody@{domain}", check_deliverability=False).ascii_domain
 
 
 def write_message(envelope: Envelope, sender: str) -> EmailMessage:

@@ -12,7 +12,7 @@ from widget_server.clock import Clock
 from widget_server.domain.messages import Delivered, KeptMessage, MessageState
 from widget_server.errors import NotFound, Refusal, Unavailable
 from widget_server.messages.calendar_files import folded
-from widget_server.messages.smtp import Envelope, Mailer, Round
+from widget_server.messages.smtp import TRY_S, Envelope, Mailer, Round
 from widget_server.store.sending import Sending, Written
 from widget_server.store.sites import Sites
 from widget_server.use_cases.forever import forever
@@ -21,8 +21,9 @@ from widget_server.use_cases.writing import Writing
 BATCH = 20
 LEASE = timedelta(minutes=3)
 """So long nobody else takes what one worker is sending; should it die, another goes on after that."""
-_TIME_TO_SEND = timedelta(seconds=90)
-"""What is left of the lease when the last mail of a batch is begun: no try takes longer."""
+_TIME_TO_SEND = timedelta(seconds=TRY_S + 10)
+"""What is left of the lease when the last mail of a batch is begun: no try takes longer, and writing down what came of
+it a moment."""
 FIRST_PAUSE, PAUSE_MAX = timedelta(seconds=30), timedelta(hours=4)
 TRIES_MAX = 14
 """With these pauses, a day."""
