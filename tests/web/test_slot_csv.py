@@ -12,7 +12,7 @@ from widget_server.domain.slot_files import ROWS_MAX, Wish, plan_of
 from widget_server.domain.wall_times import span
 from widget_server.errors import InvalidRequest
 from widget_server.web.admin.slot_csv import HEAD, read_csv, row_of
-from widget_server.web.admin.spreadsheet import _written
+from widget_server.web.admin.spreadsheet import _written, safe
 
 DAY = date(2026, 12, 31)
 ONE = Wish(2, DAY, time(9), time(10, 30))
@@ -131,3 +131,18 @@ def test_what_is_exported_is_the_same_when_it_is_imported(drawn: tuple[Schedule,
     assert {one.slot for one in again.new if not one.notes} <= plain
     if len(plain) == len(slots):
         assert {one.slot for one in again.new} == plain
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("\t=1+1", "'\t'=1+1"),
+        ("Anna;=HYPERLINK(1)", "Anna;'=HYPERLINK(1)"),
+        ('Anna; "@SUM(A1)', "Anna; \"'@SUM(A1)"),
+        ("Anna\n-2", "Anna\n'-2"),
+        ("Anna-Lena; Ben + Kim = 2", "Anna-Lena; Ben + Kim = 2"),
+    ],
+)
+def test_nothing_becomes_a_formula_whatever_parts_the_cells(typed: str, written: str) -> None:
+    assert safe(typed) == written

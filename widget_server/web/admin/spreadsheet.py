@@ -1,6 +1,7 @@
 """The only place that writes files for spreadsheets: as they are read, and with nothing in them that would be run."""
 
 import csv
+import re
 from collections.abc import AsyncIterator, Sequence
 from io import StringIO
 
@@ -8,7 +9,8 @@ from starlette.responses import StreamingResponse
 
 _BYTE_ORDER_MARK = "\ufeff"
 """Without it, Excel takes the bytes for those of the machine's old encoding, and all umlauts are lost."""
-_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BEGINS_A_FORMULA = re.compile(r"""(^|[;\t\r\n][\s"]*)(?=[=+\-@\t\r])""")
+"""Also within a text: where numbers are written with commas, it is semicolons and tabs that part cells."""
 
 Cell = str | int
 
@@ -21,7 +23,7 @@ def spreadsheet(name: str, head: Sequence[str], rows: AsyncIterator[list[list[Ce
 
 def safe(cell: Cell) -> Cell:
     """What somebody typed into a form must not become a formula in the operator's spreadsheet."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_BEGINS_A_FORMULA) else cell
+    return _BEGINS_A_FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell
 
 
 async def _lines(head: Sequence[str], rows: AsyncIterator[list[list[Cell]]]) -> AsyncIterator[str]:
