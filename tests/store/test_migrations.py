@@ -48,6 +48,15 @@ def test_constraints_have_the_names_that_the_tables_give_them(migrated: URL) -> 
     assert found == {"meeting": {"ck_meeting_booked"}}
 
 
+@pytest.mark.parametrize(("table", "column"), [("rescheduling", "booking_id"), ("message", "ended_at")])
+def test_what_every_mail_and_every_look_asks_for_is_found_by_an_index(migrated: URL, table: str, column: str) -> None:
+    engine = create_engine(migrated)
+    first = {index["column_names"][0] for index in inspect(engine).get_indexes(table)}
+    engine.dispose()
+
+    assert column in first
+
+
 def test_the_way_back_leaves_no_table(migrated: URL) -> None:
     engine = create_engine(migrated)
     with engine.begin() as connection:

@@ -462,7 +462,7 @@ class ReschedulingRow(Table, table=True):
     id: int | None = Field(default=None, primary_key=True)
     site_id: int = Field(foreign_key="site.id")
     hold_id: str = Field(max_length=ID_LENGTH)
-    booking_id: int = Field(foreign_key="booking.id")
+    booking_id: int = Field(foreign_key="booking.id", index=True)
     from_meeting_id: int = Field(foreign_key="meeting.id")
     to_meeting_id: int = Field(foreign_key="meeting.id")
     created_at: datetime = Field(sa_type=Instant)
@@ -540,7 +540,7 @@ class MessageRow(Table, table=True):
     calendar: str | None = None
     """These are None until it is written, and again once they have been erased."""
     created_at: datetime = Field(sa_type=Instant)
-    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant, index=True)
 
 
 class PaymentAccountRow(Table, table=True):
