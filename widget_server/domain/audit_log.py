@@ -28,6 +28,8 @@ class Deed(StrEnum):
     BLACKOUT_ADDED = "blackout_added"
     BLACKOUT_CHANGED = "blackout_changed"
     BLACKOUT_REMOVED = "blackout_removed"
+    PAYMENT_KEYS_ENTERED = "payment_keys_entered"
+    PAYMENT_KEYS_REMOVED = "payment_keys_removed"
     SITE_MADE = "site_made"
     PERSON_INVITED = "person_invited"
     INVITATION_WITHDRAWN = "invitation_withdrawn"

@@ -1,0 +1,214 @@
+"""A site's accounts at Stripe: entering keys, having them checked, and taking them away again."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.clock import Clock
+from widget_server.domain.audit_log import Deed, Entry
+from widget_server.domain.payment_accounts import (
+    AccountState,
+    KeptAccount,
+    shown,
+    what_is_wrong_with_key,
+    what_is_wrong_with_webhook_secret,
+)
+from widget_server.domain.payments import PaymentAccount
+from widget_server.domain.sites import Site
+from widget_server.errors import Fault, InvalidRequest, NotFound, PaymentRefused, PaymentsAway, PaymentsNotSetUp
+from widget_server.store.audit_log import put_entry
+from widget_server.store.payment_accounts import PaymentAccounts as StoredAccounts
+from widget_server.store.payment_accounts import put_check, put_removal
+from widget_server.use_cases.scheduling import Scheduling
+from widget_server.use_cases.tries import Tries
+
+_CHECKS_MAX = 30
+"""Of a site, within the window of `Tries`: each is a call to Stripe."""
+_NAME_LENGTH_MAX = 200
+_NO_KEY = "Enter the secret key."
+_CHANGED_KEY = (
+    "{count} at Stripe cannot be read, because TENUTO_SECRET_KEY is another one than when the keys were entered. "
+    "Set it back, or enter the keys again on the page Payments of each site."
+)
+
+
+class Gateway(Protocol):
+    async def check(self, account: PaymentAccount) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Both of a site, as far as there are any, and how they are doing."""
+
+    live: KeptAccount | None
+    test: KeptAccount | None
+    heard_at: datetime | None
+    """When Stripe has last told of something by itself."""
+    under_way: dict[bool, int]
+    """How many payments and refunds are not at their end yet, by mode."""
+
+    def of(self, *, is_test: bool) -> KeptAccount | None:
+        return self.test if is_test else self.live
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Of Stripe, about a key."""
+
+    name: str
+    state: AccountState
+    at: datetime | None
+
+
+class PaymentAccounts:
+    def __init__(self, *, accounts: StoredAccounts, gateway: Gateway, scheduling: Scheduling, clock: Clock) -> None:
+        self._accounts = accounts
+        self._gateway = gateway
+        self._scheduling = scheduling
+        self._clock = clock
+        self._tries = Tries(clock)
+
+    async def all_of(self, site: Site) -> Accounts:
+        kept = {one.is_test: one for one in await self._accounts.kept(site.id)}
+        under_way = {is_test: await self._accounts.under_way(site.id, is_test=is_test) for is_test in kept}
+        return Accounts(kept.get(False), kept.get(True), await self._accounts.heard_at(site.id), under_way)
+
+    async def enter(
+        self, site: Site, *, is_test: bool, secret_key: str, webhook_secret: str, operator_id: int
+    ) -> KeptAccount:
+        """Keep these keys if Stripe takes them, or is away. What is empty stays as it is; the same again does nothing.
+
+        Raises InvalidRequest with `fields` for what cannot be right or Stripe refuses, TooManyTries, Unavailable.
+        """
+        found = await self._accounts.read(site.id, is_test=is_test)
+        before, keys = found if found and found[0].removed_at is None else (None, None)
+        wanted = _wanted(keys, is_test=is_test, secret_key=secret_key, webhook_secret=webhook_secret)
+        if before is not None and wanted == keys:
+            return before
+        is_same_key = keys is not None and wanted.secret_key == keys.secret_key
+        answer = _known(before, is_same_key=is_same_key) or await self._ask(site, wanted)
+        if answer.state is AccountState.REFUSED:
+            raise InvalidRequest("Stripe does not take this key.", fields={"secret_key": answer.name})
+        now = self._clock.now()
+        after = _kept(before, keys, wanted, answer, is_test=is_test, at=now)
+        entry = _entry(site, operator_id, Deed.PAYMENT_KEYS_ENTERED, is_test=is_test, at=now)
+
+        async def write(session: AsyncSession) -> None:
+            await self._accounts.put(session, site.id, after, wanted)
+            put_entry(session, entry)
+
+        await self._scheduling.change(site, write)
+        return after
+
+    async def check(self, site: Site, *, is_test: bool) -> KeptAccount:
+        """Ask Stripe once more about the keys there are. Where it is away, the answer is `unchecked`; nothing changes.
+
+        Raises NotFound where there are none, PaymentsNotSetUp where they cannot be read, TooManyTries, Unavailable.
+        """
+        found = await self._accounts.read(site.id, is_test=is_test)
+        if found is None or found[0].removed_at is not None:
+            raise NotFound("There are no keys to check.")
+        before, keys = found
+        if keys is None:
+            raise PaymentsNotSetUp("These keys cannot be read any more: enter them again.")
+        answer = await self._ask(site, keys)
+        if answer.state is AccountState.UNCHECKED:
+            return replace(before, state=answer.state)
+        name = answer.name if answer.state is AccountState.ACCEPTED else before.name
+        after = replace(before, name=name[:_NAME_LENGTH_MAX], state=answer.state, checked_at=answer.at)
+
+        async def write(session: AsyncSession) -> None:
+            await put_check(session, site.id, after)
+
+        await self._scheduling.change(site, write)
+        return after
+
+    async def remove(self, site: Site, *, is_test: bool, operator_id: int) -> None:
+        """Take no payments with these keys from now on. They are kept until what is under way is at its end.
+
+        Otherwise somebody who is just paying could be charged, and nobody could give it back. A second call does
+        nothing.
+        """
+        now = self._clock.now()
+        entry = _entry(site, operator_id, Deed.PAYMENT_KEYS_REMOVED, is_test=is_test, at=now)
+
+        async def write(session: AsyncSession) -> None:
+            if await put_removal(session, site.id, is_test=is_test, at=now):
+                put_entry(session, entry)
+
+        await self._scheduling.change(site, write)
+        await self._accounts.forget_removed()
+
+    async def forget_removed(self) -> int:
+        """Keys that nothing needs any more, of all sites. Returns how many accounts went."""
+        return await self._accounts.forget_removed()
+
+    async def are_readable(self) -> None:
+        """Raises Fault, as a sentence for whoever runs the server, where keys were sealed under another server key."""
+        unreadable = await self._accounts.unreadable()
+        if unreadable:
+            told = "The keys of an account" if unreadable == 1 else f"The keys of {unreadable} accounts"
+            raise Fault(_CHANGED_KEY.format(count=told))
+
+    async def _ask(self, site: Site, keys: PaymentAccount) -> _Answer:
+        """`name` is why not, where Stripe refuses."""
+        self._tries.spend([(f"keys {site.id}", _CHECKS_MAX)])
+        try:
+            return _Answer(await self._gateway.check(keys), AccountState.ACCEPTED, self._clock.now())
+        except PaymentsAway:
+            return _Answer("", AccountState.UNCHECKED, None)
+        except (PaymentsNotSetUp, PaymentRefused) as refusal:
+            return _Answer(refusal.message, AccountState.REFUSED, self._clock.now())
+
+
+def _wanted(keys: PaymentAccount | None, *, is_test: bool, secret_key: str, webhook_secret: str) -> PaymentAccount:
+    """What was entered, in place of what there is. Raises InvalidRequest with all that is wrong."""
+    wrong: dict[str, str | None] = {}
+    if secret_key or keys is None:
+        wrong["secret_key"] = what_is_wrong_with_key(secret_key, is_test=is_test) if secret_key else _NO_KEY
+    if webhook_secret:
+        wrong["webhook_secret"] = what_is_wrong_with_webhook_secret(webhook_secret)
+    fields = {field: why for field, why in wrong.items() if why}
+    if fields:
+        raise InvalidRequest("These keys cannot be right.", fields=fields)
+    before = keys or PaymentAccount("", "")
+    return PaymentAccount(secret_key or before.secret_key, webhook_secret or before.webhook_secret)
+
+
+def _known(before: KeptAccount | None, *, is_same_key: bool) -> _Answer | None:
+    """What Stripe has said of this key already."""
+    if before is None or not is_same_key or before.state is not AccountState.ACCEPTED:
+        return None
+    return _Answer(before.name, before.state, before.checked_at)
+
+
+def _kept(
+    before: KeptAccount | None,
+    keys: PaymentAccount | None,
+    wanted: PaymentAccount,
+    answer: _Answer,
+    *,
+    is_test: bool,
+    at: datetime,
+) -> KeptAccount:
+    is_same_key = before is not None and keys is not None and keys.secret_key == wanted.secret_key
+    is_same_webhook = before is not None and keys is not None and keys.webhook_secret == wanted.webhook_secret
+    has_webhook = bool(wanted.webhook_secret)
+    return KeptAccount(
+        is_test=is_test,
+        key_shown=shown(wanted.secret_key),
+        webhook_shown=shown(wanted.webhook_secret) if has_webhook else None,
+        name=answer.name[:_NAME_LENGTH_MAX],
+        state=answer.state,
+        checked_at=answer.at,
+        entered_at=before.entered_at if before and is_same_key else at,
+        webhook_entered_at=(before.webhook_entered_at if before and is_same_webhook else at) if has_webhook else None,
+        removed_at=None,
+        is_readable=True,
+    )
+
+
+def _entry(site: Site, operator_id: int, deed: Deed, *, is_test: bool, at: datetime) -> Entry:
+    return Entry(site.id, operator_id, deed, at, detail={"keys": "test" if is_test else "live"})
