@@ -77,6 +77,21 @@ def test_times_are_those_of_the_customer_and_of_the_site_where_they_differ() -> 
     assert "At The studio" not in at_home
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "This is a test: the booking is not real."), ("de", "Das ist ein Test: Die Buchung ist nicht echt.")],
+)
+@pytest.mark.parametrize(("kind", "role"), [reader for reader in READERS if reader[0] is not Kind.MY_BOOKINGS])
+def test_what_is_not_meant_says_so_to_everybody(kind: Kind, role: Role, language: str, said: str) -> None:
+    subject, plain, html, calendar = written(replace(facts(kind, role), is_test=True), language)
+
+    assert subject.startswith("Test: ")
+    assert said in plain
+    assert said in html
+    assert not calendar or "SUMMARY:Test: " in calendar
+    assert said not in "".join(written(facts(kind, role), language))
+
+
 @pytest.mark.parametrize(("language", "said"), [("de-AT", "Montag, 23. November"), ("fr", "Monday"), ("??", "Monday")])
 def test_whoever_speaks_another_language_reads_the_site_s(language: str, said: str) -> None:
     assert said in written(facts(), language)[1]

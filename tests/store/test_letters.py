@@ -1,8 +1,10 @@
 """Whom a message concerns: owners, and staff who serve something since it happened, or do no more."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from icalendar import Calendar
 
 from tests.store.studio import NOW
 from tests.store.test_assignments import CLASS, wanted
@@ -95,6 +97,30 @@ async def test_staff_read_what_is_theirs_and_when_it_no_more_is(db: Database, si
     assert "You do not serve this booking of Anna Berg any more" in after[Kind.UNASSIGNED]
     assert "STATUS:CANCELLED" in after[Kind.UNASSIGNED]
     assert links.for_customer(site.key, order_id) not in before[Kind.ASSIGNED]
+
+
+async def test_calendars_believe_what_staff_were_told_last(db: Database, site: Site) -> None:
+    """Pia serves a time, then not any more, and then again, as its booking goes and comes back."""
+    await hire(db, site, email="pia@studio.example")
+    await booked(db, site)
+    links = OrderLinks(b"a key of the test's own", "https://book.example.org")
+    sending, writing = Sending(db), Writing(letters=Letters(db), links=links, sender=None)
+    for message in await sending.due(10, at=NOW, claim=timedelta(minutes=1)):
+        if message.is_for_all:
+            await sending.share_out(message, await writing.shares(message), NOW)
+    (first,) = [one for one in await sending.due(10, at=NOW, claim=timedelta(0)) if one.kind is Kind.ASSIGNED]
+    second = replace(first, kind=Kind.UNASSIGNED, created_at=LATER)
+    third = replace(first, created_at=LATER + timedelta(minutes=1))
+
+    numbers = []
+    for message in (first, second, third):
+        mail = (await writing.write(message, LATER)).mail
+        assert mail is not None
+        (event,) = Calendar.from_ical(mail.calendar or "").events
+        numbers.append((event["uid"], event["sequence"]))
+
+    assert len({uid for uid, _ in numbers}) == 1
+    assert numbers == sorted(set(numbers)), "each is newer than the one before"
 
 
 async def test_owners_of_the_site_are_told_and_nobody_else(db: Database, site: Site) -> None:

@@ -99,6 +99,19 @@ async def test_a_customer_reads_in_their_language_and_zone_how_to_get_back_and_t
     assert (message.state, message.tries, message.due_at) == (MessageState.SENT, 1, None)
 
 
+async def test_what_was_booked_in_test_mode_is_written_of_as_a_test(house: House, server: MailServer) -> None:
+    await house.change_settings(is_test=True)
+    anna = await booked(house)
+    await house.change_settings(is_test=False)
+
+    await Worker(house, server).post_all()
+
+    (mail,) = server.taken
+    calendar = await anna.send("GET", f"/orders/{anna.id}/calendar.ics", secret=anna.order_secret)
+    assert mail["subject"].startswith("Test: ")
+    assert "SUMMARY:Test: " in calendar.text
+
+
 async def test_nothing_that_is_kept_opens_an_order(house: House, server: MailServer) -> None:
     await booked(house)
 

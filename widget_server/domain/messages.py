@@ -106,6 +106,8 @@ class Facts:
     customer: str = ""
     customer_address: str = ""
     text: str = ""
+    is_test: bool = False
+    """It is about an order that was made in test mode."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ def write_calendar(
     link: str,
     at: datetime,
     sender: str | None = None,
+    is_test: bool = False,
 ) -> str:
     """One entry a booking, unfolded: see `folded`. If all are cancelled, the file takes them out of calendars."""
     calendar = Calendar()
@@ -29,7 +30,9 @@ def write_calendar(
     calendar.add("version", "2.0")
     calendar.add("method", "CANCEL" if all(one.is_cancelled for one in shown) else "PUBLISH")
     for one in shown:
-        calendar.add_component(_event(site, one, words, number=number, link=link, at=at, sender=sender))
+        event = _event(site, one, words, number=number, link=link, at=at, sender=sender)
+        event.add("summary", _title(site, one, words, is_test=is_test))
+        calendar.add_component(event)
     return unfolded(calendar.to_ical().decode())
 
 
@@ -50,7 +53,6 @@ def _event(site: Site, one: Shown, words: Words, *, number: str, link: str, at: 
     event.add("dtstamp", at.astimezone(UTC))
     event.add("dtstart", one.slot.starts_at.astimezone(UTC))
     event.add("dtend", one.slot.ends_at.astimezone(UTC))
-    event.add("summary", words.say("event.title", service=one.service_name, site=site.name))
     event.add("status", "CANCELLED" if one.is_cancelled else "CONFIRMED")
     event.add("description", _description(one, words, number=number, link=link))
     if one.access:
@@ -62,6 +64,11 @@ def _event(site: Site, one: Shown, words: Words, *, number: str, link: str, at: 
         organizer.params["cn"] = vText(site.name)
         event.add("organizer", organizer)
     return event
+
+
+def _title(site: Site, one: Shown, words: Words, *, is_test: bool) -> str:
+    title = words.say("event.title", service=one.service_name, site=site.name)
+    return words.say("test.subject", subject=title) if is_test else title
 
 
 def _description(one: Shown, words: Words, *, number: str, link: str) -> str:

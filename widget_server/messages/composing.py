@@ -46,6 +46,7 @@ class _Letter:
 
     language: str
     site_name: str
+    test: str
     title: str
     hello: str
     lead: str
@@ -69,9 +70,13 @@ def compose(
     """The mail, and the language it is in: the one wanted, or else the site's. Times are those of `zone`."""
     words = words_for(language, facts.site.locale)
     letter, texts = _letter(facts, words, zone), _texts(facts, words, zone)
-    subject = " ".join(words.say(f"{_key(facts)}.subject", **texts).split())[:SUBJECT_LENGTH_MAX]
+    subject = " ".join(_marked(words.say(f"{_key(facts)}.subject", **texts), facts, words).split())[:SUBJECT_LENGTH_MAX]
     plain, html = (_TEMPLATES.get_template(f"mail/mail.{form}").render(letter=letter) for form in ("txt", "html"))
     return Mail(subject, plain, html, _calendar(facts, words, at, sender)), words
+
+
+def _marked(subject: str, facts: Facts, words: Words) -> str:
+    return words.say("test.subject", subject=subject) if facts.is_test else subject
 
 
 def _letter(facts: Facts, words: Words, zone: ZoneInfo) -> _Letter:
@@ -80,6 +85,7 @@ def _letter(facts: Facts, words: Words, zone: ZoneInfo) -> _Letter:
     return _Letter(
         language=words.code,
         site_name=facts.site.name,
+        test=words.say("test") if facts.is_test else "",
         title=words.say(f"{key}.title", **texts),
         hello=words.say("hello", name=facts.customer) if is_for_customer and facts.customer else "",
         lead=words.say(f"{key}.lead", **texts),
@@ -142,7 +148,8 @@ def _calendar(facts: Facts, words: Words, at: datetime, sender: str | None) -> s
     shown: Sequence[Shown] = facts.shown
     if not shown or facts.kind in _WITHOUT_CALENDAR or facts.role is Role.OPERATOR:
         return None
-    return write_calendar(facts.site, shown, words, number=facts.number, link=facts.link, at=at, sender=sender)
+    said = {"number": facts.number, "link": facts.link}
+    return write_calendar(facts.site, shown, words, **said, at=at, sender=sender, is_test=facts.is_test)
 
 
 def _calendar_note(facts: Facts, words: Words) -> str:

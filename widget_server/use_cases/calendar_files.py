@@ -30,4 +30,5 @@ class CalendarFiles:
             for booking_id, one in subject.bookings.items()
         ]
         words, link = words_for(order.customer.locale, site.locale), self._links.for_customer(site.key, order.id)
-        return folded(write_calendar(site, shown, words, number=order.number, link=link, at=self._clock.now()))
+        said = {"number": order.number, "link": link}
+        return folded(write_calendar(site, shown, words, **said, at=self._clock.now(), is_test=order.is_test))

@@ -1,7 +1,7 @@
 """Writing messages: what each has to say by the time its turn comes, or why it has nothing to say any more."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from widget_server.domain.bookings import BookingState
@@ -15,6 +15,7 @@ from widget_server.use_cases.order_links import OrderLinks
 
 _NO_ADDRESS = "The customer gave no address."
 _OVERTAKEN = "What happened since has overtaken it."
+_SEQUENCES_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Writing:
@@ -66,6 +67,7 @@ class Writing:
             customer=order.customer.name if order else "",
             customer_address=order.customer.email if order else "",
             text=message.text,
+            is_test=order.is_test if order else False,
         )
 
     def _link(self, message: KeptMessage, site_key: str) -> str:
@@ -148,11 +150,16 @@ def _served(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
                 place=booking.place if booking else Place.IN_PERSON,
                 access=booking.access if booking else "",
                 uid=f"{number}.{slot.id}.{message.recipient.replace('/', '.')}@tenuto",
-                sequence=int(is_over),
+                sequence=_since(message.created_at),
                 is_cancelled=is_over,
             )
         )
     return tuple(shown)
+
+
+def _since(at: datetime) -> int:
+    """Somebody may serve, not serve and serve again: calendars believe what was said last."""
+    return int((at - _SEQUENCES_BEGAN).total_seconds())
 
 
 def _is_true(message: KeptMessage, facts: Facts, at: datetime) -> bool:
