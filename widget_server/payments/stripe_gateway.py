@@ -8,8 +8,8 @@ same key and with pauses that outlive a restart.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -94,6 +94,7 @@ _STATES = {
     "canceled": PaymentState.GONE,
 }
 """Of intents. In all others nothing was paid: their session says whether it still can be."""
+_NOT_THERE = "not_there"
 _SESSION: list[str] = ["payment_intent.latest_charge"]
 _INTENT: list[str] = ["latest_charge"]
 
@@ -177,6 +178,8 @@ class StripeGateway:
 
     def read_event(self, account: PaymentAccount, body: bytes, signature: str) -> PaymentEvent:
         """What a webhook was told. Raises BadSignature for what Stripe has not signed in the last five minutes."""
+        if not account.webhook_secret:  # what is signed with nothing could be from anybody
+            raise BadSignature("There is no signing secret that this could be signed with.")
         try:
             stripe.WebhookSignature.verify_header(body, signature, account.webhook_secret, SIGNATURE_AGE_S_MAX)
         except (stripe.SignatureVerificationError, UnicodeDecodeError):
@@ -187,15 +190,31 @@ class StripeGateway:
             raise InvalidRequest("This is no event of Stripe's.") from None
 
     async def check(self, account: PaymentAccount) -> str:
-        """The name of the business whose keys these are, or its id if it has none."""
-        async with self._asking():
-            business = await self._client(account).v1.accounts.retrieve_current_async()
+        """The name of the business whose keys these are, or its id if it has none; empty where they may not know it.
+
+        Asks for what is not there: of a restricted key that is how to learn, without doing anything, what it may see.
+        """
+        client = self._client(account).v1
+        for find in (client.checkout.sessions.retrieve_async, client.payment_intents.retrieve_async):
+            await self._may(find(_NOT_THERE))
+        await self._may(client.refunds.retrieve_async(_NOT_THERE))
+        try:
+            async with self._asking():
+                business = await client.accounts.retrieve_current_async()
+        except PaymentsNotSetUp:
+            return ""  # it is known to Stripe, and good for payments; few restricted keys may read this
         settings, profile = getattr(business, "settings", None), getattr(business, "business_profile", None)
         shown = getattr(getattr(settings, "dashboard", None), "display_name", None)
         return shown or getattr(profile, "name", None) or business.id
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]
+
+    async def _may(self, asked: Awaitable[object]) -> None:
+        """Raises PaymentsNotSetUp unless Stripe would have answered, had there been anything."""
+        with suppress(PaymentRefused):
+            async with self._asking():
+                await asked
 
     def _client(self, account: PaymentAccount) -> stripe.StripeClient:
         addresses: Any = {"api": self._api_url} if self._api_url else {}

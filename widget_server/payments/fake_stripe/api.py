@@ -27,6 +27,7 @@ from widget_server.payments.fake_stripe.refusals import (
     broken,
     invalid,
     locked,
+    not_permitted,
     too_many,
     unknown_address,
     without_key,
@@ -175,6 +176,8 @@ async def _go_wrong(books: Books, call: Call, *, after: bool) -> None:
             raise too_many()
         case Trouble.LOCKED:
             raise locked()
+        case Trouble.FORBIDDEN:
+            raise not_permitted()
         case Trouble.CUT:
             raise _CutOff
 

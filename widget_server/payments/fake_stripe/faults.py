@@ -29,6 +29,8 @@ class Trouble(StrEnum):
     """429, always before the effect."""
     LOCKED = "locked"
     """429 of a lock, as when two requests want the same payment; always before the effect."""
+    FORBIDDEN = "forbidden"
+    """403, always before the effect: of a restricted key that may not do this."""
     CUT = "cut"
     """The connection ends without an answer."""
 

@@ -35,6 +35,11 @@ def wrong_key(key: str) -> StripeRefusal:
     return StripeRefusal(f"Invalid API Key provided: {shown}", status=401, is_kept=False)
 
 
+def not_permitted() -> StripeRefusal:
+    message = "The provided key does not have the required permissions for this endpoint."
+    return StripeRefusal(message, status=403, is_kept=False)
+
+
 def unknown_address(method: str, path: str) -> StripeRefusal:
     return StripeRefusal(f"Unrecognized request URL ({method}: {path}).", status=404, is_kept=False)
 
