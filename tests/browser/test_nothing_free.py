@@ -61,7 +61,9 @@ async def picks(visitor: Visitor, day: date) -> None:
 
 
 def next_free(visitor: Visitor, day: date, how: str = "Next free") -> Locator:
-    return visitor.button(f"{how}: {day:%a} {day.day} {day:%B}")
+    if day.year == datetime.now(BERLIN).year:
+        return visitor.button(f"{how}: {day:%a} {day.day} {day:%B}")
+    return visitor.button(f"{how}: {day:%a}, {day.day} {day:%B} {day.year}")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
