@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from starlette.routing import Route
 from tests.engine.box import site
 from widget_server.cli import _COMMANDS, _parser
 from widget_server.domain.holds import HoldState
+from widget_server.domain.my_bookings import LINK_LIFE
 from widget_server.domain.policies import (
     HOLDS_PER_NETWORK_MAX,
     HOLDS_PER_VISITOR_MAX,
@@ -32,6 +33,7 @@ from widget_server.errors import Refusal
 from widget_server.live import wire
 from widget_server.settings import Settings
 from widget_server.use_cases.findings import MENDS, Kind
+from widget_server.use_cases.my_bookings import LINKS_PER_ADDRESS_MAX, LINKS_PER_NETWORK_MAX, PAGE_LINES
 from widget_server.web import app, bodies
 from widget_server.web.admin.pages import ROOMS
 from widget_server.web.admin.settings_form import form_of
@@ -114,6 +116,10 @@ def test_limits_are_told_as_they_are() -> None:
         f"at most {HOLDS_PER_VISITOR_MAX} live holds a visitor",
         f"at most {HOLDS_PER_NETWORK_MAX} live holds a network",
         f"At most {LINES_MAX} lines, and {SEATS_MAX} seats a line",
+        f"Each address gets at most {LINKS_PER_ADDRESS_MAX} an hour,",
+        f"each network asks for at most {LINKS_PER_NETWORK_MAX}:",
+        f"last come first, at most {PAGE_LINES};",
+        f'{{"valid_minutes": {LINK_LIFE // timedelta(minutes=1)}}}',
     ):
         assert told in API, told
     assert f"{HOLD_MINUTES_MIN} to {HOLD_MINUTES_MAX} minutes." in SETTINGS
@@ -129,6 +135,7 @@ EXAMPLES: list[tuple[str, list[type[BaseModel]]]] = [
     ("POST /v1/sites/{site}/holds/{id}/confirmation", [bodies.NewConfirmation, bodies.ConfirmationAnswer]),
     ("GET /v1/sites/{site}/orders/{id}", [bodies.MoveRequestBody]),
     ("POST /v1/sites/{site}/orders/{id}/reschedule", [bodies.NewReschedule]),
+    ("GET /v1/sites/{site}/my-bookings", [bodies.MyBookingsAnswer]),
 ]
 
 

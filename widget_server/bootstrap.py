@@ -36,6 +36,7 @@ from widget_server.store import sites as stored_sites
 from widget_server.store import week as stored_week
 from widget_server.store.database import Database
 from widget_server.store.letters import Letters
+from widget_server.store.my_bookings import StoredMyBookings
 from widget_server.store.sending import Sending
 from widget_server.use_cases.audit_log import AuditLog
 from widget_server.use_cases.availability import Availability
@@ -50,6 +51,7 @@ from widget_server.use_cases.erasing import Erasing
 from widget_server.use_cases.freezing import Freezing
 from widget_server.use_cases.messages import Messages
 from widget_server.use_cases.move_requests import MoveRequests
+from widget_server.use_cases.my_bookings import MyBookings
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
@@ -252,6 +254,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             clock=clock,
         ),
         calendar_files=CalendarFiles(bookings=bookings, letters=letters, links=links, clock=clock),
+        my_bookings=MyBookings(catalog=catalog, my_bookings=StoredMyBookings(database), links=links, clock=clock),
         reliability=Reliability(
             reliability=stored_reliability.Reliability(database), feed=availability, readiness=readiness, clock=clock
         ),

@@ -6,7 +6,7 @@ Refusal                  an expected "no": has a public code, becomes an HTTP an
 ├── SignInNeeded         401  sign_in_needed         no valid session or secret was given
 ├── NotYours             403  not_yours              the secret does not belong to this hold or order
 ├── CrossSite            403  cross_site             a form was sent from somewhere else
-├── NotFound             404  not_found              site, service, hold or order that does not exist
+├── NotFound             404  not_found              site, service, hold, order or link that does not exist
 ├── TooSlow              408  too_slow               the body did not arrive in time
 ├── SlotFull             409  slot_full              fewer seats left than wanted
 ├── SlotClosed           409  slot_closed            past, not offered, or closed by the operator
@@ -23,7 +23,7 @@ Refusal                  an expected "no": has a public code, becomes an HTTP an
 ├── TooLarge             413  too_large              the body is larger than its route takes
 ├── TooManySeats         422  too_many_seats         more seats or slots than one hold may have
 ├── HoldBudgetSpent      429  hold_budget_spent      this visitor or network has enough live holds
-├── TooManyTries         429  too_many_tries         too many sign-ins
+├── TooManyTries         429  too_many_tries         too many sign-ins, or links asked for
 └── Unavailable          503  unavailable            Redis or SQL is not there; try again shortly
     ├── Loading          503  loading                the engine is being filled from SQL
     └── PaymentsAway     503  payments_away          Stripe is not there; what it did is found out later

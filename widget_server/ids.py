@@ -38,6 +38,11 @@ def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()[:32]
 
 
+def hash_address(address: str) -> str:
+    """By what the bookings of an address are found, however it was typed. It hides nothing: addresses are guessed."""
+    return hash_secret(address.lower())
+
+
 def keyed(key: bytes, purpose: str, text: str) -> str:
     """A keyed 128-bit digest, in the form of an id: for ids in logs, and secrets that must be the same on a retry."""
     return _base64url(hmac.digest(key, f"{purpose}\0{text}".encode(), "sha256")[:16])

@@ -158,7 +158,14 @@ class OrderPage {
       ),
       this.#isComing(order) && calendarButton(() => this.#api.calendarFile(this.#claim), words),
       this.#cancelling(order),
+      order.customer.email && this.#allBookings(),
     );
+  }
+
+  #allBookings() {
+    const { key, name } = this.#site;
+    const address = `/my/${encodeURIComponent(key)}${location.search}`;
+    return element("p", { class: "all-bookings" }, element("a", { href: address }, this.#words.say("my.all", { site: name })));
   }
 
   /** @param {string} at */

@@ -1,7 +1,7 @@
 """Who a customer was goes from all tables at once, for good, and nothing that is just on its way brings it back."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -14,17 +14,18 @@ from tests.store.test_messages import HOURS, LEASE, MAIL
 from tests.store.test_move_requests import ask
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.dashboard import Wanted
-from widget_server.domain.messages import KeptMessage, MessageState
+from widget_server.domain.messages import KeptMessage, Kind, MessageState, NewMessage, Role
 from widget_server.domain.orders import Order
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, NotFound
-from widget_server.ids import hash_secret
+from widget_server.ids import hash_address, hash_secret, new_id
 from widget_server.store.audit_log import AuditLog
 from widget_server.store.bookings import Bookings
 from widget_server.store.dashboard import Dashboard
 from widget_server.store.database import Database
 from widget_server.store.erasing import Erasing
-from widget_server.store.messages import Messages
+from widget_server.store.messages import Messages, my_bookings_event
+from widget_server.store.my_bookings import NewLink, StoredMyBookings
 from widget_server.store.sending import Sending, Share, Written
 from widget_server.store.tables import Table
 
@@ -41,6 +42,7 @@ PERSONAL = (
     "heating",
     "Europe/London",
     hash_secret("all that was sent"),
+    hash_address("ANNA@example.org"),
 )
 
 
@@ -56,9 +58,23 @@ async def entry_of(db: Database, site: Site, order: Order) -> Entry:
     return Entry(site.id, operator_id, Deed.PERSONAL_DATA_ERASED, OVER, order.id)
 
 
+def new_request(site: Site) -> NewMessage:
+    event = my_bookings_event(hash_address("anna@example.org"), datetime.now(UTC))
+    return NewMessage(site.id, Kind.MY_BOOKINGS, Role.CUSTOMER, event, NOW, address="anna@example.org")
+
+
+async def send_link(db: Database, site: Site) -> None:
+    """To all that she has booked, in a mail that is written."""
+    await StoredMyBookings(db).ask(new_request(site))
+    (message,) = await Sending(db).due(1, at=NOW, claim=LEASE)
+    link = NewLink(site.id, hash_address("anna@example.org"), hash_secret(new_id()), NOW, OVER)
+    mail = replace(MAIL, plain="For anna@example.org")
+    await Sending(db).write([Written(message.id, "anna@example.org", "de", "UTC", mail, link=link)], NOW)
+
+
 async def all_rows(db: Database) -> str:
     async with db.snapshot() as session:
-        rows = [(await session.exec(select(table))).all() for table in Table.metadata.sorted_tables]
+        rows = [(await session.exec(select(table))).all() for table in Table.metadata.sorted_tables]  # type: ignore[call-overload]
     return repr(rows)
 
 
@@ -74,6 +90,8 @@ async def test_nothing_personal_of_an_order_is_left_in_any_table(db: Database, s
     due = await Sending(db).due(10, at=NOW, claim=LEASE)
     await Sending(db).write([Written(one.id, "anna@example.org", "de", "Europe/London", mail) for one in due], NOW)
     await Bookings(db).cancel(site.id, order.id, NOW, entry=replace(entry, at=NOW), message="Sorry, Anna!")
+    await send_link(db, site)
+    await StoredMyBookings(db).ask(new_request(site))
     before = await all_rows(db)
 
     assert await Erasing(db).erase(site.id, order.id, entry=entry)

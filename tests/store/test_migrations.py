@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, create_engine, inspect, make_url, text
 
 from widget_server.errors import Fault
+from widget_server.ids import hash_address
 from widget_server.store import migrations
 from widget_server.store.tables import Table
 
@@ -21,6 +22,11 @@ _SITE = (
 _OPERATOR = (
     "INSERT INTO operator (id, site_id, email, password_hash, created_at)"
     " VALUES (:id, :site, :email, 'argon', '2026-11-21 09:00:00+00:00')"
+)
+_ORDER = (
+    "INSERT INTO orders (site_id, hold_id, number, secret_hash, state, customer_name, customer_email, customer_zone,"
+    " customer_locale, total_minor, currency, created_at)"
+    " VALUES (1, :hold, :number, 'hash', 'paid', 'Anna', :email, 'UTC', 'en', 0, 'EUR', '2026-11-21 09:00:00+00:00')"
 )
 
 
@@ -83,6 +89,22 @@ def test_everybody_who_had_a_site_owns_it(migrated: URL) -> None:
         command.downgrade(migrations.config(connection), "0008")
         assert connection.execute(text("SELECT id, site_id FROM operator ORDER BY id")).all() == [(5, 1), (6, 2)]
     engine.dispose()
+
+
+def test_orders_from_before_are_found_by_their_customers_address(migrated: URL) -> None:
+    engine = create_engine(migrated)
+    with engine.begin() as connection:
+        command.downgrade(migrations.config(connection), "0014")
+        connection.execute(text(_SITE), [{"id": 1, "key": "studio"}])
+        addresses = [f"Anna-{n}@example.org" for n in range(1_001)]  # more than are looked at at once
+        orders = [{"hold": f"{n:022}", "number": f"N-{n}", "email": email} for n, email in enumerate(addresses)]
+        connection.execute(text(_ORDER), [*orders, {"hold": "B" * 22, "number": "B", "email": None}])
+    migrations.upgrade(migrated)
+
+    with engine.begin() as connection:
+        found = connection.execute(text("SELECT address_hash FROM orders ORDER BY id")).scalars().all()
+    engine.dispose()
+    assert found == [*map(hash_address, addresses), None]
 
 
 def test_several_processes_may_migrate_at_once(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def known_to_a_client() -> dict[str, Any]:
     del known["paths"]["/v1/sites/{site}/feed"]  # it never ends
     days = [str(slot(day=day).starts_at.date()) for day in (0, 5, 40)]
     names = {"site": [SITE], "service": ["yoga", "talk"], "from": days, "to": days, "id": list(HOLDS)}
+    names["after"] = ["1795230800-1", "9999999999-999999999"]
     for operation in (operation for operations in known["paths"].values() for operation in operations.values()):
         operation.pop("security", None)  # sent with every call
         for parameter in operation["parameters"]:

@@ -108,6 +108,8 @@ class Facts:
     text: str = ""
     is_test: bool = False
     """It is about an order that was made in test mode."""
+    my_bookings: str = ""
+    """Where customers ask for a link to all they have booked."""
 
 
 @dataclass(frozen=True, slots=True)

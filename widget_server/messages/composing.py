@@ -60,6 +60,8 @@ class _Letter:
     link: str
     notes: tuple[str, ...]
     footer: str
+    my_bookings_title: str
+    my_bookings: str
     accent: str
     on_accent: str
 
@@ -99,6 +101,8 @@ def _letter(facts: Facts, words: Words, zone: ZoneInfo) -> _Letter:
         link=facts.link,
         notes=tuple(filter(None, [words.say(f"{key}.note", **texts), _calendar_note(facts, words)])),
         footer=words.say("footer", site=facts.site.name) if is_for_customer else "",
+        my_bookings_title=words.say("footer.my_bookings", site=facts.site.name),
+        my_bookings=facts.my_bookings,
         accent=accent[0],
         on_accent=accent[1],
     )

@@ -13,7 +13,7 @@ from widget_server.domain.claims import Assignment
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState, OutcomeState
 from widget_server.domain.slots import OfferedSlot, Slot
-from widget_server.ids import new_order_number
+from widget_server.ids import hash_address, new_order_number
 from widget_server.store import meetings
 from widget_server.store.assignments import assign
 from widget_server.store.audit_log import put_entry
@@ -170,6 +170,7 @@ def _new_order(wanted: Confirmation) -> OrderRow:
         currency=wanted.total.currency,
         created_at=wanted.at,
         is_test=wanted.is_test,
+        address_hash=hash_address(wanted.customer.email) if wanted.customer.email else None,
     )
 
 

@@ -13,6 +13,7 @@ from widget_server.store.audit_log import put_entry
 from widget_server.store.database import Database
 from widget_server.store.messages import Messages
 from widget_server.store.move_requests import MoveRequests
+from widget_server.store.my_bookings import forget_link
 from widget_server.store.orders import read_order
 from widget_server.store.sites import lock_site
 from widget_server.store.tables import AttendeeRow, BookingRow, OrderRow, OutcomeRow, SiteRow
@@ -44,10 +45,18 @@ class Erasing:
 
 
 async def _erase(session: AsyncSession, site_id: int, order_id: str, at: datetime) -> None:
+    address_hash = await _address_hash_of(session, site_id, order_id)
     await _forget_customer(session, site_id, order_id, at)
     await MoveRequests.erase(session, site_id, order_id)
-    await Messages.erase(session, site_id, order_id, at)
+    await Messages.erase(session, site_id, order_id, at, address_hash=address_hash)
+    if address_hash is not None:  # after the messages, as whoever writes them locks both
+        await forget_link(session, site_id, address_hash)
     await _forget_request(session, site_id, order_id)
+
+
+async def _address_hash_of(session: AsyncSession, site_id: int, order_id: str) -> str | None:
+    of_order = (col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
+    return (await session.exec(select(OrderRow.address_hash).where(*of_order))).one()
 
 
 async def _forget_customer(session: AsyncSession, site_id: int, order_id: str, at: datetime) -> None:
@@ -57,10 +66,11 @@ async def _forget_customer(session: AsyncSession, site_id: int, order_id: str, a
         select(column).where(col(SiteRow.id) == site_id).scalar_subquery()
         for column in (col(SiteRow.zone), col(SiteRow.locale))
     )
-    nobody = {"customer_name": "", "customer_email": None, "customer_zone": zone, "customer_locale": locale}
+    nobody = {"customer_name": "", "customer_email": None, "address_hash": None}
+    nowhere = {"customer_zone": zone, "customer_locale": locale}
     bookings = select(BookingRow.id).join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id)).where(*of_order)
     await session.exec(update(AttendeeRow).where(col(AttendeeRow.booking_id).in_(bookings)).values(name=""))
-    await session.exec(update(OrderRow).where(*of_order).values(erased_at=at, **nobody))
+    await session.exec(update(OrderRow).where(*of_order).values(erased_at=at, **nobody, **nowhere))
 
 
 async def _forget_request(session: AsyncSession, site_id: int, order_id: str) -> None:

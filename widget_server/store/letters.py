@@ -9,7 +9,7 @@ from sqlalchemy import func, literal
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from widget_server.domain.bookings import Booking
+from widget_server.domain.bookings import Booking, Customer
 from widget_server.domain.operators import Role
 from widget_server.domain.orders import Order
 from widget_server.domain.sites import Site
@@ -17,7 +17,7 @@ from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store.assignments import STAFF
 from widget_server.store.database import Database
-from widget_server.store.orders import read_order
+from widget_server.store.orders import read_order, to_customer
 from widget_server.store.sites import to_site
 from widget_server.store.tables import (
     AssignmentRow,
@@ -75,6 +75,14 @@ class Letters:
             moves = await _moves(session, site_id, found[0].id)
         told = zip(found[0].bookings, moves.values(), strict=True)
         return Subject(to_site(row), found[0], dict(zip(moves, (Told(*one) for one in told), strict=True)))
+
+    async def customer_of(self, site_id: int, address_hash: str) -> Customer | None:
+        """Whoever booked with this address last, as they are kept. Raises Unavailable."""
+        of_address = (col(OrderRow.site_id) == site_id, col(OrderRow.address_hash) == address_hash)
+        newest = select(OrderRow).where(*of_address).order_by(col(OrderRow.id).desc()).limit(1)
+        async with self._db.snapshot() as session:
+            row = (await session.exec(newest)).one_or_none()
+        return None if row is None else to_customer(row)
 
     async def operators(self, site_id: int) -> dict[int, str]:
         """The addresses of those who own the site."""

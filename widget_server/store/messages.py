@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import and_, delete, false, func, or_, update
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -88,20 +88,45 @@ class Messages:
             return True
 
     @staticmethod
-    async def erase(session: AsyncSession, site_id: int, order_id: str, at: datetime) -> None:
+    async def erase(
+        session: AsyncSession, site_id: int, order_id: str, at: datetime, *, address_hash: str | None
+    ) -> None:
         """Take all that identifies somebody out of the messages of an order. What has not gone out never does.
 
+        Those with a link to all that was booked with this address go altogether, as they tell of nothing else.
         They are locked first: what a worker has just made of them is there then, and what it makes of them later finds
         that they wait no more.
         """
-        of_order = (col(MessageRow.site_id) == site_id, col(MessageRow.order_id) == order_id)
+        of_order, of_address = _of_order(site_id, order_id), _of_address(site_id, address_hash)
         nobody = {"address": None, "language": "", "zone": "", "text": "", "why": None}
         unwritten = {"subject": None, "plain": None, "html": None, "calendar": None}
-        await session.exec(select(MessageRow.id).where(*of_order).order_by(col(MessageRow.id)).with_for_update())
-        waiting = (*of_order, col(MessageRow.state) == MessageState.WAITING)
+        both = select(MessageRow.id).where(or_(of_order, of_address)).order_by(col(MessageRow.id))
+        await session.exec(both.with_for_update())
+        await session.exec(delete(MessageRow).where(of_address))
+        waiting = (of_order, col(MessageRow.state) == MessageState.WAITING)
         ended = {"state": MessageState.DROPPED, "due_at": None, "ended_at": at}
         await session.exec(update(MessageRow).where(*waiting).values(**ended))
-        await session.exec(update(MessageRow).where(*of_order).values(**nobody, **unwritten))
+        await session.exec(update(MessageRow).where(of_order).values(**nobody, **unwritten))
+
+
+def my_bookings_event(address_hash: str, at: datetime) -> str:
+    """What a message with such a link tells of."""
+    return f"{_my_bookings_of(address_hash)}{at:%Y%m%dT%H%M%S%f}"
+
+
+def _my_bookings_of(address_hash: str) -> str:
+    return f"my/{address_hash}/"
+
+
+def _of_order(site_id: int, order_id: str) -> ColumnElement[bool]:
+    return and_(col(MessageRow.site_id) == site_id, col(MessageRow.order_id) == order_id)
+
+
+def _of_address(site_id: int, address_hash: str | None) -> ColumnElement[bool]:
+    if address_hash is None:
+        return false()
+    is_link = (col(MessageRow.site_id) == site_id, col(MessageRow.kind) == Kind.MY_BOOKINGS)
+    return and_(*is_link, col(MessageRow.event).startswith(_my_bookings_of(address_hash)))
 
 
 async def put_message(session: AsyncSession, message: NewMessage) -> None:

@@ -115,17 +115,21 @@ def _is_confirmed(row: BookingRow) -> bool:
     return row.state == BookingState.CONFIRMED
 
 
+def to_customer(row: OrderRow) -> Customer:
+    return Customer(
+        name=row.customer_name,
+        email=row.customer_email or "",
+        zone=row.customer_zone,
+        locale=row.customer_locale,
+    )
+
+
 def _to_order(row: OrderRow, bookings: tuple[Booking, ...]) -> Order:
     return Order(
         id=row.hold_id,
         number=row.number,
         state=OrderState(row.state),
-        customer=Customer(
-            name=row.customer_name,
-            email=row.customer_email or "",
-            zone=row.customer_zone,
-            locale=row.customer_locale,
-        ),
+        customer=to_customer(row),
         bookings=bookings,
         total=Money(row.total_minor, row.currency),
         created_at=row.created_at,

@@ -13,7 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.domain.messages import KeptMessage, Mail, MessageState
 from widget_server.store.database import Database, insert
 from widget_server.store.messages import WHY_LENGTH_MAX, its_order, to_message
-from widget_server.store.tables import MessageRow, OrderRow, values
+from widget_server.store.my_bookings import NewLink, put_link
+from widget_server.store.tables import BookingsLinkRow, MessageRow, OrderRow, values
 
 _PRUNED_AT_ONCE = 500
 
@@ -39,6 +40,10 @@ class Written:
     mail: Mail | None = None
     ends_as: MessageState | None = None
     why: str | None = None
+    is_kept: bool = True
+    """Whether it stays, once it has ended. Of what somebody asked for an address without bookings nothing does."""
+    link: NewLink | None = None
+    """What its link opens by then."""
 
 
 class Sending:
@@ -70,8 +75,11 @@ class Sending:
         waited = set[int]()
         async with self._db.transaction() as session:
             for one in sorted(written, key=attrgetter("id")):  # as whoever erases locks them
-                changed = _still_waiting(one.id).values(**_values_of(one, at))
-                waited.update((await session.exec(changed.returning(col(MessageRow.id)))).scalars())
+                if await _write(session, one, at):
+                    waited.add(one.id)
+            links = [one.link for one in written if one.link is not None and one.id in waited]
+            for link in sorted(links, key=attrgetter("site_id", "address_hash", "asked_at")):  # after all messages
+                await put_link(session, link)
         return frozenset(waited)
 
     async def ended(self, id: int, state: MessageState, at: datetime, why: str | None = None) -> None:
@@ -96,11 +104,31 @@ class Sending:
                 await session.exec(delete(MessageRow).where(col(MessageRow.id).in_(ids)))
         return len(ids)
 
+    async def prune_links(self, at: datetime) -> int:
+        """Forget links that show nothing any more by then, likewise."""
+        expired = col(BookingsLinkRow.expires_at) <= at
+        async with self._db.snapshot() as session:
+            ids = (await session.exec(select(BookingsLinkRow.id).where(expired).limit(_PRUNED_AT_ONCE))).all()
+        if ids:
+            async with self._db.transaction() as session:
+                await session.exec(delete(BookingsLinkRow).where(col(BookingsLinkRow.id).in_(ids), expired))
+        return len(ids)
+
     async def _any_due(self, at: datetime) -> bool:
         """Looking first, as on SQLite a transaction keeps everybody else from writing."""
         async with self._db.snapshot() as session:
             next_at = (await session.exec(select(func.min(col(MessageRow.due_at))))).one()
         return next_at is not None and next_at <= at
+
+
+async def _write(session: AsyncSession, one: Written, at: datetime) -> bool:
+    """Whether it waited, and there still is something to be sent or kept."""
+    if not one.is_kept:
+        waiting = (col(MessageRow.id) == one.id, col(MessageRow.state) == MessageState.WAITING)
+        await session.exec(delete(MessageRow).where(*waiting))
+        return False
+    changed = _still_waiting(one.id).values(**_values_of(one, at)).returning(col(MessageRow.id))
+    return (await session.exec(changed)).scalar_one_or_none() is not None
 
 
 def _still_waiting(id: int) -> Any:

@@ -370,6 +370,7 @@ class OrderRow(Table, table=True):
         UniqueConstraint("site_id", "number"),
         CheckConstraint("total_minor >= 0", name="total"),
         Index("ix_orders_site_id_id", "site_id", "id"),
+        Index("ix_orders_site_id_address_hash", "site_id", "address_hash"),
         Index("ix_orders_test", "site_id", "id", sqlite_where=text("is_test = 1"), postgresql_where=text("is_test")),
     )
 
@@ -391,6 +392,8 @@ class OrderRow(Table, table=True):
     """Made while the site was in test mode: nobody means it."""
     erased_at: datetime | None = Field(default=None, sa_type=Instant)
     """Since then it has no personal data any more: the name is empty, the address is gone."""
+    address_hash: str | None = Field(default=None, max_length=HASH_LENGTH)
+    """Of the customer's address in lower case, as long as there is one."""
 
 
 class BookingRow(Table, table=True):
@@ -677,6 +680,20 @@ class PaymentEventRow(Table, table=True):
     site_id: int = Field(foreign_key="site.id")
     event_id: str = Field(max_length=255)
     at: datetime = Field(sa_type=Instant, index=True)
+
+
+class BookingsLinkRow(Table, table=True):
+    """The newest link to all bookings of an address, for as long as it opens them."""
+
+    __tablename__ = "bookings_link"
+    __table_args__ = (UniqueConstraint("site_id", "address_hash"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    address_hash: str = Field(max_length=HASH_LENGTH)
+    code_hash: str = Field(max_length=HASH_LENGTH, unique=True)
+    asked_at: datetime = Field(sa_type=Instant)
+    expires_at: datetime = Field(sa_type=Instant)
 
 
 class AuditRoundRow(Table, table=True):

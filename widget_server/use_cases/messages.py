@@ -106,4 +106,5 @@ def _sample(site: Site, kind: Kind, role: Role, now: datetime) -> Facts:
         customer="" if kind is Kind.MY_BOOKINGS else "Anna Berg",
         customer_address="anna@example.org",
         text="This is where your own words stand." if has_text else "",
+        my_bookings="https://book.example.org/my" if role is Role.CUSTOMER and kind is not Kind.MY_BOOKINGS else "",
     )

@@ -1,8 +1,8 @@
-"""The only place for links to orders: what opens one is derived from the server's key, and kept nowhere."""
+"""The only place for links in mails: what opens an order, or all of a customer's, follows from the server's key."""
 
 from dataclasses import replace
 
-from widget_server.domain.messages import Mail
+from widget_server.domain.messages import KeptMessage, Kind, Mail
 from widget_server.ids import keyed
 
 _SEAL = "\ue0fe"
@@ -25,13 +25,32 @@ class OrderLinks:
     def for_operator(self, site_key: str, order_id: str) -> str:
         return f"{self._base_url}/admin/sites/{site_key}/orders/{order_id}"
 
-    def sealed(self, mail: Mail, site_key: str, order_id: str | None) -> Mail:
-        """As it is kept: whoever reads the database, or a copy of it, can open no order."""
-        return _put(mail, link_secret(self._key, site_key, order_id), _SEAL) if order_id else mail
+    def for_my_bookings(self, site_key: str) -> str:
+        """Where a customer asks for all they have booked."""
+        return f"{self._base_url}/my/{site_key}"
 
-    def opened(self, mail: Mail, site_key: str, order_id: str | None) -> Mail:
+    def my_bookings(self, site_key: str, code: str, language: str) -> str:
+        """Where they see it."""
+        return f"{self.for_my_bookings(site_key)}?lang={language}#{code}"
+
+    def code_of(self, message: KeptMessage, site_key: str) -> str:
+        """Of a message with a link to a customer's bookings: the same each time it is written, and in no other one."""
+        return keyed(self._key, "my bookings", f"{site_key}/{message.event}")
+
+    def sealed(self, mail: Mail, message: KeptMessage, site_key: str) -> Mail:
+        """As it is kept: whoever reads the database, or a copy of it, can open no order."""
+        secret = self._secret_of(message, site_key)
+        return _put(mail, secret, _SEAL) if secret else mail
+
+    def opened(self, mail: Mail, message: KeptMessage, site_key: str) -> Mail:
         """As it is sent and shown."""
-        return _put(mail, _SEAL, link_secret(self._key, site_key, order_id)) if order_id else mail
+        secret = self._secret_of(message, site_key)
+        return _put(mail, _SEAL, secret) if secret else mail
+
+    def _secret_of(self, message: KeptMessage, site_key: str) -> str | None:
+        if message.kind is Kind.MY_BOOKINGS:
+            return self.code_of(message, site_key)
+        return link_secret(self._key, site_key, message.order_id) if message.order_id else None
 
 
 def _put(mail: Mail, old: str, new: str) -> Mail:

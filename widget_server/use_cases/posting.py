@@ -61,7 +61,8 @@ class Posting:
 
     async def prune(self) -> int:
         """Forget what ended long ago, a bounded number, and return how many."""
-        return await self._sending.prune(self._clock.now() - KEPT_FOR)
+        now = self._clock.now()
+        return await self._sending.prune(now - KEPT_FOR) + await self._sending.prune_links(now)
 
     async def run(self) -> None:
         """All of this, until cancelled. Any number of workers may run."""

@@ -1,4 +1,4 @@
-"""The only place that counts how often somebody has tried to sign in of late."""
+"""The only place that counts how often somebody has tried something of late: to sign in, or to be sent a link."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -20,6 +20,7 @@ class Tries:
     """
 
     clock: Clock
+    window: timedelta = WINDOW
     _counts: OrderedDict[str, tuple[datetime, int]] = field(default_factory=OrderedDict)
 
     def spend(self, limits: Iterable[tuple[str, int]]) -> None:
@@ -32,7 +33,7 @@ class Tries:
         for key, tries_max in limits:
             began_at, count = self._of(key, now)
             if count >= tries_max:
-                wait_min = -(-(began_at + WINDOW - now) // timedelta(minutes=1))
+                wait_min = -(-(began_at + self.window - now) // timedelta(minutes=1))
                 raise TooManyTries(f"Too many tries. Wait {_minutes(wait_min)} and try again.")
         for key, _ in limits:
             began_at, count = self._of(key, now)
@@ -47,7 +48,7 @@ class Tries:
 
     def _of(self, key: str, now: datetime) -> tuple[datetime, int]:
         began_at, count = self._counts.get(key, (now, 0))
-        return (began_at, count) if now < began_at + WINDOW else (now, 0)
+        return (began_at, count) if now < began_at + self.window else (now, 0)
 
 
 def _minutes(count: int) -> str:

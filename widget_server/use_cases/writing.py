@@ -6,10 +6,14 @@ from zoneinfo import ZoneInfo
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.messages import Facts, KeptMessage, Kind, Mail, MessageState, Role, Shown
+from widget_server.domain.my_bookings import LINK_LIFE
 from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
+from widget_server.ids import hash_address, hash_secret
 from widget_server.messages.composing import compose
+from widget_server.messages.words import words_for
 from widget_server.store.letters import Letters, Subject, Told
+from widget_server.store.my_bookings import NewLink
 from widget_server.store.sending import Share, Written
 from widget_server.use_cases.order_links import OrderLinks
 
@@ -41,19 +45,36 @@ class Writing:
 
     async def write(self, message: KeptMessage, at: datetime) -> Written:
         """The mail, sealed, or that it has ended without one. Raises NotFound, Unavailable."""
+        if message.kind is Kind.MY_BOOKINGS:
+            return await self._write_my_bookings(message, at)
         subject = await self._letters.subject(message.site_id, message.order_id)
         address, language, zone = _reader(message, subject)
         if not address:
             return Written(message.id, ends_as=MessageState.DROPPED, why=_NO_ADDRESS)
         facts = self.facts(message, subject)
-        if message.kind is not Kind.MY_BOOKINGS and not _is_true(message, facts, at):
+        if not _is_true(message, facts, at):
             return Written(message.id, address, ends_as=MessageState.DROPPED, why=_OVERTAKEN)
         mail, words = compose(facts, language=language, zone=zone, at=at, sender=self._sender)
-        mail = self._links.sealed(mail, subject.site.key, message.order_id)
+        mail = self._links.sealed(mail, message, subject.site.key)
         return Written(message.id, address, words.code, zone.key, mail)
 
+    async def _write_my_bookings(self, message: KeptMessage, at: datetime) -> Written:
+        """To the address as it is kept, not as somebody typed it. Where there are no bookings, no trace is left."""
+        address_hash = hash_address(message.address or "")
+        customer = await self._letters.customer_of(message.site_id, address_hash)
+        if customer is None:
+            return Written(message.id, ends_as=MessageState.DROPPED, is_kept=False)
+        site = (await self._letters.subject(message.site_id, None)).site
+        code, zone = self._links.code_of(message, site.key), ZoneInfo(customer.zone)
+        language = words_for(customer.locale, site.locale).code
+        facts = Facts(message.kind, message.role, site, (), self._links.my_bookings(site.key, code, language))
+        mail, words = compose(facts, language=language, zone=zone, at=at, sender=self._sender)
+        link = NewLink(message.site_id, address_hash, hash_secret(code), message.created_at, at + LINK_LIFE)
+        mail = self._links.sealed(mail, message, site.key)
+        return Written(message.id, customer.email, words.code, zone.key, mail, link=link)
+
     def opened(self, message: KeptMessage, site_key: str) -> Mail | None:
-        return message.mail and self._links.opened(message.mail, site_key, message.order_id)
+        return message.mail and self._links.opened(message.mail, message, site_key)
 
     def facts(self, message: KeptMessage, subject: Subject) -> Facts:
         order, site = subject.order, subject.site
@@ -68,12 +89,11 @@ class Writing:
             customer_address=order.customer.email if order else "",
             text=message.text,
             is_test=order.is_test if order else False,
+            my_bookings=self._links.for_my_bookings(site.key) if message.role is Role.CUSTOMER else "",
         )
 
     def _link(self, message: KeptMessage, site_key: str) -> str:
-        if message.order_id is None:
-            return str(message.detail.get("link", ""))
-        if message.role is Role.STAFF:
+        if message.role is Role.STAFF or message.order_id is None:
             return ""
         of = self._links.for_customer if message.role is Role.CUSTOMER else self._links.for_operator
         return of(site_key, message.order_id)

@@ -56,4 +56,4 @@ def _allowed(request: Request) -> str:
 
 
 def _is_page(request: Request) -> bool:
-    return request.url.path.startswith(("/admin", "/w/", "/o/"))
+    return request.url.path.startswith(("/admin", "/w/", "/o/", "/my/"))

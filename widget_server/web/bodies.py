@@ -22,6 +22,7 @@ from widget_server.domain.bookings import Booking, Customer
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.money import Money
 from widget_server.domain.move_requests import MoveRequest
+from widget_server.domain.my_bookings import MyBooking
 from widget_server.domain.orders import Order
 from widget_server.domain.policies import LINES_MAX, SEATS_MAX
 from widget_server.domain.schedule import Schedule, Service
@@ -141,6 +142,12 @@ class NewReschedule(Body):
 class Cancellation(Body):
     slot: SlotId | None = None
     """Where the only booking is that is to be cancelled; without it, all of the order are."""
+
+
+class NewLinkBody(Body):
+    email: Annotated[
+        str, StringConstraints(min_length=1, max_length=EMAIL_LENGTH_MAX), AfterValidator(_address_or_nothing)
+    ]
 
 
 class MoneyBody(Body):
@@ -412,6 +419,55 @@ class OrderAnswer(Body):
 class ConfirmationAnswer(OrderAnswer):
     order_secret: str
     order_url: str
+
+
+class LinkAnswer(Body):
+    """The same for every address."""
+
+    valid_minutes: int
+
+
+class MyBookingBody(Body):
+    order: str
+    number: str
+    order_url: str
+    slot: str
+    service: str
+    service_name: str
+    starts_at: Instant
+    ends_at: Instant
+    seats: int
+    state: str
+    place: str
+    asked_to_move: bool
+    """Its order page has a question of the operator's."""
+    test: bool
+
+    @staticmethod
+    def of(booking: MyBooking, order_url: str) -> "MyBookingBody":
+        return MyBookingBody(
+            order=booking.order_id,
+            number=booking.order_number,
+            order_url=order_url,
+            slot=booking.slot.id,
+            service=booking.slot.service,
+            service_name=booking.service_name,
+            starts_at=booking.slot.starts_at,
+            ends_at=booking.slot.ends_at,
+            seats=booking.seats,
+            state=booking.state,
+            place=booking.place,
+            asked_to_move=booking.is_asked_to_move,
+            test=booking.is_test,
+        )
+
+
+class MyBookingsAnswer(Body):
+    bookings: tuple[MyBookingBody, ...]
+    next: str | None
+    """To be sent as `after` for those that start earlier."""
+    expires_at: Instant
+    server_now: Instant
 
 
 class ErrorBody(BaseModel):

@@ -17,6 +17,7 @@ from widget_server.use_cases.erasing import Erasing
 from widget_server.use_cases.freezing import Freezing
 from widget_server.use_cases.messages import Messages
 from widget_server.use_cases.move_requests import MoveRequests
+from widget_server.use_cases.my_bookings import MyBookings
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
@@ -57,6 +58,7 @@ class UseCases:
     erasing: Erasing
     messages: Messages
     calendar_files: CalendarFiles
+    my_bookings: MyBookings
     reliability: Reliability
     audit_log: AuditLog
     readiness: Readiness

@@ -4,7 +4,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from widget_server.assets import find
 from widget_server.web import admin, health, widget
-from widget_server.web.api import availability, description, holds, orders, services
+from widget_server.web.api import availability, description, holds, my_bookings, orders, services
 from widget_server.web.static_files import StaticFilesOfRelease
 
 SITE = "/v1/sites/{site}"
@@ -25,9 +25,12 @@ def all_routes() -> list[BaseRoute]:
         Route(f"{SITE}/orders/{{id}}/calendar.ics", orders.download_calendar),
         Route(f"{SITE}/orders/{{id}}/cancellation", orders.create_cancellation, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}/reschedule", orders.create_reschedule, methods=["POST"]),
+        Route(f"{SITE}/my-bookings", my_bookings.list_my_bookings),
+        Route(f"{SITE}/my-bookings/links", my_bookings.create_link, methods=["POST"]),
         Route("/embed.js", widget.embed_script),
         Route("/w/{site}", widget.framed_page),
         Route("/o/{site}/{id}", widget.order_page),
+        Route("/my/{site}", widget.my_bookings_page),
         *admin.routes,
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),

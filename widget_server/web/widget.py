@@ -1,4 +1,6 @@
-"""The pages of visitors and customers: the loader, the framed widget and the order page."""
+"""The pages of visitors and customers: the loader, the framed widget, the order page and that of all their bookings."""
+
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -44,8 +46,16 @@ async def framed_page(request: Request) -> Response:
 
 async def order_page(request: Request) -> Response:
     """Holds nothing of the order: the page asks for it with the secret in its fragment, which no server ever sees."""
+    return await _page_of_site(request, "order.html", order_id=request.path_params["id"])
+
+
+async def my_bookings_page(request: Request) -> Response:
+    """Likewise of no booking."""
+    return await _page_of_site(request, "my.html")
+
+
+async def _page_of_site(request: Request, template: str, **context: Any) -> Response:
     listing = await use_cases(request).catalog.find(request.path_params["site"])
-    context = {"site": services_answer(listing).model_dump()["site"], "order_id": request.path_params["id"]}
-    return templates.TemplateResponse(
-        request, "order.html", context, headers={"cache-control": "no-store", "referrer-policy": "no-referrer"}
-    )
+    context["site"] = services_answer(listing).model_dump()["site"]
+    headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+    return templates.TemplateResponse(request, template, context, headers=headers)

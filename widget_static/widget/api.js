@@ -28,6 +28,9 @@ const TIMEOUT_MS = 15_000;
  * @typedef {{order: Order, order_secret?: string, order_url?: string, server_now: string}} OrderAnswer
  * @typedef {{name: string, email: string, zone: string, locale: string}} Customer
  * @typedef {{customer: Customer, attendees?: string[][], lines?: Line[], visitor?: string}} Confirmation
+ * @typedef {{order: string, number: string, order_url: string, slot: string, service_name: string, starts_at: string,
+ *   ends_at: string, seats: number, state: string, place: string, asked_to_move: boolean, test: boolean}} MyBooking
+ * @typedef {{bookings: MyBooking[], next: string | null, expires_at: string, server_now: string}} MyBookingsAnswer
  * @typedef {{id: string, secret: string}} Claim  what a hold or an order is reached with
  */
 
@@ -167,6 +170,20 @@ export class Api {
     });
     if (!response.ok) throw new Refused(response.status, answer?.error ?? {}, retryAfterMs(response));
     return text;
+  }
+
+  /** @param {string} email  to which a link goes, if there are bookings */
+  askForLink(email) {
+    return this.#ask("POST", "/my-bookings/links", { body: { email } });
+  }
+
+  /**
+   * @param {string} code  of such a link
+   * @param {string | null} after  `next` of the page before
+   * @returns {Promise<MyBookingsAnswer>}
+   */
+  myBookings(code, after) {
+    return this.#ask("GET", `/my-bookings${after ? `?after=${encodeURIComponent(after)}` : ""}`, { secret: code });
   }
 
   /**

@@ -16,8 +16,11 @@ from widget_server.web.bodies import (
     ErrorAnswer,
     HoldAnswer,
     HoldPatch,
+    LinkAnswer,
+    MyBookingsAnswer,
     NewConfirmation,
     NewHold,
+    NewLinkBody,
     NewReschedule,
     NextAnswer,
     OrderAnswer,
@@ -41,8 +44,11 @@ def document() -> dict[str, Any]:
         ErrorAnswer,
         HoldAnswer,
         HoldPatch,
+        LinkAnswer,
+        MyBookingsAnswer,
         NewConfirmation,
         NewHold,
+        NewLinkBody,
         NewReschedule,
         NextAnswer,
         OrderAnswer,
@@ -109,6 +115,17 @@ def _paths() -> dict[str, Any]:
             "post": _operation(
                 "Move an order to other slots", OrderAnswer, [_site(), order], body=NewReschedule, secret=True
             )
+        },
+        f"{_SITE}/my-bookings": {
+            "get": _operation(
+                "All bookings of a customer",
+                MyBookingsAnswer,
+                [_site(), _query("after", {"type": "string", "maxLength": 20}, required=False)],
+                secret=True,
+            )
+        },
+        f"{_SITE}/my-bookings/links": {
+            "post": _operation("Send a link to them", LinkAnswer, [_site()], body=NewLinkBody, status="202")
         },
     }
 
