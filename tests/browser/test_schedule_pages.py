@@ -160,7 +160,7 @@ async def test_everybody_can_use_the_pages(server: Server, host: Host, invite: I
     await visitor.holds(studio.slot(YOGA))
     await page.goto(room(studio, "staff/new"))
     await page.get_by_label("Name").fill("Anna")
-    await page.get_by_label("Yoga").check()
+    await page.locator("[name=serves-yoga]").check()
     await page.get_by_label("Start of shift 1").fill("10:00")
     await page.get_by_label("End of shift 1").fill("12:00")
     await page.get_by_role("button", name="Add").click()
