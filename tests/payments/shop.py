@@ -70,7 +70,7 @@ class Shop:
 
     @property
     def only_session(self) -> Session:
-        (session,) = self.books.sessions()
+        (session,) = self.account.sessions.values()
         return session
 
     @property

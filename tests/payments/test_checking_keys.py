@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_good_keys_are_answered_with_the_name_of_the_business(shop: Shop) -> None:
     assert await shop.gateway.check(shop.keys) == "A studio"
-    assert not shop.books.sessions(), "and nothing has happened"
+    assert not shop.account.sessions, "and nothing has happened"
 
 
 async def test_keys_that_stripe_does_not_know_are_no_set_up(shop: Shop) -> None:

@@ -25,6 +25,7 @@ KEPT_MAX = 5000
 """Of everything; what is older is forgotten."""
 AT_ONCE, TAKES_DAYS = ("ideal",), ("sepa_debit",)
 METHODS = ("card", *AT_ONCE, *TAKES_DAYS)
+_EXCLUDED = "excluded_payment_method_types"
 _CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action", "processing")
 _Kept = TypeVar("_Kept")
 
@@ -65,7 +66,12 @@ class Account:
             "charges_enabled": True,
             "country": "DE",
             "default_currency": "eur",
-            "settings": {"dashboard": {"display_name": self.name, "timezone": "Etc/UTC"}},
+            "settings": {
+                "branding": {"icon": None, "logo": None, "primary_color": None, "secondary_color": None},
+                "card_payments": {"statement_descriptor_prefix": None},
+                "dashboard": {"display_name": self.name, "timezone": "Etc/UTC"},
+                "payments": {"statement_descriptor": None},
+            },
             "type": "standard",
         }
 
@@ -73,7 +79,7 @@ class Account:
 
     def open_session(self, wanted: Mapping[str, Any], now: int) -> Session:
         check_session(wanted, now)
-        methods = tuple(wanted.get("payment_method_types") or METHODS)
+        allowed, excluded = wanted.get("allowed_payment_method_types", METHODS), wanted.get(_EXCLUDED, ())
         intent_data = wanted.get("payment_intent_data", {})
         session_id = new_id("cs", is_live=self.is_live)
         session = Session(
@@ -92,7 +98,7 @@ class Account:
             intent_metadata=dict(intent_data.get("metadata", {})),
             intent_description=intent_data.get("description"),
             is_live=self.is_live,
-            methods=tuple(m for m in methods if m not in wanted.get("excluded_payment_method_types", ())),
+            methods=tuple(method for method in METHODS if method in allowed and method not in excluded),
             captures_card_later=bool(wanted.get("payment_method_options", {}).get("card", {}).get("capture_method")),
         )
         return _keep(self.sessions, session.id, session)

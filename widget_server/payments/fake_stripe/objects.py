@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 API_VERSION = "2026-10-28.endive"
+_CARD_LATER = {"card": {"capture_method": "manual", "request_three_d_secure": "automatic"}}
 
 
 def new_id(kind: str, *, is_live: bool | None = None) -> str:
@@ -124,7 +125,7 @@ class Intent:
             "next_action": {"type": "use_stripe_sdk"} if self.status == "requires_action" else None,
             "on_behalf_of": None,
             "payment_method": None,
-            "payment_method_options": {"card": {"capture_method": "manual"}} if self.captures_card_later else {},
+            "payment_method_options": _CARD_LATER if self.captures_card_later else {},
             "payment_method_types": list(self.methods),
             "payment_record": None,
             "processing": None,
@@ -198,7 +199,7 @@ class Session:
             "payment_intent": self.intent and (self.intent.as_json(below) if is_expanded else self.intent.id),
             "payment_link": None,
             "payment_method_collection": "if_required",
-            "payment_method_options": {"card": {"capture_method": "manual"}} if self.captures_card_later else {},
+            "payment_method_options": _CARD_LATER if self.captures_card_later else {},
             "payment_method_types": list(self.methods),
             "payment_status": self.payment_status,
             "setup_intent": None,

@@ -52,6 +52,7 @@ EXPAND: Shape = Many(Text())
 
 SESSION_CREATE: Mapping[str, Shape] = {
     "adaptive_pricing": {"enabled": Boolean()},
+    "allowed_payment_method_types": Many(Text()),
     "cancel_url": Text(),
     "client_reference_id": Text(200),
     "customer_email": Text(800),
@@ -73,7 +74,6 @@ SESSION_CREATE: Mapping[str, Shape] = {
     "mode": Choice(("payment", "setup", "subscription")),
     "payment_intent_data": {"description": Text(1000), "metadata": Texts()},
     "payment_method_options": {"card": {"capture_method": Choice(("manual",))}},
-    "payment_method_types": Many(Text()),
     "submit_type": Choice(("auto", "book", "donate", "pay", "subscribe")),
     "success_url": Text(),
     "ui_mode": Choice(("elements", "embedded_page", "form", "hosted_page")),
