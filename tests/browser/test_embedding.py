@@ -193,6 +193,26 @@ async def test_the_frame_is_as_high_as_what_is_in_it(studio: Studio, host: Host,
     assert await overflow(anna.page) == 0
 
 
+async def test_what_a_chosen_time_asks_for_comes_into_sight(studio: Studio, host: Host, invite: Invite) -> None:
+    anna, slot = await invite("anna", width=390), studio.slot(YOGA)
+    await anna.page.set_viewport_size({"width": 390, "height": 600})
+    await anna.opens(host.page(studio))
+    await anna.picks_service("Yoga")
+    await anna.looks_at(slot)
+    time = anna.row(slot).get_by_role("button").first
+    place = await time.bounding_box()
+    assert place is not None
+    await anna.page.evaluate("(by) => scrollBy(0, by)", place["y"] + place["height"] - 590)
+    await expect(time).to_be_in_viewport(ratio=1)
+
+    for _ in range(50):  # the frame has just moved: see TALL
+        if await time.get_attribute("aria-expanded") != "true":
+            await time.click()
+            await anna.page.wait_for_timeout(200)
+
+    await expect(anna.row(slot).get_by_role("button", name="Continue")).to_be_in_viewport(ratio=1)
+
+
 async def test_the_demo_page_books(server: Server, invite: Invite) -> None:
     """What `make demo` tells people to open."""
     anna = await invite("anna")

@@ -80,3 +80,8 @@ export function svg(tag, attributes) {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
   return made;
 }
+
+/** Whether this visitor has asked for nothing that moves. */
+export function isCalm() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}

@@ -4,7 +4,7 @@
 import { dayStateOf, stateOf } from "./availability.js";
 import { Calendar } from "./calendar.js";
 import { addDays, dayAt, daysOf, monthOf, rangesFor, startOf } from "./dates.js";
-import { element, fill } from "./elements.js";
+import { element, fill, isCalm } from "./elements.js";
 import { NextFree } from "./nextfree.js";
 import { SlotList } from "./slots.js";
 
@@ -340,10 +340,6 @@ function firstOpen(looks, from = "") {
 
 function isWide() {
   return matchMedia("(min-width: 720px)").matches;
-}
-
-function isCalm() {
-  return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
 function skeletonRows() {

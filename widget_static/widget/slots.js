@@ -2,10 +2,11 @@
 /** The only place for the slots of one day, each with its live state; the chosen one opens to ask for seats. */
 
 import { leftOf, stateOf } from "./availability.js";
-import { element, fill, icon } from "./elements.js";
+import { element, fill, icon, isCalm } from "./elements.js";
 import { SeatStepper } from "./seats.js";
 
 const FLASH_MS = 1_200;
+const GROWN_WITHIN_MS = 500;
 
 /**
  * @typedef {import("./availability.js").Slot} Slot
@@ -59,6 +60,7 @@ export class SlotList {
     if (this.#chosen !== row) this.#chosen?.close();
     this.#chosen = row;
     row.open();
+    bringIntoSight(row.element);
   }
 
   /** @param {string} id */
@@ -74,6 +76,16 @@ export class SlotList {
       this.#listeners && { ...this.#listeners, onChoose: () => this.choose(slot.id) },
     );
   }
+}
+
+/**
+ * With what has just opened in it. A frame grows a moment later: then once more.
+ * @param {HTMLElement} row
+ */
+function bringIntoSight(row) {
+  const bring = () => row.scrollIntoView({ block: "nearest", behavior: isCalm() ? "auto" : "smooth" });
+  bring();
+  if (parent !== window) addEventListener("resize", bring, { once: true, signal: AbortSignal.timeout(GROWN_WITHIN_MS) });
 }
 
 class SlotRow {
