@@ -27,7 +27,7 @@ export class Asked {
   /** Under which id each time is asked for: the same again is the same call. @type {Map<string, string>} */ #ids = new Map();
 
   /**
-   * @param {{api: import("./widget/api.js").Api, words: import("./widget/words.js").Words, claim: import("./widget/api.js").Claim,
+   * @param {{api: import("./orders_api.js").OrdersApi, words: import("./widget/words.js").Words, claim: import("./widget/api.js").Claim,
    *   zone: () => string, site: string}} parts  `zone` is the one that times are shown in, `site` the name of the site
    * @param {{order: Order, booking: Booking}} asked
    * @param {{onMoved: (order: Order) => void, onCancelled: (order: Order) => void, onOther: () => void,

@@ -28,7 +28,7 @@ export class Moving {
   #isMoving = false;
 
   /**
-   * @param {{api: import("./widget/api.js").Api, words: import("./widget/words.js").Words, claim: import("./widget/api.js").Claim,
+   * @param {{api: import("./orders_api.js").OrdersApi, words: import("./widget/words.js").Words, claim: import("./widget/api.js").Claim,
    *   zone: () => string}} parts  `zone` is the one that times are shown in
    * @param {{order: Order, booking: import("./widget/api.js").Booking, from: string}} wanted  from this day of the site's zone on
    * @param {{onMoved: (order: Order) => void, onStop: () => void}} listeners

@@ -1,8 +1,9 @@
 // @ts-check
 /** The only place for the page of all that a customer has booked: by a link that is sent to their address. */
 
+import { OrdersApi } from "./orders_api.js";
 import { applyAccent } from "./widget/accent.js";
-import { Api, Refused } from "./widget/api.js";
+import { Refused } from "./widget/api.js";
 import { ServerClock } from "./widget/clock.js";
 import { element, fill, icon } from "./widget/elements.js";
 import { patiently } from "./widget/patience.js";
@@ -32,7 +33,7 @@ class MyPage {
    */
   constructor({ root, words, site, code }) {
     const clock = (this.#clock = new ServerClock());
-    this.#api = new Api(site.key, clock);
+    this.#api = new OrdersApi(site.key, clock);
     this.#words = words;
     this.#site = site;
     this.#code = code;

@@ -4,13 +4,16 @@
 import { Asked, wrote } from "./asked.js";
 import { calendarButton } from "./calendar_file.js";
 import { Moving } from "./moving.js";
+import { OrdersApi } from "./orders_api.js";
+import { moneyFacts, Paid } from "./paid.js";
 import { applyAccent } from "./widget/accent.js";
-import { Api, Refused } from "./widget/api.js";
+import { Refused } from "./widget/api.js";
 import { ServerClock } from "./widget/clock.js";
 import { bookingCard } from "./widget/confirmation.js";
 import { dayAt } from "./widget/dates.js";
 import { element, fill, icon } from "./widget/elements.js";
 import { patiently, sleep } from "./widget/patience.js";
+import { stepOf } from "./widget/payment.js";
 import { sentenceFor } from "./widget/problems.js";
 import { fetchWords, knownLocale } from "./widget/words.js";
 import { ZoneChoice } from "./widget/zone.js";
@@ -35,14 +38,15 @@ class OrderPage {
   /** What somebody has to know who is asked no more. @type {string | null} */ #told = null;
   /** @type {string | null} */ #problem = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #waiting;
+  #paid;
 
   /**
    * @param {{root: HTMLElement, words: import("./widget/words.js").Words, site: import("./widget/api.js").Site,
-   *   claim: import("./widget/api.js").Claim}} parts
+   *   claim: import("./widget/api.js").Claim, isUnpaid: boolean}} parts  the last: they came back without paying
    */
-  constructor({ root, words, site, claim }) {
+  constructor({ root, words, site, claim, isUnpaid }) {
     const clock = (this.#clock = new ServerClock());
-    this.#api = new Api(site.key, clock);
+    this.#api = new OrdersApi(site.key, clock);
     this.#words = words;
     this.#site = site;
     this.#claim = claim;
@@ -50,6 +54,7 @@ class OrderPage {
       this.#moving?.show();
       this.#show();
     });
+    this.#paid = new Paid({ api: this.#api, words, clock, claim }, !isUnpaid, (order) => this.#payMoved(order));
     this.title = element("h1", { tabindex: "-1" }, words.say("order.title"));
     this.ribbon = element("p", { class: "ribbon", role: "status", hidden: true });
     this.stage = element(
@@ -67,6 +72,7 @@ class OrderPage {
       ),
       this.stage,
       element("footer", { class: "foot" }, this.zone.element),
+      this.#paid.news,
     );
     root.removeAttribute("aria-busy");
     document.title = `${words.say("order.title")} · ${site.name}`;
@@ -83,7 +89,7 @@ class OrderPage {
     this.ribbon.textContent = this.#order.test ? this.#words.say("test.ribbon") : "";
     this.ribbon.hidden = !this.#order.test;
     this.#show();
-    if (this.#order.bookings.some(({ state }) => state === "confirming")) {
+    if (!this.#order.payment && this.#order.bookings.some(({ state }) => state === "confirming")) {
       await sleep(CONFIRMING_MS);
       await this.load();
     }
@@ -119,9 +125,40 @@ class OrderPage {
     );
   }
 
+  /** @param {Order} order  as it is after a payment */
+  #payMoved(order) {
+    const wasBooked = this.#order && stepOf(this.#order) === "booked";
+    this.#order = order;
+    this.#show();
+    if (stepOf(order) === "booked" && !wasBooked) this.title.focus();
+  }
+
+  /**
+   * There is no booking yet, or nothing came of it.
+   * @param {Order} order
+   */
+  #showUnpaid(order) {
+    const words = this.#words;
+    const at = { words, zone: this.zone.current, siteZone: this.#site.zone };
+    fill(
+      this.stage,
+      this.#paid.show(order, at.zone),
+      order.bookings.map((booking) => element("div", { class: `is-${booking.state}` }, bookingCard(booking, at))),
+      element(
+        "dl",
+        {},
+        fact(words.say("done.number"), order.number),
+        moneyFacts(order, words).map(([name, value]) => fact(name, value)).flat(),
+      ),
+    );
+  }
+
   #show() {
     const order = this.#order;
     if (!order) return;
+    const isPaid = stepOf(order) === "booked";
+    this.title.textContent = this.#paid.titleOf(order);
+    if (!isPaid && order.payment) return this.#showUnpaid(order);
     this.#watchDeadlines();
     const words = this.#words;
     const names = [...new Set(order.bookings.flatMap(({ attendees }) => attendees ?? []))].filter((name) =>
@@ -154,7 +191,7 @@ class OrderPage {
         fact(words.say("done.number"), order.number),
         !order.erased_at && fact(words.say("order.name"), [order.customer.name, order.customer.email].filter(Boolean).join(", ")),
         names.length > 0 && fact(words.say("order.attendees"), names.join(", ")),
-        fact(words.say("order.total"), words.money(order.total)),
+        moneyFacts(order, words).map(([name, value]) => fact(name, value)).flat(),
       ),
       this.#isComing(order) && calendarButton(() => this.#api.calendarFile(this.#claim), words),
       this.#cancelling(order),
@@ -187,7 +224,7 @@ class OrderPage {
     const order = /** @type {Order} */ (this.#order);
     const isAhead = booking.state === "confirmed" && Date.parse(booking.starts_at) > this.#clock.now();
     if (isAhead && booking.move_request) return this.#askedOf(order, booking);
-    if (!isAhead || Date.parse(booking.move_until) <= this.#clock.now() || this.#moving || this.#isAsking || order.total.amount > 0) return null;
+    if (!isAhead || Date.parse(booking.move_until) <= this.#clock.now() || this.#moving || this.#isAsking) return null;
     const button = element(
       "button",
       { type: "button", class: "button move", "data-slot": booking.slot, onclick: () => void this.#move(booking) },
@@ -322,7 +359,7 @@ class OrderPage {
     const [words, nowMs] = [this.#words, this.#clock.now()];
     const untilMs = Date.parse(order.cancel_until ?? "");
     if (order.bookings.some(({ starts_at }) => Date.parse(starts_at) === untilMs)) return null;
-    const canMove = order.total.amount === 0 && order.bookings.some(({ move_until }) => Date.parse(move_until) > nowMs);
+    const canMove = order.bookings.some(({ move_until }) => Date.parse(move_until) > nowMs);
     const key = `${untilMs > nowMs ? "order.until" : "order.too_late"}${canMove === untilMs > nowMs ? "" : "_cancel"}`;
     const time = words.moment(untilMs, this.zone.current);
     return element("p", { class: "deadline quiet", role: "status" }, words.say(key, { time }));
@@ -383,10 +420,12 @@ async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById("order"));
   const { site, order } = JSON.parse(document.getElementById("boot")?.textContent ?? "");
   applyAccent(site.accent, () => document.documentElement.dataset.theme ?? "auto");
-  const words = await fetchWords(knownLocale(new URLSearchParams(location.search).get("lang"), site.locale));
+  const asked = new URLSearchParams(location.search);
+  const words = await fetchWords(knownLocale(asked.get("lang"), site.locale));
   document.documentElement.lang = words.locale;
   document.documentElement.dir = words.direction;
-  const page = new OrderPage({ root, words, site, claim: { id: order, secret: location.hash.slice(1) } });
+  const claim = { id: order, secret: location.hash.slice(1) };
+  const page = new OrderPage({ root, words, site, claim, isUnpaid: asked.get("paying") === "back" });
   await page.load();
   addEventListener("hashchange", () => location.reload());
 }

@@ -24,6 +24,7 @@ from widget_server.domain.money import Money
 from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.my_bookings import MyBooking
 from widget_server.domain.orders import Order
+from widget_server.domain.payments import AttemptState, OrderPayment
 from widget_server.domain.policies import LINES_MAX, SEATS_MAX
 from widget_server.domain.schedule import Schedule, Service
 from widget_server.domain.sites import Site
@@ -133,6 +134,20 @@ class NewConfirmation(Body):
     visitor: Id | None = None
 
 
+class PayingCustomerBody(CustomerBody):
+    email: Annotated[
+        str, StringConstraints(min_length=1, max_length=EMAIL_LENGTH_MAX), AfterValidator(_address_or_nothing)
+    ]
+    """Whoever pays has to be reached, should their money go back."""
+
+
+class NewCheckout(NewConfirmation):
+    """As a confirmation. Prices are not sent: they are what the services cost when it begins."""
+
+    customer: PayingCustomerBody
+    lines: Lines
+
+
 class NewReschedule(Body):
     id: Id
     lines: Lines
@@ -169,11 +184,13 @@ class SiteBody(Body):
     theme: str
     holds_on: bool
     hold_minutes: int
+    payments: bool
+    """Whether what has a price can be booked."""
     test: bool
     """What is booked is not meant."""
 
     @staticmethod
-    def of(site: Site) -> "SiteBody":
+    def of(site: Site, *, takes_payments: bool) -> "SiteBody":
         return SiteBody(
             key=site.key,
             name=site.name,
@@ -184,6 +201,7 @@ class SiteBody(Body):
             theme=site.theme,
             holds_on=site.holds_on,
             hold_minutes=site.hold_minutes,
+            payments=takes_payments,
             test=site.is_test,
         )
 
@@ -380,11 +398,40 @@ class OrderCustomerBody(Body):
     email: str
 
 
+class PaymentBody(Body):
+    state: AttemptState
+    pay_url: str | None
+    """Where its customer pays, while they can; to be opened in a tab of its own."""
+    pay_until: Instant
+    paid: MoneyBody
+    """What was taken, whatever has gone back since."""
+    refunding: MoneyBody
+    """What is on its way back."""
+    refunded: MoneyBody
+    """What has gone back."""
+
+    @staticmethod
+    def of(payment: OrderPayment, total: Money) -> "PaymentBody":
+        def money(amount: int) -> MoneyBody:
+            return MoneyBody(amount=amount, currency=total.currency)
+
+        return PaymentBody(
+            state=payment.state,
+            pay_url=payment.pay_url,
+            pay_until=payment.pay_until,
+            paid=money(total.amount_minor if payment.was_paid else 0),
+            refunding=money(payment.refunding_minor),
+            refunded=money(payment.refunded_minor),
+        )
+
+
 class OrderBody(Body):
     id: str
     number: str
     state: str
     total: MoneyBody
+    payment: PaymentBody | None
+    """Null where nothing was to be paid."""
     customer: OrderCustomerBody
     bookings: tuple[BookingBody, ...]
     created_at: Instant
@@ -402,6 +449,7 @@ class OrderBody(Body):
             number=order.number,
             state=order.state,
             total=MoneyBody.of(order.total),
+            payment=PaymentBody.of(order.payment, order.total) if order.payment else None,
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
             bookings=tuple(BookingBody.of(booking, schedule, alternatives or {}) for booking in order.bookings),
             created_at=order.created_at,
@@ -419,6 +467,12 @@ class OrderAnswer(Body):
 class ConfirmationAnswer(OrderAnswer):
     order_secret: str
     order_url: str
+
+
+class CheckoutAnswer(ConfirmationAnswer):
+    pay_url: str | None
+    """Null where there is nothing to pay any more."""
+    pay_until: Instant | None
 
 
 class LinkAnswer(Body):

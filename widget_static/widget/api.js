@@ -6,7 +6,7 @@ const TIMEOUT_MS = 15_000;
 /**
  * @typedef {{amount: number, currency: string}} Money  minor units
  * @typedef {{key: string, name: string, zone: string, currency: string, locale: string, accent: string, theme: string,
- *   holds_on: boolean, hold_minutes: number, test: boolean}} Site
+ *   holds_on: boolean, hold_minutes: number, payments: boolean, test: boolean}} Site
  * @typedef {{id: string, name: string, kind: string, place: string, description: string, length_minutes: number,
  *   capacity: number, seats_per_booking_max: number, price: Money, notice_minutes: number, horizon_days: number,
  *   cancel_until_minutes: number}} Service
@@ -22,10 +22,13 @@ const TIMEOUT_MS = 15_000;
  *   state: string, place: string, access: string, attendees?: string[], served_by?: string[], move_until: string,
  *   move_request: {message: string, alternatives: {slot: string, starts_at: string, ends_at: string}[]} | null,
  *   cancellation: {message: string} | null}} Booking
- * @typedef {{id: string, number: string, state: string, total: Money, customer: {name: string, email: string},
+ * @typedef {{state: "opening" | "open" | "capturing" | "paid" | "returning" | "ended", pay_url: string | null,
+ *   pay_until: string, paid: Money, refunding: Money, refunded: Money}} Payment
+ * @typedef {{id: string, number: string, state: string, total: Money, payment: Payment | null, customer: {name: string, email: string},
  *   bookings: Booking[], created_at: string, cancel_until: string | null, test: boolean,
  *   erased_at: string | null}} Order
  * @typedef {{order: Order, order_secret?: string, order_url?: string, server_now: string}} OrderAnswer
+ * @typedef {OrderAnswer & {order_secret: string, order_url: string}} CheckoutAnswer
  * @typedef {{name: string, email: string, zone: string, locale: string}} Customer
  * @typedef {{customer: Customer, attendees?: string[][], lines?: Line[], visitor?: string}} Confirmation
  * @typedef {{order: string, number: string, order_url: string, slot: string, service_name: string, starts_at: string,
@@ -54,7 +57,7 @@ export class Refused extends Error {
 export class Unreachable extends Error {}
 
 export class Api {
-  #base;
+  base;
   #clock;
 
   /**
@@ -62,17 +65,17 @@ export class Api {
    * @param {import("./clock.js").ServerClock} clock  learns from every answer that tells the server's time
    */
   constructor(siteKey, clock) {
-    this.#base = `/v1/sites/${encodeURIComponent(siteKey)}`;
+    this.base = `/v1/sites/${encodeURIComponent(siteKey)}`;
     this.#clock = clock;
   }
 
   get feedUrl() {
-    return `${this.#base}/feed`;
+    return `${this.base}/feed`;
   }
 
   /** @returns {Promise<{site: Site, services: Service[]}>} */
   services() {
-    return this.#ask("GET", "/services");
+    return this.ask("GET", "/services");
   }
 
   /**
@@ -81,7 +84,7 @@ export class Api {
    * @returns {Promise<AvailabilityAnswer>}
    */
   availability(service, { from, to }) {
-    return this.#ask("GET", `/services/${encodeURIComponent(service)}/availability?from=${from}&to=${to}`);
+    return this.ask("GET", `/services/${encodeURIComponent(service)}/availability?from=${from}&to=${to}`);
   }
 
   /**
@@ -90,7 +93,7 @@ export class Api {
    * @returns {Promise<NextAnswer>}
    */
   next(service, from) {
-    return this.#ask("GET", `/services/${encodeURIComponent(service)}/next?from=${from}`);
+    return this.ask("GET", `/services/${encodeURIComponent(service)}/next?from=${from}`);
   }
 
   /**
@@ -99,7 +102,7 @@ export class Api {
    * @returns {Promise<HoldAnswer>}
    */
   hold({ id, secret }, { visitor, lines }) {
-    return this.#ask("POST", "/holds", { secret, body: { id, visitor, lines } });
+    return this.ask("POST", "/holds", { secret, body: { id, visitor, lines } });
   }
 
   /**
@@ -107,7 +110,7 @@ export class Api {
    * @returns {Promise<HoldAnswer>}
    */
   findHold({ id, secret }) {
-    return this.#ask("GET", `/holds/${id}`, { secret });
+    return this.ask("GET", `/holds/${id}`, { secret });
   }
 
   /**
@@ -116,12 +119,12 @@ export class Api {
    * @returns {Promise<HoldAnswer>}
    */
   renew({ id, secret }, version) {
-    return this.#ask("PATCH", `/holds/${id}`, { secret, body: { version, renew: true } });
+    return this.ask("PATCH", `/holds/${id}`, { secret, body: { version, renew: true } });
   }
 
   /** @param {Claim} claim */
   release({ id, secret }) {
-    return this.#ask("DELETE", `/holds/${id}`, { secret });
+    return this.ask("DELETE", `/holds/${id}`, { secret });
   }
 
   /**
@@ -130,60 +133,27 @@ export class Api {
    * @returns {Promise<OrderAnswer>}
    */
   confirm({ id, secret }, confirmation) {
-    return this.#ask("POST", `/holds/${id}/confirmation`, { secret, body: confirmation });
+    return this.ask("POST", `/holds/${id}/confirmation`, { secret, body: confirmation });
   }
 
   /**
+   * POST begins to pay for a hold, GET tells how that stands; both answer with a CheckoutAnswer. DELETE pays no more for
+   * it, and answers with the hold.
+   * @param {"POST" | "GET" | "DELETE"} method
+   * @param {Claim} claim
+   * @param {Confirmation} [body]
+   */
+  checkout(method, { id, secret }, body) {
+    return this.ask(method, `/holds/${id}/checkout`, { secret, body });
+  }
+
+  /**
+   * The order, after its server has asked whether it is paid.
    * @param {Claim} claim
    * @returns {Promise<OrderAnswer>}
    */
-  order({ id, secret }) {
-    return this.#ask("GET", `/orders/${id}`, { secret });
-  }
-
-  /**
-   * @param {Claim} claim
-   * @param {string} [slot]  where the only booking is that is to be cancelled; without it, all are
-   * @returns {Promise<OrderAnswer>}
-   */
-  cancelOrder({ id, secret }, slot) {
-    return this.#ask("POST", `/orders/${id}/cancellation`, { secret, body: slot ? { slot } : undefined });
-  }
-
-  /**
-   * @param {Claim} claim
-   * @param {{id: string, lines: Line[]}} wanted  the same id again is the same call
-   * @returns {Promise<OrderAnswer>}
-   */
-  reschedule({ id, secret }, wanted) {
-    return this.#ask("POST", `/orders/${id}/reschedule`, { secret, body: wanted });
-  }
-
-  /**
-   * @param {Claim} claim
-   * @returns {Promise<string>}  of its bookings, as calendar programs read it
-   */
-  async calendarFile({ id, secret }) {
-    const { response, answer, text } = await reach(`${this.#base}/orders/${id}/calendar.ics`, {
-      headers: { Authorization: `Bearer ${secret}` },
-      credentials: "omit",
-    });
-    if (!response.ok) throw new Refused(response.status, answer?.error ?? {}, retryAfterMs(response));
-    return text;
-  }
-
-  /** @param {string} email  to which a link goes, if there are bookings */
-  askForLink(email) {
-    return this.#ask("POST", "/my-bookings/links", { body: { email } });
-  }
-
-  /**
-   * @param {string} code  of such a link
-   * @param {string | null} after  `next` of the page before
-   * @returns {Promise<MyBookingsAnswer>}
-   */
-  myBookings(code, after) {
-    return this.#ask("GET", `/my-bookings${after ? `?after=${encodeURIComponent(after)}` : ""}`, { secret: code });
+  askPayment({ id, secret }) {
+    return this.ask("POST", `/orders/${id}/payment`, { secret });
   }
 
   /**
@@ -192,13 +162,13 @@ export class Api {
    * @param {{secret?: string, body?: object}} [contents]
    * @returns {Promise<any>}
    */
-  async #ask(method, path, { secret, body } = {}) {
+  async ask(method, path, { secret, body } = {}) {
     /** @type {Record<string, string>} */
     const headers = { Accept: "application/json" };
     if (secret) headers.Authorization = `Bearer ${secret}`;
     if (body) headers["Content-Type"] = "application/json";
     const askedAt = this.#clock.ticks();
-    const { response, answer } = await reach(this.#base + path, {
+    const { response, answer } = await reach(this.base + path, {
       method,
       headers,
       body: body && JSON.stringify(body),
@@ -215,7 +185,7 @@ export class Api {
  * @param {string} url
  * @param {RequestInit} request
  */
-async function reach(url, request) {
+export async function reach(url, request) {
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), TIMEOUT_MS);
   try {

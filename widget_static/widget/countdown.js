@@ -38,7 +38,6 @@ export class Countdown {
       class: "countdown-time",
       role: "timer",
       tabindex: "-1",
-      "aria-label": words.say("countdown.label"),
     });
     this.ring = svg("circle", { cx: 11, cy: 11, r: 9, class: "ring", "stroke-dasharray": RING });
     this.more = element(
@@ -73,8 +72,13 @@ export class Countdown {
     this.element.hidden = !hold;
     clearInterval(this.#ticking);
     if (!hold) return;
+    this.time.setAttribute("aria-label", this.#words.say(this.#isPaying ? "countdown.pay" : "countdown.label"));
     this.#ticking = setInterval(() => this.#tick(), TICK_MS);
     this.#tick();
+  }
+
+  get #isPaying() {
+    return this.#hold?.state === "paying";
   }
 
   #tick() {
@@ -101,7 +105,7 @@ export class Countdown {
     this.ring.setAttribute("stroke-dashoffset", String(RING * (1 - Math.min(1, Math.max(0, leftMs / this.#lengthMs)))));
     this.element.classList.toggle("is-urgent", leftMs <= URGENT_MS);
     const canGain = Math.min(hold.limitMs - hold.expiresMs, this.#lengthMs - leftMs) > GAIN_MIN_MS;
-    this.more.hidden = !canGain || leftMs > Math.min(OFFER_MS, this.#lengthMs / 2);
+    this.more.hidden = this.#isPaying || !canGain || leftMs > Math.min(OFFER_MS, this.#lengthMs / 2);
   }
 
   /**
@@ -111,7 +115,7 @@ export class Countdown {
   #tell(beforeMs, leftMs) {
     const passed = TOLD_AT_MS.filter((mark) => beforeMs > mark && leftMs <= mark).at(-1);
     if (passed === undefined) return;
-    const key = this.more.hidden ? "countdown.left" : "countdown.left_more";
+    const key = `countdown.left${this.#isPaying ? "_pay" : this.more.hidden ? "" : "_more"}`;
     this.#listeners.announce(this.#words.say(key, { time: this.#words.duration(passed) }));
   }
 

@@ -42,7 +42,7 @@ export class HoldKeeper {
     try {
       const answer = await patiently(() => this.#api.hold(claim, { visitor: this.visitor, lines }));
       this.#open = null;
-      return this.#set(claim, answer);
+      return this.goOn(claim, answer);
     } catch (problem) {
       if (!isUnknown(problem)) this.#open = null;
       throw problem;
@@ -62,14 +62,16 @@ export class HoldKeeper {
   }
 
   /**
-   * Finds a hold that was taken before this page was loaded; null where it is over.
+   * Finds a hold that was taken before this page was loaded. It is ours again where it lives.
    * @param {import("./host.js").KeptHold} kept
    */
   async find(kept) {
     const answer = await patiently(() => this.#api.findHold(kept));
-    if (answer.hold.state !== "held") return null;
-    this.visitor = kept.visitor;
-    return this.#set(kept, answer);
+    if (["held", "paying"].includes(answer.hold.state)) {
+      this.visitor = kept.visitor;
+      this.goOn(kept, answer);
+    }
+    return answer.hold;
   }
 
   /**
@@ -84,7 +86,7 @@ export class HoldKeeper {
       if (this.current !== hold) return this.current;
       const isOurs = answer.hold.state === "confirmed" && this.#sent?.id === hold.id;
       this.wasBooked = answer.hold.state === "confirmed" && !isOurs;
-      if (isOurs || answer.hold.state === "held" || answer.hold.state === "paying") return this.#set(hold, answer);
+      if (isOurs || answer.hold.state === "held" || answer.hold.state === "paying") return this.goOn(hold, answer);
     } catch (problem) {
       if (isUnknown(problem)) throw problem;
     }
@@ -94,7 +96,7 @@ export class HoldKeeper {
 
   async renew() {
     const hold = this.#running();
-    return this.#set(hold, await patiently(() => this.#api.renew(hold, hold.version)));
+    return this.goOn(hold, await patiently(() => this.#api.renew(hold, hold.version)));
   }
 
   /** Gives the seats back. Nobody needs to wait for it: they would run out anyway. */
@@ -137,6 +139,29 @@ export class HoldKeeper {
   }
 
   /**
+   * Begins to pay; until that is decided, the hold is being paid. The same again gets the same pay page.
+   * @param {import("./api.js").Confirmation} wanted
+   * @param {boolean} isHeld  else seats are taken in the same step
+   * @returns {Promise<import("./api.js").CheckoutAnswer>}
+   */
+  async checkout(wanted, isHeld) {
+    const lines = wanted.lines ?? [];
+    const claim = isHeld ? this.#running() : this.#claimFor(lines);
+    const body = { ...wanted, visitor: this.visitor };
+    this.#sent = { id: claim.id, body };
+    try {
+      const answer = await patiently(() => this.#api.checkout("POST", claim, body));
+      const until = answer.order.payment.pay_until;
+      this.#open = null;
+      this.goOn(claim, { hold: { state: "paying", lines, version: 0, expires_at: until, limit_at: until } });
+      return answer;
+    } catch (problem) {
+      if (!isUnknown(problem)) this.#sent = this.#open = null;
+      throw problem;
+    }
+  }
+
+  /**
    * @param {import("./api.js").Claim} claim
    * @param {import("./api.js").Confirmation} wanted
    */
@@ -145,8 +170,7 @@ export class HoldKeeper {
     this.#sent = { id: claim.id, body };
     try {
       const answer = await patiently(() => this.#api.confirm(claim, body));
-      this.#open = this.#sent = null;
-      this.current = null;
+      this.#open = this.#sent = this.current = null;
       return answer;
     } catch (problem) {
       if (!isUnknown(problem)) this.#sent = null;
@@ -161,9 +185,9 @@ export class HoldKeeper {
 
   /**
    * @param {import("./api.js").Claim} claim
-   * @param {import("./api.js").HoldAnswer} answer
+   * @param {{hold: Omit<import("./api.js").HoldAnswer["hold"], "id">}} answer
    */
-  #set({ id, secret }, { hold }) {
+  goOn({ id, secret }, { hold }) {
     this.wasBooked = false;
     const { state, lines, version } = hold;
     const set = {

@@ -31,6 +31,7 @@ export class Holding {
   #listeners;
   #isChecking = false;
   #isConfirming = false;
+  /** Who waits until it is paid, and then knows best what became of it. @type {import("./paying.js").Paying | null} */ paying = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #next;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #soon;
 
@@ -86,6 +87,7 @@ export class Holding {
 
   /** Asks the server what became of it. */
   async check() {
+    if (this.paying) return this.paying.look();
     if (this.#isChecking || this.#isConfirming || !this.keeper.current) return;
     this.#isChecking = true;
     try {
@@ -128,7 +130,7 @@ export class Holding {
     this.#isConfirming = true;
     try {
       const answer = await confirm(this.keeper);
-      this.countdown.follow(null);
+      if (!this.keeper.current) this.countdown.follow(null);
       return answer;
     } finally {
       this.#isConfirming = false;

@@ -40,9 +40,9 @@ export class Page {
 
   /**
    * What this step is called, what stands above it (the site, or the way back), and whether times are shown.
-   * @param {{title: string, above?: string | HTMLElement, meta?: HTMLElement | null, hasZone?: boolean}} step
+   * @param {{title: string, above?: string | HTMLElement, meta?: (HTMLElement | false)[], hasZone?: boolean}} step
    */
-  name({ title, above = "", meta = null, hasZone = false }) {
+  name({ title, above = "", meta = [], hasZone = false }) {
     this.head.hidden = !title;
     this.title.textContent = title;
     fill(this.above, above);

@@ -49,11 +49,13 @@ export class ServiceList {
  * @param {import("./words.js").Words} words
  */
 export function facts(service, words) {
+  const isOfSeat = service.price.amount > 0 && service.seats_per_booking_max > 1;
+  const price = words.say(isOfSeat ? "price.seat" : "price.one", { price: words.money(service.price) });
   return element(
     "span",
     { class: "meta" },
     element("span", {}, icon("clock"), words.minutes(service.length_minutes)),
     element("span", {}, icon(service.place === "online" ? "online" : "place"), words.say(`place.${service.place}`)),
-    element("span", { class: "price" }, words.money(service.price)),
+    element("span", { class: "price" }, price),
   );
 }

@@ -2,6 +2,7 @@
 /** The only place for the step before booking: what was chosen, who comes, and what to do when the hold has ended. */
 
 import { leftOf, stateOf } from "./availability.js";
+import { addDays, dayAt, startOf } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
 import { SlotList } from "./slots.js";
 import { ticket } from "./ticket.js";
@@ -21,11 +22,27 @@ const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
  * @property {(text: string) => void} announce
  */
 
+/**
+ * What is sent to book it: what was chosen and typed.
+ * @param {Choice} choice
+ * @param {Typed} typed
+ * @param {{zone: string, locale: string}} at
+ */
+export function wantedOf({ slot, seats }, { name, email, attendees }, at) {
+  const named = attendees.slice(0, seats).map((attendee) => attendee.trim());
+  return {
+    lines: [{ slot: slot.id, seats }],
+    customer: { name: name.trim(), email: email.trim(), ...at },
+    ...(named.some(Boolean) ? { attendees: [named] } : {}),
+  };
+}
+
 export class Summary {
   #words;
   #choice;
   #typed;
   #listeners;
+  #isUnpaid;
   #isBusy = false;
   #hasEnded = false;
   #endedKey = "";
@@ -35,12 +52,14 @@ export class Summary {
    * @param {Choice} choice
    * @param {Typed} typed
    * @param {Listeners} listeners
+   * @param {boolean} [isUnpaid]  the time to pay for it is over
    */
-  constructor(at, choice, typed, listeners) {
+  constructor(at, choice, typed, listeners, isUnpaid = false) {
     this.#words = at.words;
     this.#choice = choice;
     this.#typed = typed;
     this.#listeners = listeners;
+    this.#isUnpaid = isUnpaid;
     const { words } = at;
     this.day = new SlotList(words);
     this.name = this.#field({
@@ -57,7 +76,7 @@ export class Summary {
       required: !this.#isFree,
       maxlength: EMAIL_LENGTH_MAX,
     });
-    this.confirm = element("button", { type: "submit", class: "button primary wide" }, words.say("summary.confirm"));
+    this.confirm = element("button", { type: "submit", class: "button primary wide" }, this.#act);
     this.note = element("div", { class: "notice is-problem", hidden: true });
     this.ended = element("div", { class: "notice is-ended", hidden: true });
     this.held = element("p", { class: "quiet held-note" });
@@ -65,6 +84,7 @@ export class Summary {
       "div",
       { class: "actions" },
       this.confirm,
+      !this.#isFree && element("p", { class: "quiet held-note" }, words.say("pay.note")),
       this.held,
       element(
         "button",
@@ -98,14 +118,21 @@ export class Summary {
     return this.#choice.service.price.amount === 0;
   }
 
+  /** What all seats cost, as it is read. */
+  get #price() {
+    const { seats, service } = this.#choice;
+    return this.#words.money({ ...service.price, amount: service.price.amount * seats });
+  }
+
+  /** What the button does. */
+  get #act() {
+    return this.#isFree ? this.#words.say("summary.confirm") : this.#words.say("summary.pay", { price: this.#price });
+  }
+
   /** @param {{words: import("./words.js").Words, zone: string, site: import("./api.js").Site}} at */
   #ticket({ words, zone, site }) {
     const { slot, seats, service } = this.#choice;
-    const { amount, currency } = service.price;
-    const price =
-      amount === 0
-        ? words.say("price.free")
-        : words.say("price.total", { price: words.money({ amount: amount * seats, currency }) });
+    const price = this.#isFree ? this.#price : words.say("price.total", { price: this.#price });
     return ticket(
       { ...slot, name: service.name, place: service.place, seats, price },
       { words, zone, siteZone: site.zone },
@@ -122,6 +149,21 @@ export class Summary {
     if (untilMs === slot.startsMs) return null;
     const key = untilMs > nowMs ? "summary.until" : "summary.no_way_back";
     return element("p", { class: "deadline quiet" }, words.say(key, { time: words.moment(untilMs, zone) }));
+  }
+
+  /**
+   * The day of the chosen slot, with it as the visitor's own while it is held.
+   * @param {import("./availability.js").Availability} availability
+   * @param {{nowMs: number, zone: string}} at
+   * @param {boolean} isHeld
+   */
+  showDay(availability, { nowMs, zone }, isHeld) {
+    const { slot: chosen, service } = this.#choice;
+    const day = dayAt(chosen.startsMs, zone);
+    const slots = availability.between(service.id, startOf(day, zone), startOf(addDays(day, 1), zone));
+    const own = isHeld ? chosen.id : null;
+    const shown = slots.filter((slot) => slot.id === own || stateOf(slot, nowMs) !== "closed");
+    this.day.show(shown, { nowMs, zone, service, own });
   }
 
   /** What happens around the chosen slot meanwhile. */
@@ -208,7 +250,7 @@ export class Summary {
     event.preventDefault();
     if (this.#isBusy || this.#hasEnded || !this.#isValid()) return;
     this.note.hidden = true;
-    await this.#busy(this.#listeners.onConfirm, "summary.confirming");
+    await this.#busy(this.#listeners.onConfirm, this.#isFree ? "summary.confirming" : "pay.opening");
   }
 
   #isValid() {
@@ -249,7 +291,7 @@ export class Summary {
       await act();
     } finally {
       this.#isBusy = false;
-      this.confirm.textContent = this.#words.say("summary.confirm");
+      this.confirm.textContent = this.#act;
       this.confirm.removeAttribute("aria-disabled");
     }
   }
@@ -280,7 +322,10 @@ export class Summary {
     const isNew = !this.#hasEnded;
     this.#hasEnded = true;
     this.#endedKey = key;
-    const title = this.#words.say(wasBooked ? "ended.booked_title" : "ended.title", { count: seats });
+    const title = this.#words.say(
+      wasBooked ? "ended.booked_title" : this.#isUnpaid ? "ended.unpaid_title" : "ended.title",
+      { count: seats },
+    );
     const sentence = this.#words.say(key, { count: seats });
     const again =
       isFree &&
@@ -317,6 +362,7 @@ export class Summary {
 
   /** Held again: everything is as it was. */
   resume() {
+    this.#isUnpaid = false;
     this.#hasEnded = false;
     this.ended.hidden = true;
     this.note.hidden = true;

@@ -1,8 +1,8 @@
 // @ts-check
 /** The only place that knows the way through the widget: service, time, summary, confirmation, and every way back. */
 
-import { leftOf, stateOf } from "./availability.js";
-import { addDays, dayAt, startOf } from "./dates.js";
+import { leftOf } from "./availability.js";
+import { addDays, dayAt } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
 import { Refused, Unreachable } from "./api.js";
 import { mayBeOurs } from "./hold.js";
@@ -22,7 +22,7 @@ const RELOAD_MS = 5_000;
 /** Refusals after which there is no hold any more. */
 const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "too_soon", "too_far", "not_found"]);
 /** What comes after the choice of a time: fetched while that is looked at, so that the first view waits for less. */
-const fetchSteps = () => Promise.all([import("./summary.js"), import("./confirmation.js")]);
+const fetchSteps = () => Promise.all([import("./summary.js"), import("./confirmation.js"), import("./paying.js")]);
 /** Answers after which a hold of an earlier page need not be asked for again. */
 const GONE = new Set([403, 404, 410]);
 
@@ -31,9 +31,11 @@ const GONE = new Set([403, 404, 410]);
  * @typedef {import("./availability.js").Slot} Slot
  * @typedef {{slot: Slot, seats: number, service: Service}} Choice
  * @typedef {{element: HTMLElement, focus: () => void}} View
+ * @typedef {Awaited<ReturnType<typeof fetchSteps>>} Steps
  */
 
 export class Visit {
+  #parts;
   #api;
   #words;
   #clock;
@@ -49,7 +51,7 @@ export class Visit {
   /** @type {Service | null} */ #service = null;
   /** @type {Picker | null} */ #picker = null;
   /** @type {import("./summary.js").Summary | null} */ #summary = null;
-  /** @type {Awaited<ReturnType<typeof fetchSteps>> | null} */ #steps = null;
+  /** @type {Steps | null} */ #steps = null;
   /** @type {Choice | null} */ #choice = null;
   /** @type {import("./summary.js").Typed} */ #typed = { name: "", email: "", attendees: [] };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #reload;
@@ -62,7 +64,9 @@ export class Visit {
    *   availability: import("./availability.js").Availability, host: import("./host.js").Host,
    *   page: import("./page.js").Page, site: import("./api.js").Site, services: Service[], onlyService: string}} parts
    */
-  constructor({ api, words, clock, availability, host, page, site, services, onlyService }) {
+  constructor(parts) {
+    const { api, words, clock, availability, host, page, site, services, onlyService } = parts;
+    this.#parts = parts;
     this.#api = api;
     this.#words = words;
     this.#clock = clock;
@@ -142,7 +146,8 @@ export class Visit {
     this.#leave();
     this.#service = service;
     const above = this.#hasOthers ? this.#back("services.back", () => this.#chooseService().focus()) : this.#site.name;
-    this.#page.name({ title: service.name, above, meta: facts(service, this.#words), hasZone: true });
+    const meta = [facts(service, this.#words), this.#unpayable(service)];
+    this.#page.name({ title: service.name, above, meta, hasZone: true });
     this.#picker = new Picker(
       {
         words: this.#words,
@@ -160,6 +165,15 @@ export class Visit {
     );
     void this.#picker.load();
     return this.#enter({ element: this.#picker.element, focus: () => this.#page.focus() });
+  }
+
+  /**
+   * Said before anybody has chosen a time.
+   * @param {Service} service
+   */
+  #unpayable({ price }) {
+    const isSo = price.amount > 0 && !this.#site.payments;
+    return isSo && element("p", { class: "notice" }, icon("warning"), this.#words.say("problem.payments_not_set_up"));
   }
 
   get #hasOthers() {
@@ -206,14 +220,17 @@ export class Visit {
     this.#picker?.list.complain(choice.slot.id, sentenceFor(problem, this.#words));
   }
 
-  /** @param {Choice} choice */
-  #summarise(choice) {
+  /**
+   * @param {Choice} choice
+   * @param {boolean} [isUnpaid]  the time to pay for it is over
+   */
+  #summarise(choice, isUnpaid = false) {
     this.#leave();
     this.#choice = choice;
     this.#service = choice.service;
     const above = this.#back("summary.back", () => this.#giveBack(choice));
     this.#page.name({ title: this.#words.say("summary.title"), above });
-    const [{ Summary }] = /** @type {NonNullable<typeof this.#steps>} */ (this.#steps);
+    const [{ Summary }] = /** @type {Steps} */ (this.#steps);
     this.#summary = new Summary(
       { words: this.#words, zone: this.#zone.current, site: this.#site, nowMs: this.#clock.now() },
       choice,
@@ -225,6 +242,7 @@ export class Visit {
         onHoldAgain: () => this.#holdAgain(choice),
         announce: (text) => this.#page.announce(text),
       },
+      isUnpaid,
     );
     this.#showHeld();
     return this.#enter({ element: this.#summary.element, focus: () => this.#page.focus() });
@@ -263,28 +281,54 @@ export class Visit {
   }
 
   /** @param {Choice} choice */
-  async #confirm({ slot, seats }) {
-    const { name, email, attendees } = this.#typed;
-    const named = attendees.slice(0, seats).map((attendee) => attendee.trim());
-    const wanted = {
-      lines: [{ slot: slot.id, seats }],
-      customer: { name: name.trim(), email: email.trim(), zone: this.#zone.current, locale: this.#words.locale },
-      ...(named.some(Boolean) ? { attendees: [named] } : {}),
-    };
+  async #confirm(choice) {
+    const [{ wantedOf }, , { openTab }] = /** @type {Steps} */ (this.#steps);
+    const wanted = wantedOf(choice, this.#typed, { zone: this.#zone.current, locale: this.#words.locale });
     const isHeld = this.#site.holds_on || this.#keeper.current !== null;
+    const isPriced = choice.service.price.amount > 0;
+    const tab = isPriced ? openTab(this.#words) : null;
     try {
-      this.#booked(
-        await this.#holding.confirm((keeper) =>
-          isHeld ? keeper.confirm(wanted) : keeper.bookAtOnce(wanted),
-        ),
+      const answer = await this.#holding.confirm((keeper) =>
+        isPriced ? keeper.checkout(wanted, isHeld) : isHeld ? keeper.confirm(wanted) : keeper.bookAtOnce(wanted),
       );
+      if (isPriced) this.#awaitPayment(choice, answer, tab);
+      else this.#booked(answer);
     } catch (problem) {
+      tab?.close();
       await this.#notConfirmed(problem);
     }
   }
 
   async #confirmAgain() {
-    if (this.#choice) await this.#confirm(this.#choice);
+    const choice = this.#choice;
+    if (choice?.service.price.amount) this.#awaitPayment(choice);
+    else if (choice) await this.#confirm(choice);
+  }
+
+  /**
+   * @param {Choice} choice
+   * @param {any} [answer]  of the server to the checkout, where it has said already what there is to pay
+   * @param {import("./paying.js").PayTab | null} [tab]
+   * @param {import("./api.js").Claim | null} [claim]
+   */
+  #awaitPayment(choice, answer = null, tab = null, claim = this.#keeper.current) {
+    if (!claim) return;
+    this.#leave();
+    this.#choice = choice;
+    this.#service = choice.service;
+    const [, , { Paying }] = /** @type {Steps} */ (this.#steps);
+    const at = { keeper: this.#keeper, zone: this.#zone.current, site: this.#site };
+    const paying = new Paying({ ...this.#parts, ...at }, choice, claim, {
+      onBooked: (booked) => this.#booked(booked),
+      onUnpaid: (isOver) => {
+        this.#summarise(choice, isOver).focus();
+        void this.refresh();
+      },
+      onOther: () => this.#giveBack(choice),
+    });
+    this.#holding.paying = paying;
+    fill(this.#page.stage, paying.element);
+    paying.begin(answer, tab);
   }
 
   /** @param {unknown} problem */
@@ -308,7 +352,7 @@ export class Visit {
     this.#host.tell("booked", { number: order.number, url: url.href });
     this.#leave();
     this.#page.name({ title: "" });
-    const [, { Confirmation }] = /** @type {NonNullable<typeof this.#steps>} */ (this.#steps);
+    const [, { Confirmation }] = /** @type {Steps} */ (this.#steps);
     const view = new Confirmation(
       { words: this.#words, zone: this.#zone.current, site: this.#site },
       { order, url: url.href },
@@ -327,6 +371,8 @@ export class Visit {
     const summary = this.#summary;
     const choice = this.#choice;
     if (!summary || !choice) return;
+    const isPaid = hold?.state === "paying" && choice.service.price.amount > 0;
+    if (isPaid && !this.#holding.isConfirming) return this.#awaitPayment(choice);
     if (hold) summary.showHeld(this.#words.time(hold.expiresMs, this.#zone.current));
     else if (!this.#site.holds_on) summary.showHeld(null);
     else summary.end(this.#availability.slot(choice.slot.id), this.#clock.now(), this.#keeper.wasBooked);
@@ -335,17 +381,8 @@ export class Visit {
 
   /** The day of the chosen slot, with it as the visitor's own while it is held. */
   #showSummaryDay() {
-    const choice = this.#choice;
-    if (!this.#summary || !choice) return;
-    const zone = this.#zone.current;
-    const day = dayAt(choice.slot.startsMs, zone);
-    const nowMs = this.#clock.now();
-    const slots = this.#availability.between(choice.service.id, startOf(day, zone), startOf(addDays(day, 1), zone));
-    const own = this.#keeper.current ? choice.slot.id : null;
-    this.#summary.day.show(
-      slots.filter((slot) => slot.id === own || stateOf(slot, nowMs) !== "closed"),
-      { nowMs, zone, service: choice.service, own },
-    );
+    const at = { nowMs: this.#clock.now(), zone: this.#zone.current };
+    this.#summary?.showDay(this.#availability, at, this.#keeper.current !== null);
   }
 
   /**
@@ -360,22 +397,32 @@ export class Visit {
     if (!hold || this.#choice || this.#isBooked) return;
     try {
       await this.#prepare();
-      const found = await this.#keeper.find(hold);
-      if (found) await this.#resume(found);
-      else this.#host.tell("hold_ended");
+      await this.#resume(hold, await this.#keeper.find(hold));
     } catch (problem) {
       if (problem instanceof Refused && GONE.has(problem.status)) this.#host.tell("hold_ended");
       else setTimeout(() => void this.greet({ hold }), jittered(RELOAD_MS));
     }
   }
 
-  /** @param {import("./hold.js").Hold} hold */
-  async #resume({ lines: [line] }) {
+  /**
+   * A hold of before: it goes on where it is held or being paid, and what became of a payment is told.
+   * @param {import("./api.js").Claim} claim
+   * @param {{state: string, lines: import("./api.js").Line[]}} hold
+   */
+  async #resume(claim, { state, lines: [line] }) {
+    const isHeld = state === "held";
     const service = this.#services.find(({ id }) => id === line.slot.split(".")[0]);
-    const slot = service && (await this.#slotOf(line.slot, service));
-    if (!slot) return this.#keeper.release();
-    this.#summarise({ slot, seats: line.seats, service });
-    this.#page.announce(this.#words.say("summary.found_again"));
+    const slot = service && (isHeld || service.price.amount) && (await this.#slotOf(line.slot, service));
+    if (!slot) return isHeld ? this.#keeper.release() : this.#host.tell("hold_ended");
+    const choice = { slot, seats: line.seats, service };
+    if (isHeld) {
+      this.#summarise(choice);
+      return this.#page.announce(this.#words.say("summary.found_again"));
+    }
+    const answer = await this.#api.checkout("GET", claim);
+    this.#typed.name ||= answer.order.customer.name;
+    this.#typed.email ||= answer.order.customer.email;
+    this.#awaitPayment(choice, answer, null, claim);
   }
 
   /**
@@ -399,10 +446,10 @@ export class Visit {
     if (changed.length) this.#tick();
     const own = this.#choice?.slot.id;
     const slot = changed.find(({ id }) => id === own);
-    if (!slot || !this.#summary) return;
+    if (!slot || !(this.#summary || this.#holding.paying)) return;
     if (!this.#keeper.current) this.#showHeld();
     else if (mayBeOurs(before, slot, this.#choice?.seats ?? 0)) this.#holding.checkSoon(jittered(RECHECK_MS));
-    if (!this.#site.holds_on && leftOf(slot) < (this.#choice?.seats ?? 0))
+    if (this.#summary && !this.#site.holds_on && leftOf(slot) < (this.#choice?.seats ?? 0))
       this.#summary.complain(this.#words.say("problem.slot_full"));
   }
 
@@ -451,6 +498,8 @@ export class Visit {
   }
 
   #leave() {
+    this.#holding.paying?.stop();
+    this.#holding.paying = null;
     this.#picker = this.#summary = this.#choice = null;
   }
 

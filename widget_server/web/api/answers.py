@@ -22,12 +22,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 async def read(request: Request, model: type[Model]) -> Model:
     """The body as `model`. Raises TooLarge; InvalidRequest naming what is wrong, without repeating what was sent."""
-    return _parsed(await _body(request), model)
+    return _parsed(await raw_body(request), model)
 
 
 async def read_if_any(request: Request, model: type[Model]) -> Model:
     """Likewise; no body at all is an empty one."""
-    return _parsed(await _body(request) or b"{}", model)
+    return _parsed(await raw_body(request) or b"{}", model)
 
 
 def _parsed(body: bytes, model: type[Model]) -> Model:
@@ -67,14 +67,17 @@ def fail(request: Request, problem: Exception) -> Response:
     return JSONResponse(body, 500, _NEVER_STORED)
 
 
-async def _body(request: Request) -> bytes:
-    """Whoever sends it too slowly is cut off by connections.py, so there is no clock here."""
+async def raw_body(request: Request, bytes_max: int = BODY_BYTES_MAX) -> bytes:
+    """As it was sent. Whoever sends it too slowly is cut off by connections.py, so there is no clock here.
+
+    Raises TooLarge; InvalidRequest for one cut off.
+    """
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                raise TooLarge(f"A body may have up to {BODY_BYTES_MAX} bytes.")
+            if len(body) > bytes_max:
+                raise TooLarge(f"A body may have up to {bytes_max} bytes.")
     except ClientDisconnect as gone:
         raise InvalidRequest("The body was cut off.") from gone
     return bytes(body)

@@ -15,4 +15,5 @@ async def list_services(request: Request) -> Response:
 
 def services_answer(listing: Listing) -> ServicesAnswer:
     services = tuple(ServiceBody.of(service) for service in listing.schedule.services.values() if service.is_offered)
-    return ServicesAnswer(site=SiteBody.of(listing.site), services=services)
+    site = SiteBody.of(listing.site, takes_payments=listing.schedule.takes_payments)
+    return ServicesAnswer(site=site, services=services)

@@ -1,0 +1,59 @@
+// @ts-check
+/** The only place for the calls that are about orders: their own pages make them, and the widget does without. */
+
+import { Api, reach, Refused, retryAfterMs } from "./widget/api.js";
+
+export class OrdersApi extends Api {
+  /**
+   * @param {import("./widget/api.js").Claim} claim
+   * @returns {Promise<import("./widget/api.js").OrderAnswer>}
+   */
+  order({ id, secret }) {
+    return this.ask("GET", `/orders/${id}`, { secret });
+  }
+
+  /**
+   * @param {import("./widget/api.js").Claim} claim
+   * @param {string} [slot]  where the only booking is that is to be cancelled; without it, all are
+   * @returns {Promise<import("./widget/api.js").OrderAnswer>}
+   */
+  cancelOrder({ id, secret }, slot) {
+    return this.ask("POST", `/orders/${id}/cancellation`, { secret, body: slot ? { slot } : undefined });
+  }
+
+  /**
+   * @param {import("./widget/api.js").Claim} claim
+   * @param {{id: string, lines: import("./widget/api.js").Line[]}} wanted  the same id again is the same call
+   * @returns {Promise<import("./widget/api.js").OrderAnswer>}
+   */
+  reschedule({ id, secret }, wanted) {
+    return this.ask("POST", `/orders/${id}/reschedule`, { secret, body: wanted });
+  }
+
+  /**
+   * @param {import("./widget/api.js").Claim} claim
+   * @returns {Promise<string>}  of its bookings, as calendar programs read it
+   */
+  async calendarFile({ id, secret }) {
+    const { response, answer, text } = await reach(`${this.base}/orders/${id}/calendar.ics`, {
+      headers: { Authorization: `Bearer ${secret}` },
+      credentials: "omit",
+    });
+    if (!response.ok) throw new Refused(response.status, answer?.error ?? {}, retryAfterMs(response));
+    return text;
+  }
+
+  /** @param {string} email  to which a link goes, if there are bookings */
+  askForLink(email) {
+    return this.ask("POST", "/my-bookings/links", { body: { email } });
+  }
+
+  /**
+   * @param {string} code  of such a link
+   * @param {string | null} after  `next` of the page before
+   * @returns {Promise<import("./widget/api.js").MyBookingsAnswer>}
+   */
+  myBookings(code, after) {
+    return this.ask("GET", `/my-bookings${after ? `?after=${encodeURIComponent(after)}` : ""}`, { secret: code });
+  }
+}

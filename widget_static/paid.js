@@ -1,0 +1,156 @@
+// @ts-check
+/** The only place for how an order is paid, on its page: waiting for the payment, and what became of the money. */
+
+import { Countdown } from "./widget/countdown.js";
+import { element, fill, icon } from "./widget/elements.js";
+import { PaymentWatch, stepOf } from "./widget/payment.js";
+
+/** @typedef {import("./widget/api.js").Order} Order */
+/** @typedef {ReturnType<typeof stepOf>} Step */
+
+/** Whoever comes back from the pay page has paid, as a rule; if nothing is heard of it for so long, perhaps not. */
+const BELIEVED_MS = 20_000;
+const WINDOW_MS = 15 * 60_000;
+
+export class Paid {
+  #api;
+  #words;
+  #clock;
+  #claim;
+  #onChange;
+  #watch;
+  #countdown;
+  #isBelieved;
+  #isWatching = false;
+  #said = "";
+
+  /**
+   * @param {{api: import("./orders_api.js").OrdersApi, words: import("./widget/words.js").Words,
+   *   clock: import("./widget/clock.js").ServerClock, claim: import("./widget/api.js").Claim}} parts
+   * @param {boolean} isBelieved  they have not said that they came back without paying
+   * @param {(order: Order) => void} onChange  to be shown anew
+   */
+  constructor({ api, words, clock, claim }, isBelieved, onChange) {
+    this.#api = api;
+    this.#words = words;
+    this.#clock = clock;
+    this.#claim = claim;
+    this.#isBelieved = isBelieved;
+    this.#onChange = onChange;
+    this.#watch = new PaymentWatch((atStripe) => this.#ask(atStripe), {
+      onAnswer: ({ order }) => {
+        this.#onChange(order);
+        return !["waiting", "confirming"].includes(stepOf(order));
+      },
+      onProblem: () => {},
+    });
+    this.#countdown = new Countdown(words, clock, WINDOW_MS, {
+      onEnd: () => void this.#watch.look(true),
+      onDoubt: () => void this.#watch.look(),
+      onRenew: async () => {},
+      announce: (text) => this.#say(text),
+    });
+    this.news = element("p", { class: "unseen", role: "status", "aria-live": "polite" });
+    this.place = element("div", { class: "order-card" });
+  }
+
+  /** @param {boolean} atStripe */
+  #ask(atStripe) {
+    return atStripe ? this.#api.askPayment(this.#claim) : this.#api.order(this.#claim);
+  }
+
+  /**
+   * What is to be said and done before there is a booking; what became of it is asked from now on.
+   * @param {Order} order
+   * @param {string} zone
+   */
+  show(order, zone) {
+    const step = stepOf(order);
+    if (!this.#isWatching && (step === "waiting" || step === "confirming")) {
+      this.#isWatching = true;
+      this.#watch.start(true);
+      if (this.#isBelieved) setTimeout(() => this.#doubt(order), BELIEVED_MS);
+    }
+    const untilMs = Date.parse(order.payment?.pay_until ?? "");
+    const isOpen = step === "waiting" && !this.#isBelieved;
+    this.#countdown.follow(
+      isOpen && untilMs > this.#clock.now()
+        ? { ...this.#claim, state: "paying", lines: [], version: 0, expiresMs: untilMs, limitMs: untilMs }
+        : null,
+    );
+    fill(this.place, ...this.#contents(order, step, zone));
+    return this.place;
+  }
+
+  /** @param {Order} order */
+  titleOf(order) {
+    const step = stepOf(order);
+    if (step === "booked") return this.#words.say("order.title");
+    return this.#words.say(`paid.${step === "waiting" && this.#isBelieved ? "confirming" : step}_title`);
+  }
+
+  /**
+   * @param {Order} order
+   * @param {Step} step
+   * @param {string} zone
+   * @returns {(HTMLElement | null)[]}
+   */
+  #contents(order, step, zone) {
+    const words = this.#words;
+    const isAsking = step === "confirming" || (step === "waiting" && this.#isBelieved);
+    const key = isAsking ? "paid.confirming" : `paid.${step}`;
+    const time = words.time(Date.parse(order.payment?.pay_until ?? "") || 0, zone);
+    const sentence = words.say(key, { time, price: words.money(order.total) });
+    if (this.#said !== key) this.#say(sentence);
+    this.#said = key;
+    const text = element("p", {}, sentence);
+    if (isAsking) return [text, element("progress", { "aria-label": words.say("paid.confirming_title") })];
+    if (step === "waiting") return [text, this.#payButton(order), this.#hint("paid.change")];
+    return [element("div", { class: "notice" }, icon(step === "over" ? "clock" : "warning"), text)];
+  }
+
+  /** @param {Order} order */
+  #payButton({ payment, total }) {
+    const url = payment?.pay_url;
+    const label = this.#words.say("summary.pay", { price: this.#words.money(total) });
+    const pay = url ? element("a", { class: "button primary", href: url }, label) : null;
+    return element("div", { class: "row" }, pay, this.#countdown.element);
+  }
+
+  /** @param {string} key */
+  #hint(key) {
+    return element("p", { class: "quiet" }, this.#words.say(key));
+  }
+
+  /**
+   * Perhaps they came back without paying, and without saying so.
+   * @param {Order} order
+   */
+  #doubt(order) {
+    this.#isBelieved = false;
+    this.#onChange(order);
+  }
+
+  /** @param {string} sentence */
+  #say(sentence) {
+    this.news.textContent = sentence;
+  }
+}
+
+/**
+ * What was taken and what goes back, for the facts of the order.
+ * @param {Order} order
+ * @param {import("./widget/words.js").Words} words
+ * @returns {[string, string][]}
+ */
+export function moneyFacts({ total, payment }, words) {
+  /** @type {[string, import("./widget/api.js").Money | undefined][]} */
+  const amounts = [
+    ["paid.paid", payment?.paid],
+    ["paid.refunding", payment?.refunding],
+    ["paid.refunded", payment?.refunded],
+  ];
+  const facts = amounts.flatMap(([key, money]) => (money?.amount ? [[words.say(key), words.money(money)]] : []));
+  if (payment?.paid.amount !== total.amount) facts.unshift([words.say("order.total"), words.money(total)]);
+  return /** @type {[string, string][]} */ (facts);
+}
