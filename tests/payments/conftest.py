@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.payments.shop import Shop, opened_shop
+from tests.payments.till import Till
 from widget_server.payments.fake_stripe.faults import Faults, Post
 
 
@@ -20,3 +21,8 @@ async def shop(pretend_stripe: Shop) -> Shop:
     books = pretend_stripe.books
     books.faults, books.post = Faults(), Post()
     return replace(pretend_stripe, account=books.open_account())
+
+
+@pytest.fixture
+def till() -> Till:
+    return Till()

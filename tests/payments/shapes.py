@@ -100,11 +100,17 @@ def invented_parameters(shape: Shape, hint: Any, path: str = "") -> Iterator[str
 
 def _is_sent_so(shape: Text | Integer | Boolean | Choice | Texts, parts: list[Any]) -> bool:
     if isinstance(shape, Choice):
-        known = {name for part in parts if typing.get_origin(part) is Literal for name in typing.get_args(part)}
-        return set(shape.among) <= known
+        return set(shape.among) <= {name for part in parts for name in names_in(part)}
     if isinstance(shape, Texts):
         return any(typing.get_origin(part) is dict for part in parts)
     return {Text: str, Integer: int, Boolean: bool}[type(shape)] in parts
+
+
+def names_in(hint: Any) -> set[str]:
+    """All that a type names."""
+    if typing.get_origin(hint) is Literal:
+        return set(typing.get_args(hint))
+    return {name for part in typing.get_args(hint) for name in names_in(part)}
 
 
 def _invented_below(shape: Mapping[str, Shape], parts: list[Any], path: str) -> Iterator[str]:

@@ -14,46 +14,18 @@ from stripe.params import (
 )
 from stripe.params.checkout import SessionCreateParams, SessionExpireParams, SessionRetrieveParams
 
-from tests.payments.shapes import invented_parameters, wrong_fields
-from widget_server.clock import SystemClock
-from widget_server.payments.fake_stripe import Account, Books, params
-from widget_server.payments.fake_stripe.objects import API_VERSION, Session
+from tests.payments.shapes import fields_of, invented_parameters, names_in, wrong_fields
+from tests.payments.till import Till
+from widget_server.payments.events import EVENTS
+from widget_server.payments.fake_stripe import params
+from widget_server.payments.fake_stripe.objects import API_VERSION
 from widget_server.payments.fake_stripe.params import Shape, Text
 from widget_server.payments.fake_stripe.refusals import missing_object
+from widget_server.payments.pay_pages import LANGUAGES, TAKE_DAYS
 from widget_server.payments.stripe_gateway import API_VERSION as OURS
 
 EXPANDED = ("payment_intent.latest_charge",)
 """So that what is below is looked at, too."""
-
-
-class Till:
-    """An account whose books are looked at without HTTP."""
-
-    def __init__(self) -> None:
-        self.books = Books(SystemClock(), public_url="http://localhost:1")
-        self.account: Account = self.books.open_account()
-
-    def session(self) -> Session:
-        line = {"price_data": {"currency": "eur", "unit_amount": 1250, "product_data": {"name": "Yoga"}}, "quantity": 2}
-        wanted = {
-            "mode": "payment",
-            "line_items": [line],
-            "success_url": "https://book.example.org/o",
-            "cancel_url": "https://book.example.org/w",
-            "customer_email": "anna@example.org",
-            "metadata": {"attempt": "a"},
-            "payment_intent_data": {"metadata": {"attempt": "a"}},
-            "payment_method_options": {"card": {"capture_method": "manual"}},
-        }
-        return self.account.open_session(wanted, self.books.now())
-
-    def events(self) -> list[dict[str, Any]]:
-        return [event.as_json() for event in self.account.events.values()]
-
-
-@pytest.fixture
-def till() -> Till:
-    return Till()
 
 
 def wrong_sessions(till: Till, *steps: str) -> list[str]:
@@ -113,16 +85,10 @@ def test_events_have_the_fields_and_the_names_that_the_package_knows(till: Till)
     till.books.pay(late.id, "sepa_debit")
     till.books.arrive(late.id)
     till.account.expire(till.session().id, till.books.now())
-    till.books.lapse(paid(till).id)
+    till.books.lapse(till.paid_session().id)
 
     assert len({event["type"] for event in till.events()}) == 11
     assert [wrong for event in till.events() for wrong in wrong_fields(event, stripe.Event)] == []
-
-
-def paid(till: Till) -> Session:
-    session = till.session()
-    till.books.pay(session.id)
-    return session
 
 
 def test_errors_have_the_fields_that_the_package_knows() -> None:
@@ -150,6 +116,14 @@ def test_no_parameter_is_taken_that_the_package_does_not_send(taken: Mapping[str
 
 def test_all_speak_of_the_same_version() -> None:
     assert OURS == API_VERSION == stripe._api_version._ApiVersion.CURRENT
+
+
+def test_what_we_ask_for_by_name_stripe_knows() -> None:
+    wanted = fields_of(SessionCreateParams)
+
+    assert set(EVENTS) <= names_in(fields_of(stripe.Event)["type"])
+    assert set(TAKE_DAYS) <= names_in(wanted["excluded_payment_method_types"])
+    assert names_in(wanted["locale"]) - {"auto"} == LANGUAGES
 
 
 @pytest.mark.parametrize(

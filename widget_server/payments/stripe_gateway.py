@@ -29,64 +29,13 @@ from widget_server.domain.payments import (
     from_stripe,
 )
 from widget_server.errors import BadSignature, InvalidRequest, PaymentRefused, PaymentsAway, PaymentsNotSetUp
+from widget_server.payments.events import event_of
+from widget_server.payments.pay_pages import TAKE_DAYS, language
 
 API_VERSION = "2026-10-28.endive"
 """The one that the pinned package was made for: Stripe answers in its shapes, whatever the account's own version is."""
 TIMEOUT_S = 10.0
 SIGNATURE_AGE_S_MAX = 300
-EVENTS = (
-    "checkout.session.completed",
-    "checkout.session.expired",
-    "checkout.session.async_payment_succeeded",
-    "checkout.session.async_payment_failed",
-    "payment_intent.amount_capturable_updated",
-    "payment_intent.succeeded",
-    "payment_intent.canceled",
-    "charge.refunded",
-    "refund.updated",
-    "refund.failed",
-)
-"""What a webhook needs to be told. Of others, nothing comes."""
-TAKE_DAYS = (
-    "acss_debit",
-    "au_becs_debit",
-    "bacs_debit",
-    "boleto",
-    "customer_balance",
-    "konbini",
-    "multibanco",
-    "nz_bank_account",
-    "oxxo",
-    "payto",
-    "sepa_debit",
-    "us_bank_account",
-)
-"""Methods whose outcome comes after days, which no seat waits for: docs.stripe.com/payments/payment-methods,
-"delayed notification"."""
-_LANGUAGES = {
-    *(
-        "bg",
-        "cs",
-        "da",
-        "de",
-        "el",
-        "en",
-        "en-GB",
-        "es",
-        "es-419",
-        "et",
-        "fi",
-        "fil",
-        "fr",
-        "fr-CA",
-        "hi-IN",
-        "hr",
-        "hu",
-    ),
-    *("id", "it", "ja", "ko", "lt", "lv", "ms", "mt", "nb", "nl", "pl", "pt", "pt-BR", "ro", "ru", "sk", "sl", "sv"),
-    *("th", "tr", "vi", "zh", "zh-HK", "zh-TW"),
-}
-"""That Stripe's pages speak."""
 _STATES = {
     "requires_capture": PaymentState.AUTHORISED,
     "succeeded": PaymentState.CAPTURED,
@@ -185,8 +134,8 @@ class StripeGateway:
         except (stripe.SignatureVerificationError, UnicodeDecodeError):
             raise BadSignature("This is not signed as Stripe would have signed it just now.") from None
         try:
-            return _event(json.loads(body))
-        except (ValueError, AttributeError, KeyError, TypeError):
+            return event_of(json.loads(body))
+        except (ValueError, AttributeError, KeyError, TypeError, RecursionError):  # its owner knows the secret, too
             raise InvalidRequest("This is no event of Stripe's.") from None
 
     async def check(self, account: PaymentAccount) -> str:
@@ -279,7 +228,7 @@ def _page_of(wanted: WantedPayment) -> stripe.params.checkout.SessionCreateParam
         "excluded_payment_method_types": cast("Any", list(TAKE_DAYS)),
         "adaptive_pricing": {"enabled": False},
         "customer_email": wanted.email,
-        "locale": cast("Any", _language(wanted.locale)),
+        "locale": cast("Any", language(wanted.locale)),
         "success_url": wanted.return_url,
         "cancel_url": wanted.cancel_url,
         "expires_at": int(wanted.expires_at.timestamp()),
@@ -294,11 +243,6 @@ def _line(line: PaymentLine) -> Any:
         "product_data": {"name": line.name},
     }
     return {"price_data": price, "quantity": line.seats}
-
-
-def _language(locale: str) -> str:
-    """Of those that Stripe's pages speak; "auto" leaves it to the customer's browser."""
-    return next((tag for tag in (locale, locale.partition("-")[0]) if tag in _LANGUAGES), "auto")
 
 
 def _key(id: str, verb: str) -> stripe.RequestOptions:
@@ -342,20 +286,6 @@ def _refunded(refund: stripe.Refund) -> Refunded:
     if refund.status in {"failed", "canceled"}:
         return Refunded(refund.id, RefundState.FAILED, getattr(refund, "failure_reason", None) or refund.status)
     return Refunded(refund.id, RefundState.WAITING)
-
-
-def _event(event: dict[str, Any]) -> PaymentEvent:
-    of: dict[str, Any] = event["data"]["object"]
-    is_session = of["object"] == "checkout.session"
-    intent = of["id"] if of["object"] == "payment_intent" else of.get("payment_intent")
-    names = of.get("metadata") or {}
-    return PaymentEvent(
-        id=event["id"],
-        kind=event["type"],
-        session_id=of["id"] if is_session else None,
-        intent_id=intent["id"] if isinstance(intent, dict) else intent,
-        attempt_id=names.get("attempt") or of.get("client_reference_id"),
-    )
 
 
 def _hush() -> None:

@@ -114,6 +114,8 @@ def _put(tree: dict[str, Any], path: list[str], value: str, name: str) -> None:
         if not isinstance(tree, dict):
             raise invalid(name[:100], "Invalid request: a parameter is both text and an object.")
     last = path[-1] or str(len(tree))  # `a[]=1&a[]=2` is a list, too
+    if isinstance(tree.get(last), dict):
+        raise invalid(name[:100], "Invalid request: a parameter is both text and an object.")
     tree[last] = value
 
 
