@@ -26,6 +26,10 @@ async def test_the_week_moves_before_the_eyes_of_the_operator_and_a_time_is_froz
     page = operator.page
     await operator.goes_to("Week")
     await is_sound(page, "this week")
+    lefts = [await page.locator(each).first.evaluate("it => it.getBoundingClientRect().x") for each in (".brand", "h1")]
+    assert lefts[0] == lefts[1], "the head of the page stands below that of the site"
+    if width == 1280:
+        assert await page.locator(".rooms ul").evaluate("it => it.scrollWidth <= it.clientWidth"), "all rooms in sight"
     await page.get_by_text("Go to a day, or show only a part").click()
     await page.get_by_label("Day", exact=True).fill(slot.starts_at.astimezone(BERLIN).date().isoformat())
     await page.get_by_role("button", name="Show").click()
