@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from tests.house import PRIVATE, SITE, URL, House, refused, slot
-from tests.store.studio import TALK
+from tests.house import PRIVATE, SITE, URL, Guest, House, refused, slot
+from tests.store.studio import TALK, YOGA
+from widget_server.domain.services import AttendeesShown
 from widget_server.ids import is_id, new_id
 from widget_server.store.database import Database
 from widget_server.store.tables import MeetingRow
@@ -247,6 +248,30 @@ async def test_first_names_of_all_who_come_are_told_to_those_who_come(house: Hou
     assert booking["attendees"] == ["Anna", "Ben", "Bo"]
     cancelled = (await clara.order()).json()["order"]["bookings"][0]
     assert (cancelled["attendees"], cancelled["access"]) == ([], "")
+
+
+async def test_addresses_of_who_comes_are_told_only_where_the_service_says_so_and_nobody_where_it_says_that(
+    house: House,
+) -> None:
+    anna, again, ben, clara = house.guest(), house.guest(), house.guest(), house.guest()
+    addresses = ((anna, "anna@example.org"), (again, "anna@example.org"), (ben, ""), (clara, "clara@example.org"))
+    for guest, email in addresses:
+        await guest.hold(slot(), slot(TALK)) if guest is anna else await guest.hold()
+        await guest.confirm(customer={**CUSTOMER, "email": email}, attendees=[["Anna"]])
+
+    async def told(guest: Guest) -> list[list[str]]:
+        return [booking["attendees"] for booking in (await guest.order()).json()["order"]["bookings"]]
+
+    assert await told(anna) == [["Anna"] * 4, []]
+    await house.change_service(replace(YOGA, attendees_shown=AttendeesShown.EMAILS))
+    assert await told(anna) == await told(anna) == [["anna@example.org", "clara@example.org"], []]
+    assert await told(ben) == [["anna@example.org", "clara@example.org"]]
+    await clara.cancel()
+    assert (await told(ben), await told(clara)) == ([["anna@example.org"]], [[]])
+    await house.change_service(replace(YOGA, attendees_shown=AttendeesShown.NOBODY))
+    assert await told(anna) == [[], []]
+    listed = (await house.client.get(f"/v1/sites/{SITE}/services")).json()["services"]
+    assert {one["id"]: one["attendees_shown"] for one in listed}["yoga"] == "nobody"
 
 
 async def test_an_answer_says_nothing_of_secrets(house: House) -> None:

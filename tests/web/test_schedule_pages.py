@@ -108,6 +108,7 @@ async def test_everything_about_a_service_can_be_changed_and_comes_back(desk: De
         "notice_min": "120",
         "horizon_days": "90",
         "cancel_until_min": "1440",
+        "attendees_shown": "emails",
         "price": "0",
     }
 
@@ -129,6 +130,7 @@ async def test_everything_about_a_service_can_be_changed_and_comes_back(desk: De
         ("price", "12.345", "Use an amount such as 12.00"),
         ("price", "free", "Use an amount such as 12.00"),
         ("kind", "golf", "Choose one of these"),
+        ("attendees_shown", "everything", "Choose one of these"),
         ("buffer_after_min", "721", "from 0 to 720"),
         ("horizon_days", "731", "from 1 to 730"),
         ("capacity_rule", "by_shift", "Nobody serves this service yet"),

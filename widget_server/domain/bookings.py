@@ -39,7 +39,7 @@ class Booking:
     place: Place
     access: str
     attendees: tuple[str, ...]
-    """First names of all who come to this meeting."""
+    """Of all who come to this meeting: first names or addresses, as its service shows them."""
     created_at: datetime
     served_by: tuple[str, ...] = ()
     """Names of the staff who serve it. Nobody hears them before the booking is confirmed."""

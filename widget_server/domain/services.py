@@ -31,6 +31,16 @@ class CapacityRule(StrEnum):
     """A slot has the seats of all staff whose shifts cover it."""
 
 
+class AttendeesShown(StrEnum):
+    """What customers with a booking see of the others who come to their meeting."""
+
+    FIRST_NAMES = "first_names"
+    """Of all who were named."""
+    EMAILS = "emails"
+    """The address of each customer who gave one."""
+    NOBODY = "nobody"
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """What can be booked. `key` never changes: it stands in snippets and in slot ids."""
@@ -65,5 +75,6 @@ class Service:
     """False: withdrawn by the operator. Nothing new can be booked; what is booked stays."""
     remind_hours: int = 0
     """So long before its start its customers are reminded, 1 to REMIND_HOURS_MAX; 0: never."""
+    attendees_shown: AttendeesShown = AttendeesShown.FIRST_NAMES
     refund_percent: int = 100
     """So much of what was paid goes back, 0 to 100, when a customer cancels in time."""

@@ -1,7 +1,7 @@
 """The only place that turns rows into an order: its bookings, and who else comes to their meetings."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import and_, bindparam
@@ -13,6 +13,7 @@ from widget_server.domain.money import Money
 from widget_server.domain.move_requests import MoveRequest, MoveState
 from widget_server.domain.orders import Order, OrderState
 from widget_server.domain.schedule import Place
+from widget_server.domain.services import AttendeesShown
 from widget_server.domain.slots import Slot
 from widget_server.store.assignments import read_names
 from widget_server.store.move_requests import to_request
@@ -48,6 +49,13 @@ _COMING_TO = (
     .where(col(BookingRow.state) == BookingState.CONFIRMED, col(AttendeeRow.name) != "")
     .order_by(col(BookingRow.id), col(AttendeeRow.seat))
 )
+_ADDRESSES_COMING_TO = (
+    select(BookingRow.meeting_id, OrderRow.customer_email)
+    .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
+    .where(col(BookingRow.meeting_id).in_(bindparam("meeting_ids", expanding=True)))
+    .where(col(BookingRow.state) == BookingState.CONFIRMED, col(OrderRow.customer_email).is_not(None))
+    .order_by(col(BookingRow.id))
+)
 
 
 async def read_order(session: AsyncSession, site_id: int, order_id: str) -> tuple[Order, str] | None:
@@ -61,7 +69,8 @@ async def read_order(session: AsyncSession, site_id: int, order_id: str) -> tupl
 async def _bookings_of(session: AsyncSession, order: OrderRow) -> tuple[Booking, ...]:
     found = (await session.exec(_BOOKINGS_OF_ORDER, params={"order_id": order.id})).all()
     confirmed = [row for row, *_ in found if _is_confirmed(row)]
-    coming = await _first_names(session, [row.meeting_id for row in confirmed if order.erased_at is None])
+    shown = {row.meeting_id: service.attendees_shown for row, _, service, *_ in found if _is_confirmed(row)}
+    coming = await _coming(session, shown if order.erased_at is None else {})
     serving = await read_names(session, order.site_id, [row.id for row in confirmed if row.id])
     return tuple(
         _to_booking(
@@ -76,14 +85,17 @@ async def _bookings_of(session: AsyncSession, order: OrderRow) -> tuple[Booking,
     )
 
 
-async def _first_names(session: AsyncSession, meeting_ids: Sequence[int]) -> defaultdict[int, tuple[str, ...]]:
-    """Of all who come to each of these meetings and gave a name, in the order in which they booked."""
-    names: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
-    if not meeting_ids:
-        return names
-    for meeting_id, name in await session.exec(_COMING_TO, params={"meeting_ids": meeting_ids}):
-        names[meeting_id] += (name.split()[0],)
-    return names
+async def _coming(session: AsyncSession, shown: Mapping[int, str]) -> defaultdict[int, tuple[str, ...]]:
+    """Who comes to each of these meetings, as far as its service shows it, in the order in which they booked."""
+    coming: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
+    if named := [meeting_id for meeting_id, what in shown.items() if what == AttendeesShown.FIRST_NAMES]:
+        for meeting_id, name in await session.exec(_COMING_TO, params={"meeting_ids": named}):
+            coming[meeting_id] += (name.split()[0],)
+    if addressed := [meeting_id for meeting_id, what in shown.items() if what == AttendeesShown.EMAILS]:
+        for meeting_id, address in await session.exec(_ADDRESSES_COMING_TO, params={"meeting_ids": addressed}):
+            if address and address not in coming[meeting_id]:  # who has booked twice comes once
+                coming[meeting_id] += (address,)
+    return coming
 
 
 def _to_booking(

@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.money import Money
 from widget_server.domain.schedule import CapacityRule, Opening, Place, Schedule, Service, ServiceKind
+from widget_server.domain.services import AttendeesShown
 from widget_server.domain.sites import Site
 from widget_server.errors import NotFound
 from widget_server.store.blackouts import read_blackouts
@@ -155,6 +156,7 @@ async def put_service(session: AsyncSession, site_id: int, service: Service, *, 
         cancel_until_min=service.cancel_until_min,
         is_offered=service.is_offered,
         remind_hours=service.remind_hours,
+        attendees_shown=service.attendees_shown,
         refund_percent=service.refund_percent,
     )
     put = insert(session, ServiceRow).values(values(row))
@@ -220,6 +222,7 @@ def _to_service(row: ServiceRow, currency: str) -> Service:
         cancel_until_min=row.cancel_until_min,
         is_offered=row.is_offered,
         remind_hours=row.remind_hours,
+        attendees_shown=AttendeesShown(row.attendees_shown),
         refund_percent=row.refund_percent,
     )
 

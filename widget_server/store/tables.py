@@ -153,6 +153,7 @@ class ServiceRow(Table, table=True):
         CheckConstraint("buffer_before_min >= 0 AND buffer_after_min >= 0", name="buffers"),
         CheckConstraint("notice_min >= 0 AND cancel_until_min >= 0 AND horizon_days > 0", name="deadlines"),
         CheckConstraint("remind_hours >= 0", name="remind_hours"),
+        CheckConstraint("attendees_shown IN ('first_names', 'emails', 'nobody')", name="attendees_shown"),
         CheckConstraint("refund_percent BETWEEN 0 AND 100", name="refund_percent"),
     )
 
@@ -177,6 +178,7 @@ class ServiceRow(Table, table=True):
     cancel_until_min: int
     is_offered: bool
     remind_hours: int
+    attendees_shown: str = Field(max_length=16)
     refund_percent: int
 
 

@@ -219,6 +219,8 @@ class ServiceBody(Body):
     notice_minutes: int
     horizon_days: int
     cancel_until_minutes: int
+    attendees_shown: str
+    """What those who come to a meeting see of each other."""
 
     @staticmethod
     def of(service: Service) -> "ServiceBody":
@@ -235,6 +237,7 @@ class ServiceBody(Body):
             notice_minutes=service.notice_min,
             horizon_days=service.horizon_days,
             cancel_until_minutes=service.cancel_until_min,
+            attendees_shown=service.attendees_shown,
         )
 
 

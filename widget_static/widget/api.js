@@ -9,7 +9,7 @@ const TIMEOUT_MS = 15_000;
  *   holds_on: boolean, hold_minutes: number, payments: boolean, test: boolean}} Site
  * @typedef {{id: string, name: string, kind: string, place: string, description: string, length_minutes: number,
  *   capacity: number, seats_per_booking_max: number, price: Money, notice_minutes: number, horizon_days: number,
- *   cancel_until_minutes: number}} Service
+ *   cancel_until_minutes: number, attendees_shown: string}} Service
  * @typedef {{id: string, starts_at: string, ends_at: string, capacity: number, held: number, booked: number,
  *   left: number, state: "open" | "held" | "full" | "closed", version: number, frees_at: string | null}} Slot
  * @typedef {{service: string, zone: string, from: string, to: string, notice_minutes: number, epoch: number,

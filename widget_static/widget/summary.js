@@ -182,9 +182,9 @@ export class Summary {
   #field({ key, required, ...rest }) {
     const id = `field-${key}`;
     const said = key === "email" && !required ? "email_optional" : key;
-    const hint = this.#words.has(`form.${said}_hint`)
-      ? element("p", { class: "hint", id: `${id}-hint` }, this.#words.say(`form.${said}_hint`))
-      : null;
+    const hints = [`form.${said}_hint`, key === "email" && `form.email_${this.#choice.service.attendees_shown}`];
+    const hinted = hints.filter((hint) => hint && this.#words.has(hint)).map((hint) => this.#words.say(String(hint)));
+    const hint = hinted.length > 0 && element("p", { class: "hint", id: `${id}-hint` }, hinted.join(" "));
     const problem = element("p", { class: "field-problem", id: `${id}-problem`, hidden: true });
     const input = element("input", {
       id,

@@ -13,6 +13,7 @@ from widget_server.domain.services import (
     HORIZON_DAYS_MAX,
     NOTICE_MINUTES_MAX,
     REMIND_HOURS_MAX,
+    AttendeesShown,
 )
 from widget_server.domain.sites import Site
 from widget_server.use_cases.edits import fingerprint
@@ -30,6 +31,12 @@ KINDS = (
 )
 PLACES = (Choice(Place.IN_PERSON, "In person"), Choice(Place.ONLINE, "Online"))
 RULES = (Choice(CapacityRule.FIXED, "A number for each slot"), Choice(CapacityRule.BY_SHIFT, "By who is on shift"))
+
+SHOWN = (
+    Choice(AttendeesShown.FIRST_NAMES, "First names"),
+    Choice(AttendeesShown.EMAILS, "E-mail addresses"),
+    Choice(AttendeesShown.NOBODY, "Nobody"),
+)
 
 
 def new_service(site: Site) -> Service:
@@ -68,6 +75,7 @@ def form_of(service: Service) -> Form:
             "horizon_days": str(service.horizon_days),
             "cancel_until_min": str(service.cancel_until_min),
             "remind_hours": str(service.remind_hours),
+            "attendees_shown": service.attendees_shown,
             "is_offered": "on" if service.is_offered else "",
         }
     )
@@ -95,6 +103,7 @@ def read_service(form: Form, present: Service) -> Service:
         place=Place(_chosen(form, "place", PLACES) or present.place),
         description=_text(form, "description", DESCRIPTION_LENGTH_MAX),
         access=_text(form, "access", ACCESS_LENGTH_MAX),
+        attendees_shown=AttendeesShown(_chosen(form, "attendees_shown", SHOWN) or present.attendees_shown),
         capacity_rule=CapacityRule(_chosen(form, "capacity_rule", RULES) or present.capacity_rule),
         price=_price(form, present.price),
         is_offered=form.text("is_offered") == "on",

@@ -11,7 +11,7 @@ from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin import lengths
 from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
-from widget_server.web.admin.service_form import KINDS, PLACES, RULES, form_of, new_service, read_service
+from widget_server.web.admin.service_form import KINDS, PLACES, RULES, SHOWN, form_of, new_service, read_service
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
 
@@ -148,6 +148,7 @@ def _show(
         kinds=KINDS,
         places=PLACES,
         rules=RULES,
+        shown=SHOWN,
         by_shift=CapacityRule.BY_SHIFT,
         notices=lengths.in_minutes(lengths.NOTICES, service.notice_min, none="Until it starts"),
         reminders=lengths.in_hours(lengths.REMINDERS, service.remind_hours, none="Never"),
