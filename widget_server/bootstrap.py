@@ -25,6 +25,8 @@ from widget_server.engine.reservations import Reservations
 from widget_server.errors import Fault, Unavailable
 from widget_server.live.hub import Hub
 from widget_server.messages.smtp import Mailer
+from widget_server.payments.stripe_gateway import StripeGateway
+from widget_server.sealing import Seal
 from widget_server.settings import Settings
 from widget_server.store import audit, audit_log, memberships, move_requests, operators, outbox, schedule, sightings
 from widget_server.store import bookings as stored_bookings
@@ -34,9 +36,14 @@ from widget_server.store import messages as stored_messages
 from widget_server.store import reliability as stored_reliability
 from widget_server.store import sites as stored_sites
 from widget_server.store import week as stored_week
+from widget_server.store.attempts import Attempts
 from widget_server.store.database import Database
 from widget_server.store.letters import Letters
 from widget_server.store.my_bookings import StoredMyBookings
+from widget_server.store.payment_accounts import PaymentAccounts
+from widget_server.store.payment_events import PaymentEvents
+from widget_server.store.payments import Payments
+from widget_server.store.refunds import Refunds
 from widget_server.store.sending import Sending
 from widget_server.use_cases.audit_log import AuditLog
 from widget_server.use_cases.availability import Availability
@@ -45,7 +52,9 @@ from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.calendar_files import CalendarFiles
 from widget_server.use_cases.catalog import Catalog
+from widget_server.use_cases.checkout import Checkout
 from widget_server.use_cases.dashboard import Dashboard
+from widget_server.use_cases.deciding import DecidingParts
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.erasing import Erasing
 from widget_server.use_cases.freezing import Freezing
@@ -58,12 +67,15 @@ from widget_server.use_cases.operations import Operations
 from widget_server.use_cases.order_links import OrderLinks
 from widget_server.use_cases.passwords import Passwords
 from widget_server.use_cases.people import People
+from widget_server.use_cases.pinning import PinningParts
 from widget_server.use_cases.posting import Posting
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
+from widget_server.use_cases.refunding import Refunding
 from widget_server.use_cases.reliability import Reliability
 from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.services import Services
+from widget_server.use_cases.settling import Settling
 from widget_server.use_cases.sightings import Sightings
 from widget_server.use_cases.sites import Sites
 from widget_server.use_cases.staffing import Staffing
@@ -100,6 +112,7 @@ class Parts:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.in_each_partition(self.use_cases.reconciliation.run))
             tasks.create_task(self.posting.run())
+            tasks.create_task(self.use_cases.settling.run())
 
     async def in_each_partition(self, act: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Do something endless for every partition, also for those that get their first site later; until cancelled."""
@@ -137,7 +150,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     clock = SystemClock()
     engine, feed, hub = Reservations(connection), Feed(connection), Hub(clock=clock)
     sites, schedules = stored_sites.Sites(database), schedule.Schedules(database)
-    store = stored_bookings.Bookings(database)
+    store, attempts = stored_bookings.Bookings(database), Attempts(database)
     catalog = Catalog(sites, schedules)
     scheduling = Scheduling(gate=engine, sites=sites, schedules=schedules)
     reconciliation = Reconciliation(
@@ -148,6 +161,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         feed=feed,
         sites=sites,
         store=store,
+        attempts=attempts,
         outbox=outbox.Outbox(database),
         audits=audit.Audits(database),
         clock=clock,
@@ -171,7 +185,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         clock=clock,
     )
     key = secret_key(settings)
-    bookings = Bookings(
+    pinning = PinningParts(
         catalog=catalog,
         engine=engine,
         store=store,
@@ -180,9 +194,22 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         clock=clock,
         key=key,
     )
+    bookings = Bookings(**pinning)
     mailer = mailer_of(settings)
     letters, links = Letters(database), OrderLinks(key, settings.base_url)
     writing = Writing(letters=letters, links=links, sender=mailer.sender if mailer else None)
+    gateway, accounts = StripeGateway(api_url=settings.stripe_url), PaymentAccounts(database, Seal(key))
+    refunding = Refunding(refunds=Refunds(database), accounts=accounts, gateway=gateway, clock=clock)
+    deciding = DecidingParts(
+        attempts=attempts,
+        payments=Payments(database),
+        accounts=accounts,
+        gateway=gateway,
+        refunding=refunding,
+        sites=sites,
+        links=links,
+    )
+    settling = Settling(events=PaymentEvents(database), deciding=deciding, **pinning)
     posting = Posting(sending=Sending(database), writing=writing, sites=sites, mailer=mailer, clock=clock)
     readiness = Readiness(
         {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
@@ -203,6 +230,9 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         availability=availability,
         next_dates=NextDates(catalog=catalog, availability=availability, clock=clock),
         bookings=bookings,
+        checkout=Checkout(settling=settling, deciding=deciding, **pinning),
+        settling=settling,
+        refunding=refunding,
         move_requests=MoveRequests(
             catalog=catalog,
             offers=Offers(availability),
@@ -264,6 +294,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     try:
         yield Parts(settings, use_cases, sites, database, hub, posting, connection.partitions[0])
     finally:
+        await gateway.close()
         await connection.close()
         await database.close()
 

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     smtp_url: SecretStr | None = None
     mail_from: str | None = None
+    stripe_url: str | None = None
     audit_round_s: Annotated[float, Field(ge=1, le=86_400)] = 30
 
     @field_validator("public_url")

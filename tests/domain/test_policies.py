@@ -14,6 +14,7 @@ from widget_server.domain.slots import Slot
 from widget_server.errors import (
     InvalidRequest,
     NotFound,
+    Paying,
     PaymentsNotSetUp,
     SlotClosed,
     TooFar,
@@ -227,18 +228,49 @@ def test_an_order_moves_line_by_line_with_service_and_seats_or_not_at_all(offere
         policies.may_reschedule(offered, booked((NINE, 2), (TEN, 1)), lines, EARLY)
 
 
-def test_what_has_begun_or_was_cancelled_or_paid_does_not_move(offered: Schedule) -> None:
+def test_what_has_begun_or_was_cancelled_or_is_just_being_paid_does_not_move(offered: Schedule) -> None:
     order, lines = booked((NINE, 2)), [Line(ELEVEN, 2)]
     cancelled = replace(order, bookings=(replace(order.bookings[0], state=BookingState.CANCELLED),))
 
     for asked, at, expected in [
         (order, NINE.starts_at, TooLate),
         (cancelled, EARLY, TooLate),
-        (booked((NINE, 2), total=4500), EARLY, PaymentsNotSetUp),
+        (replace(booked((NINE, 2), total=4500), state=OrderState.AUTHORISED), EARLY, Paying),
     ]:
         with pytest.raises(expected):
             policies.may_reschedule(offered, asked, lines, at)
     assert policies.may_reschedule(offered, order, lines, NINE.starts_at - timedelta(milliseconds=1))
+
+
+def test_what_was_paid_moves_like_anything_else_whether_more_payments_are_taken_or_not(offered: Schedule) -> None:
+    priced = replace(offered, services={"yoga": replace(offered.services["yoga"], price=Money(4500, "EUR"))})
+
+    assert policies.may_reschedule(priced, booked((NINE, 2), total=9000), [Line(ELEVEN, 2)], EARLY)
+    with pytest.raises(PaymentsNotSetUp):
+        policies.may_reschedule(priced, booked((NINE, 2)), [Line(ELEVEN, 2)], EARLY)
+
+
+def test_what_has_a_price_is_held_where_payments_are_taken_and_confirmed_only_by_paying(offered: Schedule) -> None:
+    yoga, lines = replace(offered.services["yoga"], price=Money(4500, "EUR")), [Line(NINE, 1)]
+    priced = replace(offered, services={"yoga": yoga}, takes_payments=True)
+
+    assert policies.may_hold(priced, lines, EARLY)
+    assert policies.may_confirm(priced, lines)
+    with pytest.raises(InvalidRequest):
+        policies.must_be_free(priced, lines)
+    policies.must_be_free(offered, lines)
+
+
+@pytest.mark.parametrize(
+    ("email", "total"),
+    [("", Money(4500, "EUR")), ("anna@example.org", Money(0, "EUR")), ("anna@example.org", Money(49, "EUR"))],
+    ids=["no address", "free", "too little"],
+)
+def test_only_what_can_be_charged_to_somebody_who_can_be_told_is_checked_out(email: str, total: Money) -> None:
+    with pytest.raises(InvalidRequest):
+        policies.may_check_out(Customer("Anna", email, "UTC", "en"), total)
+
+    policies.may_check_out(Customer("Anna", "anna@example.org", "UTC", "en"), Money(50, "EUR"))
 
 
 def test_an_order_moves_only_to_what_is_offered(offered: Schedule) -> None:

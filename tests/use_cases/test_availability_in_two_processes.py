@@ -25,6 +25,7 @@ from widget_server.engine.mending import Mending
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import SlotFull, StaleSchedule
 from widget_server.live.hub import Hub
+from widget_server.store.attempts import Attempts
 from widget_server.store.audit import Audits
 from widget_server.store.bookings import Bookings
 from widget_server.store.database import Database
@@ -58,6 +59,7 @@ class Process:
             feed=feed,
             sites=sites,
             store=Bookings(database),
+            attempts=Attempts(database),
             outbox=Outbox(database),
             audits=Audits(database),
             clock=clock,

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     WAITING_ALTERNATIVES = "waiting_alternatives"
     REMINDER = "reminder"
     MY_BOOKINGS = "my_bookings"
+    PAYMENT_RETURNED = "payment_returned"
+    """Something was paid, and there is no booking for it."""
 
 
 class Role(StrEnum):

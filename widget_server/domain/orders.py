@@ -29,6 +29,11 @@ class OutcomeState(StrEnum):
     VOIDING = "voiding"
     VOIDED = "voided"
 
+    @property
+    def is_nothing(self) -> bool:
+        """Such a hold became no booking, or none that lasted."""
+        return self in (OutcomeState.ABANDONED, OutcomeState.VOIDING, OutcomeState.VOIDED)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

@@ -4,16 +4,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from widget_server.domain.bookings import Booking, BookingState
+from widget_server.domain.bookings import Booking, BookingState, Customer
 from widget_server.domain.holds import Line
-from widget_server.domain.orders import Move, Order
+from widget_server.domain.money import Money
+from widget_server.domain.orders import Move, Order, OrderState
+from widget_server.domain.payments import why_not_chargeable
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import YEAR_MAX, YEAR_MIN, OfferedSlot, Slot
 from widget_server.errors import (
     Changed,
     InvalidRequest,
     NotFound,
+    Paying,
     PaymentsNotSetUp,
+    Refusal,
     SlotClosed,
     TooFar,
     TooLate,
@@ -28,13 +32,16 @@ HOLDS_PER_VISITOR_MAX = 3
 HOLDS_PER_NETWORK_MAX = 50
 
 
-def may_hold(schedule: Schedule, lines: Sequence[Line], now: datetime | None = None) -> list[OfferedSlot]:
+def may_hold(
+    schedule: Schedule, lines: Sequence[Line], now: datetime | None = None, *, is_paid: bool = False
+) -> list[OfferedSlot]:
     """The offered slots of these lines, in their order, if such a hold may be asked for at all.
 
-    Without `now` neither notice nor horizon is looked at. Raises InvalidRequest, TooManySeats, SlotClosed, TooSoon,
-    TooFar, PaymentsNotSetUp. Whether seats are left is for the engine to say.
+    Without `now` neither notice nor horizon is looked at. `is_paid`: nothing is to be paid for it any more.
+    Raises InvalidRequest, TooManySeats, SlotClosed, TooSoon, TooFar, PaymentsNotSetUp. Whether seats are left is for
+    the engine to say.
     """
-    offered = may_confirm(schedule, lines)
+    offered = may_confirm(schedule, lines, is_paid=is_paid)
     for slot in offered:
         if slot.is_closed:
             raise SlotClosed("This time is not offered any more.", slot=slot.slot.id)
@@ -43,8 +50,8 @@ def may_hold(schedule: Schedule, lines: Sequence[Line], now: datetime | None = N
     return offered
 
 
-def may_confirm(schedule: Schedule, lines: Sequence[Line]) -> list[OfferedSlot]:
-    """The slots of these lines, in their order, if a hold of them may become a booking.
+def may_confirm(schedule: Schedule, lines: Sequence[Line], *, is_paid: bool = False) -> list[OfferedSlot]:
+    """The slots of these lines, in their order, if a hold of them may become a booking, as it is or once it is paid.
 
     What was held in time can be booked, also if it is too late by now to hold it, or closed for everybody else.
     Raises InvalidRequest, TooManySeats, SlotClosed, PaymentsNotSetUp.
@@ -53,7 +60,10 @@ def may_confirm(schedule: Schedule, lines: Sequence[Line]) -> list[OfferedSlot]:
         raise InvalidRequest("Name each slot once, and at least one.")
     if len(lines) > LINES_MAX:
         raise TooManySeats(f"At most {LINES_MAX} slots can be held at once.", maximum=LINES_MAX)
-    return [_find_line(schedule, line) for line in lines]
+    offered = [_find_line(schedule, line) for line in lines]
+    if not (is_paid or schedule.takes_payments):
+        must_be_free(schedule, lines, PaymentsNotSetUp("This service has a price, and payments are not set up yet."))
+    return offered
 
 
 def find_to_pin(schedule: Schedule, slot: Slot) -> OfferedSlot | None:
@@ -70,9 +80,26 @@ def _find_line(schedule: Schedule, line: Line) -> OfferedSlot:
     most = min(service.seats_per_booking_max, SEATS_MAX)
     if not 1 <= line.seats <= most:
         raise TooManySeats(f"Between 1 and {most} seats can be booked at once.", slot=line.slot.id, maximum=most)
-    if not service.price.is_free:
-        raise PaymentsNotSetUp("This service has a price, and payments are not set up yet.")
     return offered
+
+
+def must_be_free(schedule: Schedule, lines: Sequence[Line], refusal: Refusal | None = None) -> None:
+    """What has a price becomes a booking by being paid, in no other way. Raises InvalidRequest, or `refusal`."""
+    services = [schedule.services.get(line.slot.service) for line in lines]
+    if any(service is not None and not service.price.is_free for service in services):
+        raise refusal or InvalidRequest("This has a price: begin a checkout to pay it.")
+
+
+def may_check_out(customer: Customer, total: Money) -> None:
+    """Raises InvalidRequest for what cannot be paid: because it is free, or too little, or nobody could be told."""
+    if not customer.email:
+        raise InvalidRequest(
+            "An e-mail address is needed.", fields=[{"field": "customer.email", "problem": "is needed to pay"}]
+        )
+    if total.is_free:
+        raise InvalidRequest("There is nothing to pay: confirm the hold.")
+    if why := why_not_chargeable(total):
+        raise InvalidRequest(why)
 
 
 def _is_in_time(offered: OfferedSlot, now: datetime) -> None:
@@ -115,21 +142,22 @@ def cancel_until(schedule: Schedule, order: Order) -> datetime | None:
 def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now: datetime) -> list[Move]:
     """Which bookings of the order move where. `lines` are all that the order is to have, in the order of its bookings.
 
-    Raises TooLate once a booking that is to move has begun or was cancelled, or its deadline has passed;
-    InvalidRequest unless every line keeps its service and seats, and at least one changes its slot; PaymentsNotSetUp
-    for what was paid; and what `may_hold` raises.
+    It keeps the price that it was sold at. Raises TooLate once a booking that is to move has begun or was cancelled, or
+    its deadline has passed; InvalidRequest unless every line keeps its service and seats, and at least one changes its
+    slot; Paying while the money is being taken; and what `may_hold` raises.
     """
     moving = _moving(order, lines)
+    if order.state is OrderState.AUTHORISED:
+        raise Paying("The payment of this booking is just being completed.")
     if any(booking.state is not BookingState.CONFIRMED for booking, _ in moving):
         raise TooLate("This booking was cancelled and can no longer be moved.")
     if any(booking.slot.starts_at <= now for booking, _ in moving):
         raise TooLate("This booking has begun and can no longer be moved.")
-    if not order.total.is_free:
-        raise PaymentsNotSetUp("A booking that was paid cannot be moved yet.")
     until = min(may_change_until(schedule, booking) for booking, _ in moving)
     if until <= now:
         raise TooLate("It is too late to move this booking.", until=until)
-    offered = may_hold(schedule, [line for _, line in moving], now)
+    is_paid = not order.total.is_free
+    offered = may_hold(schedule, [line for _, line in moving], now, is_paid=is_paid)
     return [Move(booking.slot, slot, line.seats) for (booking, line), slot in zip(moving, offered, strict=True)]
 
 

@@ -22,6 +22,7 @@ from widget_server.simulator.turns import Turns, VirtualClock
 from widget_server.store import audit, outbox, schedule
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import sites as stored_sites
+from widget_server.store.attempts import Attempts
 from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.catalog import Catalog
@@ -106,6 +107,7 @@ class Process:
             feed=feed,
             sites=self.sites,
             store=self.store,
+            attempts=Attempts(database),
             outbox=outbox.Outbox(database),
             audits=audit.Audits(database),
             clock=clock,

@@ -31,6 +31,7 @@ from widget_server.store.outcomes import (
     prune_outcomes,
     read_outcome,
 )
+from widget_server.store.refunds import refund_cancelled
 from widget_server.store.reschedulings import Rescheduling, write_rescheduling
 from widget_server.store.sites import lock_site
 from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, OutcomeRow, ReschedulingRow
@@ -140,22 +141,35 @@ class Bookings:
         entry: Entry | None = None,
         message: str = "",
         only_as_asked: Collection[Slot] = (),
+        refund_percent: int | None = None,
     ) -> list[BookedSeats]:
         """Undo all bookings of an order, or `only` one, by its id or where it is, and free their seats. Again: nothing
         more, the same answer, which is what is booked of the order's slots by now.
 
         `message` is for its customer. `only_as_asked` are those that may be cancelled by now only because the customer
-        is asked for another time. Raises NotFound; TooLate if they are not asked any more.
+        is asked for another time. What was paid goes back in the same transaction: so many percent, or by the policy it
+        was sold with; all of it where an operator cancels, or has asked for another time.
+        Raises NotFound; TooLate if they are not asked any more.
         """
         async with self._db.transaction() as session:
             await lock_site(session, site_id)
-            of_id = select(OrderRow.id).where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
-            order = (await session.exec(of_id.with_for_update())).one_or_none()
-            if order is None:
+            of_id = select(OrderRow.id, OrderRow.total_minor).where(
+                col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id
+            )
+            found = (await session.exec(of_id.with_for_update())).one_or_none()
+            if found is None:
                 raise NotFound("There is no such order.")
-            freed = await _give_seats_back(session, order, at, only=only, message=message, only_as_asked=only_as_asked)
+            order, total = found
+            freed, asked = await _give_seats_back(
+                session, order, at, only=only, message=message, only_as_asked=only_as_asked
+            )
             if freed:
                 by_operator = entry is not None
+                if total:
+                    in_full = freed if by_operator else asked
+                    await refund_cancelled(
+                        session, site_id, order_id, freed, at, in_full=in_full, percent=refund_percent
+                    )
                 await tell_cancelled(session, site_id, order_id, freed, at, by_operator=by_operator, text=message)
                 tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
                 if entry is not None:
@@ -223,8 +237,8 @@ async def _give_seats_back(
     only: int | Slot | None,
     message: str,
     only_as_asked: Collection[Slot],
-) -> tuple[int, ...]:
-    """The ids of those that were cancelled."""
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids of those that were cancelled, and of which of them the customer was asked for another time."""
     bookings = (
         select(col(BookingRow.id), BookingRow.meeting_id, BookingRow.seats, MeetingRow.slot)
         .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
@@ -245,7 +259,7 @@ async def _give_seats_back(
         await meetings.give_seats_back(session, meeting_id, seats)
     cancelled = {"state": BookingState.CANCELLED, "cancelled_at": at, "cancel_message": message}
     await session.exec(update(BookingRow).where(col(BookingRow.id).in_(slots)).values(**cancelled))
-    return tuple(slots)
+    return tuple(slots), tuple(asked)
 
 
 def _last_move() -> ScalarSelect[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -26,6 +27,26 @@ from widget_server.store.tables import AttendeeRow, BookingRow, OrderRow, values
 from widget_server.store.telling import tell_booked
 
 _NUMBER_TRIES_MAX = 5
+_ANY_FENCE = 2**31 - 1
+"""A hold has one attempt to pay it at a time, and its row is locked: whatever pin was given up before was another's. A
+Redis that was filled anew counts its fences from one again."""
+
+
+class Stage(StrEnum):
+    """How much of an order is paid when its seats are booked."""
+
+    FREE = "free"
+    """There is nothing to pay."""
+    AUTHORISED = "authorised"
+    """The money is set aside and taken next; nobody is told before."""
+    CAPTURED = "captured"
+
+
+_STATES = {
+    Stage.FREE: (OutcomeState.CONFIRMED, OrderState.PAID, BookingState.CONFIRMED),
+    Stage.AUTHORISED: (OutcomeState.CONFIRMING, OrderState.AUTHORISED, BookingState.CONFIRMING),
+    Stage.CAPTURED: (OutcomeState.CONFIRMED, OrderState.PAID, BookingState.CONFIRMED),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +83,14 @@ class Confirmation:
     remind_hours: Mapping[str, int] = field(default_factory=dict)
     """Service -> so long before its start its customers are reminded; others are not."""
     is_test: bool = False
-    """Whether the site is in test mode, in this version of its schedule."""
+    """Whether the site is in test mode, in this version of its schedule; of what is paid, when that began."""
+    stage: Stage = Stage.FREE
 
     def __post_init__(self) -> None:
         assert self.lines
         assert len({line.offered.slot for line in self.lines}) == len(self.lines), "each slot once"
         assert all(line.seats > 0 and len(line.attendees) <= line.seats for line in self.lines)
-        assert self.total.is_free, "a priced order is confirmed by its capture"
+        assert self.total.is_free is (self.stage is Stage.FREE), "a priced order is confirmed by its capture"
 
     @property
     def total(self) -> Money:
@@ -79,9 +101,9 @@ class Confirmation:
 
 async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Order:
     """Locks in the order that all transactions keep: outcome, site, meetings by id, staff by id."""
-    site_id, hold_id, state = wanted.site_id, wanted.hold_id, OutcomeState.CONFIRMED
-    owner = wanted.order_secret_hash
-    await decide(session, site_id, hold_id, state, fence=wanted.fence, digest=wanted.digest, owner=owner)
+    site_id, hold_id, owner = wanted.site_id, wanted.hold_id, wanted.order_secret_hash
+    state, fence = _STATES[wanted.stage][0], wanted.fence if wanted.stage is Stage.FREE else _ANY_FENCE
+    await decide(session, site_id, hold_id, state, fence=fence, digest=wanted.digest, owner=owner)
     await lock_site_as_of(
         session, site_id, epoch=wanted.epoch, schedule_version=wanted.schedule_version, began_at=wanted.at
     )
@@ -92,16 +114,17 @@ async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Ord
     if wanted.entry is not None:
         put_entry(session, wanted.entry)
     tell_engine(session, BOOKING_CONFIRMED, wanted.site_id, wanted.hold_id, fence=wanted.fence, at=wanted.at)
-    await tell_booked(
-        session,
-        site_id,
-        hold_id,
-        bookings,
-        wanted.at,
-        has_address=bool(wanted.customer.email),
-        has_staff=bool(wanted.assignments),
-        remind_hours=wanted.remind_hours,
-    )
+    if wanted.stage is not Stage.AUTHORISED:
+        await tell_booked(
+            session,
+            site_id,
+            hold_id,
+            bookings,
+            wanted.at,
+            has_address=bool(wanted.customer.email),
+            has_staff=bool(wanted.assignments),
+            remind_hours=wanted.remind_hours,
+        )
     found = await read_order(session, wanted.site_id, wanted.hold_id)
     assert found is not None
     return found[0]
@@ -119,6 +142,7 @@ async def _take_seats(session: AsyncSession, wanted: Confirmation) -> dict[str, 
 async def _write_order(session: AsyncSession, wanted: Confirmation, meeting_ids: dict[str, int]) -> dict[Slot, int]:
     """The id of each slot's booking."""
     order_id = await _insert_order(session, wanted)
+    _, _, state = _STATES[wanted.stage]
     bookings = [
         BookingRow(
             order_id=order_id,
@@ -126,7 +150,7 @@ async def _write_order(session: AsyncSession, wanted: Confirmation, meeting_ids:
             service_name=line.service_name,
             seats=line.seats,
             unit_price_minor=line.unit_price.amount_minor,
-            state=BookingState.CONFIRMED,
+            state=state,
             created_at=wanted.at,
         )
         for line in wanted.lines
@@ -161,7 +185,7 @@ def _new_order(wanted: Confirmation) -> OrderRow:
         hold_id=wanted.hold_id,
         number=wanted.order_number,
         secret_hash=wanted.order_secret_hash,
-        state=OrderState.PAID,
+        state=_STATES[wanted.stage][1],
         customer_name=wanted.customer.name,
         customer_email=wanted.customer.email or None,
         customer_zone=wanted.customer.zone,

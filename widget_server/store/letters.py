@@ -16,6 +16,7 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store.assignments import STAFF
+from widget_server.store.attempts import read_last, to_attempt
 from widget_server.store.database import Database
 from widget_server.store.orders import read_order, to_customer
 from widget_server.store.sites import to_site
@@ -41,7 +42,9 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a message is about. `bookings` are by id, in the order of the order; empty where there is none."""
+    """What a message is about. `bookings` are by id, in the order of the order; empty where there is none, or where the
+    order came to nothing and is only known from the attempt to pay it.
+    """
 
     site: Site
     order: Order | None
@@ -71,7 +74,8 @@ class Letters:
                 raise NotFound("There is no such site.")
             found = await read_order(session, site_id, order_id) if order_id else None
             if found is None:
-                return Subject(to_site(row), None, {})
+                attempt = await read_last(session, site_id, order_id) if order_id else None
+                return Subject(to_site(row), to_attempt(attempt).order() if attempt else None, {})
             moves = await _moves(session, site_id, found[0].id)
         told = zip(found[0].bookings, moves.values(), strict=True)
         return Subject(to_site(row), found[0], dict(zip(moves, (Told(*one) for one in told), strict=True)))

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import and_, bindparam
@@ -16,6 +17,7 @@ from widget_server.domain.schedule import Place
 from widget_server.domain.services import AttendeesShown
 from widget_server.domain.slots import Slot
 from widget_server.store.assignments import read_names
+from widget_server.store.attempts import read_payment
 from widget_server.store.move_requests import to_request
 from widget_server.store.tables import (
     AttendeeRow,
@@ -63,7 +65,10 @@ async def read_order(session: AsyncSession, site_id: int, order_id: str) -> tupl
     row = (await session.exec(_BY_HOLD, params={"site_id": site_id, "hold_id": order_id})).one_or_none()
     if row is None:
         return None
-    return _to_order(row, await _bookings_of(session, row)), row.secret_hash
+    order = _to_order(row, await _bookings_of(session, row))
+    if not order.total.is_free:
+        order = replace(order, payment=await read_payment(session, site_id, order_id))
+    return order, row.secret_hash
 
 
 async def _bookings_of(session: AsyncSession, order: OrderRow) -> tuple[Booking, ...]:

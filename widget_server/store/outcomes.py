@@ -90,6 +90,33 @@ async def abandon(session: AsyncSession, site_id: int, hold_id: str, *, fence: i
     return (await session.exec(abandoned.returning(col(OutcomeRow.id)))).first() is not None
 
 
+async def void_outcome(session: AsyncSession, site_id: int, hold_id: str, *, fence: int) -> None:
+    """Decide that nothing ever comes of this hold, whoever pins it again: what was paid goes back.
+
+    What became a booking of another try stays one. One that waits for its capture is undone by whoever calls this.
+    """
+    at = SystemClock().now()
+    row = OutcomeRow(site_id=site_id, hold_id=hold_id, state=OutcomeState.VOIDING, fence=fence, decided_at=at)
+    undone = (OutcomeState.ABANDONED, OutcomeState.CONFIRMING)
+    await session.exec(
+        insert(session, OutcomeRow)
+        .values(values(row))
+        .on_conflict_do_update(
+            index_elements=["site_id", "hold_id"],
+            set_={"state": OutcomeState.VOIDING, "decided_at": at},
+            where=col(OutcomeRow.state).in_(undone),
+        )
+    )
+
+
+async def move_outcome(
+    session: AsyncSession, site_id: int, hold_id: str, *, before: OutcomeState, after: OutcomeState
+) -> None:
+    """On to the end of what was decided. Where another state stands, that stays."""
+    of_hold = (col(OutcomeRow.site_id) == site_id, col(OutcomeRow.hold_id) == hold_id)
+    await session.exec(update(OutcomeRow).where(*of_hold, col(OutcomeRow.state) == before).values(state=after))
+
+
 async def read_outcome(session: AsyncSession, site_id: int, hold_id: str) -> Outcome | None:
     row = (await session.exec(_OF_HOLD, params={"site_id": site_id, "hold_id": hold_id})).one_or_none()
     if row is None:

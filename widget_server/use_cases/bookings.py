@@ -7,13 +7,13 @@ from datetime import datetime
 from widget_server.domain import policies
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import Customer
-from widget_server.domain.holds import Hold, HoldState, Line
+from widget_server.domain.holds import Hold, Line
 from widget_server.domain.orders import Order
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine.reservations import Pin
-from widget_server.errors import Changed, HoldsOff, IdConflict, NotFound, NotYours, Refusal, SlotClosed, Unavailable
-from widget_server.ids import hash_secret, keyed, new_order_number
+from widget_server.errors import HoldsOff, IdConflict, NotYours, Refusal, Unavailable
+from widget_server.ids import hash_secret, new_order_number
 from widget_server.store.bookings import Confirmation, ConfirmationLine, Outcome, OutcomeTaken
 from widget_server.use_cases.catalog import Listing
 from widget_server.use_cases.pinning import CONFIRMING_WINDOW, HoldRef, OrderRef, Visit
@@ -128,7 +128,8 @@ class Bookings(Rescheduling):
         """Make a free hold a booking; where there is none yet, take the seats and book them in one go.
 
         The same call again returns the same order, also when its first answer was lost; another body is refused.
-        Raises HoldEnded, SlotFull, SlotClosed, Changed, IdConflict, Paying, PaymentsNotSetUp.
+        Raises HoldEnded, SlotFull, SlotClosed, Changed, IdConflict, Paying, PaymentsNotSetUp; InvalidRequest for what
+        has to be paid.
         """
         return await self._repeat(ref.site_key, lambda listing: self._confirm(listing, ref, wanted))
 
@@ -187,21 +188,11 @@ class Bookings(Rescheduling):
                 window=CONFIRMING_WINDOW,
                 only=wanted.seen,
             )
-        try:
-            return await self._engine.hold_and_pin(
-                listing.site,
-                wanted.lines,
-                await self._may_confirm(listing, ref, wanted.lines),
-                schedule_version=listing.schedule.version,
-                id=ref.hold_id,
-                secret_hash=ref.secret_hash,
-                attempt=_FREE_ATTEMPT,
-                window=CONFIRMING_WINDOW,
-                **self._budgets(wanted.visit),
-            )
-        except IdConflict as conflict:
-            await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)  # raises NotYours
-            raise Changed("This hold has other seats than you confirm: look at it again.") from conflict
+        if listing.schedule.takes_payments:  # otherwise it is refused as such
+            policies.must_be_free(listing.schedule, wanted.lines)
+        return await self._pin_lines(
+            listing, ref, wanted.lines, wanted.visit, attempt=_FREE_ATTEMPT, window=CONFIRMING_WINDOW
+        )
 
     def _confirmation(
         self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation, pin: Pin, digest: str, began_at: datetime
@@ -209,6 +200,7 @@ class Bookings(Rescheduling):
         """Raises as `may_confirm` does: what the operator has taken away or priced meanwhile is not booked any more."""
         names = dict(enumerate(wanted.attendees))
         offered = policies.may_confirm(listing.schedule, pin.lines)
+        policies.must_be_free(listing.schedule, pin.lines)
         lines = [
             ConfirmationLine(
                 offered=slot,
@@ -242,28 +234,8 @@ class Bookings(Rescheduling):
             raise HoldsOff("Seats are taken when the booking is confirmed.")
         return policies.may_hold(listing.schedule, lines, self._clock.now())
 
-    async def _may_confirm(self, listing: Listing, ref: HoldRef, lines: Sequence[Line]) -> list[OfferedSlot]:
-        """What was held in time may be booked also where nobody else can hold it any more."""
-        try:
-            return policies.may_hold(listing.schedule, lines, self._clock.now())
-        except SlotClosed:
-            if not await self._is_held(listing, ref):
-                raise
-        return policies.may_confirm(listing.schedule, lines)
-
-    async def _is_held(self, listing: Listing, ref: HoldRef) -> bool:
-        try:
-            hold = await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)
-        except NotFound:
-            return False
-        return hold.state in (HoldState.HELD, HoldState.PAYING)
-
     def _answer(self, ref: HoldRef, order: Order) -> Confirmed:
         return Confirmed(order, self.order_secret(ref), self._clock.now())
-
-    def order_secret(self, ref: HoldRef) -> str:
-        """Derived, not stored: a repeated confirmation has to get the same one."""
-        return keyed(self._key, "order secret", f"{ref.site_key}/{ref.hold_id}/{ref.secret_hash}")
 
 
 def _same_order(before: Outcome, digest: str) -> Order:

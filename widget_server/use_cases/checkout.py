@@ -1,12 +1,36 @@
 """The story of a checkout: from a hold to a pay page, and back without having paid."""
 
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from hmac import compare_digest
+from typing import Unpack
 
+from widget_server.domain import policies
+from widget_server.domain.attempts import OPENING_FOR, Attempt, WantedLine, WantedOrder
 from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.orders import Order
-from widget_server.use_cases.pinning import HoldRef, OrderRef, Pinning, Visit
+from widget_server.domain.payments import LIVE, PAYMENT_WINDOW, AttemptState, Payment
+from widget_server.domain.sites import Site
+from widget_server.engine.reservations import Pin
+from widget_server.errors import (
+    NotFound,
+    NotYours,
+    Paying,
+    PaymentRefused,
+    PaymentsNotSetUp,
+    Refusal,
+    Unavailable,
+)
+from widget_server.ids import hash_secret, new_id, new_order_number
+from widget_server.use_cases.catalog import Listing
+from widget_server.use_cases.deciding import DecidingParts
+from widget_server.use_cases.pay_pages import to_pay
+from widget_server.use_cases.pinning import HoldRef, OrderRef, Pinning, PinningParts, Visit
+from widget_server.use_cases.settling import Settling
+
+ASK_AGAIN_AFTER = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +59,12 @@ class CheckoutBegun:
 
 
 class Checkout(Pinning):
+    def __init__(self, *, settling: Settling, deciding: DecidingParts, **parts: Unpack[PinningParts]) -> None:
+        super().__init__(**parts)
+        self._settling = settling
+        self._attempts, self._payments = deciding.attempts, deciding.payments
+        self._accounts, self._gateway, self._links = deciding.accounts, deciding.gateway, deciding.links
+
     async def begin(self, ref: HoldRef, wanted: WantedCheckout) -> CheckoutBegun:
         """Pin the hold for the payment window and open a page to pay it; holds that are not there are taken.
 
@@ -43,7 +73,9 @@ class Checkout(Pinning):
         InvalidRequest for what costs nothing, less than can be charged, or has no address; PaymentsNotSetUp;
         PaymentsAway, after which the same call again goes on; PaymentRefused, after which the hold is a hold again.
         """
-        raise NotImplementedError
+        assert wanted.lines, "the body has them"
+        attempt = await self._repeat(ref.site_key, lambda listing: self._begin(listing, ref, wanted))
+        return await self._answer(ref, attempt)
 
     async def go_back(self, ref: HoldRef) -> Hold:
         """End the page at Stripe, and have the hold back, with MIN_LEFT at least; without a page open, as it is.
@@ -51,18 +83,165 @@ class Checkout(Pinning):
         Raises Paying where Stripe says that it was paid: then the order is the answer. PaymentsAway: it is found out
         by the worker, or by the same call again. NotFound, NotYours.
         """
-        raise NotImplementedError
+        site = (await self._catalog.find(ref.site_key)).site
+        attempt = await self._attempts.last_of(site.id, ref.hold_id)
+        if attempt is not None and not attempt.rests:
+            _must_be_own(attempt, ref)
+            attempt = await self._end(attempt)
+            if attempt.state is not AttemptState.ENDED:
+                raise Paying("This is paid already: your booking is being confirmed.")
+        return await self._repeat(
+            ref.site_key, lambda listing: self._engine.find(listing.site, ref.hold_id, ref.secret_hash)
+        )
 
     async def find_order(self, ref: OrderRef) -> Order:
         """As `Bookings.find_order`, also while it is not paid yet, or where nothing came of that.
 
         Then `order.payment` says how it stands, and its bookings are `confirming`, or `cancelled`, without access.
         """
-        raise NotImplementedError
+        site = (await self._catalog.find(ref.site_key)).site
+        try:
+            return await self._own_order(site.id, ref)
+        except NotFound:
+            return (await self._own_attempt(site, ref)).order()
 
     async def ask(self, ref: OrderRef) -> Order:
         """Have Stripe asked how an unpaid order stands, unless that was two seconds ago or less; then as `find_order`.
 
         Raises NotFound. Where Stripe is away, the order is as it is.
         """
-        raise NotImplementedError
+        site, now = (await self._catalog.find(ref.site_key)).site, self.now()
+        attempt = await self._own_attempt(site, ref)
+        can_change = attempt.state in (*LIVE, AttemptState.RETURNING)
+        if can_change and await self._attempts.may_ask(attempt.id, at=now, not_since=now - ASK_AGAIN_AFTER):
+            with suppress(Unavailable, PaymentsNotSetUp, PaymentRefused):  # the worker asks again
+                await self._settling.carry_on(attempt)
+        return await self.find_order(ref)
+
+    async def _begin(self, listing: Listing, ref: HoldRef, wanted: WantedCheckout) -> Attempt:
+        """The attempt with its page, or what became of it, or of an earlier one, meanwhile."""
+        digest = hash_secret(f"{ref.secret_hash}\0{wanted.digest}")
+        before = await self._attempts.last_of(listing.site.id, ref.hold_id)
+        if before is not None and not before.rests:
+            _must_be_own(before, ref)
+            if before.digest != digest or before.is_over(self.now()) or before.state is AttemptState.ENDED:
+                before = await self._end(before)
+            if before.state not in (AttemptState.ENDED, AttemptState.OPENING):
+                return before
+        attempt = await self._begun(listing, ref, wanted, before, digest)
+        pin = await self._pin(listing, ref, wanted, attempt)
+        return await self._open(listing.site, ref, attempt, pin)
+
+    async def _end(self, attempt: Attempt) -> Attempt:
+        """Nothing more is to be paid with it. Stripe may say that it was. Raises Paying while it is being opened."""
+        attempt = await self._payments.go_back(attempt.id, self.now())
+        if attempt.state is AttemptState.OPENING:
+            raise Paying("A page to pay this is just being opened: try again in a moment.")
+        return await self._settling.carry_on(attempt)
+
+    async def _begun(
+        self, listing: Listing, ref: HoldRef, wanted: WantedCheckout, before: Attempt | None, digest: str
+    ) -> Attempt:
+        """A row for it, before anybody hears of it. Of two calls at once both go on with one row."""
+        number = before.wanted.number if before else new_order_number()
+        order = self._wanted_order(listing, wanted, number)
+        policies.may_check_out(order.customer, order.total)
+        if before is not None and before.state is AttemptState.OPENING:
+            if before.wanted.lines == order.lines:
+                return before
+            await self._payments.not_opened(before.id, self.now(), why="the price has changed")
+        with suppress(NotFound):
+            await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)  # raises NotYours
+        await self._accounts.find(listing.site.id, is_test=listing.site.is_test)
+        now = self.now()
+        new = Attempt(
+            id=new_id(),
+            site_id=listing.site.id,
+            hold_id=ref.hold_id,
+            fence=0,
+            is_test=listing.site.is_test,
+            state=AttemptState.OPENING,
+            secret_hash=ref.secret_hash,
+            order_secret_hash=hash_secret(self.order_secret(ref)),
+            digest=digest,
+            wanted=order,
+            amount=order.total,
+            created_at=now,
+            pay_until=now + PAYMENT_WINDOW,
+        )
+        begun = await self._payments.begin(new, due_at=now + OPENING_FOR)
+        if begun.digest != digest or begun.secret_hash != ref.secret_hash:
+            raise Paying("This hold is being paid.")
+        return begun
+
+    def _wanted_order(self, listing: Listing, wanted: WantedCheckout, number: str) -> WantedOrder:
+        """As it is sold now. Raises as `may_confirm` does."""
+        policies.may_confirm(listing.schedule, wanted.lines)
+        services, names = listing.schedule.services, dict(enumerate(wanted.attendees))
+        lines = tuple(
+            WantedLine(
+                slot=line.slot,
+                seats=line.seats,
+                unit_price=(service := services[line.slot.service]).price,
+                service_name=service.name,
+                place=service.place,
+                refund_percent=service.refund_percent,
+                attendees=names.get(place, ())[: line.seats],
+            )
+            for place, line in enumerate(wanted.lines)
+        )
+        budgets = self._budgets(wanted.visit)
+        return WantedOrder(number, wanted.customer, lines, budgets["visitor"], budgets["network"])
+
+    async def _pin(self, listing: Listing, ref: HoldRef, wanted: WantedCheckout, attempt: Attempt) -> Pin:
+        """The seats wait for the money. Where there are none, nobody is to pay, whichever of two calls was told so."""
+        try:
+            return await self._pin_lines(
+                listing, ref, wanted.lines, wanted.visit, attempt=attempt.id, window=PAYMENT_WINDOW
+            )
+        except Unavailable:
+            raise
+        except Refusal as refusal:
+            await self._payments.not_opened(attempt.id, self.now(), why=refusal.message)
+            raise
+
+    async def _open(self, site: Site, ref: HoldRef, attempt: Attempt, pin: Pin) -> Attempt:
+        account = await self._accounts.find(site.id, is_test=attempt.is_test)
+        try:
+            payment = await self._gateway.open(account, to_pay(self._links, site, attempt))
+        except (PaymentRefused, PaymentsNotSetUp) as refused:
+            ended = await self._payments.not_opened(attempt.id, self.now(), fence=pin.fence, why=refused.message)
+            await self._settling.carry_on(ended)
+            raise
+        opened = await self._payments.opened(attempt.id, payment, fence=pin.fence, at=self.now())
+        if opened.state is AttemptState.ENDED:
+            await self._close(site, opened, payment, pin)
+        return opened
+
+    async def _close(self, site: Site, attempt: Attempt, payment: Payment, pin: Pin) -> None:
+        """Somebody has ended it while its page was being opened: nobody hears of that page."""
+        with suppress(Refusal):
+            await self._gateway.expire(await self._accounts.find(site.id, is_test=attempt.is_test), payment.session_id)
+        with suppress(NotFound):
+            await self._engine.unpin(site, attempt.hold_id, fence=pin.fence, release=False)
+        raise Unavailable("This took too long. Please try again.")
+
+    async def _answer(self, ref: HoldRef, attempt: Attempt) -> CheckoutBegun:
+        order = attempt.order()
+        if attempt.state in (AttemptState.CAPTURING, AttemptState.PAID):
+            found = await self._store.find(attempt.site_id, attempt.hold_id)
+            assert found is not None, "its attempt says so"
+            order = found[0]
+        pay_url = order.payment.pay_url if order.payment else None
+        return CheckoutBegun(order, self.order_secret(ref), pay_url, attempt.pay_until, self.now())
+
+    async def _own_attempt(self, site: Site, ref: OrderRef) -> Attempt:
+        attempt = await self._attempts.last_of(site.id, ref.order_id)
+        if attempt is None or not self._opens(ref, attempt.order_secret_hash):
+            raise NotFound("There is no such order.")
+        return attempt
+
+
+def _must_be_own(attempt: Attempt, ref: HoldRef) -> None:
+    if not compare_digest(attempt.secret_hash, ref.secret_hash):
+        raise NotYours("This hold belongs to somebody else.")

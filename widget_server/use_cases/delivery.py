@@ -9,13 +9,13 @@ import structlog
 from widget_server.clock import Clock
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState
-from widget_server.domain.orders import OutcomeState
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.inspection import Inspection
 from widget_server.engine.kept import KeptHold
 from widget_server.engine.reservations import Pin, Reservations
 from widget_server.errors import NotFound, Refusal, StaleEpoch, Unavailable
+from widget_server.store.attempts import Attempts
 from widget_server.store.bookings import Bookings
 from widget_server.store.outbox import Outbox, UntoldEvent
 from widget_server.store.sites import Sites
@@ -41,6 +41,7 @@ class Delivery:
         inspection: Inspection,
         sites: Sites,
         store: Bookings,
+        attempts: Attempts,
         outbox: Outbox,
         clock: Clock,
     ) -> None:
@@ -49,6 +50,7 @@ class Delivery:
         self._inspection = inspection
         self._sites = sites
         self._store = store
+        self._attempts = attempts
         self._outbox = outbox
         self._clock = clock
 
@@ -89,14 +91,17 @@ class Delivery:
     async def resolve(self, site_key: str, hold_id: str) -> None:
         """A pin that nobody ended in time: whatever SQL says became of it, or nothing, which is then final.
 
-        Whoever named it may have meant an earlier pin of the same hold.
+        Whoever named it may have meant an earlier pin of the same hold. While somebody may be paying for it, Stripe
+        says what becomes of it, and whoever settles attempts asks.
         """
         try:
             site = (await self._catalog.find(site_key)).site
             pin = await self._engine.pinned(site, hold_id)
             if pin is None or not await self._may_end(site, hold_id, pin):
                 return
-            if await self._store.give_up(site.id, hold_id, pin.fence) is OutcomeState.ABANDONED:
+            if await self._attempts.waits(site.id, hold_id):
+                return
+            if (await self._store.give_up(site.id, hold_id, pin.fence)).is_nothing:
                 await self._engine.unpin(site, hold_id, fence=pin.fence, release=True)
             else:
                 await self.tell_booked(site, hold_id, pin.fence)

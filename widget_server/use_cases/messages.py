@@ -83,7 +83,7 @@ def _as_sent(mail: Mail) -> Mail:
 
 def _sample(site: Site, kind: Kind, role: Role, now: datetime) -> Facts:
     starts_at = (now + timedelta(days=3)).replace(minute=0, second=0, microsecond=0)
-    is_over = kind in (Kind.CANCELLED, Kind.UNASSIGNED)
+    is_over = kind in (Kind.CANCELLED, Kind.UNASSIGNED, Kind.PAYMENT_RETURNED)
     shown = Shown(
         slot=Slot("sample", starts_at, starts_at + timedelta(hours=1)),
         service_name="Sample service",
@@ -93,7 +93,7 @@ def _sample(site: Site, kind: Kind, role: Role, now: datetime) -> Facts:
         served_by=() if is_over else ("Mia",),
         left=Slot("sample", now, now + timedelta(hours=1)) if kind is Kind.MOVED else None,
         uid="sample@tenuto",
-        is_cancelled=is_over,
+        is_cancelled=is_over and kind is not Kind.PAYMENT_RETURNED,
     )
     has_text = role is Role.CUSTOMER and kind in (Kind.CANCELLED, Kind.WAITING_ALTERNATIVES)
     return Facts(

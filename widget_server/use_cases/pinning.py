@@ -1,6 +1,6 @@
 """The only place for what all stories of pinned seats share: who asks, trying again, and giving a pin back."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,11 +8,16 @@ from hmac import compare_digest
 from typing import TypedDict, TypeVar
 
 from widget_server.clock import Clock
-from widget_server.domain.orders import Order, OutcomeState
+from widget_server.domain import policies
+from widget_server.domain.holds import HoldState, Line
+from widget_server.domain.orders import Order
 from widget_server.domain.sites import Site
+from widget_server.domain.slots import OfferedSlot
 from widget_server.engine.reservations import Pin, Reservations
 from widget_server.errors import (
+    Changed,
     HoldEnded,
+    IdConflict,
     Loading,
     NotFound,
     Refusal,
@@ -66,6 +71,18 @@ class Visit:
     network: str
 
 
+class PinningParts(TypedDict):
+    """What every story of pinned seats is made of."""
+
+    catalog: Catalog
+    engine: Reservations
+    store: StoredBookings
+    scheduling: Scheduling
+    reconciliation: Reconciliation
+    clock: Clock
+    key: bytes
+
+
 class Pinning:
     def __init__(
         self,
@@ -99,7 +116,7 @@ class Pinning:
             outcome = await self._store.refuse(site.id, hold_id, owner)
         else:
             outcome = await self._store.outcome(site.id, hold_id)
-        if outcome is None or outcome.state is OutcomeState.ABANDONED:
+        if outcome is None or outcome.state.is_nothing:
             raise refusal
         return outcome
 
@@ -109,7 +126,7 @@ class Pinning:
         """What somebody else has made of a pinned hold, so that it was not ours to record; else it is given back."""
         if not isinstance(problem, OutcomeTaken):
             return await self._take_back(site, hold_id, owner, pin, problem)
-        if problem.outcome is OutcomeState.ABANDONED:
+        if problem.outcome.is_nothing:
             refusal = HoldEnded("The seats were given back before the booking was complete.")
             return await self._take_back(site, hold_id, owner, pin, refusal)
         return Outcome(problem.outcome, pin.fence, problem.digest, problem.order)
@@ -125,15 +142,58 @@ class Pinning:
                 await self._engine.unpin(site, hold_id, fence=pin.fence, release=True)
         if isinstance(refusal, SlotFull):
             await self._reconciliation.mend(site, [line.slot for line in pin.lines])
-        if outcome is None:
+        if outcome is None or outcome.state.is_nothing:
             raise refusal
         return outcome
 
-    async def _own_order(self, site_id: int, ref: OrderRef) -> Order:
-        """For whoever has the secret that the confirmation answered, or the one of the links in mails."""
-        found = await self._store.find(site_id, ref.order_id)
+    async def _pin_lines(
+        self, listing: Listing, ref: HoldRef, lines: Sequence[Line], visit: Visit, *, attempt: str, window: timedelta
+    ) -> Pin:
+        """Pin a hold of just these lines, which are taken where there is none. Raises Changed where it has others."""
+        try:
+            return await self._engine.hold_and_pin(
+                listing.site,
+                lines,
+                await self._may_confirm(listing, ref, lines),
+                schedule_version=listing.schedule.version,
+                id=ref.hold_id,
+                secret_hash=ref.secret_hash,
+                attempt=attempt,
+                window=window,
+                **self._budgets(visit),
+            )
+        except IdConflict as conflict:
+            await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)  # raises NotYours
+            raise Changed("This hold has other seats than you confirm: look at it again.") from conflict
+
+    async def _may_confirm(self, listing: Listing, ref: HoldRef, lines: Sequence[Line]) -> list[OfferedSlot]:
+        """What was held in time may be booked also where nobody else can hold it any more."""
+        try:
+            return policies.may_hold(listing.schedule, lines, self._clock.now())
+        except SlotClosed:
+            if not await self._is_held(listing, ref):
+                raise
+        return policies.may_confirm(listing.schedule, lines)
+
+    async def _is_held(self, listing: Listing, ref: HoldRef) -> bool:
+        try:
+            hold = await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)
+        except NotFound:
+            return False
+        return hold.state in (HoldState.HELD, HoldState.PAYING)
+
+    def order_secret(self, ref: HoldRef) -> str:
+        """Derived, not stored: a repeated confirmation has to get the same one."""
+        return keyed(self._key, "order secret", f"{ref.site_key}/{ref.hold_id}/{ref.secret_hash}")
+
+    def _opens(self, ref: OrderRef, secret_hash: str) -> bool:
+        """Whether it is the secret that the confirmation answered, or the one of the links in mails."""
         link = hash_secret(link_secret(self._key, ref.site_key, ref.order_id))
-        if found is None or not any(compare_digest(each, ref.secret_hash) for each in (found[1], link)):
+        return any(compare_digest(each, ref.secret_hash) for each in (secret_hash, link))
+
+    async def _own_order(self, site_id: int, ref: OrderRef) -> Order:
+        found = await self._store.find(site_id, ref.order_id)
+        if found is None or not self._opens(ref, found[1]):
             raise NotFound("There is no such order.")
         return found[0]
 

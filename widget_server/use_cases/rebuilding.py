@@ -25,6 +25,7 @@ from widget_server.engine.mending import ClaimMending, HoldMending, Mending, Slo
 from widget_server.engine.reservations import NEVER_ENOUGH, Busy, Filled, Reservations
 from widget_server.errors import Loading, NotFound, Refusal, Unavailable
 from widget_server.ids import new_id
+from widget_server.store.attempts import Attempts
 from widget_server.store.bookings import Bookings
 from widget_server.store.sites import Sites
 from widget_server.use_cases.auditing import COUNTED_BACK_TO, Auditing
@@ -75,6 +76,7 @@ class Rebuilding:
         auditing: Auditing,
         sites: Sites,
         store: Bookings,
+        attempts: Attempts,
         clock: Clock,
     ) -> None:
         self._catalog = catalog
@@ -84,6 +86,7 @@ class Rebuilding:
         self._auditing = auditing
         self._sites = sites
         self._store = store
+        self._attempts = attempts
         self._clock = clock
         self._filling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._scans: dict[str, asyncio.Task[dict[str, dict[str, list[str]]]]] = {}
@@ -229,6 +232,8 @@ class Rebuilding:
         await self._assign(site, rebuilder)
         schedule_version = (await self._site(site.key)).schedule_version
         _must_be_ours(await self._engine.open(site, rebuilder, schedule_version))
+        with suppress(Unavailable):  # whoever is paying gets their seats again, if free; otherwise within a minute
+            await self._attempts.wake(site.id, self._clock.now())
         self._catalog.forget(site.key)
         _log.info("site_filled", site=site.key, epoch=epoch, slots=count)
         return count

@@ -18,6 +18,7 @@ from widget_server.engine.inspection import Inspection
 from widget_server.engine.mending import Mending
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Refusal
+from widget_server.store.attempts import Attempts
 from widget_server.store.audit import Audits
 from widget_server.store.bookings import Bookings
 from widget_server.store.outbox import Outbox
@@ -53,6 +54,7 @@ class Reconciliation:
         feed: Feed,
         sites: Sites,
         store: Bookings,
+        attempts: Attempts,
         outbox: Outbox,
         audits: Audits,
         clock: Clock,
@@ -64,6 +66,7 @@ class Reconciliation:
         self._feed = feed
         self._sites = sites
         self._store = store
+        self._attempts = attempts
         self._clock = clock
         self._looked_at: set[str] = set()
         """Partitions of which everything was looked at after the start."""
@@ -81,6 +84,7 @@ class Reconciliation:
             inspection=inspection,
             sites=sites,
             store=store,
+            attempts=attempts,
             outbox=outbox,
             clock=clock,
         )
@@ -95,6 +99,7 @@ class Reconciliation:
             auditing=self.auditing,
             sites=sites,
             store=store,
+            attempts=attempts,
             clock=clock,
         )
         self._rounds = Rounds(
@@ -170,9 +175,13 @@ class Reconciliation:
         return ended
 
     async def prune(self, partition: str) -> int:
-        """Forget what nobody needs any more, and return how much: pins given up, and deeds of operators, long ago."""
+        """Forget what nobody needs any more, and return how much: pins given up, deeds of operators, attempts to pay
+        that came to nothing, all of them long ago.
+        """
         at = self._clock.now()
-        return sum([await self._store.prune(site.id, at) for site in await self._sites_of(partition)])
+        sites = await self._sites_of(partition)
+        pruned = [await self._store.prune(site.id, at) + await self._attempts.prune(site.id, at) for site in sites]
+        return sum(pruned)
 
     async def _sweep(self, partition: str) -> None:
         """Holds end on time also while SQL is slow: its pins are for another task."""

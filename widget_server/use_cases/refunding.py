@@ -1,23 +1,89 @@
 """The only place where money of paid orders goes back: by the policy they were sold with, or as an operator decides."""
 
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+
+from widget_server.clock import Clock
+from widget_server.domain.attempts import Attempt
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.money import Money
-from widget_server.domain.payments import Refund
+from widget_server.domain.payments import Payment, Refund, Refunded, RefundState
+from widget_server.errors import PaymentRefused, Refusal
+from widget_server.payments.stripe_gateway import StripeGateway
+from widget_server.store.payment_accounts import PaymentAccounts
+from widget_server.store.refunds import DueRefund, Refunds
+
+_BATCH = 10
+_FIRST_PAUSE, _PAUSE_MAX = timedelta(seconds=2), timedelta(minutes=10)
+_AT_STRIPE_PAUSE = timedelta(hours=1)
+"""Some refunds wait at Stripe, for days perhaps."""
+
+_log = structlog.get_logger()
 
 
 class Refunding:
+    def __init__(self, *, refunds: Refunds, accounts: PaymentAccounts, gateway: StripeGateway, clock: Clock) -> None:
+        self._refunds = refunds
+        self._accounts = accounts
+        self._gateway = gateway
+        self._clock = clock
+
     async def refund(self, site_id: int, order_id: str, amount: Money, *, entry: Entry) -> Refund:
         """Give so much of what was paid back, whatever is cancelled or not. The worker does it within seconds.
 
         The same form again (`entry.form_key`): the same refund. Raises NotFound; InvalidRequest for nothing, another
         currency, or more than is left.
         """
-        raise NotImplementedError
+        return await self._refunds.add(site_id, order_id, amount, entry=entry)
 
     async def left(self, site_id: int, order_id: str) -> Money:
         """What was paid for an order and has not gone back, nor is on its way. Raises NotFound."""
-        raise NotImplementedError
+        return await self._refunds.left(site_id, order_id)
 
     async def refund_due(self) -> int:
         """Do the refunds that are due, of all sites, some at a time, and return how many that were."""
-        raise NotImplementedError
+        due = await self._refunds.due(_BATCH, at=self._clock.now())
+        await asyncio.gather(*(self._try(refund) for refund in due))
+        return len(due)
+
+    async def return_all(self, attempt: Attempt, payment: Payment) -> bool:
+        """Give a payment back for which there is no booking. Whether it has gone back. Raises Unavailable."""
+        due = await self._refunds.return_all(attempt, payment, self._clock.now())
+        return due is None or (due.state is RefundState.WAITING and await self._do(due))
+
+    async def notice(self, attempt: Attempt, payment: Payment) -> None:
+        """Write down what was given back in Stripe's own pages."""
+        found = await self._refunds.notice(attempt, payment, self._clock.now())
+        if not found.is_free:
+            _log.info("refunded_at_stripe", attempt=attempt.id, amount_minor=found.amount_minor)
+
+    async def _try(self, due: DueRefund) -> None:
+        try:
+            await self._do(due)
+        except Refusal as problem:
+            _log.warning("refund_waits", refund=due.id, why=problem.message)
+            await self._refunds.again(due, self._later(due), problem.message)
+        except Exception:
+            _log.exception("refund_failed", refund=due.id)  # no refund keeps back others: its claim ends by itself
+
+    async def _do(self, due: DueRefund) -> bool:
+        """With its own key: once, however often it is tried. Whether it is done. Raises Unavailable."""
+        account = await self._accounts.find(due.site_id, is_test=due.is_test)
+        try:
+            if due.stripe_id is None:
+                amount = due.amount.amount_minor
+                answer = await self._gateway.refund(account, due.intent_id, amount, refund_id=due.id)
+            else:
+                answer = await self._gateway.read_refund(account, due.stripe_id)
+        except PaymentRefused as refused:
+            answer = Refunded("", RefundState.FAILED, refused.message)
+        now = self._clock.now()
+        await self._refunds.answered(due, answer, now, next_at=now + _AT_STRIPE_PAUSE)
+        if answer.state is RefundState.FAILED:
+            _log.error("refund_refused", refund=due.id, why=answer.why)
+        return answer.state is RefundState.DONE
+
+    def _later(self, due: DueRefund) -> datetime:
+        return self._clock.now() + min(_FIRST_PAUSE * (1 << min(due.tries, 10)), _PAUSE_MAX)

@@ -116,6 +116,8 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
     """Of those that the message is about, what is still so; somebody's own part of them for staff."""
     if "seats" in message.detail:
         return _served(message, subject)
+    if message.kind is Kind.PAYMENT_RETURNED:
+        return _wished(subject)
     is_over, wanted = message.kind is Kind.CANCELLED, _bookings_of(message)
     told = _concerned(subject, wanted, is_over=is_over)
     if message.kind is Kind.WAITING_ALTERNATIVES:  # whoever has chosen since need not be asked any more
@@ -125,6 +127,12 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
         shown_of(subject, booking_id, one, left=left.get(booking_id), is_cancelled=is_over)
         for booking_id, one in told.items()
     )
+
+
+def _wished(subject: Subject) -> tuple[Shown, ...]:
+    """What was to be booked, and is not."""
+    bookings = subject.order.bookings if subject.order else ()
+    return tuple(Shown(one.slot, one.service_name, one.seats, one.place) for one in bookings)
 
 
 def _concerned(subject: Subject, wanted: Collection[int], *, is_over: bool) -> dict[int, Told]:

@@ -11,6 +11,7 @@ from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.calendar_files import CalendarFiles
 from widget_server.use_cases.catalog import Catalog
+from widget_server.use_cases.checkout import Checkout
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.erasing import Erasing
@@ -24,9 +25,11 @@ from widget_server.use_cases.operations import Operations
 from widget_server.use_cases.people import People
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
+from widget_server.use_cases.refunding import Refunding
 from widget_server.use_cases.reliability import Reliability
 from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.services import Services
+from widget_server.use_cases.settling import Settling
 from widget_server.use_cases.sightings import Sightings
 from widget_server.use_cases.sites import Sites
 from widget_server.use_cases.staffing import Staffing
@@ -39,6 +42,9 @@ class UseCases:
     availability: Availability
     next_dates: NextDates
     bookings: Bookings
+    checkout: Checkout
+    settling: Settling
+    refunding: Refunding
     move_requests: MoveRequests
     reconciliation: Reconciliation
     scheduling: Scheduling

@@ -33,6 +33,7 @@ KINDS = {
     Kind.WAITING_ALTERNATIVES: "Choose another time",
     Kind.REMINDER: "Reminder",
     Kind.MY_BOOKINGS: "My bookings",
+    Kind.PAYMENT_RETURNED: "Payment returned",
 }
 ROLES = {Role.CUSTOMER: "to the customer", Role.OPERATOR: "to the owners", Role.STAFF: "to staff"}
 MESSAGE_WORDS: dict[str, Any] = {"states": STATES, "kinds": KINDS, "roles": ROLES}

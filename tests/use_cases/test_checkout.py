@@ -1,0 +1,249 @@
+"""From a hold to a pay page, and on to an order, or back: against a pretend Stripe, through the real client."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.engine.servers import Valkey
+from tests.house import slot
+from tests.payments.shop import Shop, opened_shop
+from tests.use_cases.till import LESSON, Payer, Till, opened_till
+from widget_server.domain.bookings import BookingState
+from widget_server.domain.holds import HoldState
+from widget_server.domain.orders import OrderState, OutcomeState
+from widget_server.domain.payments import MIN_LEFT, PAYMENT_WINDOW, AttemptState
+from widget_server.errors import InvalidRequest, NotYours, Paying
+from widget_server.use_cases.bookings import WantedConfirmation
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[Shop]:
+    async with opened_shop() as shop:
+        yield shop
+
+
+@pytest.fixture
+async def till(shop: Shop, empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Till]:
+    async with opened_till(empty_valkey.url, sqlite_template, tmp_path, shop) as till:
+        yield till
+
+
+async def test_what_is_paid_is_booked_and_told(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+
+    assert (await till.order(anna)).state is OrderState.OPEN
+    till.shop.books.pay(session)
+    assert await till.settle(anna) is AttemptState.PAID
+
+    order = await till.order(anna)
+    assert (order.state, order.bookings[0].state) == (OrderState.PAID, BookingState.CONFIRMED)
+    assert await till.outcome(anna) is OutcomeState.CONFIRMED
+    assert till.shop.taken_minor == order.total.amount_minor == 4500
+    assert await till.messages(anna) == ["new_order", "booked"]
+    seats = await till.house.seats(LESSON)
+    assert (seats.held, seats.booked) == (0, 1)
+
+
+async def test_nobody_is_told_before_the_money_is_taken(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    till.shop.books.pay(session)
+    stop = till.shop.faults.stop("capture")
+    settling = asyncio.create_task(till.settle(anna))
+    await stop.reached.wait()
+
+    order = await till.order(anna)
+    assert (order.state, order.bookings[0].state) == (OrderState.AUTHORISED, BookingState.CONFIRMING)
+    assert order.bookings[0].access == ""
+    assert await till.outcome(anna) is OutcomeState.CONFIRMING
+    assert await till.messages(anna) == []
+    stop.go()
+    assert await settling is AttemptState.PAID
+    assert await till.messages(anna) == ["new_order", "booked"]
+
+
+async def test_the_same_checkout_again_gets_the_same_page(till: Till) -> None:
+    anna = Payer()
+    await till.hold(anna)
+
+    first, again = await till.begin(anna), await till.begin(anna)
+    assert first.pay_url == again.pay_url
+    assert first.secret == again.secret
+    assert len(till.shop.account.sessions) == 1
+    assert (await till.house.seats(LESSON)).held == 1
+
+
+async def test_two_checkouts_at_once_open_one_page(till: Till) -> None:
+    anna = Payer()
+    await till.hold(anna)
+
+    begun = await asyncio.gather(*(till.begin(anna) for _ in range(4)))
+    assert len({each.pay_url for each in begun}) == 1
+    assert len(till.shop.account.sessions) == 1
+
+
+async def test_another_body_ends_the_page_before(till: Till) -> None:
+    anna = Payer()
+    first = await till.at_the_page(anna)
+
+    begun = await till.begin(anna, note="with another name")
+    second = await till.session_of(anna)
+    assert first != second
+    assert till.shop.books.session(first).status == "expired"
+    assert begun.order.number == (await till.order(anna)).number
+    till.shop.books.pay(second)
+    assert await till.settle(anna) is AttemptState.PAID
+    assert till.shop.taken_minor == 4500
+
+
+async def test_another_body_after_paying_gets_what_was_paid(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+
+    begun = await till.begin(anna, note="with another name")
+    assert begun.order.state is OrderState.PAID
+    assert begun.pay_url is None
+    assert len(till.shop.account.sessions) == 1
+
+
+async def test_what_is_not_held_is_taken_with_the_checkout(till: Till) -> None:
+    anna = Payer()
+
+    begun = await till.begin(anna)
+    assert begun.pay_url
+    assert (await till.house.seats(LESSON)).held == 1
+
+
+async def test_whoever_goes_back_has_their_hold_again_and_may_pay_otherwise(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+
+    hold = await till.go_back(anna)
+    assert hold.state is HoldState.HELD
+    assert hold.expires_at - hold.now >= MIN_LEFT - timedelta(seconds=1)
+    assert till.shop.books.session(session).status == "expired"
+    assert (await till.order(anna)).state is OrderState.EXPIRED
+    assert (await till.go_back(anna)).version == hold.version
+    await till.begin(anna)
+    till.shop.books.pay(await till.session_of(anna))
+    assert await till.settle(anna) is AttemptState.PAID
+
+
+async def test_whoever_goes_back_after_paying_has_paid(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+
+    with pytest.raises(Paying):
+        await till.go_back(anna)
+    assert (await till.order(anna)).state is OrderState.PAID
+
+
+async def test_without_a_page_going_back_shows_the_hold_as_it_is(till: Till) -> None:
+    anna, ben = Payer(), Payer()
+    held = await till.hold(anna)
+
+    assert (await till.go_back(anna)).version == held.version
+    ben.id = anna.id
+    with pytest.raises(NotYours):
+        await till.go_back(ben)
+
+
+async def test_a_stranger_ends_nobodys_page(till: Till) -> None:
+    anna, eve = Payer(), Payer()
+    session = await till.at_the_page(anna)
+    eve.id = anna.id
+
+    for act in (till.go_back, till.begin):
+        with pytest.raises(NotYours):
+            await act(eve)
+    assert till.shop.books.session(session).status == "open"
+
+
+async def test_a_declined_card_leaves_the_page_open(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    till.shop.books.decline(session)
+
+    assert await till.settle(anna) is AttemptState.OPEN
+    till.shop.books.pay(session)
+    assert await till.settle(anna) is AttemptState.PAID
+    assert till.shop.taken_minor == 4500
+
+
+async def test_when_the_window_is_over_the_page_is_closed_and_the_seats_are_free(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+
+    await till.later(PAYMENT_WINDOW)
+    assert await till.settling.settle_due() == 1
+    assert till.shop.books.session(session).status == "expired"
+    assert (await till.attempt(anna)).due_at is None
+    assert (await till.house.seats(LESSON)).held == 0
+    assert (await till.order(anna)).state is OrderState.EXPIRED
+    assert await till.outcome(anna) is OutcomeState.ABANDONED
+
+
+async def test_what_was_paid_at_the_last_moment_is_booked_when_the_window_is_over(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+
+    await till.later(PAYMENT_WINDOW)
+    await till.settling.settle_due()
+    assert (await till.order(anna)).state is OrderState.PAID
+
+
+async def test_the_sweep_leaves_a_pin_to_stripe_however_late_it_is(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+
+    await till.house.advance(PAYMENT_WINDOW + timedelta(minutes=1))
+    await till.house.parts.use_cases.reconciliation.sweep("tenuto")
+    assert await till.outcome(anna) is None
+    assert (await till.house.seats(LESSON)).held == 1
+    till.shop.books.pay(session)
+    assert await till.settle(anna) is AttemptState.PAID
+
+
+async def test_a_method_that_cannot_be_authorised_first_is_charged_and_booked_in_one_go(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna), "ideal")
+
+    assert await till.settle(anna) is AttemptState.PAID
+    assert (await till.order(anna)).state is OrderState.PAID
+    assert await till.messages(anna) == ["new_order", "booked"]
+    assert till.shop.taken_minor == 4500
+
+
+async def test_whoever_comes_back_from_the_page_has_stripe_asked_but_not_all_the_time(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    ask = till.house.parts.use_cases.checkout.ask
+
+    assert (await ask(anna.order_ref)).state is OrderState.OPEN
+    till.shop.books.pay(session)
+    assert (await ask(anna.order_ref)).state is OrderState.OPEN
+    await till.later(timedelta(seconds=3))
+    assert (await ask(anna.order_ref)).state is OrderState.PAID
+
+
+async def test_what_has_a_price_is_neither_confirmed_without_paying_nor_checked_out_without_one(till: Till) -> None:
+    anna = Payer()
+    await till.hold(anna)
+    free, bookings = slot(), till.house.parts.use_cases.bookings
+    wanted = anna.wanted()
+    unpaid = WantedConfirmation(wanted.customer, (), wanted.lines, wanted.visit, "all")
+
+    with pytest.raises(InvalidRequest):
+        await bookings.confirm(anna.ref, unpaid)
+    with pytest.raises(InvalidRequest):
+        await till.begin(Payer(), (free, 1))
+    with pytest.raises(InvalidRequest):
+        await till.begin(anna, email="")
+    assert (await till.house.seats(LESSON)).held == 1
+    assert till.shop.account.sessions == {}

@@ -1,0 +1,171 @@
+"""A house whose site takes payments at a pretend Stripe: anna holds a private lesson for 45.00, and pays it, or not."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from tests.house import PRIVATE, SITE, House, opened, slot
+from tests.payments.shop import Shop
+from widget_server.domain.bookings import Customer
+from widget_server.domain.holds import Hold, Line
+from widget_server.domain.orders import Order, OutcomeState
+from widget_server.domain.payment_accounts import AccountState, KeptAccount
+from widget_server.domain.payments import AttemptState
+from widget_server.domain.slots import Slot
+from widget_server.ids import hash_secret, new_id
+from widget_server.sealing import Seal
+from widget_server.store.payment_accounts import PaymentAccounts
+from widget_server.store.tables import AttemptRow, MessageRow, OutcomeRow, RefundRow
+from widget_server.use_cases.checkout import CheckoutBegun, WantedCheckout
+from widget_server.use_cases.pinning import HoldRef, OrderRef, Visit
+from widget_server.use_cases.settling import Settling
+
+LESSON = slot(PRIVATE)
+KEY = "a key of the test that is long enough"
+
+
+@dataclass
+class Payer:
+    """Somebody at the till, who knows their ids and secrets."""
+
+    id: str = field(default_factory=new_id)
+    secret: str = field(default_factory=new_id)
+    name: str = "Anna Berg"
+    order_secret: str = ""
+
+    @property
+    def ref(self) -> HoldRef:
+        return HoldRef(SITE, self.id, hash_secret(self.secret))
+
+    @property
+    def order_ref(self) -> OrderRef:
+        return OrderRef(SITE, self.id, hash_secret(self.order_secret))
+
+    @property
+    def visit(self) -> Visit:
+        return Visit(visitor=f"visitor {self.id}", network="192.0.2.0/24")
+
+    def wanted(self, *lines: tuple[Slot, int], note: str = "", email: str = "anna@example.org") -> WantedCheckout:
+        return WantedCheckout(
+            customer=Customer(self.name, email, "Europe/Berlin", "de"),
+            attendees=(),
+            lines=tuple(Line(of, seats) for of, seats in lines or ((LESSON, 1),)),
+            visit=self.visit,
+            digest=f"{self.name} {note} {lines}",
+        )
+
+
+@dataclass
+class Till:
+    house: House
+    shop: Shop
+
+    @property
+    def settling(self) -> Settling:
+        return self.house.parts.use_cases.settling
+
+    async def hold(self, payer: Payer, *lines: tuple[Slot, int]) -> Hold:
+        wanted = payer.wanted(*lines)
+        return await self.house.parts.use_cases.bookings.hold(payer.ref, wanted.lines, wanted.visit)
+
+    async def begin(self, payer: Payer, *lines: tuple[Slot, int], **changes: Any) -> CheckoutBegun:
+        begun = await self.house.parts.use_cases.checkout.begin(payer.ref, payer.wanted(*lines, **changes))
+        payer.order_secret = begun.secret
+        return begun
+
+    async def at_the_page(self, payer: Payer, *lines: tuple[Slot, int]) -> str:
+        """Held, and the page is open: its session."""
+        await self.hold(payer, *lines)
+        await self.begin(payer, *lines)
+        return await self.session_of(payer)
+
+    async def paid(self, payer: Payer, *lines: tuple[Slot, int]) -> str:
+        """An order that is paid and confirmed: its session."""
+        session = await self.at_the_page(payer, *lines)
+        self.shop.books.pay(session)
+        assert await self.settle(payer) is AttemptState.PAID
+        return session
+
+    async def settle(self, payer: Payer) -> AttemptState:
+        attempt = await self.attempt(payer)
+        return await self.settling.settle(attempt.site_id, attempt.public_id)
+
+    async def go_back(self, payer: Payer) -> Hold:
+        return await self.house.parts.use_cases.checkout.go_back(payer.ref)
+
+    async def order(self, payer: Payer) -> Order:
+        return await self.house.parts.use_cases.checkout.find_order(payer.order_ref)
+
+    async def session_of(self, payer: Payer) -> str:
+        found = (await self.attempt(payer)).session_id
+        assert found is not None
+        return found
+
+    async def attempt(self, payer: Payer) -> AttemptRow:
+        """The last one."""
+        of_hold = select(AttemptRow).where(col(AttemptRow.hold_id) == payer.id).order_by(col(AttemptRow.id).desc())
+        async with self.house.parts.database.snapshot() as session:
+            return (await session.exec(of_hold.limit(1))).one()
+
+    async def outcome(self, payer: Payer) -> OutcomeState | None:
+        of_hold = select(OutcomeRow.state).where(col(OutcomeRow.hold_id) == payer.id)
+        async with self.house.parts.database.snapshot() as session:
+            found = (await session.exec(of_hold)).one_or_none()
+        return None if found is None else OutcomeState(found)
+
+    async def refunds(self, payer: Payer) -> list[tuple[int, str, str]]:
+        """Amount, reason and state of each."""
+        of_order = select(RefundRow).where(col(RefundRow.order_id) == payer.id).order_by(col(RefundRow.id))
+        async with self.house.parts.database.snapshot() as session:
+            return [(row.amount_minor, row.reason, row.state) for row in await session.exec(of_order)]
+
+    async def messages(self, payer: Payer) -> list[str]:
+        """Kinds of all that is to be told of the order."""
+        of_order = select(MessageRow.kind).where(col(MessageRow.order_id) == payer.id).order_by(col(MessageRow.id))
+        async with self.house.parts.database.snapshot() as session:
+            return list(await session.exec(of_order))
+
+    async def later(self, by: timedelta) -> None:
+        """For attempts and for Redis so much time has passed; for Stripe, see `shop.books.let_pass`."""
+        async with self.house.parts.database.transaction() as session:
+            for row in await session.exec(select(AttemptRow)):
+                row.created_at, row.pay_until = row.created_at - by, row.pay_until - by
+                row.due_at = row.due_at and row.due_at - by
+                row.asked_at = row.asked_at and row.asked_at - by
+            for refund in await session.exec(select(RefundRow)):
+                refund.due_at = refund.due_at and refund.due_at - by
+        await self.house.advance(by)
+
+    async def work(self) -> None:
+        """What a worker does until nothing is due, however soon it would do it."""
+        for _ in range(10):
+            await self.later(timedelta(seconds=70))
+            seen_to = await self.settling.settle_due()
+            seen_to += await self.house.parts.use_cases.refunding.refund_due()
+            if not seen_to:
+                return
+
+
+@asynccontextmanager
+async def opened_till(redis_url: str, template: Path, folder: Path, shop: Shop) -> AsyncIterator[Till]:
+    async with opened(redis_url, template, folder, stripe_url=shop.url, secret_key=KEY) as house:
+        await take_payments(house, shop)
+        yield Till(house, shop)
+
+
+async def take_payments(house: House, shop: Shop, *, is_test: bool = False) -> None:
+    """As if an operator had entered the keys."""
+    site, now = await house.site(), datetime.now(UTC)
+    accounts = PaymentAccounts(house.parts.database, Seal(KEY.encode()))
+    kept = KeptAccount(is_test, "", "", "Studio", AccountState.ACCEPTED, now, now, now, None, is_readable=True)
+
+    async def write(session: AsyncSession) -> None:
+        await accounts.put(session, site.id, kept, shop.keys)
+
+    await house.change(write)

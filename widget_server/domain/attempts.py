@@ -1,0 +1,142 @@
+"""The only place for what one try to pay is, and which order would come of it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from widget_server.domain.bookings import Booking, BookingState, Customer
+from widget_server.domain.holds import Line
+from widget_server.domain.money import Money
+from widget_server.domain.orders import Order, OrderState
+from widget_server.domain.payments import AttemptState, OrderPayment
+from widget_server.domain.services import Place
+from widget_server.domain.slots import Slot
+
+OPENING_FOR = timedelta(seconds=30)
+"""Longer than it takes to open a session: an attempt that has none by then is ended."""
+LET_GO_AFTER = timedelta(hours=1)
+"""So long after its window Stripe may leave us without an answer. Then seats are let go, and what comes goes back."""
+_FIRST_PAUSE, _PAUSE_MAX = timedelta(seconds=2), timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedLine:
+    """As it was sold: whatever the service costs or refunds later."""
+
+    slot: Slot
+    seats: int
+    unit_price: Money
+    service_name: str
+    place: Place
+    refund_percent: int
+    attendees: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> Line:
+        return Line(self.slot, self.seats)
+
+    @property
+    def total(self) -> Money:
+        return self.unit_price.times(self.seats)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedOrder:
+    """All that an order is made from once it is paid."""
+
+    number: str
+    customer: Customer
+    lines: tuple[WantedLine, ...]
+    visitor: str
+    """Keyed hashes, as the hold counts in the budgets; likewise `network`."""
+    network: str
+
+    @property
+    def total(self) -> Money:
+        return sum((line.total for line in self.lines), Money(0, self.lines[0].unit_price.currency))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    id: str
+    site_id: int
+    hold_id: str
+    """Which will be the order's id as well."""
+    fence: int
+    """Of its pin; 0 before it is known."""
+    is_test: bool
+    state: AttemptState
+    secret_hash: str
+    order_secret_hash: str
+    digest: str
+    wanted: WantedOrder
+    amount: Money
+    created_at: datetime
+    pay_until: datetime
+    session_id: str | None = None
+    session_url: str | None = None
+    intent_id: str | None = None
+    was_paid: bool = False
+    went_back_at: datetime | None = None
+    asked_at: datetime | None = None
+    due_at: datetime | None = None
+    tries: int = 0
+    why: str | None = None
+
+    def is_over(self, now: datetime) -> bool:
+        """Nothing more is to be paid: its customer went back, or the window has closed."""
+        return self.went_back_at is not None or now >= self.pay_until
+
+    @property
+    def rests(self) -> bool:
+        """It came to nothing, and all that follows from that has been done."""
+        return self.state is AttemptState.ENDED and self.due_at is None
+
+    def is_let_go(self, now: datetime) -> bool:
+        return now >= self.pay_until + LET_GO_AFTER
+
+    def next_look(self, now: datetime) -> datetime:
+        """When to see to it again where nothing has changed: soon, then less and less often, and when it is over."""
+        later = now + min(_FIRST_PAUSE * (1 << min(self.tries, 10)), _PAUSE_MAX)
+        return min(later, self.pay_until) if now < self.pay_until else later
+
+    def order(self) -> Order:
+        """As its customer sees it while there is no order yet, or where nothing came of it."""
+        return Order(
+            id=self.hold_id,
+            number=self.wanted.number,
+            state=self._order_state(),
+            customer=self.wanted.customer,
+            bookings=tuple(self._booking(line) for line in self.wanted.lines),
+            total=self.amount,
+            created_at=self.created_at,
+            is_test=self.is_test,
+            payment=self.payment(),
+        )
+
+    def payment(self) -> OrderPayment:
+        can_pay = self.state is AttemptState.OPEN and self.went_back_at is None
+        return OrderPayment(
+            attempt_id=self.id,
+            state=self.state,
+            pay_url=self.session_url if can_pay else None,
+            pay_until=self.pay_until,
+            was_paid=self.was_paid,
+        )
+
+    def _order_state(self) -> OrderState:
+        if self.state is AttemptState.RETURNING or self.was_paid:
+            return OrderState.VOIDED
+        return OrderState.EXPIRED if self.state is AttemptState.ENDED else OrderState.OPEN
+
+    def _booking(self, line: WantedLine) -> Booking:
+        is_over = self.state in (AttemptState.RETURNING, AttemptState.ENDED)
+        return Booking(
+            slot=line.slot,
+            service_name=line.service_name,
+            seats=line.seats,
+            state=BookingState.CANCELLED if is_over else BookingState.CONFIRMING,
+            place=line.place,
+            access="",
+            attendees=(),
+            created_at=self.created_at,
+        )

@@ -1,0 +1,267 @@
+"""The only place that finds attempts to pay, claims those that are due, and turns their rows into values and back."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, update
+from sqlalchemy.sql.elements import ColumnElement
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.attempts import Attempt, WantedLine, WantedOrder
+from widget_server.domain.bookings import Customer
+from widget_server.domain.money import Money
+from widget_server.domain.payments import AttemptState, OrderPayment, Refund, RefundReason, RefundState
+from widget_server.domain.services import Place
+from widget_server.domain.slots import Slot
+from widget_server.errors import NotFound
+from widget_server.store.database import Database
+from widget_server.store.tables import AttemptRow, RefundRow
+
+CLAIMED_FOR = timedelta(seconds=20)
+"""Should whoever sees to an attempt die, another does after that."""
+ENDED_KEPT = timedelta(days=30)
+"""Attempts of which nothing was kept go after that, with who wanted to pay."""
+WHY_LENGTH_MAX = 500
+_PRUNED_AT_ONCE = 1_000
+_WAITING = (AttemptState.OPENING, AttemptState.OPEN)
+_NEXT_DUE = select(func.min(col(AttemptRow.due_at)))
+_OF_HOLD = (
+    select(AttemptRow)
+    .where(col(AttemptRow.site_id) == bindparam("site_id"), col(AttemptRow.hold_id) == bindparam("hold_id"))
+    .order_by(col(AttemptRow.id).desc())
+    .limit(1)
+)
+_REFUNDS_OF = (
+    select(RefundRow)
+    .where(col(RefundRow.site_id) == bindparam("site_id"), col(RefundRow.order_id) == bindparam("order_id"))
+    .order_by(col(RefundRow.id))
+)
+
+
+class Attempts:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def find(self, site_id: int, attempt_id: str) -> Attempt | None:
+        return await self._one(site_id, col(AttemptRow.public_id) == attempt_id)
+
+    async def of_intent(self, site_id: int, intent_id: str) -> Attempt | None:
+        return await self._one(site_id, col(AttemptRow.intent_id) == intent_id)
+
+    async def last_of(self, site_id: int, hold_id: str) -> Attempt | None:
+        """The last one to pay a hold: no other can still be open."""
+        async with self._db.snapshot() as session:
+            row = await read_last(session, site_id, hold_id)
+            return to_attempt(row) if row else None
+
+    async def waits(self, site_id: int, hold_id: str) -> bool:
+        """Whether it is Stripe that says what becomes of a pinned hold."""
+        is_waiting = col(AttemptRow.state).in_(_WAITING)
+        return await self._one(site_id, (col(AttemptRow.hold_id) == hold_id) & is_waiting) is not None
+
+    async def due(self, limit: int, *, at: datetime, claim: timedelta = CLAIMED_FOR) -> list[Attempt]:
+        """Claim up to `limit`, the longest due first. Nobody else gets them until `claim` has passed."""
+        if not await self._any_due(at):
+            return []
+        longest_due = select(AttemptRow).where(col(AttemptRow.due_at) <= at).order_by(col(AttemptRow.due_at))
+        async with self._db.transaction() as session:
+            locked = longest_due.limit(limit).with_for_update(skip_locked=True, key_share=True)
+            rows = (await session.exec(locked)).all()
+            for row in rows:
+                row.due_at, row.asked_at, row.tries = at + claim, at, row.tries + 1
+            return [to_attempt(row) for row in rows]
+
+    async def may_ask(self, attempt_id: str, *, at: datetime, not_since: datetime) -> bool:
+        """Whether nobody has asked Stripe since then; whoever is told so, does."""
+        ours = (col(AttemptRow.public_id) == attempt_id, col(AttemptRow.asked_at) <= not_since)
+        never = (col(AttemptRow.public_id) == attempt_id, col(AttemptRow.asked_at).is_(None))
+        async with self._db.transaction() as session:
+            asked = [
+                await session.exec(update(AttemptRow).where(*where).values(asked_at=at)) for where in (ours, never)
+            ]
+            return any(each.rowcount for each in asked)
+
+    async def look_again(self, seen: Attempt, next_at: datetime, why: str = "") -> None:
+        """Nothing has changed, or something went wrong: at `next_at`, unless it has gone on meanwhile."""
+        unchanged = (col(AttemptRow.public_id) == seen.id, col(AttemptRow.state) == seen.state)
+        noted = {"why": why[:WHY_LENGTH_MAX]} if why else {}
+        async with self._db.transaction() as session:
+            again = update(AttemptRow).where(*unchanged, col(AttemptRow.due_at).is_not(None))
+            await session.exec(again.values(due_at=next_at, **noted))
+
+    async def wake(self, site_id: int, at: datetime) -> None:
+        """Redis has forgotten the pins of a site: those that are waited for are seen to at once."""
+        waiting = (col(AttemptRow.site_id) == site_id, col(AttemptRow.state).in_(_WAITING))
+        async with self._db.transaction() as session:
+            await session.exec(update(AttemptRow).where(*waiting).values(due_at=at, tries=0))
+
+    async def prune(self, site_id: int, at: datetime) -> int:
+        """Forget those that ended long ago, and for which nothing was paid; a bounded number. Return how many."""
+        nothing_kept = (
+            col(AttemptRow.site_id) == site_id,
+            col(AttemptRow.ended_at) < at - ENDED_KEPT,
+            ~col(AttemptRow.was_paid),
+            col(AttemptRow.due_at).is_(None),
+        )
+        oldest = select(AttemptRow.id).where(*nothing_kept).order_by(col(AttemptRow.ended_at)).limit(_PRUNED_AT_ONCE)
+        async with self._db.transaction() as session:
+            ids = (await session.exec(oldest)).all()
+            return (await session.exec(delete(AttemptRow).where(col(AttemptRow.id).in_(ids)))).rowcount if ids else 0
+
+    async def _one(self, site_id: int, which: ColumnElement[bool]) -> Attempt | None:
+        of_site = select(AttemptRow).where(col(AttemptRow.site_id) == site_id, which)
+        async with self._db.snapshot() as session:
+            row = (await session.exec(of_site.order_by(col(AttemptRow.id).desc()).limit(1))).one_or_none()
+            return to_attempt(row) if row else None
+
+    async def _any_due(self, at: datetime) -> bool:
+        """Looking first, as on SQLite a transaction keeps everybody else from writing."""
+        async with self._db.snapshot() as session:
+            next_at = (await session.exec(_NEXT_DUE)).one()
+        return next_at is not None and next_at <= at
+
+
+async def lock_attempt(session: AsyncSession, attempt_id: str) -> AttemptRow:
+    """Before everything else in its transaction. Refunds of it may be written meanwhile. Raises NotFound."""
+    of_id = select(AttemptRow).where(col(AttemptRow.public_id) == attempt_id)
+    row = (await session.exec(of_id.with_for_update(key_share=True))).one_or_none()
+    if row is None:
+        raise NotFound("There is no such attempt.")
+    return row
+
+
+async def read_last(session: AsyncSession, site_id: int, hold_id: str) -> AttemptRow | None:
+    """The last attempt to pay a hold: the only one that may not have ended."""
+    return (await session.exec(_OF_HOLD, params={"site_id": site_id, "hold_id": hold_id})).one_or_none()
+
+
+async def read_payment(session: AsyncSession, site_id: int, order_id: str) -> OrderPayment | None:
+    """How an order was paid, or is to be."""
+    row = await read_last(session, site_id, order_id)
+    if row is None:
+        return None
+    refunds = (await session.exec(_REFUNDS_OF, params={"site_id": site_id, "order_id": order_id})).all()
+    return OrderPayment(
+        attempt_id=row.public_id,
+        state=AttemptState(row.state),
+        pay_url=row.session_url if row.state == AttemptState.OPEN and row.went_back_at is None else None,
+        pay_until=row.pay_until,
+        was_paid=row.was_paid,
+        refunds=tuple(to_refund(refund) for refund in refunds),
+    )
+
+
+def to_attempt(row: AttemptRow) -> Attempt:
+    return Attempt(
+        id=row.public_id,
+        site_id=row.site_id,
+        hold_id=row.hold_id,
+        fence=row.fence,
+        is_test=row.is_test,
+        state=AttemptState(row.state),
+        secret_hash=row.secret_hash,
+        order_secret_hash=row.order_secret_hash,
+        digest=row.digest,
+        wanted=_to_wanted(row.wanted, row.currency),
+        amount=Money(row.amount_minor, row.currency),
+        created_at=row.created_at,
+        pay_until=row.pay_until,
+        session_id=row.session_id,
+        session_url=row.session_url,
+        intent_id=row.intent_id,
+        was_paid=row.was_paid,
+        went_back_at=row.went_back_at,
+        asked_at=row.asked_at,
+        due_at=row.due_at,
+        tries=row.tries,
+        why=row.why,
+    )
+
+
+def new_row(attempt: Attempt, *, due_at: datetime) -> AttemptRow:
+    return AttemptRow(
+        public_id=attempt.id,
+        site_id=attempt.site_id,
+        hold_id=attempt.hold_id,
+        fence=attempt.fence,
+        is_test=attempt.is_test,
+        state=attempt.state,
+        secret_hash=attempt.secret_hash,
+        order_secret_hash=attempt.order_secret_hash,
+        digest=attempt.digest,
+        wanted=_from_wanted(attempt.wanted),
+        amount_minor=attempt.amount.amount_minor,
+        currency=attempt.amount.currency,
+        was_paid=False,
+        created_at=attempt.created_at,
+        pay_until=attempt.pay_until,
+        due_at=due_at,
+        tries=0,
+    )
+
+
+def move_on(
+    row: AttemptRow, state: AttemptState, *, at: datetime, due_in: timedelta | None = timedelta(0), why: str = ""
+) -> None:
+    """To another state, which whoever calls this sees to next; should they die, the worker does at once."""
+    row.state = state
+    row.tries = 0
+    row.due_at = None if due_in is None else at + due_in
+    row.why = why[:WHY_LENGTH_MAX] or row.why
+    if state is AttemptState.ENDED:
+        row.ended_at = at
+
+
+def to_refund(row: RefundRow) -> Refund:
+    return Refund(
+        id=row.public_id,
+        amount=Money(row.amount_minor, row.currency),
+        reason=RefundReason(row.reason),
+        state=RefundState(row.state),
+        why=row.why or "",
+        created_at=row.created_at,
+    )
+
+
+def _from_wanted(wanted: WantedOrder) -> dict[str, Any]:
+    customer = wanted.customer
+    return {
+        "number": wanted.number,
+        "customer": [customer.name, customer.email, customer.zone, customer.locale],
+        "visitor": wanted.visitor,
+        "network": wanted.network,
+        "lines": [
+            {
+                "slot": line.slot.id,
+                "seats": line.seats,
+                "price": line.unit_price.amount_minor,
+                "name": line.service_name,
+                "place": line.place,
+                "refund": line.refund_percent,
+                "attendees": list(line.attendees),
+            }
+            for line in wanted.lines
+        ],
+    }
+
+
+def _to_wanted(found: dict[str, Any], currency: str) -> WantedOrder:
+    return WantedOrder(
+        number=found["number"],
+        customer=Customer(*found["customer"]),
+        lines=tuple(
+            WantedLine(
+                slot=Slot.parse(line["slot"]),
+                seats=line["seats"],
+                unit_price=Money(line["price"], currency),
+                service_name=line["name"],
+                place=Place(line["place"]),
+                refund_percent=line["refund"],
+                attendees=tuple(line["attendees"]),
+            )
+            for line in found["lines"]
+        ),
+        visitor=found["visitor"],
+        network=found["network"],
+    )

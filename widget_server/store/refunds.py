@@ -1,0 +1,238 @@
+"""The only place that keeps what goes back to customers: written with what it is for, done once, by the worker."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.attempts import Attempt
+from widget_server.domain.audit_log import Entry
+from widget_server.domain.money import Money
+from widget_server.domain.orders import OrderState
+from widget_server.domain.payments import AttemptState, Payment, Refund, Refunded, RefundReason, RefundState, share
+from widget_server.errors import InvalidRequest, NotFound
+from widget_server.ids import new_id
+from widget_server.store.attempts import WHY_LENGTH_MAX, read_last, to_attempt, to_refund
+from widget_server.store.audit_log import put_entry
+from widget_server.store.database import Database, insert
+from widget_server.store.tables import AttemptRow, BookingRow, MeetingRow, OrderRow, RefundRow, values
+
+CLAIMED_FOR = timedelta(seconds=60)
+_NEXT_DUE = select(func.min(col(RefundRow.due_at)))
+
+
+@dataclass(frozen=True, slots=True)
+class DueRefund:
+    """A refund, with where its money is to come from."""
+
+    id: str
+    site_id: int
+    order_id: str
+    is_test: bool
+    intent_id: str
+    amount: Money
+    state: RefundState
+    stripe_id: str | None
+    """Stripe has it already, and is at it."""
+    tries: int
+
+
+class Refunds:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def add(self, site_id: int, order_id: str, amount: Money, *, entry: Entry) -> Refund:
+        """As an operator decides. The same form again: the same refund.
+
+        Raises NotFound; InvalidRequest for more than is left, another currency, or nothing.
+        """
+        async with self._db.transaction() as session:
+            await _lock_order(session, site_id, order_id)
+            before = await _of_form(session, site_id, entry.form_key)
+            if before is not None:
+                return to_refund(before)
+            attempt, left = await _left_of(session, site_id, order_id)
+            if amount.currency != left.currency or amount.is_free:
+                raise InvalidRequest("Say how much is to go back, in the currency of the order.")
+            if amount.amount_minor > left.amount_minor:
+                raise InvalidRequest("This is more than is left of what was paid.", left=left.amount_minor)
+            row = _new(attempt, amount, RefundReason.OPERATOR, entry.at)
+            row.operator_id, row.form_key = entry.operator_id, entry.form_key
+            session.add(row)
+            put_entry(session, entry)
+            await session.flush()
+            return to_refund(row)
+
+    async def left(self, site_id: int, order_id: str) -> Money:
+        """Raises NotFound for an order that was never paid."""
+        async with self._db.snapshot() as session:
+            return (await _left_of(session, site_id, order_id))[1]
+
+    async def return_all(self, attempt: Attempt, payment: Payment, at: datetime) -> DueRefund | None:
+        """What is left of a payment for which there is no booking, once; None where it has gone back."""
+        amount = Money(payment.captured_minor - payment.refunded_minor, payment.amount.currency)
+        if amount.is_free:
+            return None
+        async with self._db.transaction() as session:
+            row = (await session.exec(select(AttemptRow).where(col(AttemptRow.public_id) == attempt.id))).one()
+            new = insert(session, RefundRow).values(values(_new(row, amount, RefundReason.NO_SEATS, at)))
+            await session.exec(new.on_conflict_do_nothing())
+            is_return = (col(RefundRow.attempt_id) == row.id, col(RefundRow.reason) == RefundReason.NO_SEATS)
+            return _to_due((await session.exec(select(RefundRow).where(*is_return))).one(), row)
+
+    async def notice(self, attempt: Attempt, payment: Payment, at: datetime) -> Money:
+        """More has gone back than we know of: somebody did it at Stripe. Return how much, and write it down."""
+        async with self._db.transaction() as session:
+            order = await _lock_order(session, attempt.site_id, attempt.hold_id)
+            row = await read_last(session, attempt.site_id, attempt.hold_id)
+            assert row is not None
+            known = await _gone_or_going(session, row)
+            unknown = Money(max(0, payment.refunded_minor - known), attempt.amount.currency)
+            if not unknown.is_free:
+                new = _new(row, unknown, RefundReason.AT_STRIPE, at)
+                new.state, new.due_at, new.ended_at = RefundState.DONE, None, at
+                session.add(new)
+                await session.flush()
+                await _note_all_gone(session, order, row)
+            return unknown
+
+    async def due(self, limit: int, *, at: datetime, claim: timedelta = CLAIMED_FOR) -> list[DueRefund]:
+        """Claim up to `limit`, the longest due first. Nobody else gets them until `claim` has passed."""
+        async with self._db.snapshot() as session:
+            next_at = (await session.exec(_NEXT_DUE)).one()
+        if next_at is None or next_at > at:
+            return []
+        its_attempt = col(AttemptRow.id) == col(RefundRow.attempt_id)
+        rows = select(RefundRow, AttemptRow).join(AttemptRow, its_attempt).where(col(RefundRow.due_at) <= at)
+        async with self._db.transaction() as session:
+            locked = rows.order_by(col(RefundRow.due_at)).limit(limit).with_for_update(of=RefundRow, skip_locked=True)
+            found = (await session.exec(locked)).all()
+            for refund, _ in found:
+                refund.due_at, refund.tries = at + claim, refund.tries + 1
+            return [_to_due(refund, attempt) for refund, attempt in found]
+
+    async def answered(self, due: DueRefund, answer: Refunded, at: datetime, *, next_at: datetime) -> None:
+        """What Stripe says of it. What has ended before stays as it is."""
+        async with self._db.transaction() as session:
+            order = await _lock_order(session, due.site_id, due.order_id)
+            of_id = select(RefundRow).where(col(RefundRow.public_id) == due.id)
+            row = (await session.exec(of_id.with_for_update())).one()
+            if row.state != RefundState.WAITING:
+                return
+            row.state, row.stripe_id = answer.state, answer.id or row.stripe_id
+            row.why = answer.why[:WHY_LENGTH_MAX] or None
+            is_over = answer.state is not RefundState.WAITING
+            row.due_at, row.ended_at = (None, at) if is_over else (next_at, None)
+            await session.flush()
+            attempt = await session.get_one(AttemptRow, row.attempt_id)
+            await _note_all_gone(session, order, attempt)
+
+    async def again(self, due: DueRefund, next_at: datetime, why: str) -> None:
+        """Nobody knows what came of it: the same again at `next_at`."""
+        waiting = (col(RefundRow.public_id) == due.id, col(RefundRow.state) == RefundState.WAITING)
+        async with self._db.transaction() as session:
+            await session.exec(update(RefundRow).where(*waiting).values(due_at=next_at, why=why[:WHY_LENGTH_MAX]))
+
+
+async def refund_cancelled(
+    session: AsyncSession,
+    site_id: int,
+    order_id: str,
+    bookings: Collection[int],
+    at: datetime,
+    *,
+    in_full: Collection[int],
+    percent: int | None,
+) -> None:
+    """What goes back for bookings that were just cancelled: by the policy that they were sold with, all of those
+    `in_full`, or so many `percent`. Its order is locked.
+    """
+    paid_by = await read_last(session, site_id, order_id)
+    if paid_by is None or paid_by.state != AttemptState.PAID:
+        return
+    attempt, left = await _left_of(session, site_id, order_id)
+    policy = {line.slot.service: line.refund_percent for line in to_attempt(attempt).wanted.lines}
+    rows = (
+        select(BookingRow, MeetingRow.service)
+        .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
+        .where(col(BookingRow.id).in_(bookings))
+    )
+    back = Money(0, attempt.currency)
+    for booking, service in await session.exec(rows):
+        paid = Money(booking.unit_price_minor * booking.seats, attempt.currency)
+        of_policy = 100 if booking.id in in_full else policy.get(service, 100)
+        back += share(paid, of_policy if percent is None else percent)
+    back = min(back, left, key=lambda money: money.amount_minor)
+    if not back.is_free:
+        session.add(_new(attempt, back, RefundReason.CANCELLED, at))
+
+
+async def _lock_order(session: AsyncSession, site_id: int, order_id: str) -> OrderRow | None:
+    """Before everything else in the transaction: all that goes back for an order is counted by one at a time."""
+    of_hold = (col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
+    return (await session.exec(select(OrderRow).where(*of_hold).with_for_update())).one_or_none()
+
+
+async def _left_of(session: AsyncSession, site_id: int, order_id: str) -> tuple[AttemptRow, Money]:
+    """The attempt by which an order was paid, and what of that is neither back nor on its way."""
+    row = await read_last(session, site_id, order_id)
+    if row is None or row.state != AttemptState.PAID:
+        raise NotFound("Nothing was paid for this order.")
+    return row, Money(max(0, row.amount_minor - await _gone_or_going(session, row)), row.currency)
+
+
+async def _gone_or_going(session: AsyncSession, attempt: AttemptRow) -> int:
+    return await _sum(session, attempt, RefundState.WAITING, RefundState.DONE)
+
+
+async def _note_all_gone(session: AsyncSession, order: OrderRow | None, attempt: AttemptRow) -> None:
+    gone = await _sum(session, attempt, RefundState.DONE)
+    if order is not None and order.state == OrderState.PAID and gone >= attempt.amount_minor:
+        order.state = OrderState.REFUNDED
+
+
+async def _sum(session: AsyncSession, attempt: AttemptRow, *states: RefundState) -> int:
+    counted = (col(RefundRow.attempt_id) == attempt.id, col(RefundRow.state).in_(states))
+    return int((await session.exec(select(func.coalesce(func.sum(RefundRow.amount_minor), 0)).where(*counted))).one())
+
+
+async def _of_form(session: AsyncSession, site_id: int, form_key: str | None) -> RefundRow | None:
+    if form_key is None:
+        return None
+    of_form = (col(RefundRow.site_id) == site_id, col(RefundRow.form_key) == form_key)
+    return (await session.exec(select(RefundRow).where(*of_form))).one_or_none()
+
+
+def _new(attempt: AttemptRow, amount: Money, reason: RefundReason, at: datetime) -> RefundRow:
+    assert attempt.id is not None
+    return RefundRow(
+        public_id=new_id(),
+        site_id=attempt.site_id,
+        attempt_id=attempt.id,
+        order_id=attempt.hold_id,
+        amount_minor=amount.amount_minor,
+        currency=amount.currency,
+        reason=reason,
+        state=RefundState.WAITING,
+        due_at=at,
+        tries=0,
+        created_at=at,
+    )
+
+
+def _to_due(row: RefundRow, attempt: AttemptRow) -> DueRefund:
+    assert attempt.intent_id is not None, "it was paid"
+    return DueRefund(
+        id=row.public_id,
+        site_id=row.site_id,
+        order_id=row.order_id,
+        is_test=attempt.is_test,
+        intent_id=attempt.intent_id,
+        amount=Money(row.amount_minor, row.currency),
+        state=RefundState(row.state),
+        stripe_id=row.stripe_id,
+        tries=row.tries,
+    )

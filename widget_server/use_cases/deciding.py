@@ -1,0 +1,323 @@
+"""The only place that decides what becomes of an attempt to pay: Stripe says what was paid, SQL what is booked.
+
+It may be stopped anywhere: each step is a committed state of the attempt, from which whoever comes next goes on.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Unpack
+
+import structlog
+
+from widget_server.domain import policies
+from widget_server.domain.attempts import OPENING_FOR, Attempt
+from widget_server.domain.holds import Line
+from widget_server.domain.payments import MIN_LEFT, PAYMENT_WINDOW, AttemptState, Payment, PaymentAccount, PaymentState
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import OfferedSlot
+from widget_server.engine.reservations import Pin
+from widget_server.errors import (
+    HoldBudgetSpent,
+    HoldEnded,
+    IdConflict,
+    NotFound,
+    NotYours,
+    Paying,
+    PaymentRefused,
+    PaymentsAway,
+    PaymentsNotSetUp,
+    Refusal,
+    SlotClosed,
+    SlotFull,
+    Unavailable,
+)
+from widget_server.payments.stripe_gateway import StripeGateway
+from widget_server.store.attempts import Attempts
+from widget_server.store.bookings import Confirmation, ConfirmationLine, OutcomeTaken
+from widget_server.store.confirmations import Stage
+from widget_server.store.payment_accounts import PaymentAccounts
+from widget_server.store.payments import Payments
+from widget_server.store.sites import Sites
+from widget_server.use_cases.catalog import Listing
+from widget_server.use_cases.order_links import OrderLinks
+from widget_server.use_cases.pay_pages import to_pay
+from widget_server.use_cases.pinning import Pinning, PinningParts
+from widget_server.use_cases.refunding import Refunding
+
+LOST = (SlotFull, SlotClosed, HoldEnded, HoldBudgetSpent, IdConflict, NotFound, NotYours)
+"""Why seats that were waiting for their payment cannot be had again."""
+_STEPS_MAX = 8
+_PAID = (PaymentState.AUTHORISED, PaymentState.CAPTURED)
+_NO_BUDGET = 2**31
+"""Who has paid is no hoarder: their seats are taken again whatever else they hold."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class DecidingParts:
+    """What it takes besides to have seats paid."""
+
+    attempts: Attempts
+    payments: Payments
+    accounts: PaymentAccounts
+    gateway: StripeGateway
+    refunding: Refunding
+    sites: Sites
+    links: OrderLinks
+
+
+class Deciding(Pinning):
+    def __init__(self, deciding: DecidingParts, **parts: Unpack[PinningParts]) -> None:
+        super().__init__(**parts)
+        self._attempts, self._payments = deciding.attempts, deciding.payments
+        self._accounts, self._gateway = deciding.accounts, deciding.gateway
+        self._refunding, self._sites, self._links = deciding.refunding, deciding.sites, deciding.links
+
+    async def carry_on(self, attempt: Attempt) -> Attempt:
+        """Ask Stripe, do the next steps for what it says, and return what it is by then. Any number may do so at once.
+
+        Raises PaymentsAway, Unavailable, PaymentsNotSetUp: it goes on from there when called again.
+        """
+        site = await self._sites.by_id(attempt.site_id)
+        if site is None:
+            raise NotFound("There is no such site.")
+        for _ in range(_STEPS_MAX):
+            after = await self._step(site, attempt)
+            if after.state is attempt.state:
+                return after
+            _log.info("attempt_moved", site=site.key, attempt=attempt.id, state=after.state.value, why=after.why or "")
+            attempt = after
+            if attempt.state is AttemptState.PAID:
+                break
+        return attempt
+
+    async def _step(self, site: Site, attempt: Attempt) -> Attempt:
+        match attempt.state:
+            case AttemptState.OPENING:
+                return await self._finish_opening(site, attempt)
+            case AttemptState.OPEN:
+                return await self._ask(site, attempt)
+            case AttemptState.CAPTURING:
+                return await self._capture(site, attempt)
+            case AttemptState.PAID:
+                return await self._look_for_refunds(attempt)
+            case AttemptState.RETURNING:
+                return await self._give_back(site, attempt)
+            case AttemptState.ENDED:
+                return await self._let_go(site, attempt)
+
+    async def _finish_opening(self, site: Site, attempt: Attempt) -> Attempt:
+        """Whoever was opening its page has died. If there is one, nobody knows of it: it is ended like any other."""
+        now = self.now()
+        if now < attempt.created_at + OPENING_FOR:
+            return attempt
+        fence = await self._fence_of(site, attempt)
+        try:
+            payment = await self._gateway.open(await self._account(attempt), to_pay(self._links, site, attempt))
+        except PaymentRefused as refused:
+            return await self._payments.not_opened(attempt.id, now, fence=fence, why=refused.message)
+        return await self._payments.opened(attempt.id, payment, fence=fence, at=now, is_over=True)
+
+    async def _fence_of(self, site: Site, attempt: Attempt) -> int:
+        """Of its pin, if there is one: while it has not ended, nobody else pins its hold."""
+        with suppress(NotFound):
+            pin = await self._engine.pinned(site, attempt.hold_id)
+            return pin.fence if pin else 0
+        return 0
+
+    async def _ask(self, site: Site, attempt: Attempt) -> Attempt:
+        """Stripe's answer wins, also when the window is over, and nobody gives up without having heard it."""
+        now = self.now()
+        is_over = attempt.is_over(now) or not await self._keeps_seats(site, attempt)
+        assert attempt.session_id is not None, "it is open"
+        ask = self._gateway.expire if is_over else self._gateway.read
+        try:
+            payment = await ask(await self._account(attempt), attempt.session_id)
+        except (PaymentsAway, PaymentsNotSetUp):
+            return await self._let_go_or_wait(site, attempt, None, PaymentsAway("Stripe has not answered for an hour."))
+        match payment.state:
+            case PaymentState.OPEN:
+                return attempt
+            case PaymentState.PROCESSING:
+                return await self._let_go_or_wait(site, attempt, payment, None)
+            case PaymentState.GONE:
+                return await self._payments.give_up(attempt.id, now, why="not paid")
+            case PaymentState.AUTHORISED | PaymentState.CAPTURED:
+                return await self._book(site, attempt, payment)
+
+    async def _keeps_seats(self, site: Site, attempt: Attempt) -> bool:
+        """Redis may have lost the pin: then the same seats are taken again, if nobody else has them by now."""
+        try:
+            pin = await self._repeat(site.key, lambda listing: self._pin_again(listing, attempt))
+        except LOST as refusal:
+            _log.warning("seats_lost_while_paying", site=site.key, attempt=attempt.id, why=refusal.code)
+            return False
+        if pin.fence != attempt.fence:
+            _log.info("seats_retaken", site=site.key, attempt=attempt.id)
+            await self._payments.pinned_again(attempt.id, fence=pin.fence)
+        return True
+
+    async def _pin_again(self, listing: Listing, attempt: Attempt) -> Pin:
+        """The pin that it has, or another one."""
+        lines = [line.line for line in attempt.wanted.lines]
+        return await self._engine.hold_and_pin(
+            listing.site,
+            lines,
+            [_offered(listing, line, to_pin=True) for line in lines],
+            schedule_version=listing.schedule.version,
+            id=attempt.hold_id,
+            secret_hash=attempt.secret_hash,
+            visitor=attempt.wanted.visitor,
+            network=attempt.wanted.network,
+            attempt=attempt.id,
+            window=PAYMENT_WINDOW,
+            visitor_max=_NO_BUDGET,
+            network_max=_NO_BUDGET,
+        )
+
+    async def _let_go_or_wait(
+        self, site: Site, attempt: Attempt, payment: Payment | None, refusal: Refusal | None
+    ) -> Attempt:
+        """An hour after the window others may have the seats; what Stripe says after that is given back."""
+        if attempt.is_let_go(self.now()):
+            _log.error("seats_let_go", site=site.key, attempt=attempt.id)
+            return await self._payments.void(attempt.id, self.now(), payment=payment, why="no answer in time")
+        if refusal is not None:
+            raise refusal
+        return attempt
+
+    async def _book(self, site: Site, attempt: Attempt, payment: Payment) -> Attempt:
+        """It is paid: SQL books the seats, or the money goes back. Whoever has decided before has decided for us."""
+        if payment.amount != attempt.amount or payment.attempt_id != attempt.id:
+            _log.error("payment_differs", site=site.key, attempt=attempt.id)
+            return await self._payments.void(attempt.id, self.now(), payment=payment, why="another amount was paid")
+
+        async def book(listing: Listing) -> tuple[Attempt, int]:
+            pin = await self._pin_again(listing, attempt)
+            wanted = _confirmation(listing, attempt, pin, payment)
+            return await self._payments.book(attempt.id, payment, wanted, self.now()), pin.fence
+
+        try:
+            booked, fence = await self._repeat(site.key, book)
+        except (Unavailable, Paying):
+            raise  # nobody knows, or somebody is at it: the next look tells
+        except (OutcomeTaken, Refusal) as problem:
+            why = problem.message if isinstance(problem, Refusal) else "the seats were given up before"
+            _log.warning("paid_too_late", site=site.key, attempt=attempt.id, why=why)
+            if isinstance(problem, SlotFull):
+                await self._reconciliation.mend(site, [line.slot for line in attempt.wanted.lines])
+            return await self._payments.void(attempt.id, self.now(), payment=payment, why=why)
+        await self._reconciliation.tell_booked(site, attempt.hold_id, fence)
+        return booked
+
+    async def _capture(self, site: Site, attempt: Attempt) -> Attempt:
+        """The seats are booked, so the money is taken. Where nobody knows whether it was, nothing is undone."""
+        account, why = await self._account(attempt), "the authorisation has ended"
+        payment = await self._read(account, attempt)
+        if payment.state is PaymentState.AUTHORISED:
+            try:
+                payment = await self._gateway.capture(account, payment, attempt_id=attempt.id)
+            except PaymentRefused as refused:
+                why, payment = refused.message, await self._read(account, attempt)
+        if payment.state is PaymentState.CAPTURED:
+            listing = await self._catalog.find(site.key)
+            return await self._payments.captured(attempt.id, self.now(), remind_hours=listing.schedule.remind_hours)
+        if payment.state not in (PaymentState.AUTHORISED, PaymentState.GONE):
+            raise PaymentsAway("Stripe has not decided yet.")
+        _log.warning("capture_refused", site=site.key, attempt=attempt.id, why=why)
+        undone = await self._payments.undo(attempt.id, self.now(), why=why)
+        await self._reconciliation.tell_freed(site, await self._store.booked_after(site.id, attempt.hold_id))
+        return undone
+
+    async def _give_back(self, site: Site, attempt: Attempt) -> Attempt:
+        """There is no booking for it: an authorisation is voided, what was taken is refunded, a page is closed."""
+        await self._free_seats(site, attempt)
+        account = await self._account(attempt)
+        payment = await self._read(account, attempt)
+        if payment.state is PaymentState.OPEN:
+            payment = await self._gateway.expire(account, payment.session_id)
+        if payment.state in _PAID and not attempt.was_paid:
+            attempt = await self._payments.was_paid(attempt.id, payment)
+        if payment.state is PaymentState.AUTHORISED:
+            payment = await self._gateway.void(account, payment, attempt_id=attempt.id)
+        if payment.state is PaymentState.CAPTURED:
+            if not await self._refunding.return_all(attempt, payment):
+                return attempt
+        elif payment.state is not PaymentState.GONE:
+            return attempt
+        returned = await self._payments.returned(attempt.id, self.now())
+        how = "refunded" if payment.state is PaymentState.CAPTURED else "voided" if returned.was_paid else "not_paid"
+        _log.warning("payment_returned", site=site.key, attempt=attempt.id, how=how, why=returned.why or "")
+        return returned
+
+    async def _free_seats(self, site: Site, attempt: Attempt) -> None:
+        """Money first: where Redis is away, its pin is resolved when its time is over, by the outcome."""
+        with suppress(NotFound, Unavailable):
+            await self._engine.unpin(site, attempt.hold_id, fence=attempt.fence, release=True)
+
+    async def _let_go(self, site: Site, attempt: Attempt) -> Attempt:
+        """Not paid: the hold runs on as long as it would have; whoever came back has it for some minutes at least."""
+        if attempt.due_at is None:
+            return attempt
+        comes_back = attempt.went_back_at is not None or self.now() < attempt.pay_until
+        with suppress(NotFound):
+            await self._engine.unpin(
+                site,
+                attempt.hold_id,
+                fence=attempt.fence,
+                release=False,
+                min_left=MIN_LEFT if comes_back else timedelta(0),
+            )
+        return await self._payments.rest(attempt.id)
+
+    async def _look_for_refunds(self, attempt: Attempt) -> Attempt:
+        """Somebody may have given money back in Stripe's own pages."""
+        payment = await self._read(await self._account(attempt), attempt)
+        await self._refunding.notice(attempt, payment)
+        return attempt
+
+    async def _read(self, account: PaymentAccount, attempt: Attempt) -> Payment:
+        assert attempt.session_id is not None, "it was open"
+        return await self._gateway.read(account, attempt.session_id)
+
+    async def _account(self, attempt: Attempt) -> PaymentAccount:
+        return await self._accounts.find(attempt.site_id, is_test=attempt.is_test)
+
+
+def _offered(listing: Listing, line: Line, *, to_pin: bool = False) -> OfferedSlot:
+    """As the slot is offered now, closed or not: these seats were taken in time."""
+    find = policies.find_to_pin if to_pin else Schedule.find
+    offered = find(listing.schedule, line.slot)
+    if offered is None:
+        raise SlotClosed("This time is not offered any more.", slot=line.slot.id)
+    return offered
+
+
+def _confirmation(listing: Listing, attempt: Attempt, pin: Pin, payment: Payment) -> Confirmation:
+    """As it was sold."""
+    wanted = attempt.wanted
+    return Confirmation(
+        site_id=attempt.site_id,
+        epoch=listing.site.epoch,
+        schedule_version=listing.schedule.version,
+        hold_id=attempt.hold_id,
+        fence=pin.fence,
+        lines=tuple(
+            ConfirmationLine(
+                _offered(listing, line.line), line.seats, line.unit_price, line.service_name, line.attendees
+            )
+            for line in wanted.lines
+        ),
+        customer=wanted.customer,
+        digest=attempt.digest,
+        order_number=wanted.number,
+        order_secret_hash=attempt.order_secret_hash,
+        at=attempt.created_at,
+        assignments=pin.assignments,
+        remind_hours=listing.schedule.remind_hours,
+        is_test=attempt.is_test,
+        stage=Stage.CAPTURED if payment.state is PaymentState.CAPTURED else Stage.AUTHORISED,
+    )
