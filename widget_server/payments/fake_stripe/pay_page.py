@@ -16,6 +16,7 @@ from widget_server.payments.fake_stripe.refusals import StripeRefusal
 
 _HERE = Path(__file__).parent
 _PAGES = Environment(loader=FileSystemLoader(_HERE), autoescape=True)
+_NAMES = {"ideal": "iDEAL", "sepa_debit": "SEPA"}
 _WITHOUT_DECIMALS = {
     "bif",
     "clp",
@@ -97,6 +98,7 @@ def _page(books: Books, id: str, *, problem: str | None = None, status_code: int
         at_once=next((method for method in AT_ONCE if method in session.methods), None),
         takes_days=next((method for method in TAKES_DAYS if method in session.methods), None),
         has_card="card" in session.methods,
+        names=_NAMES,
     )
 
 
