@@ -177,6 +177,18 @@ async def test_a_new_time_can_be_booked_at_once(desk: Desk) -> None:
     assert "1 held" in page
 
 
+async def test_on_a_day_that_is_over_a_new_time_is_meant_for_those_to_come(desk: Desk) -> None:
+    last_week, next_week = DAY - timedelta(days=10), DAY + timedelta(days=7)
+
+    past, future = [await desk.get(f"{HOME}/services/yoga/calendar?week={week}") for week in (last_week, next_week)]
+
+    assert [page.text.count('<option value="once" selected>') for page in (past, future)] == [0, 7]
+    assert past.text.count(", over</small>") == 7
+    assert "free slots: close one" not in past.text
+    assert "free slots: close one" in future.text
+    assert ", over</small>" not in future.text
+
+
 async def test_hours_are_cut_into_slots_and_repeat_weekly(desk: Desk) -> None:
     fields = fields_of(await desk.get(CALENDAR))
     row = blank_row(fields, DAY)
