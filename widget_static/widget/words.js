@@ -5,6 +5,9 @@
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
+/** How the server counts, and what is charged. Browsers do not tell: to them, others have no decimals either. */
+const WITHOUT_DECIMALS = new Set(["CLP", "ISK", "JPY", "KRW", "UGX", "VND", "XOF"]);
+const WITH_THREE_DECIMALS = new Set(["BHD", "JOD", "KWD", "OMR", "TND"]);
 
 export class Words {
   #dictionary;
@@ -164,9 +167,10 @@ export class Words {
   /** @param {import("./api.js").Money} money */
   money({ amount, currency }) {
     if (amount === 0) return this.say("price.free");
-    const format = new Intl.NumberFormat(this.locale, { style: "currency", currency });
-    const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
-    return format.format(amount / 10 ** digits);
+    const digits = WITHOUT_DECIMALS.has(currency) ? 0 : WITH_THREE_DECIMALS.has(currency) ? 3 : 2;
+    // Browsers write forints and some others without decimals: so do we, unless there are any.
+    const shown = amount % 10 ** digits ? { minimumFractionDigits: digits, maximumFractionDigits: digits } : {};
+    return new Intl.NumberFormat(this.locale, { style: "currency", currency, ...shown }).format(amount / 10 ** digits);
   }
 
   /**
