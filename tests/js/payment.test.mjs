@@ -40,7 +40,7 @@ function watching(plan) {
 }
 
 test("an order means what its own state and that of its payment say", () => {
-  const payment = (state) => ({ state });
+  const payment = (state, amount = 0) => ({ state, paid: { amount, currency: "EUR" } });
 
   assert.equal(stepOf({ state: "open", payment: payment("open") }), "waiting");
   assert.equal(stepOf({ state: "authorised", payment: payment("capturing") }), "confirming");
@@ -48,8 +48,9 @@ test("an order means what its own state and that of its payment say", () => {
   assert.equal(stepOf({ state: "refunded", payment: payment("paid") }), "booked");
   assert.equal(stepOf({ state: "paid", payment: null }), "booked");
   assert.equal(stepOf({ state: "expired", payment: payment("ended") }), "over");
-  assert.equal(stepOf({ state: "voided", payment: payment("ended") }), "returned");
-  assert.equal(stepOf({ state: "open", payment: payment("returning") }), "returned");
+  assert.equal(stepOf({ state: "voided", payment: payment("ended", 2400) }), "returned");
+  assert.equal(stepOf({ state: "voided", payment: payment("returning", 2400) }), "returned");
+  assert.equal(stepOf({ state: "voided", payment: payment("returning") }), "waiting");
 });
 
 test("whoever comes back to the page has the payment asked for at once, and once it is decided nobody asks", async () => {

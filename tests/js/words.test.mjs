@@ -58,6 +58,8 @@ test("there is a sentence for every refusal that a visitor can meet", () => {
     "hold_budget_spent",
     "too_many_seats",
     "payments_not_set_up",
+    "payments_away",
+    "payment_refused",
     "paying",
     "unavailable",
     "loading",

@@ -12,12 +12,13 @@ const SLOWER = 1.4;
 
 /**
  * What an order means to whoever pays it. Waiting: nothing is decided. Confirming: the money is there, and the seats are
- * just being booked. Returned: it was paid, the seats were gone, and the money goes back. Over: nothing was taken.
+ * just being booked. Returned: it was paid, the seats were gone, and the money goes back; as long as nobody knows whether
+ * it was paid at all, that is waited for. Over: nothing was taken.
  * @param {Order} order
  * @returns {"waiting" | "confirming" | "booked" | "returned" | "over"}
  */
 export function stepOf(order) {
-  if (order.payment?.state === "returning" || order.state === "voided") return "returned";
+  if (order.state === "voided") return order.payment?.paid.amount ? "returned" : "waiting";
   if (order.state === "open") return "waiting";
   if (order.state === "authorised") return "confirming";
   return order.state === "expired" ? "over" : "booked";

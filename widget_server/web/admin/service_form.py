@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from widget_server.domain.money import Money
+from widget_server.domain.payments import MINIMUM_MINOR, why_not_chargeable
 from widget_server.domain.policies import SEATS_MAX
 from widget_server.domain.schedule import CapacityRule, Place, Service, ServiceKind
 from widget_server.domain.services import (
@@ -74,6 +75,7 @@ def form_of(service: Service) -> Form:
             "notice_min": str(service.notice_min),
             "horizon_days": str(service.horizon_days),
             "cancel_until_min": str(service.cancel_until_min),
+            "refund_percent": str(service.refund_percent),
             "remind_hours": str(service.remind_hours),
             "attendees_shown": service.attendees_shown,
             "is_offered": "on" if service.is_offered else "",
@@ -93,6 +95,7 @@ def read_service(form: Form, present: Service) -> Service:
         "notice_min": _number(form, "notice_min", 0, NOTICE_MINUTES_MAX, "minutes"),
         "horizon_days": _number(form, "horizon_days", 1, HORIZON_DAYS_MAX, "days"),
         "cancel_until_min": _number(form, "cancel_until_min", 0, CANCEL_MINUTES_MAX, "minutes"),
+        "refund_percent": _number(form, "refund_percent", 0, 100, "percent"),
         "remind_hours": _number(form, "remind_hours", 0, REMIND_HOURS_MAX, "hours"),
     }
     return replace(
@@ -142,4 +145,9 @@ def _price(form: Form, present: Money) -> Money:
     if minor is None:
         form.refuse("price", f"Use an amount such as {typed_price(1200, present.currency)}, or 0 for free.")
         return present
-    return Money(minor, present.currency)
+    price = Money(minor, present.currency)
+    if why := why_not_chargeable(price):
+        least = MINIMUM_MINOR.get(price.currency, 0)
+        is_less = price.amount_minor < least
+        form.refuse("price", f"{why} Use at least {typed_price(least, price.currency)}, or 0." if is_less else why)
+    return price

@@ -154,5 +154,6 @@ def _show(
         reminders=lengths.in_hours(lengths.REMINDERS, service.remind_hours, none="Never"),
         horizons=lengths.in_days(lengths.HORIZONS, service.horizon_days),
         cancellations=lengths.in_minutes(lengths.CANCELLATIONS, service.cancel_until_min, none="Until it starts"),
+        takes_payments=schedule.takes_payments,
         staffed=any(service.key in member.services for member in schedule.staff.values()),
     )
