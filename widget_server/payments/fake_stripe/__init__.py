@@ -4,7 +4,7 @@
 
     books = Books(SystemClock(), public_url="https://book.example.org/pretend-stripe")
     account = books.open_account(webhook_url="https://book.example.org/stripe/webhook/studio")
-    Mount("/pretend-stripe", fake_stripe.app(books))
+    Mount("/pretend-stripe", fake_stripe.app(books, kept_in=data_dir / "pretend-stripe.json"))
     StripeGateway(api_url=books.public_url)
 """
 

@@ -75,6 +75,9 @@ class Account:
             "type": "standard",
         }
 
+    def page_of(self, session_id: str) -> str:
+        return f"{self.pages_url}/pay/{session_id}"
+
     # What the business asks for
 
     def open_session(self, wanted: Mapping[str, Any], now: int) -> Session:
@@ -84,7 +87,7 @@ class Account:
         session_id = new_id("cs", is_live=self.is_live)
         session = Session(
             id=session_id,
-            url=f"{self.pages_url}/pay/{session_id}",
+            url=self.page_of(session_id),
             created=now,
             expires_at=wanted.get("expires_at", now + SESSION_S_MAX),
             lines=tuple(line_of(line) for line in wanted["line_items"]),

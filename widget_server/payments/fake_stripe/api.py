@@ -5,6 +5,7 @@ import binascii
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -32,6 +33,7 @@ from widget_server.payments.fake_stripe.refusals import (
     unknown_address,
     without_key,
 )
+from widget_server.payments.fake_stripe.shelf import load, save
 from widget_server.payments.fake_stripe.webhooks import Postman
 
 BODY_BYTES_MAX = 65_536
@@ -77,10 +79,21 @@ ENDPOINTS = (
 )
 
 
-def app(books: Books) -> Starlette:
-    """To serve by itself, or to mount below `books.public_url`. Webhooks are sent from the loop that it runs in."""
+def app(books: Books, *, kept_in: Path | None = None) -> Starlette:
+    """To serve by itself, or to mount below `books.public_url`. Webhooks are sent from the loop that it runs in.
+
+    With `kept_in`, a file, the books go on where they were left: read from it now, and written after each change.
+    """
     postman = Postman(books)
-    books.wake = postman.wake
+    if kept_in is not None:
+        load(books, kept_in)
+
+    def changed() -> None:
+        if kept_in is not None:
+            save(books, kept_in)
+        postman.wake()
+
+    books.changed = changed
     routes = [Route(one.path, _answers(books, one), methods=[one.method]) for one in ENDPOINTS]
     nowhere = Route("/{path:path}", _nowhere, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     made = Starlette(routes=[*routes, *pay_pages(books), nowhere], max_body_size=BODY_BYTES_MAX)
@@ -142,7 +155,7 @@ async def _act(
 ) -> Answer:
     """Whatever is kept under the key is kept here, before anything goes wrong on the way back."""
     await _go_wrong(books, endpoint.call, after=False)
-    account.key_in_use = key
+    account.key_in_use, untold = key, len(account.untold)
     try:
         shown = endpoint.act(account, request.path_params.get("id", ""), wanted, books.now())
         answer = 200, shown.as_json(wanted.get("expand", ()))
@@ -152,9 +165,10 @@ async def _act(
         answer = refusal.status, refusal.body()
     finally:
         account.key_in_use = None
-    books.wake()
     if key is not None:
         keep(account.answers, key, answer)
+    if endpoint.method == "POST" or len(account.untold) != untold:  # who only looks may find that time has passed
+        books.changed()
     try:
         await _go_wrong(books, endpoint.call, after=True)
     except StripeRefusal as refusal:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -30,8 +30,8 @@ class Books:
     """Where browsers and our gateway reach the app, without a slash at the end."""
     faults: Faults = field(default_factory=Faults)
     post: Post = field(default_factory=Post)
-    wake: Callable[[], None] = lambda: None
-    """Called when there may be something to tell."""
+    changed: Callable[[], None] = lambda: None
+    """Called when there may be something to write down, and to tell."""
     _accounts: OrderedDict[str, Account] = field(default_factory=OrderedDict)
     _ahead: timedelta = timedelta()
 
@@ -55,6 +55,10 @@ class Books:
         account.webhook_url = webhook_url
         return account
 
+    def put(self, accounts: Iterable[Account]) -> None:
+        """In place of those there are with the same keys."""
+        self._accounts.update((account.secret_key, account) for account in accounts)
+
     def account_of(self, secret_key: str) -> Account:
         """Raises StripeRefusal 401 for a key that opens nothing."""
         account = self._accounts.get(secret_key)
@@ -74,7 +78,7 @@ class Books:
         for account in self.accounts():
             for session_id in tuple(account.sessions):
                 account.session(session_id, self.now())
-        self.wake()
+        self.changed()
 
     def session(self, id: str) -> Session:
         """Of any account: the address of a pay page is all that its customer has. Raises StripeRefusal 404."""
@@ -106,13 +110,13 @@ class Books:
             account.charge_at_once(session, method, now)
         else:
             account.authorise(session, now)
-        self.wake()
+        self.changed()
 
     def ask_bank(self, session_id: str) -> None:
         """By a card whose bank wants to be sure: nothing is authorised until `answer_bank`."""
         account, session = self._payable(session_id)
         account.begin(session, self.now()).status = "requires_action"
-        self.wake()
+        self.changed()
 
     def answer_bank(self, session_id: str, *, is_sure: bool) -> None:
         account, session = self._payable(session_id)
@@ -120,13 +124,13 @@ class Books:
             self.pay(session_id)
         else:
             account.decline(session, *_NOT_AUTHENTICATED, self.now())
-        self.wake()
+        self.changed()
 
     def decline(self, session_id: str) -> None:
         """The bank says no. The customer may try again."""
         account, session = self._payable(session_id)
         account.decline(session, *_DECLINED, self.now())
-        self.wake()
+        self.changed()
 
     # What banks, time and the business's own people at Stripe do
 
@@ -134,13 +138,13 @@ class Books:
         """The money of a method that takes days is there."""
         account, session = self._found(session_id)
         account.finish_slow_payment(session, self.now(), is_paid=True)
-        self.wake()
+        self.changed()
 
     def fail(self, session_id: str) -> None:
         """The money of a method that takes days does not come."""
         account, session = self._found(session_id)
         account.finish_slow_payment(session, self.now(), is_paid=False)
-        self.wake()
+        self.changed()
 
     def lapse(self, session_id: str) -> None:
         """The authorisation ends without a capture, as it does after seven days, or when the bank takes it back."""
@@ -148,27 +152,27 @@ class Books:
         assert session.intent is not None
         assert session.intent.status == "requires_capture"
         account.give_up(session.intent, "automatic", self.now())
-        self.wake()
+        self.changed()
 
     def capture(self, session_id: str) -> None:
         """Somebody captures it in Stripe's own pages."""
         account, _ = self._found(session_id)
         account.capture(self.intent(session_id).id, {}, self.now())
-        self.wake()
+        self.changed()
 
     def refund(self, session_id: str, amount: int | None = None) -> Refund:
         """Somebody gives money back in Stripe's own pages: all that is left, unless told otherwise."""
         account, _ = self._found(session_id)
         wanted = {"payment_intent": self.intent(session_id).id, **({} if amount is None else {"amount": amount})}
         refund = account.refund(wanted, self.now())
-        self.wake()
+        self.changed()
         return refund
 
     def finish_refund(self, refund_id: str, *, why_not: str | None = None) -> None:
         """Of an account whose `refunds_wait`: it is done, or failed with one of Stripe's reasons, as `declined`."""
         account = next(account for account in self.accounts() if refund_id in account.refunds)
         account.finish_refund(account.refunds[refund_id], self.now(), why_not=why_not)
-        self.wake()
+        self.changed()
 
     def _found(self, session_id: str) -> tuple[Account, Session]:
         for account in self.accounts():
