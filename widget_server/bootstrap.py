@@ -207,7 +207,6 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         gateway=gateway,
         refunding=refunding,
         sites=sites,
-        links=links,
     )
     settling = Settling(events=PaymentEvents(database), deciding=deciding, **pinning)
     posting = Posting(sending=Sending(database), writing=writing, sites=sites, mailer=mailer, clock=clock)
@@ -230,7 +229,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         availability=availability,
         next_dates=NextDates(catalog=catalog, availability=availability, clock=clock),
         bookings=bookings,
-        checkout=Checkout(settling=settling, deciding=deciding, **pinning),
+        checkout=Checkout(settling=settling, deciding=deciding, links=links, **pinning),
         settling=settling,
         refunding=refunding,
         move_requests=MoveRequests(

@@ -1,16 +1,12 @@
 """From a hold to a pay page, and on to an order, or back: against a pretend Stripe, through the real client."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from tests.engine.servers import Valkey
 from tests.house import slot
-from tests.payments.shop import Shop, opened_shop
-from tests.use_cases.till import LESSON, Payer, Till, opened_till
+from tests.use_cases.till import LESSON, Payer, Till
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.holds import HoldState
 from widget_server.domain.orders import OrderState, OutcomeState
@@ -19,18 +15,6 @@ from widget_server.errors import InvalidRequest, NotYours, Paying
 from widget_server.use_cases.bookings import WantedConfirmation
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
-    async with opened_shop() as shop:
-        yield shop
-
-
-@pytest.fixture
-async def till(shop: Shop, empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Till]:
-    async with opened_till(empty_valkey.url, sqlite_template, tmp_path, shop) as till:
-        yield till
 
 
 async def test_what_is_paid_is_booked_and_told(till: Till) -> None:

@@ -116,10 +116,13 @@ def may_cancel(order: Order, now: datetime, schedule: Schedule | None = None, *,
     """Raises TooLate once a booking of the order has begun, or its service's deadline to cancel has passed.
 
     Without a schedule, for operators, there is no such deadline. With `only` it is about that booking alone: raises
-    NotFound if the order has none there. What is cancelled already may be cancelled again.
+    NotFound if the order has none there. What is cancelled already may be cancelled again. Raises Paying while the
+    money is being taken.
     """
     if only is not None and all(booking.slot != only for booking in order.bookings):
         raise NotFound("This order has no booking at that time.")
+    if order.state is OrderState.AUTHORISED:
+        raise Paying("The payment of this booking is just being completed.")
     confirmed = [booking for booking in _confirmed(order) if only in (None, booking.slot)]
     if any(booking.slot.starts_at <= now for booking in confirmed):
         raise TooLate("This booking has begun and can no longer be cancelled.")

@@ -47,15 +47,12 @@ class Payments:
             assert found is not None
             return to_attempt(found)
 
-    async def opened(
-        self, attempt_id: str, payment: Payment, *, fence: int, at: datetime, is_over: bool = False
-    ) -> Attempt:
-        """Its customer can pay from now on; `is_over`: nobody has heard of the page, and nobody shall."""
+    async def opened(self, attempt_id: str, payment: Payment, *, fence: int, at: datetime) -> Attempt:
+        """Its customer can pay from now on."""
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
             row.session_id, row.session_url, row.fence = payment.session_id, payment.url, fence
-            row.pay_until = at if is_over else row.pay_until
-            move_on(row, AttemptState.OPEN, at=at, due_in=timedelta(0) if is_over else _FIRST_LOOK)
+            move_on(row, AttemptState.OPEN, at=at, due_in=_FIRST_LOOK)
 
         return await self._step(attempt_id, (AttemptState.OPENING,), write)
 

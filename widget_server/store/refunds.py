@@ -32,12 +32,14 @@ class DueRefund:
     site_id: int
     order_id: str
     is_test: bool
+    session_id: str
     intent_id: str
     amount: Money
     state: RefundState
     stripe_id: str | None
     """Stripe has it already, and is at it."""
     tries: int
+    """How often somebody has begun to do it, this time too."""
 
 
 class Refunds:
@@ -129,6 +131,17 @@ class Refunds:
             await session.flush()
             attempt = await session.get_one(AttemptRow, row.attempt_id)
             await _note_all_gone(session, order, attempt)
+
+    async def done_before(self, due: DueRefund) -> int:
+        """What has gone back for an order by other refunds, in minor units."""
+        done = (
+            col(RefundRow.site_id) == due.site_id,
+            col(RefundRow.order_id) == due.order_id,
+            col(RefundRow.state) == RefundState.DONE,
+        )
+        total = select(func.coalesce(func.sum(RefundRow.amount_minor), 0)).where(*done)
+        async with self._db.snapshot() as session:
+            return int((await session.exec(total)).one())
 
     async def again(self, due: DueRefund, next_at: datetime, why: str) -> None:
         """Nobody knows what came of it: the same again at `next_at`."""
@@ -225,11 +238,13 @@ def _new(attempt: AttemptRow, amount: Money, reason: RefundReason, at: datetime)
 
 def _to_due(row: RefundRow, attempt: AttemptRow) -> DueRefund:
     assert attempt.intent_id is not None, "it was paid"
+    assert attempt.session_id is not None, "it was open"
     return DueRefund(
         id=row.public_id,
         site_id=row.site_id,
         order_id=row.order_id,
         is_test=attempt.is_test,
+        session_id=attempt.session_id,
         intent_id=attempt.intent_id,
         amount=Money(row.amount_minor, row.currency),
         state=RefundState(row.state),

@@ -177,6 +177,11 @@ class Bookings(Rescheduling):
         return self._answer(ref, order)
 
     async def _pin(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Pin:
+        if listing.schedule.takes_payments:  # otherwise what has a price is refused as such
+            held = wanted.lines or wanted.seen
+            if not held:
+                held = (await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)).lines
+            policies.must_be_free(listing.schedule, held)
         if not wanted.lines:
             return await self._engine.pin(
                 listing.site,
@@ -188,8 +193,6 @@ class Bookings(Rescheduling):
                 window=CONFIRMING_WINDOW,
                 only=wanted.seen,
             )
-        if listing.schedule.takes_payments:  # otherwise it is refused as such
-            policies.must_be_free(listing.schedule, wanted.lines)
         return await self._pin_lines(
             listing, ref, wanted.lines, wanted.visit, attempt=_FREE_ATTEMPT, window=CONFIRMING_WINDOW
         )

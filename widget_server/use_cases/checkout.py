@@ -10,11 +10,12 @@ from widget_server.domain import policies
 from widget_server.domain.attempts import OPENING_FOR, Attempt, WantedLine, WantedOrder
 from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Hold, Line
-from widget_server.domain.orders import Order
+from widget_server.domain.orders import Order, OutcomeState
 from widget_server.domain.payments import LIVE, PAYMENT_WINDOW, AttemptState, Payment
 from widget_server.domain.sites import Site
 from widget_server.engine.reservations import Pin
 from widget_server.errors import (
+    HoldEnded,
     NotFound,
     NotYours,
     Paying,
@@ -26,6 +27,7 @@ from widget_server.errors import (
 from widget_server.ids import hash_secret, new_id, new_order_number
 from widget_server.use_cases.catalog import Listing
 from widget_server.use_cases.deciding import DecidingParts
+from widget_server.use_cases.order_links import OrderLinks
 from widget_server.use_cases.pay_pages import to_pay
 from widget_server.use_cases.pinning import HoldRef, OrderRef, Pinning, PinningParts, Visit
 from widget_server.use_cases.settling import Settling
@@ -59,11 +61,14 @@ class CheckoutBegun:
 
 
 class Checkout(Pinning):
-    def __init__(self, *, settling: Settling, deciding: DecidingParts, **parts: Unpack[PinningParts]) -> None:
+    def __init__(
+        self, *, settling: Settling, deciding: DecidingParts, links: OrderLinks, **parts: Unpack[PinningParts]
+    ) -> None:
         super().__init__(**parts)
         self._settling = settling
         self._attempts, self._payments = deciding.attempts, deciding.payments
-        self._accounts, self._gateway, self._links = deciding.accounts, deciding.gateway, deciding.links
+        self._accounts, self._gateway = deciding.accounts, deciding.gateway
+        self._links = links
 
     async def begin(self, ref: HoldRef, wanted: WantedCheckout) -> CheckoutBegun:
         """Pin the hold for the payment window and open a page to pay it; holds that are not there are taken.
@@ -150,8 +155,7 @@ class Checkout(Pinning):
             if before.wanted.lines == order.lines:
                 return before
             await self._payments.not_opened(before.id, self.now(), why="the price has changed")
-        with suppress(NotFound):
-            await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)  # raises NotYours
+        await self._must_be_possible(listing, ref)
         await self._accounts.find(listing.site.id, is_test=listing.site.is_test)
         now = self.now()
         new = Attempt(
@@ -173,6 +177,16 @@ class Checkout(Pinning):
         if begun.digest != digest or begun.secret_hash != ref.secret_hash:
             raise Paying("This hold is being paid.")
         return begun
+
+    async def _must_be_possible(self, listing: Listing, ref: HoldRef) -> None:
+        """Raises HoldEnded where it was decided that nothing comes of this hold: then nobody is to pay. NotYours."""
+        decided = await self._store.outcome(listing.site.id, ref.hold_id)
+        if decided is not None:
+            was_told_no = decided.digest == hash_secret(self.order_secret(ref))
+            if was_told_no or decided.state is not OutcomeState.ABANDONED:
+                raise HoldEnded("This hold has ended.")
+        with suppress(NotFound):
+            await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)
 
     def _wanted_order(self, listing: Listing, wanted: WantedCheckout, number: str) -> WantedOrder:
         """As it is sold now. Raises as `may_confirm` does."""

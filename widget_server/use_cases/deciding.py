@@ -41,8 +41,6 @@ from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.payments import Payments
 from widget_server.store.sites import Sites
 from widget_server.use_cases.catalog import Listing
-from widget_server.use_cases.order_links import OrderLinks
-from widget_server.use_cases.pay_pages import to_pay
 from widget_server.use_cases.pinning import Pinning, PinningParts
 from widget_server.use_cases.refunding import Refunding
 
@@ -66,7 +64,6 @@ class DecidingParts:
     gateway: StripeGateway
     refunding: Refunding
     sites: Sites
-    links: OrderLinks
 
 
 class Deciding(Pinning):
@@ -74,7 +71,7 @@ class Deciding(Pinning):
         super().__init__(**parts)
         self._attempts, self._payments = deciding.attempts, deciding.payments
         self._accounts, self._gateway = deciding.accounts, deciding.gateway
-        self._refunding, self._sites, self._links = deciding.refunding, deciding.sites, deciding.links
+        self._refunding, self._sites = deciding.refunding, deciding.sites
 
     async def carry_on(self, attempt: Attempt) -> Attempt:
         """Ask Stripe, do the next steps for what it says, and return what it is by then. Any number may do so at once.
@@ -110,16 +107,14 @@ class Deciding(Pinning):
                 return await self._let_go(site, attempt)
 
     async def _finish_opening(self, site: Site, attempt: Attempt) -> Attempt:
-        """Whoever was opening its page has died. If there is one, nobody knows of it: it is ended like any other."""
+        """Whoever was opening its page has died, or Stripe has not answered. Should there be one, nobody knows of it,
+        so nobody can pay; it closes by itself.
+        """
         now = self.now()
         if now < attempt.created_at + OPENING_FOR:
             return attempt
         fence = await self._fence_of(site, attempt)
-        try:
-            payment = await self._gateway.open(await self._account(attempt), to_pay(self._links, site, attempt))
-        except PaymentRefused as refused:
-            return await self._payments.not_opened(attempt.id, now, fence=fence, why=refused.message)
-        return await self._payments.opened(attempt.id, payment, fence=fence, at=now, is_over=True)
+        return await self._payments.not_opened(attempt.id, now, fence=fence, why="its page was not opened in time")
 
     async def _fence_of(self, site: Site, attempt: Attempt) -> int:
         """Of its pin, if there is one: while it has not ended, nobody else pins its hold."""
@@ -131,8 +126,14 @@ class Deciding(Pinning):
     async def _ask(self, site: Site, attempt: Attempt) -> Attempt:
         """Stripe's answer wins, also when the window is over, and nobody gives up without having heard it."""
         now = self.now()
-        is_over = attempt.is_over(now) or not await self._keeps_seats(site, attempt)
         assert attempt.session_id is not None, "it is open"
+        is_over = attempt.is_over(now)
+        if not is_over and not await self._keeps_seats(site, attempt):
+            present = await self._attempts.find(attempt.site_id, attempt.id)
+            if present is None or present.state is not AttemptState.OPEN:  # they are booked, by somebody else
+                return present or attempt
+            _log.warning("seats_lost_while_paying", site=site.key, attempt=attempt.id)
+            is_over = True
         ask = self._gateway.expire if is_over else self._gateway.read
         try:
             payment = await ask(await self._account(attempt), attempt.session_id)
@@ -152,8 +153,7 @@ class Deciding(Pinning):
         """Redis may have lost the pin: then the same seats are taken again, if nobody else has them by now."""
         try:
             pin = await self._repeat(site.key, lambda listing: self._pin_again(listing, attempt))
-        except LOST as refusal:
-            _log.warning("seats_lost_while_paying", site=site.key, attempt=attempt.id, why=refusal.code)
+        except LOST:
             return False
         if pin.fence != attempt.fence:
             _log.info("seats_retaken", site=site.key, attempt=attempt.id)
@@ -205,13 +205,21 @@ class Deciding(Pinning):
         except (Unavailable, Paying):
             raise  # nobody knows, or somebody is at it: the next look tells
         except (OutcomeTaken, Refusal) as problem:
-            why = problem.message if isinstance(problem, Refusal) else "the seats were given up before"
+            return await self._come_too_late(site, attempt, payment, problem)
+        await self._reconciliation.tell_booked(site, attempt.hold_id, fence)
+        return booked
+
+    async def _come_too_late(
+        self, site: Site, attempt: Attempt, payment: Payment, problem: OutcomeTaken | Refusal
+    ) -> Attempt:
+        """Unless somebody else has booked these seats for it."""
+        why = problem.message if isinstance(problem, Refusal) else "the seats were given up before"
+        after = await self._payments.void(attempt.id, self.now(), payment=payment, why=why)
+        if after.state is AttemptState.RETURNING:
             _log.warning("paid_too_late", site=site.key, attempt=attempt.id, why=why)
             if isinstance(problem, SlotFull):
                 await self._reconciliation.mend(site, [line.slot for line in attempt.wanted.lines])
-            return await self._payments.void(attempt.id, self.now(), payment=payment, why=why)
-        await self._reconciliation.tell_booked(site, attempt.hold_id, fence)
-        return booked
+        return after
 
     async def _capture(self, site: Site, attempt: Attempt) -> Attempt:
         """The seats are booked, so the money is taken. Where nobody knows whether it was, nothing is undone."""
@@ -254,9 +262,13 @@ class Deciding(Pinning):
         return returned
 
     async def _free_seats(self, site: Site, attempt: Attempt) -> None:
-        """Money first: where Redis is away, its pin is resolved when its time is over, by the outcome."""
+        """Whichever pin it has: its outcome says that nothing comes of any. Money first: where Redis is away, the pin
+        is resolved when its time is over.
+        """
         with suppress(NotFound, Unavailable):
-            await self._engine.unpin(site, attempt.hold_id, fence=attempt.fence, release=True)
+            pin = await self._engine.pinned(site, attempt.hold_id)
+            if pin is not None:
+                await self._engine.unpin(site, attempt.hold_id, fence=pin.fence, release=True)
 
     async def _let_go(self, site: Site, attempt: Attempt) -> Attempt:
         """Not paid: the hold runs on as long as it would have; whoever came back has it for some minutes at least."""

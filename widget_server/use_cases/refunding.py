@@ -9,7 +9,7 @@ from widget_server.clock import Clock
 from widget_server.domain.attempts import Attempt
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.money import Money
-from widget_server.domain.payments import Payment, Refund, Refunded, RefundState
+from widget_server.domain.payments import Payment, PaymentAccount, Refund, Refunded, RefundState
 from widget_server.errors import PaymentRefused, Refusal
 from widget_server.payments.stripe_gateway import StripeGateway
 from widget_server.store.payment_accounts import PaymentAccounts
@@ -72,11 +72,13 @@ class Refunding:
         """With its own key: once, however often it is tried. Whether it is done. Raises Unavailable."""
         account = await self._accounts.find(due.site_id, is_test=due.is_test)
         try:
-            if due.stripe_id is None:
+            if due.stripe_id is not None:
+                answer = await self._gateway.read_refund(account, due.stripe_id)
+            elif due.tries > 1 and await self._has_gone(account, due):
+                answer = Refunded("", RefundState.DONE)
+            else:
                 amount = due.amount.amount_minor
                 answer = await self._gateway.refund(account, due.intent_id, amount, refund_id=due.id)
-            else:
-                answer = await self._gateway.read_refund(account, due.stripe_id)
         except PaymentRefused as refused:
             answer = Refunded("", RefundState.FAILED, refused.message)
         now = self._clock.now()
@@ -84,6 +86,11 @@ class Refunding:
         if answer.state is RefundState.FAILED:
             _log.error("refund_refused", refund=due.id, why=answer.why)
         return answer.state is RefundState.DONE
+
+    async def _has_gone(self, account: PaymentAccount, due: DueRefund) -> bool:
+        """Stripe keeps a key for a day, and with it an answer that may say nothing. What has gone back says more."""
+        payment = await self._gateway.read(account, due.session_id)
+        return payment.refunded_minor >= await self._refunds.done_before(due) + due.amount.amount_minor
 
     def _later(self, due: DueRefund) -> datetime:
         return self._clock.now() + min(_FIRST_PAUSE * (1 << min(due.tries, 10)), _PAUSE_MAX)

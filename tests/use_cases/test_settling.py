@@ -1,0 +1,252 @@
+"""What becomes of what was paid when something has come in between: seats gone, Redis empty, Stripe silent."""
+
+import asyncio
+
+import pytest
+
+from tests.use_cases.till import LESSON, Payer, Till
+from widget_server.domain.attempts import LET_GO_AFTER, OPENING_FOR
+from widget_server.domain.orders import OrderState, OutcomeState
+from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
+from widget_server.errors import BadSignature, HoldEnded, PaymentsAway, SlotFull
+
+pytestmark = pytest.mark.anyio
+
+
+ALL = 12
+"""Seats of a lesson."""
+
+
+async def wipe(till: Till) -> None:
+    await till.house.flush()
+    await till.house.parts.use_cases.reconciliation.fill("studio")
+
+
+async def take_all_seats(till: Till) -> None:
+    """Others hold all that Redis, having forgotten anna, believes free."""
+    for _ in range(2):
+        await till.hold(Payer(), (LESSON, ALL // 2))
+
+
+async def test_a_payer_whose_pin_redis_has_forgotten_gets_the_same_seats_again(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+
+    await wipe(till)
+    assert (await till.house.seats(LESSON)).held == 0
+    assert await till.settling.settle_due() == 1
+    assert (await till.house.seats(LESSON)).held == 1
+    till.shop.books.pay(session)
+    assert await till.settle(anna) is AttemptState.PAID
+    assert (await till.house.seats(LESSON)).held == 0
+
+
+async def test_who_has_paid_what_redis_has_forgotten_gets_it_if_it_is_free(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+
+    await wipe(till)
+    assert await till.settle(anna) is AttemptState.PAID
+    assert till.shop.taken_minor == 4500
+
+
+@pytest.mark.parametrize(("method", "how"), [("card", "voided"), ("ideal", "refunded")])
+async def test_who_has_paid_seats_that_are_gone_has_their_money_again_and_is_told(
+    till: Till, method: str, how: str
+) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    till.shop.books.pay(session, method)
+    await wipe(till)
+    await take_all_seats(till)
+
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert till.shop.taken_minor == 0
+    assert till.shop.books.intent(session).status == {"voided": "canceled", "refunded": "succeeded"}[how]
+    assert await till.refunds(anna) == ([(4500, "no_seats", "done")] if how == "refunded" else [])
+    assert await till.outcome(anna) is OutcomeState.VOIDED
+    assert await till.messages(anna) == ["payment_returned"]
+    order = await till.order(anna)
+    assert order.state is OrderState.VOIDED
+    assert await till.settle(anna) is AttemptState.ENDED
+    with pytest.raises((HoldEnded, SlotFull)):
+        await till.begin(anna)
+
+
+async def test_a_page_whose_seats_are_gone_is_closed(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    await wipe(till)
+    await take_all_seats(till)
+
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert till.shop.books.session(session).status == "expired"
+    assert await till.messages(anna) == []
+
+
+async def test_seats_that_sql_has_not_are_not_sold_whatever_redis_believes(till: Till) -> None:
+    anna, ben = Payer(), Payer(name="Ben Oak")
+    till.shop.books.pay(await till.at_the_page(anna))
+    for other in (ben, Payer()):
+        await till.paid(other, (LESSON, ALL // 2 - (other is ben)))  # eleven
+    await till.house.rewind(LESSON)
+    await wipe(till)
+    await till.house.rewind(LESSON)
+    eve = Payer(name="Eve")
+    till.shop.books.pay(await till.at_the_page(eve))
+
+    assert await till.settle(anna) is AttemptState.PAID
+    assert await till.settle(eve) is AttemptState.ENDED
+    assert await till.house.booked_in_sql(LESSON) == ALL
+    assert till.shop.taken_minor == 4500 * ALL
+
+
+async def test_seats_are_free_again_when_the_capture_is_refused(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    till.shop.books.pay(session)
+    till.shop.faults.plan("capture", "busy", times=2)
+    with pytest.raises(PaymentsAway):
+        await till.settle(anna)
+    assert (await till.order(anna)).state is OrderState.AUTHORISED
+    assert await till.house.booked_in_sql(LESSON) == 1
+
+    till.shop.books.lapse(session)
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert await till.house.booked_in_sql(LESSON) == 0
+    assert (await till.house.seats(LESSON)).booked == 0
+    order = await till.order(anna)
+    assert (order.state, order.bookings[0].state.value) == (OrderState.VOIDED, "cancelled")
+    assert await till.outcome(anna) is OutcomeState.VOIDED
+    assert await till.messages(anna) == ["payment_returned"]
+    assert till.shop.taken_minor == 0
+
+
+@pytest.mark.parametrize("trouble", ["cut", "broken"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_capture_without_an_answer_is_found_out_not_undone(till: Till, trouble: str, after: bool) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    till.shop.faults.plan("capture", trouble, after=after)
+
+    await till.work()
+    assert (await till.order(anna)).state is OrderState.PAID
+    assert till.shop.taken_minor == 4500
+
+
+@pytest.mark.parametrize("trouble", ["cut", "broken"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_page_without_an_answer_opens_with_the_next_call_or_is_given_up(
+    till: Till, trouble: str, after: bool
+) -> None:
+    anna = Payer()
+    await till.hold(anna)
+    till.shop.faults.plan("open", trouble, after=after)
+
+    with pytest.raises(PaymentsAway):
+        await till.begin(anna)
+    if trouble == "broken" and after:  # Stripe says 500 to the same call for a day
+        await till.later(OPENING_FOR)
+        await till.settling.settle_due()
+        assert await till.outcome(anna) is OutcomeState.ABANDONED
+    begun = await till.begin(anna)
+    assert begun.pay_url
+    till.shop.books.pay(await till.session_of(anna))
+    assert await till.settle(anna) is AttemptState.PAID
+
+
+async def test_an_attempt_whose_page_was_never_opened_gives_the_hold_back(till: Till) -> None:
+    anna = Payer()
+    await till.hold(anna)
+    till.shop.faults.plan("open", "cut", times=9)
+    with pytest.raises(PaymentsAway):
+        await till.begin(anna)
+
+    await till.later(OPENING_FOR)
+    await till.settling.settle_due()
+    assert (await till.attempt(anna)).state == AttemptState.ENDED
+    assert (await till.go_back(anna)).state == "held"
+
+
+async def test_while_stripe_is_silent_nobody_else_gets_the_seats_for_an_hour(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    till.shop.faults.plan("expire", "cut", times=2)
+
+    await till.later(PAYMENT_WINDOW)
+    with pytest.raises(PaymentsAway):
+        await till.settle(anna)
+    assert (await till.house.seats(LESSON)).held == 1
+    await till.later(LET_GO_AFTER)
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert (await till.house.seats(LESSON)).held == 0
+    assert till.shop.books.session(session).status == "expired"
+    assert await till.messages(anna) == []
+
+
+async def test_what_turns_out_paid_after_that_hour_goes_back(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    till.shop.faults.plan("expire", "cut")
+
+    await till.later(PAYMENT_WINDOW + LET_GO_AFTER)
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert till.shop.taken_minor == 0
+    assert await till.messages(anna) == ["payment_returned"]
+
+
+async def test_the_worker_finds_out_without_any_webhook(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+
+    await till.work()
+    assert (await till.order(anna)).state is OrderState.PAID
+
+
+async def test_events_in_any_order_and_number_come_to_the_same(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    first = till.shop.letters()
+    for letter in [*reversed(first), *first]:
+        await till.settling.heard("studio", letter.body, letter.signature)
+    later = till.shop.letters()
+    for letter in [*later, *first, *later]:
+        await till.settling.heard("studio", letter.body, letter.signature)
+
+    assert first
+    assert later
+    assert (await till.order(anna)).state is OrderState.PAID
+    assert till.shop.taken_minor == 4500
+    assert await till.messages(anna) == ["new_order", "booked"]
+
+
+async def test_a_forged_event_changes_nothing(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    (letter, *_) = till.shop.letters()
+
+    with pytest.raises(BadSignature):
+        await till.settling.heard("studio", letter.body + b" ", letter.signature)
+    assert (await till.order(anna)).state is OrderState.OPEN
+
+
+async def test_an_event_that_meets_a_silent_stripe_may_come_again(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    (letter, *_) = till.shop.letters()
+    till.shop.faults.plan("read", "cut")
+
+    with pytest.raises(PaymentsAway):
+        await till.settling.heard("studio", letter.body, letter.signature)
+    await till.settling.heard("studio", letter.body, letter.signature)
+    assert (await till.order(anna)).state is OrderState.PAID
+
+
+async def test_of_two_who_settle_at_once_nobody_does_anything_twice(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+
+    await asyncio.gather(*(till.settle(anna) for _ in range(4)))
+    assert till.shop.taken_minor == 4500
+    assert await till.messages(anna) == ["new_order", "booked"]
+    assert await till.house.booked_in_sql(LESSON) == 1
