@@ -12,7 +12,9 @@ from starlette.routing import Route
 from tests.engine.box import site
 from widget_server.cli import _COMMANDS, _parser
 from widget_server.domain.holds import HoldState
+from widget_server.domain.money import Money
 from widget_server.domain.my_bookings import LINK_LIFE
+from widget_server.domain.payments import MIN_LEFT, MINIMUM_MINOR, PAYMENT_WINDOW, AttemptState
 from widget_server.domain.policies import (
     HOLDS_PER_NETWORK_MAX,
     HOLDS_PER_VISITOR_MAX,
@@ -34,16 +36,18 @@ from widget_server.live import wire
 from widget_server.settings import Settings
 from widget_server.use_cases.findings import MENDS, Kind
 from widget_server.use_cases.my_bookings import LINKS_PER_ADDRESS_MAX, LINKS_PER_NETWORK_MAX, PAGE_LINES
+from widget_server.use_cases.payment_accounts import EVENTS, PERMISSIONS
 from widget_server.web import app, bodies
 from widget_server.web.admin.pages import ROOMS
 from widget_server.web.admin.settings_form import form_of
+from widget_server.web.admin.writing import amount
 from widget_server.web.api.answers import BODY_BYTES_MAX
 from widget_server.web.api.description import document
 from widget_server.web.routes import all_routes
 
 ROOT = Path(__file__).parents[1]
-API, SETTINGS, EMBEDDING = (
-    (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("api", "settings", "embedding")
+API, SETTINGS, EMBEDDING, PAYMENTS = (
+    (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("api", "settings", "embedding", "payments")
 )
 README, ARCHITECTURE = ((ROOT / f"{name}.md").read_text("utf-8") for name in ("README", "ARCHITECTURE"))
 EMBED = (ROOT / "widget_static" / "embed.js").read_text("utf-8")
@@ -230,6 +234,26 @@ def test_every_kind_of_finding_is_described_with_what_mends_it() -> None:
         assert ("nobody" in mends) == ("nothing by itself" in MENDS[Kind(kind)]), kind
 
 
+def test_payments_are_described_as_they_are() -> None:
+    events, permissions = (section_rows(heading) for heading in ("### 4. The webhook", "### 3. A restricted key"))
+
+    assert {event for event, _ in events} == set(EVENTS)
+    assert tuple(name for name, *_ in permissions) == PERMISSIONS
+    assert {state for state, _ in rows(PAYMENTS, "How the money flows")} == set(AttemptState)
+    least = {currency: amount(Money(minor, currency)) for currency, minor in MINIMUM_MINOR.items()}
+    assert dict(rows(PAYMENTS, "Currencies and minimums")) == least
+    assert f"there are {PAYMENT_WINDOW // timedelta(minutes=1)} minutes to pay" in PAYMENTS
+    assert f"at least {MIN_LEFT // timedelta(minutes=1)} minutes more" in PAYMENTS
+    page = (ROOT / "widget_server" / "templates" / "admin" / "payments.html").read_text("utf-8")
+    for told, *_ in rows(PAYMENTS, "When something is wrong"):
+        assert told.lower() in page.lower(), told
+
+
+def section_rows(heading: str) -> list[list[str]]:
+    """Of a table below a smaller heading."""
+    return rows(f"## x\n{PAYMENTS.split(heading)[1].split(chr(10) + '#')[0]}".replace("\n   |", "\n|"), "x")
+
+
 def test_the_rooms_are_described_as_they_are_named() -> None:
     described = set(headings((ROOT / "docs" / "admin.md").read_text("utf-8"), 2))
 
@@ -254,6 +278,7 @@ def test_the_readme_is_short() -> None:
         "docs/embedding",
         "docs/operations",
         "docs/operations-redis",
+        "docs/payments",
         "CHANGELOG",
     ],
 )

@@ -33,6 +33,7 @@ from widget_server.store import bookings as stored_bookings
 from widget_server.store import dashboard as stored_dashboard
 from widget_server.store import erasing as stored_erasing
 from widget_server.store import messages as stored_messages
+from widget_server.store import payment_accounts as stored_accounts
 from widget_server.store import reliability as stored_reliability
 from widget_server.store import sites as stored_sites
 from widget_server.store import week as stored_week
@@ -40,7 +41,6 @@ from widget_server.store.attempts import Attempts
 from widget_server.store.database import Database
 from widget_server.store.letters import Letters
 from widget_server.store.my_bookings import StoredMyBookings
-from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.payment_events import PaymentEvents
 from widget_server.store.payments import Payments
 from widget_server.store.refunds import Refunds
@@ -66,6 +66,7 @@ from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
 from widget_server.use_cases.order_links import OrderLinks
 from widget_server.use_cases.passwords import Passwords
+from widget_server.use_cases.payment_accounts import PaymentAccounts
 from widget_server.use_cases.people import People
 from widget_server.use_cases.pinning import PinningParts
 from widget_server.use_cases.posting import Posting
@@ -113,6 +114,7 @@ class Parts:
             tasks.create_task(self.in_each_partition(self.use_cases.reconciliation.run))
             tasks.create_task(self.posting.run())
             tasks.create_task(self.use_cases.settling.run())
+            tasks.create_task(self.use_cases.payment_accounts.run())
 
     async def in_each_partition(self, act: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Do something endless for every partition, also for those that get their first site later; until cancelled."""
@@ -198,7 +200,8 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     mailer = mailer_of(settings)
     letters, links = Letters(database), OrderLinks(key, settings.base_url)
     writing = Writing(letters=letters, links=links, sender=mailer.sender if mailer else None)
-    gateway, accounts = StripeGateway(api_url=settings.stripe_url), PaymentAccounts(database, Seal(key))
+    gateway = StripeGateway(api_url=settings.stripe_url)
+    accounts = stored_accounts.PaymentAccounts(database, Seal(key))
     refunding = Refunding(refunds=Refunds(database), accounts=accounts, gateway=gateway, clock=clock)
     deciding = DecidingParts(
         attempts=attempts,
@@ -210,8 +213,17 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     )
     settling = Settling(events=PaymentEvents(database), deciding=deciding, **pinning)
     posting = Posting(sending=Sending(database), writing=writing, sites=sites, mailer=mailer, clock=clock)
+    payment_accounts = PaymentAccounts(
+        accounts=accounts,
+        gateway=gateway,
+        scheduling=scheduling,
+        clock=clock,
+        pretend_url=settings.stripe_url,
+    )
     readiness = Readiness(
-        {"redis": connection.check, "database": database.ping, "feed": availability.check}, audit.Audits(database)
+        {"redis": connection.check, "database": database.ping, "feed": availability.check},
+        audit.Audits(database),
+        notes={"payments": payment_accounts.are_readable},
     )
     passwords = Passwords()
     all_sites = Sites(
@@ -248,6 +260,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             clock=clock,
             passwords=passwords,
         ),
+        payment_accounts=payment_accounts,
         edits=edits,
         services=Services(edits),
         calendar=Calendar(edits),

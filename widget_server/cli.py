@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
+import structlog
 from pydantic import ValidationError
 
 from widget_server import __version__, demo, serving
@@ -23,6 +24,8 @@ from widget_server.web.admin.people import invitation_link
 
 FOUND_SOMETHING, COULD_NOT_LOOK = 1, 2
 """Exit codes of `tenuto audit`, besides 0: all is as it should be."""
+
+_log = structlog.get_logger()
 
 Run = Callable[[Parts, EmbeddedRedis | None], Awaitable[None]]
 
@@ -217,6 +220,8 @@ async def _check(parts: Parts) -> None:
     for part, state in wrong.items():
         raise Fault(f"{_place_of(part, parts.settings)}: {state}")
     await parts.database.must_be_current()
+    for part, told in (await parts.use_cases.readiness.notes()).items():
+        _log.warning("to_be_seen_to", part=part, why=told)
 
 
 def _place_of(part: str, settings: Settings) -> str:

@@ -25,6 +25,13 @@ class Settings(BaseSettings):
     stripe_url: str | None = None
     audit_round_s: Annotated[float, Field(ge=1, le=86_400)] = 30
 
+    @field_validator("stripe_url")
+    @classmethod
+    def _is_a_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^/?#@\s]+(?:/[\w./-]*)?", value):
+            raise ValueError("use a URL, as http://localhost:12111")
+        return value and value.rstrip("/")
+
     @field_validator("public_url")
     @classmethod
     def _is_an_origin(cls, value: str | None) -> str | None:

@@ -5,19 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-EVENTS = (
-    "checkout.session.completed",
-    "checkout.session.async_payment_succeeded",
-    "checkout.session.async_payment_failed",
-    "checkout.session.expired",
-    "payment_intent.amount_capturable_updated",
-    "payment_intent.succeeded",
-    "payment_intent.canceled",
-    "charge.refunded",
-    "refund.updated",
-    "refund.failed",
-)
-"""What a webhook at Stripe is to tell: all after which a payment may stand otherwise than before."""
 SECRET_LENGTH_MAX = 255
 _SHOWN = 4
 _SECRET_KEY = re.compile(r"((?:sk|rk)_(?:live|test)_)\w{8,}", re.ASCII)

@@ -1,5 +1,6 @@
 """A site's accounts at Stripe: entering keys, having them checked, and taking them away again."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -18,16 +19,27 @@ from widget_server.domain.payment_accounts import (
 from widget_server.domain.payments import PaymentAccount
 from widget_server.domain.sites import Site
 from widget_server.errors import Fault, InvalidRequest, NotFound, PaymentRefused, PaymentsAway, PaymentsNotSetUp
+from widget_server.payments.stripe_gateway import EVENTS
 from widget_server.store.audit_log import put_entry
 from widget_server.store.payment_accounts import PaymentAccounts as StoredAccounts
 from widget_server.store.payment_accounts import put_check, put_removal
+from widget_server.use_cases.forever import forever
 from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.tries import Tries
 
+__all__ = ["EVENTS", "PERMISSIONS", "Accounts", "PaymentAccounts"]
+
 _CHECKS_MAX = 30
 """Of a site, within the window of `Tries`: each is a call to Stripe."""
+_FORGET_EVERY_S = 60.0
 _NAME_LENGTH_MAX = 200
+PERMISSIONS = ("Checkout Sessions", "PaymentIntents", "Charges and Refunds")
+"""What a restricted key must be allowed to write; all else may be nothing."""
 _NO_KEY = "Enter the secret key."
+_REFUSED = (
+    "Stripe does not take this key. Copy it once more, all of it; a restricted key must be allowed to write "
+    f"{', '.join(PERMISSIONS[:-1])} and {PERMISSIONS[-1]}."
+)
 _CHANGED_KEY = (
     "{count} at Stripe cannot be read, because TENUTO_SECRET_KEY is another one than when the keys were entered. "
     "Set it back, or enter the keys again on the page Payments of each site."
@@ -48,6 +60,8 @@ class Accounts:
     """When Stripe has last told of something by itself."""
     under_way: dict[bool, int]
     """How many payments and refunds are not at their end yet, by mode."""
+    pretend_url: str | None
+    """Where it is somebody else who is asked in Stripe's place."""
 
     def of(self, *, is_test: bool) -> KeptAccount | None:
         return self.test if is_test else self.live
@@ -58,13 +72,23 @@ class _Answer:
     """Of Stripe, about a key."""
 
     name: str
+    """Of the business; empty where Stripe has not said."""
     state: AccountState
     at: datetime | None
 
 
 class PaymentAccounts:
-    def __init__(self, *, accounts: StoredAccounts, gateway: Gateway, scheduling: Scheduling, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        accounts: StoredAccounts,
+        gateway: Gateway,
+        scheduling: Scheduling,
+        clock: Clock,
+        pretend_url: str | None = None,
+    ) -> None:
         self._accounts = accounts
+        self._pretend_url = pretend_url
         self._gateway = gateway
         self._scheduling = scheduling
         self._clock = clock
@@ -73,7 +97,8 @@ class PaymentAccounts:
     async def all_of(self, site: Site) -> Accounts:
         kept = {one.is_test: one for one in await self._accounts.kept(site.id)}
         under_way = {is_test: await self._accounts.under_way(site.id, is_test=is_test) for is_test in kept}
-        return Accounts(kept.get(False), kept.get(True), await self._accounts.heard_at(site.id), under_way)
+        heard_at = await self._accounts.heard_at(site.id)
+        return Accounts(kept.get(False), kept.get(True), heard_at, under_way, self._pretend_url)
 
     async def enter(
         self, site: Site, *, is_test: bool, secret_key: str, webhook_secret: str, operator_id: int
@@ -90,7 +115,7 @@ class PaymentAccounts:
         is_same_key = keys is not None and wanted.secret_key == keys.secret_key
         answer = _known(before, is_same_key=is_same_key) or await self._ask(site, wanted)
         if answer.state is AccountState.REFUSED:
-            raise InvalidRequest("Stripe does not take this key.", fields={"secret_key": answer.name})
+            raise InvalidRequest("Stripe does not take this key.", fields={"secret_key": _REFUSED})
         now = self._clock.now()
         after = _kept(before, keys, wanted, answer, is_test=is_test, at=now)
         entry = _entry(site, operator_id, Deed.PAYMENT_KEYS_ENTERED, is_test=is_test, at=now)
@@ -145,6 +170,15 @@ class PaymentAccounts:
         """Keys that nothing needs any more, of all sites. Returns how many accounts went."""
         return await self._accounts.forget_removed()
 
+    async def run(self) -> None:
+        """Forget removed keys once nothing needs them any more, until cancelled. Any number of workers may do so."""
+
+        async def step() -> None:
+            await self.forget_removed()
+            await asyncio.sleep(_FORGET_EVERY_S)
+
+        await forever("payment_accounts", step)
+
     async def are_readable(self) -> None:
         """Raises Fault, as a sentence for whoever runs the server, where keys were sealed under another server key."""
         unreadable = await self._accounts.unreadable()
@@ -153,14 +187,13 @@ class PaymentAccounts:
             raise Fault(_CHANGED_KEY.format(count=told))
 
     async def _ask(self, site: Site, keys: PaymentAccount) -> _Answer:
-        """`name` is why not, where Stripe refuses."""
         self._tries.spend([(f"keys {site.id}", _CHECKS_MAX)])
         try:
             return _Answer(await self._gateway.check(keys), AccountState.ACCEPTED, self._clock.now())
         except PaymentsAway:
             return _Answer("", AccountState.UNCHECKED, None)
-        except (PaymentsNotSetUp, PaymentRefused) as refusal:
-            return _Answer(refusal.message, AccountState.REFUSED, self._clock.now())
+        except (PaymentsNotSetUp, PaymentRefused):
+            return _Answer("", AccountState.REFUSED, self._clock.now())
 
 
 def _wanted(keys: PaymentAccount | None, *, is_test: bool, secret_key: str, webhook_secret: str) -> PaymentAccount:

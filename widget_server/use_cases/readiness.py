@@ -6,19 +6,30 @@ from collections.abc import Awaitable, Callable, Mapping
 from widget_server.errors import Fault, Refusal, Unavailable
 from widget_server.store.audit import Audits
 
+Check = Callable[[], Awaitable[None]]
+
 PATIENCE_S = 3.0
 OK = "ok"
 
 
 class Readiness:
-    def __init__(self, checks: Mapping[str, Callable[[], Awaitable[None]]], audits: Audits | None = None) -> None:
+    def __init__(
+        self, checks: Mapping[str, Check], audits: Audits | None = None, *, notes: Mapping[str, Check] | None = None
+    ) -> None:
+        """`notes` are parts without which visitors are served all the same."""
         self._checks = checks
         self._audits = audits
+        self._notes = notes or {}
 
     async def ask(self) -> dict[str, str]:
         """Each part by name with "ok" or what is wrong."""
         answers = await asyncio.gather(*(_answer(check) for check in self._checks.values()))
         return dict(zip(self._checks, answers, strict=True))
+
+    async def notes(self) -> dict[str, str]:
+        """What somebody should see to, although visitors can be served: only parts that something is wrong with."""
+        answers = await asyncio.gather(*(_answer(check) for check in self._notes.values()))
+        return {part: told for part, told in zip(self._notes, answers, strict=True) if told != OK}
 
     async def figures(self) -> dict[str, float]:
         """What workers have left in SQL, as names and values of metrics; nothing while SQL is away."""
@@ -39,7 +50,7 @@ class Readiness:
         return figures
 
 
-async def _answer(check: Callable[[], Awaitable[None]]) -> str:
+async def _answer(check: Check) -> str:
     try:
         async with asyncio.timeout(PATIENCE_S):
             await check()

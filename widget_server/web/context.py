@@ -22,6 +22,7 @@ from widget_server.use_cases.my_bookings import MyBookings
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
+from widget_server.use_cases.payment_accounts import PaymentAccounts
 from widget_server.use_cases.people import People
 from widget_server.use_cases.readiness import Readiness
 from widget_server.use_cases.reconciliation import Reconciliation
@@ -50,6 +51,7 @@ class UseCases:
     scheduling: Scheduling
     sites: Sites
     people: People
+    payment_accounts: PaymentAccounts
     edits: Edits
     services: Services
     calendar: Calendar

@@ -1,5 +1,7 @@
 """For those who run it: is the process alive, can it serve, how is it doing."""
 
+import asyncio
+
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,11 +16,12 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Whether visitors can be served now, each part by name with "ok" or one sentence."""
-    parts = await use_cases(request).readiness.ask()
+    """Whether visitors can be served now, each part by name with "ok" or one sentence; and what to see to besides."""
+    readiness = use_cases(request).readiness
+    parts, notes = await asyncio.gather(readiness.ask(), readiness.notes())
     ready = all(state == OK for state in parts.values())
     return JSONResponse(
-        {"status": "ready" if ready else "not ready", "parts": parts},
+        {"status": "ready" if ready else "not ready", "parts": parts} | ({"notes": notes} if notes else {}),
         200 if ready else 503,
         headers={"cache-control": "no-store"},
     )

@@ -31,6 +31,7 @@ ROOMS = (
     Room("staff", "Staff"),
     Room("blackouts", "Blackouts"),
     Room("messages", "Messages"),
+    Room("payments", "Payments"),
     Room("people", "People"),
     Room("reliability", "Reliability"),
     Room("audit-log", "Audit log"),
