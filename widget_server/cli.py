@@ -107,14 +107,17 @@ def _worker(settings: Settings, _options: argparse.Namespace) -> None:
     _run(settings, run)
 
 
-def _demo(settings: Settings, _options: argparse.Namespace) -> None:
+def _demo(given: Settings, _options: argparse.Namespace) -> None:
+    settings = demo.with_pretend_stripe(given)
     with listening(settings.host, settings.port) as sockets:
 
         async def run(parts: Parts, redis: EmbeddedRedis | None) -> None:
             site = await demo.ensure_sample_site(parts)
             is_new = await parts.use_cases.sites.needs_setup(site)
             print(demo.welcome(settings, await _sign_in_link(parts, site) if is_new else None), flush=True)
-            await serve(demo.with_host_page(application(parts), settings), sockets, parts.hub, redis, parts.work())
+            app = demo.with_host_page(application(parts), settings)
+            async with demo.pretend_stripe(app, settings):
+                await serve(app, sockets, parts.hub, redis, parts.work())
 
         print("Getting everything ready ...", flush=True)
         _run(settings, run, migrating=True)

@@ -1,5 +1,7 @@
-"""The only place for the sample site of `tenuto demo`: there is always something to book."""
+"""The only place for the sample site of `tenuto demo`: always something to book, and a Stripe to pretend at."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -8,11 +10,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from widget_server.assets import find
-from widget_server.bootstrap import Parts
+from widget_server.bootstrap import Parts, secret_key
+from widget_server.clock import SystemClock
 from widget_server.domain.money import Money
+from widget_server.domain.payment_accounts import AccountState, KeptAccount, shown
+from widget_server.domain.payments import PaymentAccount
 from widget_server.domain.schedule import (
     CapacityRule,
     Opening,
@@ -24,7 +29,10 @@ from widget_server.domain.schedule import (
     StaffMember,
 )
 from widget_server.domain.sites import Site
+from widget_server.payments import fake_stripe
+from widget_server.sealing import Seal
 from widget_server.settings import Settings
+from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.schedule import put_openings, put_service, put_settings
 from widget_server.store.staff import put_member, put_shifts
 
@@ -32,6 +40,12 @@ SITE_KEY, SITE_NAME, ZONE = "demo", "Studio Tenuto", ZoneInfo("Europe/Berlin")
 ACCENT = "#2f6f5e"
 WEEKS_OF_CONCERTS = 26
 _FREE = Money(0, "EUR")
+PRETEND_STRIPE = "/pretend-stripe"
+PRETEND_KEYS = {
+    True: PaymentAccount("sk_test_pretendStudioTenuto0001", "whsec_pretendStudioTenutoTest0001"),
+    False: PaymentAccount("sk_live_pretendStudioTenuto0002", "whsec_pretendStudioTenutoLive0002"),
+}
+"""Of the sample site, by whether they are for test mode. Nobody's secret: only our own pretend Stripe knows them."""
 
 SERVICES = (
     Service(
@@ -83,6 +97,19 @@ SERVICES = (
         price=_FREE,
         access="The big hall behind the studio, entrance from the garden.",
     ),
+    Service(
+        key="workshop",
+        name="Weekend workshop",
+        kind=ServiceKind.CLASS,
+        place=Place.IN_PERSON,
+        description="Three hours of yoga and breathing in a small group, with soup and bread in between.",
+        length_min=180,
+        capacity=14,
+        seats_per_booking_max=4,
+        price=Money(3800, "EUR"),
+        access="Studio Tenuto, Elm Street 12, the garden room. Bring a warm jumper.",
+        cancel_until_min=24 * 60,
+    ),
 )
 
 _LESSON = frozenset({"lesson"})
@@ -100,7 +127,7 @@ SHIFTS = (
 
 
 def openings(today: date) -> tuple[Opening, ...]:
-    """Yoga every morning and evening, the rest in between, a concert every week from the day after tomorrow on."""
+    """Yoga every morning and evening, the rest in between, workshops from Friday to Sunday, a concert every week."""
     daily = [
         opening
         for weekday in range(7)
@@ -112,8 +139,9 @@ def openings(today: date) -> tuple[Opening, ...]:
             Opening("lesson", time(9), time(17), weekday=weekday),
         )
     ]
+    workshops = [Opening("workshop", time(13), time(16), weekday=weekday) for weekday in (4, 5, 6)]
     evenings = [today + timedelta(days=2 + 7 * week) for week in range(WEEKS_OF_CONCERTS)]
-    return (*daily, *(Opening("evening", time(19, 30), time(21, 30), day=evening) for evening in evenings))
+    return (*daily, *workshops, *(Opening("evening", time(19, 30), time(21, 30), day=evening) for evening in evenings))
 
 
 async def ensure_sample_site(parts: Parts) -> Site:
@@ -137,6 +165,11 @@ async def ensure_sample_site(parts: Parts) -> Site:
             if service.capacity_rule is CapacityRule.BY_SHIFT:
                 await _put_staff(session, site, listing.schedule)
 
+        if is_pretending(parts.settings):
+            await _put_pretend_accounts(session, site, accounts, present)
+
+    accounts = PaymentAccounts(parts.database, Seal(secret_key(parts.settings)))
+    present = await accounts.kept(site.id)
     await parts.use_cases.scheduling.change(site, write)
     parts.use_cases.catalog.forget(SITE_KEY)  # nobody follows the feed yet
     return site
@@ -147,6 +180,68 @@ async def _put_staff(session: AsyncSession, site: Site, present: Schedule) -> No
     for member in (one for one in STAFF if one.key not in present.staff):
         await put_member(session, site.id, member)
         await put_shifts(session, site.id, member.key, [shift for shift in SHIFTS if shift.staff == member.key])
+
+
+async def _put_pretend_accounts(
+    session: AsyncSession, site: Site, accounts: PaymentAccounts, present: Sequence[KeptAccount]
+) -> None:
+    """What the operator has entered in their place stays; not what was sealed under another server key."""
+    now = datetime.now(UTC)
+    for is_test, keys in PRETEND_KEYS.items():
+        if any(one.is_test == is_test and one.is_readable for one in present):
+            continue
+        account = KeptAccount(
+            is_test=is_test,
+            key_shown=shown(keys.secret_key),
+            webhook_shown=shown(keys.webhook_secret),
+            name=SITE_NAME,
+            state=AccountState.ACCEPTED,
+            checked_at=now,
+            entered_at=now,
+            webhook_entered_at=now,
+            removed_at=None,
+            is_readable=True,
+        )
+        await accounts.put(session, site.id, account, keys)
+
+
+def with_pretend_stripe(settings: Settings) -> Settings:
+    """Ours, on this very server, unless another one is set."""
+    if settings.stripe_url is not None:
+        return settings
+    return settings.model_copy(update={"stripe_url": _own_url(settings) + PRETEND_STRIPE})
+
+
+def is_pretending(settings: Settings) -> bool:
+    return settings.stripe_url == _own_url(settings) + PRETEND_STRIPE
+
+
+def _own_url(settings: Settings) -> str:
+    """Where this process reaches itself, also behind a proxy."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  compared with, not listened on
+    return f"http://{everywhere.get(settings.host, settings.host)}:{settings.port}"
+
+
+@asynccontextmanager
+async def pretend_stripe(app: Starlette, settings: Settings) -> AsyncIterator[None]:
+    """Serve a pretend Stripe as well, which knows the keys of the sample site, and tells it what happens over HTTP."""
+    if not is_pretending(settings):
+        yield
+        return
+    books = fake_stripe.Books(SystemClock(), public_url=settings.base_url + PRETEND_STRIPE)
+    for keys in PRETEND_KEYS.values():
+        books.open_account(
+            name=SITE_NAME,
+            secret_key=keys.secret_key,
+            webhook_secret=keys.webhook_secret,
+            webhook_url=f"{_own_url(settings)}/stripe/webhook/{SITE_KEY}",
+        )
+    served = fake_stripe.app(books)
+    app.router.routes.insert(0, Mount(PRETEND_STRIPE, served))
+    try:
+        yield
+    finally:
+        await served.state.postman.close()
 
 
 def host_origin(settings: Settings) -> str:
@@ -178,6 +273,8 @@ def welcome(settings: Settings, first_run_link: str | None) -> str:
     A host page     {host_origin(settings)}/
     The widget      {settings.base_url}/w/{SITE_KEY}
     Settings        {sign_in}{once}
+
+  The weekend workshop has a price: pay for it at a pretend Stripe, where no money moves.
 
   Ctrl-C stops all of it; the data stays in {settings.data_dir}/
 """

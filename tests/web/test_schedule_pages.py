@@ -1,14 +1,15 @@
 """The pages about what can be booked when: what is typed is saved or shown again, never lost."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from html import unescape
 
 import pytest
 from httpx2 import Response as Answer
 
-from tests.house import ORIGIN, House, slot
+from tests.house import ORIGIN, PRIVATE, House, slot
+from tests.store.studio import FREE
 from tests.web.rooms import fields_of, path_of
 from widget_server.domain.money import Money
 from widget_server.domain.schedule import CapacityRule, Schedule
@@ -499,6 +500,7 @@ async def test_what_is_wrong_about_a_blackout_is_told(desk: Desk, typed: dict[st
 
 
 async def test_the_way_to_the_first_booking_is_ticked_off_when_the_widget_is_seen(desk: Desk) -> None:
+    await desk.house.change_service(replace(PRIVATE, price=FREE))
     before = text_of(await desk.get(f"{HOME}/start"))
     await desk.get("/w/studio?host=https://stranger.example")
     assert text_of(await desk.get(f"{HOME}/start")) == before

@@ -65,17 +65,17 @@ async def enter_keys(request: Request, at: AtSite) -> Response:
     except TooManyTries as refusal:
         again.refuse("page", refusal.message)
         return await _show(request, at, again, tried=mode, status=refusal.status)
-    return go(f"{at.path}/payments?done={kept.state}#{mode}-title")
+    return go(f"{at.path}/payments?done={kept.state}")
 
 
 async def check_keys(request: Request, at: AtSite) -> Response:
     await read_form_of(request, at.signed_in.session)
-    mode, is_test = _mode(request)
+    _, is_test = _mode(request)
     try:
         kept = await use_cases(request).payment_accounts.check(at.site, is_test=is_test)
     except (NotFound, PaymentsNotSetUp):
         return go(f"{at.path}/payments?done=gone")
-    return go(f"{at.path}/payments?done={_CHECKED[kept.state]}#{mode}-title")
+    return go(f"{at.path}/payments?done={_CHECKED[kept.state]}")
 
 
 async def remove_keys(request: Request, at: AtSite) -> Response:
@@ -116,7 +116,7 @@ async def _show(request: Request, at: AtSite, form: Form, *, tried: str = "", st
         events=EVENTS,
         permissions=PERMISSIONS,
         webhook=f"{base_url(request)}/stripe/webhook/{at.site.key}",
-        is_reachable=base_url(request).startswith("https://"),
+        is_reachable=base_url(request).startswith("https://") or accounts.pretend_url is not None,
         heard_at=accounts.heard_at,
         pretend_url=accounts.pretend_url,
     )

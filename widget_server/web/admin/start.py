@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from widget_server.domain.schedule import Schedule
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.pages import page
 from widget_server.web.admin.settings import snippet
@@ -18,11 +19,13 @@ class Step:
     path: str
     action: str
     is_done: bool
+    has_snippet: bool = False
 
 
 async def show_start(request: Request, signed_in: SignedIn) -> Response:
     site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
     seen = await use_cases(request).sightings.of(site)
+    is_priced = any(not service.price.is_free for service in schedule.services.values())
     has_times = {opening.service for opening in schedule.openings}
     first = next((key for key in schedule.services if key not in has_times), next(iter(schedule.services), None))
     calendar = f"services/{first}/calendar" if first else "services/new"
@@ -41,6 +44,7 @@ async def show_start(request: Request, signed_in: SignedIn) -> Response:
             "Manage calendar",
             bool(has_times),
         ),
+        *([_payments(schedule)] if is_priced else []),
         Step(
             "Say where the widget may appear",
             "Enter the address of your website, or browsers will refuse to show the widget there.",
@@ -54,6 +58,7 @@ async def show_start(request: Request, signed_in: SignedIn) -> Response:
             "settings#snippet-title",
             "Look and preview",
             seen is not None,
+            has_snippet=True,
         ),
         Step(
             "See it there",
@@ -75,4 +80,15 @@ async def show_start(request: Request, signed_in: SignedIn) -> Response:
         seen=seen,
         seen_at=f"{seen.seen_at.astimezone(site.zone):%d %b %Y, %H:%M}" if seen else "",
         snippet=snippet(base_url(request), site.key),
+    )
+
+
+def _payments(schedule: Schedule) -> Step:
+    """Only where something has a price: nobody else needs it."""
+    return Step(
+        "Be paid",
+        "Enter your keys at Stripe, so that what has a price can be booked.",
+        "payments",
+        "Payments",
+        schedule.takes_payments,
     )
