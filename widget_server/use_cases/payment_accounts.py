@@ -19,7 +19,7 @@ from widget_server.domain.payment_accounts import (
 from widget_server.domain.payments import PaymentAccount
 from widget_server.domain.sites import Site
 from widget_server.errors import Fault, InvalidRequest, NotFound, PaymentRefused, PaymentsAway, PaymentsNotSetUp
-from widget_server.payments.stripe_gateway import EVENTS
+from widget_server.payments.events import EVENTS
 from widget_server.store.audit_log import put_entry
 from widget_server.store.payment_accounts import PaymentAccounts as StoredAccounts
 from widget_server.store.payment_accounts import put_check, put_removal
