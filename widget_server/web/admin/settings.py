@@ -1,5 +1,6 @@
 """The settings page of a site, with the snippet to copy and a live preview."""
 
+import re
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN, Site
+from widget_server.use_cases.dashboard import TESTS_CANCELLED_AT_ONCE
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.choices import CURRENCIES, THEMES, locales, with_present, zones
 from widget_server.web.admin.pages import go, page
@@ -47,7 +49,8 @@ async def save_settings(request: Request, signed_in: SignedIn) -> Response:
 def _show(
     request: Request, signed_in: SignedIn, site: Site, schedule: Schedule, form: Form, status: int = 200
 ) -> Response:
-    saved = request.query_params.get("saved", "") if request.method == "GET" else ""
+    asked = request.query_params if request.method == "GET" else {}
+    saved, tests = asked.get("saved", ""), re.fullmatch(r"\d{1,4}", asked.get("tests", ""), re.ASCII)
     return page(
         request,
         "settings",
@@ -57,6 +60,8 @@ def _show(
         form=form,
         saved=bool(saved),
         notes=[_NOTES[name].format(zone=site.zone.key, currency=site.currency) for name in _NOTES if name in saved],
+        tests=int(tests[0]) if tests else None,
+        tests_at_once=TESTS_CANCELLED_AT_ONCE,
         priced=sum(not service.price.is_free for service in schedule.services.values()),
         zones=zones(datetime.now(UTC)),
         local_time=f"{datetime.now(site.zone):%H:%M}",

@@ -11,5 +11,5 @@ from widget_server.web.forms import read_form_of
 
 async def cancel_tests(request: Request, at: AtSite) -> Response:
     await read_form_of(request, at.signed_in.session)
-    await use_cases(request).dashboard.cancel_tests(at.site, operator_id=at.signed_in.operator.id)
-    return go(f"{at.path}/bookings?state=confirmed")
+    cancelled = await use_cases(request).dashboard.cancel_tests(at.site, operator_id=at.signed_in.operator.id)
+    return go(f"{at.path}/settings?tests={cancelled}#tests-title")
