@@ -19,6 +19,7 @@ async def pretend_stripe() -> AsyncIterator[Shop]:
 @pytest.fixture
 async def shop(pretend_stripe: Shop) -> Shop:
     books = pretend_stripe.books
+    books.faults.let_all_go()
     books.faults, books.post = Faults(), Post()
     return replace(pretend_stripe, account=books.open_account())
 

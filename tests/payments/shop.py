@@ -121,6 +121,7 @@ async def opened_shop(**account: Any) -> AsyncIterator[Shop]:
     try:
         yield Shop(url, books, books.open_account(**account), gateway, pretend_stripe)
     finally:
+        books.faults.let_all_go()
         await gateway.close()
         await pretend_stripe.state.postman.close()
         server.handle_exit(15, None)

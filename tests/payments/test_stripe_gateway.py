@@ -422,12 +422,11 @@ async def test_the_same_request_while_it_is_under_way_is_turned_away(shop: Shop)
 
 async def test_a_stripe_that_does_not_answer_is_not_waited_for_long(shop: Shop) -> None:
     hasty = StripeGateway(api_url=shop.url, timeout_s=0.05)
-    stop = shop.faults.stop("read")
+    shop.faults.stop("read")
     payment = await opened(shop)
 
     with pytest.raises(PaymentsAway):
         await hasty.read(shop.keys, payment.session_id)
-    stop.go()
     await hasty.close()
 
 

@@ -68,6 +68,7 @@ class Faults:
 
     planned: list[Fault] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
+    _reached: list[Stop] = field(default_factory=list)
 
     def plan(self, call: Call | str, trouble: Trouble | str, *, after: bool = False, times: int = 1) -> None:
         """The next `times` of these calls fail so, `after` or before their effect."""
@@ -94,8 +95,16 @@ class Faults:
         for stop in self.stops:
             if (stop.call, stop.after) == (call, after):
                 self.stops.remove(stop)
+                self._reached.append(stop)
                 return stop
         return None
+
+    def let_all_go(self) -> None:
+        """At the end of a test: a server waits for the requests that it still answers."""
+        for stop in self._reached:
+            stop.go()
+        self.stops.clear()
+        self._reached.clear()
 
 
 @dataclass(slots=True)
