@@ -380,6 +380,21 @@ async def test_a_refund_may_take_days_and_then_be_done_or_fail(
     assert (finished.state, finished.why) == (state, why)
 
 
+async def test_whatever_moves_money_carries_a_key_of_its_own(shop: Shop) -> None:
+    paid, given_up, refund_id = await captured(shop), await authorised(shop), new_id()
+    assert paid.intent_id is not None
+    await shop.gateway.refund(shop.keys, paid.intent_id, 1000, refund_id=refund_id)
+    await void(shop, given_up)
+
+    assert set(shop.account.answers) == {
+        f"{paid.attempt_id}:open",
+        f"{paid.attempt_id}:capture",
+        f"{given_up.attempt_id}:open",
+        f"{given_up.attempt_id}:void",
+        f"{refund_id}:refund",
+    }
+
+
 # Whatever is asked
 
 
