@@ -216,6 +216,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     payment_accounts = PaymentAccounts(
         accounts=accounts,
         gateway=gateway,
+        sites=sites,
         scheduling=scheduling,
         clock=clock,
         pretend_url=settings.stripe_url,

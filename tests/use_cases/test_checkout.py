@@ -10,8 +10,9 @@ from tests.use_cases.till import LESSON, Payer, Till
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.holds import HoldState
 from widget_server.domain.orders import OrderState, OutcomeState
+from widget_server.domain.payment_accounts import AccountState
 from widget_server.domain.payments import MIN_LEFT, PAYMENT_WINDOW, AttemptState
-from widget_server.errors import InvalidRequest, NotYours, Paying
+from widget_server.errors import InvalidRequest, NotYours, Paying, PaymentsNotSetUp
 from widget_server.use_cases.bookings import WantedConfirmation
 
 pytestmark = pytest.mark.anyio
@@ -231,3 +232,18 @@ async def test_what_has_a_price_is_neither_confirmed_without_paying_nor_checked_
         await till.begin(anna, email="")
     assert (await till.house.seats(LESSON)).held == 1
     assert till.shop.account.sessions == {}
+
+
+async def test_keys_that_stripe_does_not_take_give_the_hold_back_and_are_doubted(till: Till) -> None:
+    anna = Payer()
+    await till.hold(anna)
+    till.shop.faults.plan("open", "forbidden")
+
+    with pytest.raises(PaymentsNotSetUp):
+        await till.begin(anna)
+
+    assert (await till.attempt(anna)).state == AttemptState.ENDED
+    assert (await till.house.seats(LESSON)).held == 1
+    accounts = await till.house.parts.use_cases.payment_accounts.all_of(await till.house.site())
+    assert accounts.live is not None
+    assert accounts.live.state is AccountState.UNCHECKED

@@ -17,7 +17,9 @@ from tests.store.studio import FREE
 from tests.store.test_payment_accounts import dumped
 from tests.web.desks import Desk, desk_in
 from widget_server.domain.audit_log import Deed
-from widget_server.domain.payment_accounts import SECRET_LENGTH_MAX, KeptAccount
+from widget_server.domain.payment_accounts import SECRET_LENGTH_MAX, AccountState, KeptAccount
+from widget_server.sealing import Seal
+from widget_server.store.payment_accounts import PaymentAccounts
 
 pytestmark = pytest.mark.anyio
 
@@ -80,7 +82,7 @@ async def test_good_keys_are_kept_and_the_page_says_so_without_them(desk: Desk, 
 
 
 async def test_no_secret_is_in_a_page_a_log_or_a_table(desk: Desk, shop: Shop) -> None:
-    shop.faults.plan("read", "broken")
+    shop.faults.plan("expire", "broken")
     with capture_logs() as logs:
         pages = [await enter(desk, webhook=WEBHOOK), await enter(desk, "live", LIVE_KEY)]
         pages += [await enter(desk, "live", KEY), await enter(desk, "test", LIVE_KEY, WEBHOOK + " x")]
@@ -126,7 +128,7 @@ async def test_both_fields_are_looked_at(desk: Desk) -> None:
 
 async def test_keys_that_could_not_be_checked_are_kept_until_somebody_checks_them(desk: Desk, shop: Shop) -> None:
     await desk.house.change_settings(is_test=True)
-    shop.faults.plan("read", "broken", times=2)
+    shop.faults.plan("expire", "broken", times=2)
 
     page = await desk.client.get((await enter(desk)).headers["location"])
     assert "Not checked yet" in page.text
@@ -143,7 +145,7 @@ async def test_keys_that_stripe_takes_no_more_stop_bookings(desk: Desk, shop: Sh
     await desk.house.change_settings(is_test=True)
     await enter(desk)
     assert await takes_payments(desk)
-    shop.faults.plan("read", "forbidden")
+    shop.faults.plan("expire", "forbidden")
 
     await desk.post("/payments/test/check")
 
@@ -165,7 +167,7 @@ async def test_the_same_keys_again_change_nothing(desk: Desk) -> None:
 async def test_the_signing_secret_may_follow_and_the_key_stays(desk: Desk, shop: Shop) -> None:
     await enter(desk)
     before = await account(desk)
-    shop.faults.plan("read", "broken")  # nobody is to ask again
+    shop.faults.plan("expire", "broken")  # nobody is to ask again
 
     await enter(desk, key="", webhook=WEBHOOK)
 
@@ -188,6 +190,34 @@ async def test_each_mode_has_its_own_and_the_site_says_which_counts(desk: Desk) 
     await desk.house.change_settings(is_test=False)
     await enter(desk, "live", LIVE_KEY)
     assert "You can be paid." in (await desk.get("/payments")).text
+
+
+async def test_keys_that_nobody_has_checked_are_checked_by_the_worker(desk: Desk, shop: Shop) -> None:
+    accounts = desk.house.parts.use_cases.payment_accounts
+    shop.faults.plan("expire", "broken", times=2)
+    await enter(desk, "live", LIVE_KEY)
+
+    await accounts.check_unchecked()
+    still = await account(desk, "live")
+    await accounts.check_unchecked()
+
+    checked = await account(desk, "live")
+    assert still is not None
+    assert checked is not None
+    assert (still.state, checked.state) == (AccountState.UNCHECKED, AccountState.ACCEPTED)
+
+
+async def test_keys_that_stripe_took_no_more_from_a_customer_are_looked_at_and_told_of(desk: Desk, shop: Shop) -> None:
+    accounts = desk.house.parts.use_cases.payment_accounts
+    await enter(desk, "live", LIVE_KEY)
+    assert "Nobody can pay." not in (await desk.get("")).text
+    await PaymentAccounts(desk.house.parts.database, Seal(b"")).doubt((await desk.house.site()).id, is_test=False)
+    shop.faults.plan("expire", "forbidden")
+
+    await accounts.check_unchecked()
+
+    assert not await takes_payments(desk)
+    assert "Nobody can pay." in (await desk.get("")).text
 
 
 async def test_what_is_removed_is_gone_and_removing_it_again_changes_nothing(desk: Desk) -> None:

@@ -141,12 +141,13 @@ class StripeGateway:
     async def check(self, account: PaymentAccount) -> str:
         """The name of the business whose keys these are, or its id if it has none; empty where they may not know it.
 
-        Asks for what is not there: of a restricted key that is how to learn, without doing anything, what it may see.
+        Wants something done with what is not there: of a restricted key that is how to learn what it may do, without
+        doing anything.
         """
         client = self._client(account).v1
-        for find in (client.checkout.sessions.retrieve_async, client.payment_intents.retrieve_async):
-            await self._may(find(_NOT_THERE))
-        await self._may(client.refunds.retrieve_async(_NOT_THERE))
+        await self._may(client.checkout.sessions.expire_async(_NOT_THERE))
+        await self._may(client.payment_intents.cancel_async(_NOT_THERE))
+        await self._may(client.refunds.create_async({"payment_intent": _NOT_THERE}))
         try:
             async with self._asking():
                 business = await client.accounts.retrieve_current_async()

@@ -62,6 +62,28 @@ class PaymentAccounts:
         async with self._db.snapshot() as session:
             return [self._to_kept(row) for row in await session.exec(_rows(site_id))]
 
+    async def doubt(self, site_id: int, *, is_test: bool) -> None:
+        """Stripe has just not taken these keys: somebody is to check them."""
+        async with self._db.transaction() as session:
+            of_mode = (col(PaymentAccountRow.site_id) == site_id, col(PaymentAccountRow.is_test) == is_test)
+            is_good = col(PaymentAccountRow.state) == AccountState.ACCEPTED
+            await session.exec(update(PaymentAccountRow).where(*of_mode, is_good).values(state=AccountState.UNCHECKED))
+
+    async def unchecked(self, limit: int) -> Sequence[tuple[int, bool]]:
+        """Sites and modes whose keys nobody has checked; those that were never, or longest ago, first."""
+        unchecked = (
+            select(PaymentAccountRow.site_id, PaymentAccountRow.is_test)
+            .where(
+                col(PaymentAccountRow.state) == AccountState.UNCHECKED,
+                col(PaymentAccountRow.removed_at).is_(None),
+                col(PaymentAccountRow.sealed_by) == self._seal.name,
+            )
+            .order_by(col(PaymentAccountRow.checked_at).nulls_first(), col(PaymentAccountRow.id))
+            .limit(limit)
+        )
+        async with self._db.snapshot() as session:
+            return [(site_id, is_test) for site_id, is_test in await session.exec(unchecked)]
+
     async def unreadable(self) -> int:
         """How many accounts were sealed under another key than the server's own."""
         foreign = select(func.count()).where(col(PaymentAccountRow.sealed_by) != self._seal.name)

@@ -226,6 +226,8 @@ class Checkout(Pinning):
         except (PaymentRefused, PaymentsNotSetUp) as refused:
             ended = await self._payments.not_opened(attempt.id, self.now(), fence=pin.fence, why=refused.message)
             await self._settling.carry_on(ended)
+            if isinstance(refused, PaymentsNotSetUp):
+                await self._accounts.doubt(site.id, is_test=attempt.is_test)
             raise
         opened = await self._payments.opened(attempt.id, payment, fence=pin.fence, at=self.now())
         if opened.state is AttemptState.ENDED:

@@ -1,10 +1,12 @@
 """A site's accounts at Stripe: entering keys, having them checked, and taking them away again."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import Clock
@@ -17,12 +19,14 @@ from widget_server.domain.payment_accounts import (
     what_is_wrong_with_webhook_secret,
 )
 from widget_server.domain.payments import PaymentAccount
+from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.errors import Fault, InvalidRequest, NotFound, PaymentRefused, PaymentsAway, PaymentsNotSetUp
 from widget_server.payments.events import EVENTS
 from widget_server.store.audit_log import put_entry
 from widget_server.store.payment_accounts import PaymentAccounts as StoredAccounts
 from widget_server.store.payment_accounts import put_check, put_removal
+from widget_server.store.sites import Sites
 from widget_server.use_cases.forever import forever
 from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.tries import Tries
@@ -31,7 +35,8 @@ __all__ = ["EVENTS", "PERMISSIONS", "Accounts", "PaymentAccounts"]
 
 _CHECKS_MAX = 30
 """Of a site, within the window of `Tries`: each is a call to Stripe."""
-_FORGET_EVERY_S = 60.0
+_LOOK_EVERY_S = 60.0
+_CHECKED_AT_ONCE = 20
 _NAME_LENGTH_MAX = 200
 PERMISSIONS = ("Checkout Sessions", "PaymentIntents", "Charges and Refunds")
 """What a restricted key must be allowed to write; all else may be nothing."""
@@ -44,6 +49,9 @@ _CHANGED_KEY = (
     "{count} at Stripe cannot be read, because TENUTO_SECRET_KEY is another one than when the keys were entered. "
     "Set it back, or enter the keys again on the page Payments of each site."
 )
+
+
+_log = structlog.get_logger()
 
 
 class Gateway(Protocol):
@@ -83,6 +91,7 @@ class PaymentAccounts:
         *,
         accounts: StoredAccounts,
         gateway: Gateway,
+        sites: Sites,
         scheduling: Scheduling,
         clock: Clock,
         pretend_url: str | None = None,
@@ -90,6 +99,7 @@ class PaymentAccounts:
         self._accounts = accounts
         self._pretend_url = pretend_url
         self._gateway = gateway
+        self._sites = sites
         self._scheduling = scheduling
         self._clock = clock
         self._tries = Tries(clock)
@@ -113,7 +123,10 @@ class PaymentAccounts:
         if before is not None and wanted == keys:
             return before
         is_same_key = keys is not None and wanted.secret_key == keys.secret_key
-        answer = _known(before, is_same_key=is_same_key) or await self._ask(site, wanted)
+        answer = _known(before, is_same_key=is_same_key)
+        if answer is None:
+            self._spend_try(site)
+            answer = await self._ask(wanted)
         if answer.state is AccountState.REFUSED:
             raise InvalidRequest("Stripe does not take this key.", fields={"secret_key": _REFUSED})
         now = self._clock.now()
@@ -132,13 +145,17 @@ class PaymentAccounts:
 
         Raises NotFound where there are none, PaymentsNotSetUp where they cannot be read, TooManyTries, Unavailable.
         """
+        self._spend_try(site)
+        return await self._check(site, is_test=is_test)
+
+    async def _check(self, site: Site, *, is_test: bool) -> KeptAccount:
         found = await self._accounts.read(site.id, is_test=is_test)
         if found is None or found[0].removed_at is not None:
             raise NotFound("There are no keys to check.")
         before, keys = found
         if keys is None:
             raise PaymentsNotSetUp("These keys cannot be read any more: enter them again.")
-        answer = await self._ask(site, keys)
+        answer = await self._ask(keys)
         if answer.state is AccountState.UNCHECKED:
             return replace(before, state=answer.state)
         name = answer.name if answer.state is AccountState.ACCEPTED else before.name
@@ -171,13 +188,32 @@ class PaymentAccounts:
         return await self._accounts.forget_removed()
 
     async def run(self) -> None:
-        """Forget removed keys once nothing needs them any more, until cancelled. Any number of workers may do so."""
+        """See to all accounts again and again, until cancelled. Any number of workers may do so."""
 
         async def step() -> None:
             await self.forget_removed()
-            await asyncio.sleep(_FORGET_EVERY_S)
+            await self.check_unchecked()
+            await asyncio.sleep(_LOOK_EVERY_S)
 
         await forever("payment_accounts", step)
+
+    async def check_unchecked(self) -> None:
+        """Those that Stripe was away for when they were entered, or that it has not taken when somebody was to pay."""
+        for site_id, is_test in await self._accounts.unchecked(_CHECKED_AT_ONCE):
+            site = await self._sites.by_id(site_id)
+            if site is None:
+                continue
+            with suppress(NotFound, PaymentsNotSetUp):  # removed, or entered anew under another server key, meanwhile
+                checked = await self._check(site, is_test=is_test)
+                if checked.state is AccountState.REFUSED:
+                    _log.warning("keys_refused", site=site.key, keys=_mode(is_test=is_test))
+
+    async def trouble_of(self, site: Site, schedule: Schedule) -> bool:
+        """Whether something has a price, and the keys there are for it are of no use."""
+        if all(service.price.is_free for service in schedule.services.values()):
+            return False
+        present = (one for one in await self._accounts.kept(site.id) if one.is_test == site.is_test)
+        return any(one.removed_at is None and not one.takes_payments for one in present)
 
     async def are_readable(self) -> None:
         """Raises Fault, as a sentence for whoever runs the server, where keys were sealed under another server key."""
@@ -186,8 +222,11 @@ class PaymentAccounts:
             told = "The keys of an account" if unreadable == 1 else f"The keys of {unreadable} accounts"
             raise Fault(_CHANGED_KEY.format(count=told))
 
-    async def _ask(self, site: Site, keys: PaymentAccount) -> _Answer:
+    def _spend_try(self, site: Site) -> None:
+        """Raises TooManyTries."""
         self._tries.spend([(f"keys {site.id}", _CHECKS_MAX)])
+
+    async def _ask(self, keys: PaymentAccount) -> _Answer:
         try:
             return _Answer(await self._gateway.check(keys), AccountState.ACCEPTED, self._clock.now())
         except PaymentsAway:
@@ -244,4 +283,8 @@ def _kept(
 
 
 def _entry(site: Site, operator_id: int, deed: Deed, *, is_test: bool, at: datetime) -> Entry:
-    return Entry(site.id, operator_id, deed, at, detail={"keys": "test" if is_test else "live"})
+    return Entry(site.id, operator_id, deed, at, detail={"keys": _mode(is_test=is_test)})
+
+
+def _mode(*, is_test: bool) -> str:
+    return "test" if is_test else "live"
