@@ -137,6 +137,7 @@ EXAMPLES: list[tuple[str, list[type[BaseModel]]]] = [
     ("GET /v1/sites/{site}/services/{service}/next", [bodies.NextAnswer]),
     ("POST /v1/sites/{site}/holds", [bodies.NewHold, bodies.HoldAnswer]),
     ("POST /v1/sites/{site}/holds/{id}/confirmation", [bodies.NewConfirmation, bodies.ConfirmationAnswer]),
+    ("POST /v1/sites/{site}/holds/{id}/checkout", [bodies.NewCheckout, bodies.CheckoutAnswer]),
     ("GET /v1/sites/{site}/orders/{id}", [bodies.MoveRequestBody]),
     ("POST /v1/sites/{site}/orders/{id}/reschedule", [bodies.NewReschedule]),
     ("GET /v1/sites/{site}/my-bookings", [bodies.MyBookingsAnswer]),

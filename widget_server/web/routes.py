@@ -3,8 +3,8 @@
 from starlette.routing import BaseRoute, Mount, Route
 
 from widget_server.assets import find
-from widget_server.web import admin, health, widget
-from widget_server.web.api import availability, description, holds, my_bookings, orders, services
+from widget_server.web import admin, health, payment_webhook, widget
+from widget_server.web.api import availability, checkout, description, holds, my_bookings, orders, services
 from widget_server.web.static_files import StaticFilesOfRelease
 
 SITE = "/v1/sites/{site}"
@@ -21,12 +21,17 @@ def all_routes() -> list[BaseRoute]:
         Route(f"{SITE}/holds/{{id}}", holds.change_hold, methods=["PATCH"]),
         Route(f"{SITE}/holds/{{id}}", holds.release_hold, methods=["DELETE"]),
         Route(f"{SITE}/holds/{{id}}/confirmation", orders.create_confirmation, methods=["POST"]),
+        Route(f"{SITE}/holds/{{id}}/checkout", checkout.show_checkout),
+        Route(f"{SITE}/holds/{{id}}/checkout", checkout.create_checkout, methods=["POST"]),
+        Route(f"{SITE}/holds/{{id}}/checkout", checkout.leave_checkout, methods=["DELETE"]),
         Route(f"{SITE}/orders/{{id}}", orders.show_order),
+        Route(f"{SITE}/orders/{{id}}/payment", checkout.ask_payment, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}/calendar.ics", orders.download_calendar),
         Route(f"{SITE}/orders/{{id}}/cancellation", orders.create_cancellation, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}/reschedule", orders.create_reschedule, methods=["POST"]),
         Route(f"{SITE}/my-bookings", my_bookings.list_my_bookings),
         Route(f"{SITE}/my-bookings/links", my_bookings.create_link, methods=["POST"]),
+        Route("/stripe/webhook/{site}", payment_webhook.hear, methods=["POST"]),
         Route("/embed.js", widget.embed_script),
         Route("/w/{site}", widget.framed_page),
         Route("/o/{site}/{id}", widget.order_page),

@@ -12,12 +12,14 @@ from widget_server import __version__
 from widget_server.web.bodies import (
     AvailabilityAnswer,
     Cancellation,
+    CheckoutAnswer,
     ConfirmationAnswer,
     ErrorAnswer,
     HoldAnswer,
     HoldPatch,
     LinkAnswer,
     MyBookingsAnswer,
+    NewCheckout,
     NewConfirmation,
     NewHold,
     NewLinkBody,
@@ -40,12 +42,14 @@ def document() -> dict[str, Any]:
     models: list[type[BaseModel]] = [
         AvailabilityAnswer,
         Cancellation,
+        CheckoutAnswer,
         ConfirmationAnswer,
         ErrorAnswer,
         HoldAnswer,
         HoldPatch,
         LinkAnswer,
         MyBookingsAnswer,
+        NewCheckout,
         NewConfirmation,
         NewHold,
         NewLinkBody,
@@ -98,6 +102,16 @@ def _paths() -> dict[str, Any]:
                 status="201",
                 secret=True,
             )
+        },
+        f"{_SITE}/holds/{{id}}/checkout": {
+            "post": _operation(
+                "Begin to pay for a hold", CheckoutAnswer, [_site(), hold], body=NewCheckout, status="201", secret=True
+            ),
+            "get": _operation("How a payment stands", CheckoutAnswer, [_site(), hold], secret=True),
+            "delete": _operation("Go back without paying", HoldAnswer, [_site(), hold], secret=True),
+        },
+        f"{_SITE}/orders/{{id}}/payment": {
+            "post": _operation("Have it asked whether an order is paid", OrderAnswer, [_site(), order], secret=True)
         },
         f"{_SITE}/orders/{{id}}": {"get": _operation("Look at an order", OrderAnswer, [_site(), order], secret=True)},
         f"{_SITE}/orders/{{id}}/calendar.ics": {"get": _calendar([_site(), order])},

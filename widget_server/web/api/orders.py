@@ -8,7 +8,7 @@ from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.ids import hash_secret, is_id
-from widget_server.use_cases.bookings import OrderRef, Visit, WantedConfirmation, WantedReschedule
+from widget_server.use_cases.bookings import HoldRef, OrderRef, Visit, WantedConfirmation, WantedReschedule
 from widget_server.web.api.answers import read, read_if_any, reply
 from widget_server.web.api.holds import hold_ref
 from widget_server.web.bodies import (
@@ -34,54 +34,60 @@ async def create_confirmation(request: Request) -> Response:
     )
     confirmed = await use_cases(request).bookings.confirm(ref, wanted)
     answer = ConfirmationAnswer(
-        order=OrderBody.of(confirmed.order, await _schedule(request)),
+        order=OrderBody.of(confirmed.order, await schedule_of(request)),
         server_now=confirmed.now,
         order_secret=confirmed.secret,
-        order_url=f"{base_url(request)}/o/{ref.site_key}/{ref.hold_id}#{confirmed.secret}",
+        order_url=order_url(request, ref, confirmed.secret),
     )
     return reply(answer, 201)
 
 
 async def show_order(request: Request) -> Response:
-    return await _answer(request, await use_cases(request).bookings.find_order(_order_ref(request)))
+    return await answer_of(request, await use_cases(request).checkout.find_order(order_ref(request)))
 
 
 async def download_calendar(request: Request) -> Response:
     """For the calendar program of whoever has the order's secret; it stands in no address."""
-    calendar = await use_cases(request).calendar_files.of_order(_order_ref(request))
+    calendar = await use_cases(request).calendar_files.of_order(order_ref(request))
     headers = {"cache-control": "no-store", "content-disposition": 'attachment; filename="booking.ics"'}
     return Response(calendar, media_type="text/calendar", headers=headers)
 
 
 async def create_cancellation(request: Request) -> Response:
-    ref, body = _order_ref(request), await read_if_any(request, Cancellation)
+    ref, body = order_ref(request), await read_if_any(request, Cancellation)
     only = Slot.parse(body.slot) if body.slot else None
-    return await _answer(request, await use_cases(request).bookings.cancel(ref, only=only))
+    return await answer_of(request, await use_cases(request).bookings.cancel(ref, only=only))
 
 
 async def create_reschedule(request: Request) -> Response:
-    ref, body = _order_ref(request), await read(request, NewReschedule)
+    ref, body = order_ref(request), await read(request, NewReschedule)
     wanted = WantedReschedule(
         hold_id=body.id,
         lines=tuple(line.line() for line in body.lines),
         visit=Visit(body.visitor or ref.order_id, network_of(request)),
         digest=body.model_dump_json(),
     )
-    return await _answer(request, await use_cases(request).bookings.reschedule(ref, wanted))
+    return await answer_of(request, await use_cases(request).bookings.reschedule(ref, wanted))
 
 
-async def _answer(request: Request, order: Order) -> Response:
+async def answer_of(request: Request, order: Order) -> Response:
     alternatives = await use_cases(request).move_requests.alternatives(request.path_params["site"], order)
-    body = OrderBody.of(order, await _schedule(request), alternatives)
+    body = OrderBody.of(order, await schedule_of(request), alternatives)
     return reply(OrderAnswer(order=body, server_now=use_cases(request).bookings.now()))
 
 
-async def _schedule(request: Request) -> Schedule:
+async def schedule_of(request: Request) -> Schedule:
     """As long as it is in memory, this costs nothing."""
     return (await use_cases(request).catalog.find(request.path_params["site"])).schedule
 
 
-def _order_ref(request: Request) -> OrderRef:
+def order_url(request: Request, ref: HoldRef, secret: str) -> str:
+    """The secret stands behind the `#`, which browsers send to nobody."""
+    return f"{base_url(request)}/o/{ref.site_key}/{ref.hold_id}#{secret}"
+
+
+def order_ref(request: Request) -> OrderRef:
+    """Which order this request is about. Raises NotFound, SignInNeeded."""
     order_id = request.path_params["id"]
     if not is_id(order_id):
         raise NotFound("There is no such order.")
