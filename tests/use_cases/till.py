@@ -49,7 +49,7 @@ class Payer:
 
     @property
     def visit(self) -> Visit:
-        return Visit(visitor=f"visitor {self.id}", network="192.0.2.0/24")
+        return Visit(visitor=f"visitor {self.id}", network=f"network {self.id}")
 
     def wanted(self, *lines: tuple[Slot, int], note: str = "", email: str = "anna@example.org") -> WantedCheckout:
         return WantedCheckout(
@@ -144,7 +144,7 @@ class Till:
 
     async def work(self) -> None:
         """What a worker does until nothing is due, however soon it would do it."""
-        for _ in range(10):
+        for _ in range(20):
             await self.later(timedelta(seconds=70))
             seen_to = await self.settling.settle_due()
             seen_to += await self.house.parts.use_cases.refunding.refund_due()
