@@ -138,7 +138,7 @@ STORIES: dict[str, tuple[Act, Act, OrderState, str]] = {
     "window over": (wait_until_it_is_over, settle, OrderState.EXPIRED, "expire sql unpin sql"),
     "went back": (only_look, go_back, OrderState.EXPIRED, "sql expire sql unpin sql"),
 }
-"""What has happened, during what the process dies, what becomes of it, and its effects, before each of which it dies once."""
+"""What has happened, during what the process dies, what becomes of it, and the effects: it dies once before each."""
 
 
 @pytest.mark.parametrize("story", STORIES)
