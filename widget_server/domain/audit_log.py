@@ -13,6 +13,7 @@ class Deed(StrEnum):
     MOVE_ASKED = "move_asked"
     MOVE_WITHDRAWN = "move_withdrawn"
     PERSONAL_DATA_ERASED = "personal_data_erased"
+    REFUNDED = "refunded"
     BOOKED_BY_PHONE = "booked_by_phone"
     HOLD_EXTENDED = "hold_extended"
     HOLD_RELEASED = "hold_released"

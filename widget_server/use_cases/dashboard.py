@@ -142,11 +142,19 @@ class Dashboard:
         )
 
     async def cancel(
-        self, site: Site, order_id: str, booking_id: int, *, operator_id: int, message: str = ""
+        self,
+        site: Site,
+        order_id: str,
+        booking_id: int,
+        *,
+        operator_id: int,
+        message: str = "",
+        refund_percent: int | None = None,
     ) -> BookingLine:
         """Undo one booking of an order and free its seats; again: nothing more happens.
 
-        The message is for its customer. Raises NotFound; TooLate once it has begun; Unavailable.
+        The message is for its customer. So many percent of what was paid for it go back; all of it, unless it is said.
+        Raises NotFound; TooLate once it has begun; Unavailable.
         """
         _, lines = await self.order(site, order_id)
         line = next((line for line in lines if line.id == booking_id), None)
@@ -157,7 +165,15 @@ class Dashboard:
             raise TooLate("This booking has begun and can no longer be cancelled.")
         detail = {"slot": line.slot.id, "seats": line.seats}
         entry = Entry(site.id, operator_id, Deed.BOOKING_CANCELLED, now, order_id, detail)
-        freed = await self._store.cancel(site.id, order_id, now, only=booking_id, entry=entry, message=message)
+        freed = await self._store.cancel(
+            site.id,
+            order_id,
+            now,
+            only=booking_id,
+            entry=entry,
+            message=message,
+            refund_percent=refund_percent,
+        )
         await self._reconciliation.tell_freed(site, freed)
         return line
 

@@ -94,6 +94,7 @@ routes = [
     _shown("/attendees", meetings.list_attendees),
     _shown("/attendees.csv", meetings.export_attendees),
     _sent("/orders/{order}/bookings/{booking:int}/cancellation", bookings.cancel_booking),
+    _sent("/orders/{order}/refunds", bookings.refund),
     _sent("/orders/{order}/erasure", bookings.erase_personal_data),
     _sent("/test-bookings/cancellation", test_mode.cancel_tests),
     _sent("/orders/{order}/bookings/{booking:int}/withdrawal", bookings.withdraw_move_request),

@@ -23,6 +23,7 @@ _WORDS = {
     Deed.MOVE_ASKED: "Asked for another time",
     Deed.MOVE_WITHDRAWN: "Asked no more for another time",
     Deed.PERSONAL_DATA_ERASED: "Erased personal data",
+    Deed.REFUNDED: "Paid money back",
     Deed.BOOKED_BY_PHONE: "Booked by phone",
     Deed.HOLD_EXTENDED: "Extended a hold",
     Deed.HOLD_RELEASED: "Gave a hold back",

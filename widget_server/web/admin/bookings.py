@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.dashboard import BookingLine
-from widget_server.errors import Changed, TooLate
+from widget_server.errors import Changed, InvalidRequest, TooLate
 from widget_server.web.admin.impact import read_message
 from widget_server.web.admin.looking import read_look
 from widget_server.web.admin.messages import MESSAGE_WORDS
 from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.refunds import give_back, money_of
 from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.spreadsheet import Cell, spreadsheet
 from widget_server.web.admin.writing import amount
@@ -56,13 +57,30 @@ async def cancel_booking(request: Request, at: AtSite) -> Response:
     form = await read_form_of(request, at.signed_in.session)
     order_id, booking_id = request.path_params["order"], request.path_params["booking"]
     message, dashboard = read_message(form), use_cases(request).dashboard
+    percent = 0 if form.text("goes_back") == "nothing" else None
     if message is None:
         return await _show_order(request, at, problem=form.errors["page"], status=422, form=form)
     try:
-        await dashboard.cancel(at.site, order_id, booking_id, operator_id=at.signed_in.operator.id, message=message)
+        await dashboard.cancel(
+            at.site,
+            order_id,
+            booking_id,
+            operator_id=at.signed_in.operator.id,
+            message=message,
+            refund_percent=percent,
+        )
     except TooLate as refusal:
         return await _show_order(request, at, problem=refusal.message, status=refusal.status, form=form)
     return go(f"{at.path}/orders/{order_id}?done=cancelled")
+
+
+async def refund(request: Request, at: AtSite) -> Response:
+    form = await read_form_of(request, at.signed_in.session)
+    try:
+        await give_back(request, at, form)
+    except InvalidRequest as refusal:
+        return await _show_order(request, at, problem=refusal.message, status=422, refund_form=form)
+    return go(f"{at.path}/orders/{request.path_params['order']}?done=refunded")
 
 
 async def withdraw_move_request(request: Request, at: AtSite) -> Response:
@@ -87,7 +105,14 @@ async def erase_personal_data(request: Request, at: AtSite) -> Response:
 
 
 async def _show_order(
-    request: Request, at: AtSite, *, done: str = "", problem: str = "", status: int = 200, form: Form | None = None
+    request: Request,
+    at: AtSite,
+    *,
+    done: str = "",
+    problem: str = "",
+    status: int = 200,
+    form: Form | None = None,
+    refund_form: Form | None = None,
 ) -> Response:
     order_id, dashboard = request.path_params["order"], use_cases(request).dashboard
     order, lines = await dashboard.order(at.site, order_id)
@@ -103,10 +128,12 @@ async def _show_order(
         link=f"{base_url(request)}/o/{at.site.key}/{order_id}#{secret}" if secret else "",
         sent=await use_cases(request).messages.of_order(at.site, order_id),
         **MESSAGE_WORDS,
+        **await money_of(request, at, order, refund_form),
         now=dashboard.now(),
         done=done,
         problem=problem,
         message=form.text("message") if form else "",
+        goes_back=form.text("goes_back") if form else "",
         written_for=request.path_params["booking"] if form else None,
     )
 

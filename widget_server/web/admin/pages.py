@@ -49,6 +49,8 @@ templates.env.globals |= {
     "clock_span": writing.clock_span,
     "write_day": writing.day,
     "count": writing.count,
+    "money": writing.money,
+    "amount": writing.amount,
     "name_of_service": writing.name_of_service,
 }
 

@@ -51,6 +51,11 @@ def digits_of(currency: str) -> int:
     return 0 if currency in _WITHOUT_DECIMALS else 3 if currency in _WITH_THREE_DECIMALS else 2
 
 
+def money(amount_of: Money) -> str:
+    """`45.00 EUR`"""
+    return f"{amount(amount_of)} {amount_of.currency}"
+
+
 def amount(money: Money) -> str:
     """`45.00`, without its currency."""
     decimals = digits_of(money.currency)

@@ -1,0 +1,136 @@
+"""What operators see of the money of an order, and how they give it back."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.servers import Valkey
+from tests.house import slot
+from tests.payments.shop import Shop, opened_shop
+from tests.use_cases.till import LESSON, Payer, Till, opened_till
+from tests.web.desks import Desk, desk_in
+from tests.web.rooms import fields_of, path_of
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+async def shop() -> AsyncIterator[Shop]:
+    async with opened_shop() as shop:
+        yield shop
+
+
+@pytest.fixture
+async def till(shop: Shop, empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Till]:
+    async with opened_till(empty_valkey.url, sqlite_template, tmp_path, shop) as till:
+        yield till
+
+
+@pytest.fixture
+async def desk(till: Till) -> AsyncIterator[Desk]:
+    async with desk_in(till.house) as desk:
+        yield desk
+
+
+@pytest.fixture
+async def anna(till: Till) -> Payer:
+    """She has paid a lesson."""
+    anna = Payer()
+    await till.paid(anna)
+    return anna
+
+
+def order_of(payer: Payer) -> str:
+    return f"/orders/{payer.id}"
+
+
+async def refund(desk: Desk, payer: Payer, amount: str, form_id: str = "") -> str:
+    """Send the form of her order's page, and return the page that follows."""
+    form_id = form_id or fields_of(await desk.get(order_of(payer)))["form_id"]
+    answer = await desk.post(f"{order_of(payer)}/refunds", amount=amount, form_id=form_id)
+    return answer.text if answer.status_code != 303 else (await desk.client.get(path_of(answer))).text
+
+
+async def test_an_order_shows_what_was_paid_by_which_attempt_and_what_went_back(
+    till: Till, desk: Desk, anna: Payer
+) -> None:
+    page = (await desk.get(order_of(anna))).text
+    assert "45.00 EUR" in page
+    assert (await till.attempt(anna)).public_id in page
+
+    told = await refund(desk, anna, "10,00")
+    await till.work()
+
+    assert "On its way." in told
+    page = (await desk.get(order_of(anna))).text
+    assert re.search(r"<strong>10\.00 EUR</strong>.*as an operator decided", page)
+    assert "up to 35.00" in page
+    assert await till.refunds(anna) == [(1000, "operator", "done")]
+    entry = (await desk.entries())[0]
+    assert (entry.deed, entry.about, dict(entry.detail)) == ("refunded", anna.id, {"amount": "10.00 EUR"})
+    assert "Paid money back" in (await desk.get("/audit-log")).text
+
+
+async def test_a_form_that_is_sent_twice_pays_back_once(till: Till, desk: Desk, anna: Payer) -> None:
+    form_id = fields_of(await desk.get(order_of(anna)))["form_id"]
+
+    for _ in range(2):
+        assert "On its way." in await refund(desk, anna, "45", form_id)
+
+    assert [amount for amount, *_ in await till.refunds(anna)] == [4500]
+    assert "Pay money back" not in (await desk.get(order_of(anna))).text
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [("45.01", "more than is left"), ("0", "Say how much"), ("", "Say how much"), ("-5", "Say how much")],
+)
+async def test_more_than_is_left_or_no_amount_is_refused_and_what_was_typed_stays(
+    till: Till, desk: Desk, anna: Payer, typed: str, told: str
+) -> None:
+    page = await refund(desk, anna, typed)
+
+    assert told in page
+    assert f'value="{typed}"' in page
+    assert await till.refunds(anna) == []
+
+
+@pytest.mark.parametrize(("goes_back", "refunds"), [("", [4500]), ("nothing", [])])
+async def test_whoever_cancels_for_a_customer_says_whether_the_money_goes_back(
+    till: Till, desk: Desk, anna: Payer, goes_back: str, refunds: list[int]
+) -> None:
+    page = (await desk.get(order_of(anna))).text
+    (cancelling,) = re.findall(r'action="/admin/sites/studio(/orders/[^"]*/cancellation)"', page)
+    assert "45.00 EUR go back to them" in page
+
+    answer = await desk.post(cancelling, message="", goes_back=goes_back)
+
+    assert answer.status_code == 303
+    assert [amount for amount, *_ in await till.refunds(anna)] == refunds
+
+
+async def test_what_is_free_has_no_payment_and_nothing_to_pay_back(till: Till, desk: Desk, anna: Payer) -> None:
+    ben = till.house.guest()
+    await ben.hold(slot())
+    await ben.confirm()
+
+    assert "Payment" not in (await desk.get(f"/orders/{ben.id}")).text.split("<main")[1]
+    answer = await desk.post(f"/orders/{ben.id}/refunds", amount="1.00", form_id="")
+    assert answer.status_code == 404
+    listed = (await desk.get("/bookings")).text
+    assert "1 seat, 45.00 EUR" in listed
+
+
+async def test_nobody_pays_back_what_another_site_has_sold(till: Till, anna: Payer) -> None:
+    await till.house.found("other")
+
+    async with desk_in(till.house, "other") as desk:
+        answer = await desk.post(f"{order_of(anna)}/refunds", amount="45.00", form_id="")
+
+    assert answer.status_code == 404
+    assert await till.refunds(anna) == []
+
+
+assert LESSON.service == "private", "these figures are of its price"
