@@ -153,8 +153,8 @@ class Till:
 
 
 @asynccontextmanager
-async def opened_till(redis_url: str, template: Path, folder: Path, shop: Shop) -> AsyncIterator[Till]:
-    async with opened(redis_url, template, folder, stripe_url=shop.url, secret_key=KEY) as house:
+async def opened_till(redis_url: str, template: Path, folder: Path, shop: Shop, **settings: Any) -> AsyncIterator[Till]:
+    async with opened(redis_url, template, folder, stripe_url=shop.url, secret_key=KEY, **settings) as house:
         await take_payments(house, shop)
         yield Till(house, shop)
 
