@@ -86,11 +86,17 @@ class Refunds:
             return _to_due((await session.exec(select(RefundRow).where(*is_return))).one(), row)
 
     async def notice(self, attempt: Attempt, payment: Payment, at: datetime) -> Money:
-        """More has gone back than we know of: somebody did it at Stripe. Return how much, and write it down."""
+        """More has gone back than we know of: somebody did it at Stripe. Return how much, and write it down.
+
+        What waits there is looked at soon: something may have become of it.
+        """
         async with self._db.transaction() as session:
             order = await _lock_order(session, attempt.site_id, attempt.hold_id)
             row = await read_last(session, attempt.site_id, attempt.hold_id)
             assert row is not None
+            waiting = (col(RefundRow.attempt_id) == row.id, col(RefundRow.state) == RefundState.WAITING)
+            there = update(RefundRow).where(*waiting, col(RefundRow.stripe_id).is_not(None))
+            await session.exec(there.values(due_at=at))
             known = await _gone_or_going(session, row)
             unknown = Money(max(0, payment.refunded_minor - known), attempt.amount.currency)
             if not unknown.is_free:

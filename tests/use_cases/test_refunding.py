@@ -1,0 +1,171 @@
+"""Money of paid orders goes back: by the policy they were sold with, as operators decide, and once."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.house import PRIVATE, slot
+from tests.use_cases.till import LESSON, Payer, Till
+from widget_server.domain.audit_log import Deed, Entry
+from widget_server.domain.money import Money
+from widget_server.domain.orders import OrderState
+from widget_server.domain.payments import AttemptState
+from widget_server.domain.slots import Slot
+from widget_server.errors import InvalidRequest, NotFound
+from widget_server.ids import new_id
+from widget_server.use_cases.bookings import WantedReschedule
+
+pytestmark = pytest.mark.anyio
+NEXT = slot(PRIVATE, number=1)
+
+
+@pytest.fixture
+async def anna(till: Till) -> Payer:
+    """She has paid two lessons: two seats of the first, one of the next."""
+    anna = Payer()
+    await till.paid(anna, (LESSON, 2), (NEXT, 1))
+    return anna
+
+
+async def entry(till: Till, *, form_key: str | None = None) -> Entry:
+    """Of mia, who is the first operator there is."""
+    sites, site = till.house.parts.use_cases.sites, await till.house.site()
+    await sites.set_up(await sites.first_run_token(site), "mia@example.org", "seven quiet herons", network="x")
+    return Entry(site.id, 1, Deed.REFUNDED, datetime.now(UTC), form_key=form_key)
+
+
+async def cancel(till: Till, anna: Payer, only: Slot | None = None) -> None:
+    await till.house.parts.use_cases.bookings.cancel(anna.order_ref, only=only)
+
+
+async def test_who_cancels_in_time_gets_what_the_policy_says(till: Till) -> None:
+    await till.house.change_service(replace(PRIVATE, refund_percent=50))
+    anna = Payer()
+    await till.paid(anna, (LESSON, 1))
+    await till.house.change_service(replace(PRIVATE, refund_percent=0))
+
+    await cancel(till, anna)
+    assert await till.refunds(anna) == [(2250, "cancelled", "waiting")]
+    await till.work()
+    assert await till.refunds(anna) == [(2250, "cancelled", "done")]
+    assert till.shop.taken_minor == 2250
+    assert (await till.order(anna)).state is OrderState.PAID
+
+
+async def test_bookings_are_paid_back_one_by_one_and_at_the_end_the_order_is_refunded(till: Till, anna: Payer) -> None:
+    await cancel(till, anna, NEXT)
+    await till.work()
+    assert till.shop.taken_minor == 9000
+
+    await cancel(till, anna)
+    await cancel(till, anna)
+    await till.work()
+    assert till.shop.taken_minor == 0
+    order = await till.order(anna)
+    assert order.state is OrderState.REFUNDED
+    assert order.payment is not None
+    assert (order.payment.refunded_minor, order.payment.refunding_minor) == (13_500, 0)
+
+
+async def test_who_pays_nothing_back_has_no_refund(till: Till) -> None:
+    await till.house.change_service(replace(PRIVATE, refund_percent=0))
+    anna = Payer()
+    await till.paid(anna)
+
+    await cancel(till, anna)
+    assert await till.refunds(anna) == []
+
+
+async def test_an_operator_gives_back_a_part_and_never_more_than_is_left(till: Till, anna: Payer) -> None:
+    refunding, site = till.house.parts.use_cases.refunding, await till.house.site()
+    first = await entry(till, form_key="form-1")
+
+    refund = await refunding.refund(site.id, anna.id, Money(5000, "EUR"), entry=first)
+    assert await refunding.refund(site.id, anna.id, Money(5000, "EUR"), entry=first) == refund
+    assert await refunding.left(site.id, anna.id) == Money(8500, "EUR")
+    for wrong in (Money(8501, "EUR"), Money(0, "EUR"), Money(100, "USD")):
+        with pytest.raises(InvalidRequest):
+            await refunding.refund(site.id, anna.id, wrong, entry=replace(first, form_key="form-2"))
+    await till.work()
+    assert till.shop.taken_minor == 8500
+    await cancel(till, anna)
+    await till.work()
+    assert till.shop.taken_minor == 0
+
+
+async def test_nothing_goes_back_of_what_was_never_paid(till: Till) -> None:
+    anna = Payer()
+    await till.at_the_page(anna)
+    refunding, site = till.house.parts.use_cases.refunding, await till.house.site()
+
+    with pytest.raises(NotFound):
+        await refunding.left(site.id, anna.id)
+    with pytest.raises(NotFound):
+        await refunding.refund(site.id, anna.id, Money(100, "EUR"), entry=await entry(till))
+
+
+async def test_an_operator_who_cancels_gives_all_back_unless_they_say_otherwise(till: Till) -> None:
+    await till.house.change_service(replace(PRIVATE, refund_percent=0))
+    anna, ben = Payer(), Payer(name="Ben Oak")
+    for payer in (anna, ben):
+        await till.paid(payer)
+    site, by = await till.house.site(), await entry(till)
+
+    await till.house.store.cancel(site.id, anna.id, by.at, entry=by)
+    await till.house.store.cancel(site.id, ben.id, by.at, entry=by, refund_percent=10)
+    assert await till.refunds(anna) == [(4500, "cancelled", "waiting")]
+    assert await till.refunds(ben) == [(450, "cancelled", "waiting")]
+
+
+@pytest.mark.parametrize("trouble", ["cut", "broken", "busy"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_refund_whose_answer_is_lost_happens_once(till: Till, anna: Payer, trouble: str, after: bool) -> None:
+    till.shop.faults.plan("refund", trouble, after=after and trouble != "busy")
+
+    await cancel(till, anna, NEXT)
+    await till.work()
+    assert await till.refunds(anna) == [(4500, "cancelled", "done")]
+    assert till.shop.taken_minor == 9000
+
+
+async def test_what_somebody_gave_back_at_stripe_is_noticed_and_counted(till: Till, anna: Payer) -> None:
+    till.shop.books.refund(await till.session_of(anna), 13_000)
+    for letter in till.shop.letters():
+        await till.settling.heard("studio", letter.body, letter.signature)
+
+    assert await till.refunds(anna) == [(13_000, "at_stripe", "done")]
+    await cancel(till, anna)
+    await till.work()
+    assert await till.refunds(anna) == [(13_000, "at_stripe", "done"), (500, "cancelled", "done")]
+    assert (await till.order(anna)).state is OrderState.REFUNDED
+    assert await till.settle(anna) is AttemptState.PAID
+    assert len(await till.refunds(anna)) == 2
+
+
+async def test_a_refund_that_stripe_refuses_says_so_and_can_be_asked_for_anew(till: Till, anna: Payer) -> None:
+    till.shop.account.refunds_wait = True
+    await cancel(till, anna, NEXT)
+    await till.work()
+    (waiting,) = till.shop.account.refunds.values()
+    till.shop.books.finish_refund(waiting.id, why_not="declined")
+
+    for letter in till.shop.letters():
+        await till.settling.heard("studio", letter.body, letter.signature)
+    await till.work()
+    assert await till.refunds(anna) == [(4500, "cancelled", "failed")]
+    site = await till.house.site()
+    assert await till.house.parts.use_cases.refunding.left(site.id, anna.id) == Money(13_500, "EUR")
+
+
+async def test_what_was_paid_moves_and_keeps_its_price(till: Till) -> None:
+    anna, there = Payer(), slot(PRIVATE, day=1)
+    await till.paid(anna, (LESSON, 1))
+    await till.house.change_service(replace(PRIVATE, price=Money(9900, "EUR"), refund_percent=50))
+    wanted = WantedReschedule(new_id(), anna.wanted((there, 1)).lines, anna.visit, "there")
+
+    moved = await till.house.parts.use_cases.bookings.reschedule(anna.order_ref, wanted)
+    assert (moved.bookings[0].slot, moved.total) == (there, Money(4500, "EUR"))
+    await cancel(till, anna)
+    await till.work()
+    assert till.shop.taken_minor == 0
