@@ -236,7 +236,7 @@ async def pretend_stripe(app: Starlette, settings: Settings) -> AsyncIterator[No
             webhook_secret=keys.webhook_secret,
             webhook_url=f"{_own_url(settings)}/stripe/webhook/{SITE_KEY}",
         )
-    served = fake_stripe.app(books)
+    served = fake_stripe.app(books, kept_in=settings.data_dir / "pretend-stripe.json")
     app.router.routes.insert(0, Mount(PRETEND_STRIPE, served))
     try:
         yield

@@ -26,8 +26,10 @@ def test_books_are_the_same_when_they_are_read_again(till: Till, tmp_path: Path)
     save(till.books, tmp_path / "books.json")
 
     again = Till()
+    again.books.open_account(secret_key=till.account.secret_key, webhook_url="http://localhost:2/another")
     load(again.books, tmp_path / "books.json")
     account = again.books.account_of(till.account.secret_key)
+    assert account.webhook_url == "http://localhost:2/another"
     assert account.sessions == till.account.sessions
     assert account.intents == till.account.intents
     assert account.refunds == till.account.refunds

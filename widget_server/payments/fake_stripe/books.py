@@ -2,7 +2,7 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -55,9 +55,8 @@ class Books:
         account.webhook_url = webhook_url
         return account
 
-    def put(self, accounts: Iterable[Account]) -> None:
-        """In place of those there are with the same keys."""
-        self._accounts.update((account.secret_key, account) for account in accounts)
+    def find_account(self, secret_key: str) -> Account | None:
+        return self._accounts.get(secret_key)
 
     def account_of(self, secret_key: str) -> Account:
         """Raises StripeRefusal 401 for a key that opens nothing."""

@@ -11,7 +11,7 @@ from widget_server.payments.fake_stripe.books import Books
 from widget_server.payments.fake_stripe.idempotency import Kept
 from widget_server.payments.fake_stripe.objects import Charge, Intent, Line, Refund, Session
 
-_OF_ACCOUNT = ("id", "name", "secret_key", "webhook_secret", "webhook_url", "refunds_wait")
+_OF_ACCOUNT = ("name", "secret_key", "webhook_secret", "webhook_url")
 _OF_REFUND = ("id", "created", "amount", "metadata", "reason", "status", "failure_reason")
 
 
@@ -25,17 +25,23 @@ def save(books: Books, file: Path) -> None:
 
 
 def load(books: Books, file: Path) -> None:
-    """Nothing, where there is no file yet, or one that was written by another version."""
+    """Into accounts that are open already, or anew. Nothing, where there is no file, or one of another version."""
     try:
-        accounts = [_account_of(books, known) for known in json.loads(file.read_text("utf-8"))]
+        read = [(known, _account_of(books, known)) for known in json.loads(file.read_text("utf-8"))]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return
-    books.put(accounts)
+    for known, kept in read:
+        account = books.find_account(kept.secret_key) or books.open_account(
+            **{name: known[name] for name in _OF_ACCOUNT}
+        )
+        account.id, account.refunds_wait = kept.id, kept.refunds_wait
+        account.sessions, account.intents, account.refunds = kept.sessions, kept.intents, kept.refunds
+        account.answers = kept.answers
 
 
 def _account(account: Account) -> dict[str, Any]:
     return {
-        **{name: getattr(account, name) for name in _OF_ACCOUNT},
+        **{name: getattr(account, name) for name in (*_OF_ACCOUNT, "id", "refunds_wait")},
         "sessions": [asdict(session) for session in account.sessions.values()],
         "refunds": [_refund(refund) for refund in account.refunds.values()],
         "answers": [
@@ -49,7 +55,8 @@ def _refund(refund: Refund) -> dict[str, Any]:
 
 
 def _account_of(books: Books, known: dict[str, Any]) -> Account:
-    account = Account(**{name: known[name] for name in _OF_ACCOUNT}, pages_url=books.public_url)
+    parts = {name: known[name] for name in (*_OF_ACCOUNT, "id", "refunds_wait")}
+    account = Account(**parts, pages_url=books.public_url)
     for session in (_session_of(session) for session in known["sessions"]):
         account.sessions[session.id] = session
         session.url = account.page_of(session.id)
