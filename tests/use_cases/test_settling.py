@@ -8,7 +8,7 @@ from tests.use_cases.till import LESSON, Payer, Till
 from widget_server.domain.attempts import LET_GO_AFTER, OPENING_FOR
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
-from widget_server.errors import BadSignature, HoldEnded, PaymentsAway, SlotFull
+from widget_server.errors import BadSignature, HoldEnded, PaymentRefused, PaymentsAway, SlotFull
 
 pytestmark = pytest.mark.anyio
 
@@ -182,6 +182,26 @@ async def test_while_stripe_is_silent_nobody_else_gets_the_seats_for_an_hour(til
     assert (await till.house.seats(LESSON)).held == 0
     assert till.shop.books.session(session).status == "expired"
     assert await till.messages(anna) == []
+
+
+async def test_seats_of_a_page_that_stripe_does_not_know_are_let_go_as_well(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    kept = till.shop.account.sessions.pop(session)  # as if its keys were those of another account by now
+
+    await till.later(PAYMENT_WINDOW)
+    with pytest.raises(PaymentsAway):
+        await till.settle(anna)
+    await till.later(LET_GO_AFTER)
+    with pytest.raises(PaymentRefused):
+        await till.settle(anna)
+    assert (await till.house.seats(LESSON)).held == 0
+    assert (await till.attempt(anna)).state == AttemptState.RETURNING
+
+    till.shop.account.sessions[session] = kept
+    till.shop.books.pay(session)
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert till.shop.taken_minor == 0
 
 
 async def test_what_turns_out_paid_after_that_hour_goes_back(till: Till) -> None:

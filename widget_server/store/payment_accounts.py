@@ -106,6 +106,13 @@ class PaymentAccounts:
         async with self._db.snapshot() as session:
             return (await session.exec(attempts)).one() + (await session.exec(refunds)).one()
 
+    async def session_under_way(self, site_id: int, *, is_test: bool) -> str | None:
+        """A pay page of a mode that is not at its end yet, if there is one."""
+        of_mode = (col(AttemptRow.site_id) == site_id, col(AttemptRow.is_test) == is_test)
+        newest = select(AttemptRow.session_id).where(*of_mode, _IS_UNDER_WAY, col(AttemptRow.session_id).is_not(None))
+        async with self._db.snapshot() as session:
+            return (await session.exec(newest.order_by(col(AttemptRow.id).desc()).limit(1))).one_or_none()
+
     async def forget_removed(self) -> int:
         """Accounts that were removed, once nothing needs their keys any more. Returns how many went."""
         of_account = (

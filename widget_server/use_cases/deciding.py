@@ -137,7 +137,7 @@ class Deciding(Pinning):
         ask = self._gateway.expire if is_over else self._gateway.read
         try:
             payment = await ask(await self._account(attempt), attempt.session_id)
-        except (PaymentsAway, PaymentsNotSetUp):
+        except (PaymentsAway, PaymentsNotSetUp, PaymentRefused):  # refused: these keys know of no such page
             return await self._let_go_or_wait(site, attempt, None, PaymentsAway("Stripe has not answered for an hour."))
         match payment.state:
             case PaymentState.OPEN:

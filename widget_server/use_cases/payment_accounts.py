@@ -18,7 +18,7 @@ from widget_server.domain.payment_accounts import (
     what_is_wrong_with_key,
     what_is_wrong_with_webhook_secret,
 )
-from widget_server.domain.payments import PaymentAccount
+from widget_server.domain.payments import Payment, PaymentAccount
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.errors import Fault, InvalidRequest, NotFound, PaymentRefused, PaymentsAway, PaymentsNotSetUp
@@ -41,6 +41,10 @@ _NAME_LENGTH_MAX = 200
 PERMISSIONS = ("Checkout Sessions", "PaymentIntents", "Charges and Refunds")
 """What a restricted key must be allowed to write; all else may be nothing."""
 _NO_KEY = "Enter the secret key."
+_ANOTHER_ACCOUNT = (
+    "This key is of another account at Stripe, and somebody is just paying with the one before. Try again in a "
+    "quarter of an hour. To take no new payments until then, remove the keys."
+)
 _REFUSED = (
     "Stripe does not take this key. Copy it once more, all of it; a restricted key must be allowed to write "
     f"{', '.join(PERMISSIONS[:-1])} and {PERMISSIONS[-1]}."
@@ -56,6 +60,8 @@ _log = structlog.get_logger()
 
 class Gateway(Protocol):
     async def check(self, account: PaymentAccount) -> str: ...
+
+    async def read(self, account: PaymentAccount, session_id: str) -> Payment: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,8 @@ class PaymentAccounts:
             answer = await self._ask(wanted)
         if answer.state is AccountState.REFUSED:
             raise InvalidRequest("Stripe does not take this key.", fields={"secret_key": _REFUSED})
+        if found and found[1] and not is_same_key:
+            await self._must_know_what_is_under_way(site, found[1], wanted, is_test=is_test)
         now = self._clock.now()
         after = _kept(before, keys, wanted, answer, is_test=is_test, at=now)
         entry = _entry(site, operator_id, Deed.PAYMENT_KEYS_ENTERED, is_test=is_test, at=now)
@@ -221,6 +229,26 @@ class PaymentAccounts:
         if unreadable:
             told = "The keys of an account" if unreadable == 1 else f"The keys of {unreadable} accounts"
             raise Fault(_CHANGED_KEY.format(count=told))
+
+    async def _must_know_what_is_under_way(
+        self, site: Site, present: PaymentAccount, wanted: PaymentAccount, *, is_test: bool
+    ) -> None:
+        """Another key of the same account does. With those of another one, nobody could settle what is under way.
+
+        Raises InvalidRequest; PaymentsAway where nobody knows.
+        """
+        session_id = await self._accounts.session_under_way(site.id, is_test=is_test)
+        if session_id is None or not await self._knows(present, session_id):
+            return
+        if not await self._knows(wanted, session_id):
+            raise InvalidRequest("Payments are under way.", fields={"secret_key": _ANOTHER_ACCOUNT})
+
+    async def _knows(self, keys: PaymentAccount, session_id: str) -> bool:
+        """Raises PaymentsAway."""
+        with suppress(PaymentsNotSetUp, PaymentRefused):
+            await self._gateway.read(keys, session_id)
+            return True
+        return False
 
     def _spend_try(self, site: Site) -> None:
         """Raises TooManyTries."""
