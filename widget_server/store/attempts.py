@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, update
+from sqlalchemy import bindparam, func, update
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -97,17 +97,34 @@ class Attempts:
             await session.exec(update(AttemptRow).where(*waiting).values(due_at=at, tries=0))
 
     async def prune(self, site_id: int, at: datetime) -> int:
-        """Forget those that ended long ago, and for which nothing was paid; a bounded number. Return how many."""
-        nothing_kept = (
+        """Forget those that ended long ago, or who wanted to pay, where something was paid and went back. A bounded
+        number; return how many.
+        """
+        long_ago = (
             col(AttemptRow.site_id) == site_id,
             col(AttemptRow.ended_at) < at - ENDED_KEPT,
-            ~col(AttemptRow.was_paid),
             col(AttemptRow.due_at).is_(None),
+            col(AttemptRow.digest) != "",
         )
-        oldest = select(AttemptRow.id).where(*nothing_kept).order_by(col(AttemptRow.ended_at)).limit(_PRUNED_AT_ONCE)
+        oldest = select(AttemptRow).where(*long_ago).order_by(col(AttemptRow.ended_at)).limit(_PRUNED_AT_ONCE)
+        async with self._db.snapshot() as session:
+            if (await session.exec(oldest.limit(1))).first() is None:
+                return 0
         async with self._db.transaction() as session:
-            ids = (await session.exec(oldest)).all()
-            return (await session.exec(delete(AttemptRow).where(col(AttemptRow.id).in_(ids)))).rowcount if ids else 0
+            rows = (await session.exec(oldest)).all()
+            for row in rows:
+                if row.was_paid:
+                    _erase(row)
+                else:
+                    await session.delete(row)
+            return len(rows)
+
+    @staticmethod
+    async def erase(session: AsyncSession, site_id: int, order_id: str) -> None:
+        """Take out who wanted to pay an order, however often. What was paid stays."""
+        of_order = (col(AttemptRow.site_id) == site_id, col(AttemptRow.hold_id) == order_id)
+        for row in await session.exec(select(AttemptRow).where(*of_order).with_for_update(key_share=True)):
+            _erase(row)
 
     async def _one(self, site_id: int, which: ColumnElement[bool]) -> Attempt | None:
         of_site = select(AttemptRow).where(col(AttemptRow.site_id) == site_id, which)
@@ -120,6 +137,13 @@ class Attempts:
         async with self._db.snapshot() as session:
             next_at = (await session.exec(_NEXT_DUE)).one()
         return next_at is not None and next_at <= at
+
+
+def _erase(row: AttemptRow) -> None:
+    """Names and address, where somebody is from, and what was sent: who guesses it could find it confirmed."""
+    lines = [{**line, "attendees": []} for line in row.wanted["lines"]]
+    row.wanted = {**row.wanted, "customer": ["", "", "UTC", "en"], "lines": lines}
+    row.digest = ""
 
 
 async def lock_attempt(session: AsyncSession, attempt_id: str) -> AttemptRow:

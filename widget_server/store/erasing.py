@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.domain import policies
 from widget_server.domain.audit_log import Entry
 from widget_server.errors import NotFound
+from widget_server.store.attempts import Attempts
 from widget_server.store.audit_log import put_entry
 from widget_server.store.database import Database
 from widget_server.store.messages import Messages
@@ -49,6 +50,7 @@ async def _erase(session: AsyncSession, site_id: int, order_id: str, at: datetim
     await _forget_customer(session, site_id, order_id, at)
     await MoveRequests.erase(session, site_id, order_id)
     await Messages.erase(session, site_id, order_id, at, address_hash=address_hash)
+    await Attempts.erase(session, site_id, order_id)
     if address_hash is not None:  # after the messages, as whoever writes them locks both
         await forget_link(session, site_id, address_hash)
     await _forget_request(session, site_id, order_id)

@@ -610,9 +610,9 @@ class AttemptRow(Table, table=True):
     """Of the hold."""
     order_secret_hash: str = Field(max_length=HASH_LENGTH)
     digest: str = Field(max_length=64)
-    """Of all that was sent: the same again goes on with this attempt."""
+    """Of all that was sent: the same again goes on with this attempt. Empty once its customer was erased."""
     wanted: dict[str, Any] = Field(sa_type=JSON)
-    """Customer, lines and prices: all that the order is made from once it is paid. Empty once it is erased."""
+    """Customer, lines and prices: all that the order is made from once it is paid."""
     amount_minor: int
     currency: str = Field(max_length=3)
     session_id: str | None = Field(default=None, max_length=255)
