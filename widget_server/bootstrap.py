@@ -151,7 +151,9 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     connection = await connect(redis_url)
     clock = SystemClock()
     engine, feed, hub = Reservations(connection), Feed(connection), Hub(clock=clock)
-    sites, schedules = stored_sites.Sites(database), schedule.Schedules(database)
+    key = secret_key(settings)
+    seal = Seal(key)
+    sites, schedules = stored_sites.Sites(database), schedule.Schedules(database, seal)
     store, attempts = stored_bookings.Bookings(database), Attempts(database)
     catalog = Catalog(sites, schedules)
     scheduling = Scheduling(gate=engine, sites=sites, schedules=schedules)
@@ -186,7 +188,6 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         reconciliation=reconciliation,
         clock=clock,
     )
-    key = secret_key(settings)
     pinning = PinningParts(
         catalog=catalog,
         engine=engine,
@@ -201,7 +202,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     letters, links = Letters(database), OrderLinks(key, settings.base_url)
     writing = Writing(letters=letters, links=links, sender=mailer.sender if mailer else None)
     gateway = StripeGateway(api_url=settings.stripe_url)
-    accounts = stored_accounts.PaymentAccounts(database, Seal(key))
+    accounts = stored_accounts.PaymentAccounts(database, seal)
     refunding = Refunding(refunds=Refunds(database), accounts=accounts, gateway=gateway, clock=clock)
     deciding = DecidingParts(
         attempts=attempts,

@@ -272,6 +272,7 @@ async def test_another_server_key_is_told_everywhere_and_breaks_nothing(
         refused = await later.client.get((await later.post("/payments/live/check")).headers["location"])
 
         assert "Your keys cannot be read any more." in page.text
+        assert not await takes_payments(later)
         assert "There are no such keys any more." in refused.text
         assert ready.status_code == 200, "visitors are served all the same"
         assert "TENUTO_SECRET_KEY" in ready.json()["notes"]["payments"]

@@ -17,7 +17,7 @@ from widget_server.store.database import Database, insert
 from widget_server.store.tables import AttemptRow, PaymentAccountRow, PaymentEventRow, RefundRow, values
 
 # Asked with every reading of a schedule, so it is made once: making one takes longer than running it.
-_USABLE = select(PaymentAccountRow.id).where(
+_USABLE = select(PaymentAccountRow.sealed_by).where(
     col(PaymentAccountRow.site_id) == bindparam("site_id"),
     col(PaymentAccountRow.is_test) == bindparam("is_test"),
     col(PaymentAccountRow.removed_at).is_(None),
@@ -195,9 +195,12 @@ async def put_removal(session: AsyncSession, site_id: int, *, is_test: bool, at:
     return (await session.exec(removed)).rowcount > 0
 
 
-async def read_takes_payments(session: AsyncSession, site_id: int, *, is_test: bool) -> bool:
-    """Whether there is an account for new payments of this mode."""
-    return (await session.exec(_USABLE, params={"site_id": site_id, "is_test": is_test})).first() is not None
+async def read_takes_payments(
+    session: AsyncSession, site_id: int, *, is_test: bool, sealed_by: str | None = None
+) -> bool:
+    """Whether there is an account for new payments of this mode; with the name of a seal, one that it has sealed."""
+    found = (await session.exec(_USABLE, params={"site_id": site_id, "is_test": is_test})).first()
+    return found is not None and sealed_by in (None, found)
 
 
 def _rows(site_id: int) -> SelectOfScalar[PaymentAccountRow]:

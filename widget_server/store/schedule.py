@@ -17,6 +17,7 @@ from widget_server.domain.schedule import CapacityRule, Opening, Place, Schedule
 from widget_server.domain.services import AttendeesShown
 from widget_server.domain.sites import Site
 from widget_server.errors import NotFound
+from widget_server.sealing import Seal
 from widget_server.store.blackouts import read_blackouts
 from widget_server.store.database import Database, insert
 from widget_server.store.payment_accounts import read_takes_payments
@@ -40,8 +41,10 @@ _OPENINGS = (
 
 
 class Schedules:
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, seal: Seal | None = None) -> None:
+        """With a seal, keys that were sealed with another one count as none."""
         self._db = db
+        self._sealed_by = seal.name if seal else None
 
     async def load(self, site_id: int) -> Schedule:
         """Raises NotFound."""
@@ -50,7 +53,7 @@ class Schedules:
     async def load_with_site(self, site_id: int) -> tuple[Site, Schedule]:
         """Both as of the same version. Raises NotFound."""
         async with self._db.snapshot() as session:
-            return await read_schedule(session, site_id)
+            return await read_schedule(session, site_id, sealed_by=self._sealed_by)
 
     def snapshot(self) -> AbstractAsyncContextManager[AsyncSession]:
         """For several reads as of one moment, by the `read_…` functions. Raises Unavailable."""
@@ -86,7 +89,7 @@ class Schedules:
         return True
 
 
-async def read_schedule(session: AsyncSession, site_id: int) -> tuple[Site, Schedule]:
+async def read_schedule(session: AsyncSession, site_id: int, *, sealed_by: str | None = None) -> tuple[Site, Schedule]:
     """As of this transaction: a change of the schedule finds itself under its new version. Raises NotFound."""
     of_site = {"site_id": site_id}
     site = (await session.exec(_SITE, params=of_site)).one_or_none()
@@ -104,7 +107,7 @@ async def read_schedule(session: AsyncSession, site_id: int) -> tuple[Site, Sche
         days_off=await read_days_off(session, site_id),
         blackouts=await read_blackouts(session, site_id),
         slot_rules=await read_slot_rules(session, site_id),
-        takes_payments=await read_takes_payments(session, site_id, is_test=site.is_test),
+        takes_payments=await read_takes_payments(session, site_id, is_test=site.is_test, sealed_by=sealed_by),
     )
     return to_site(site), schedule
 
