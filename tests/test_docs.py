@@ -22,6 +22,7 @@ from widget_server.domain.policies import (
     RANGE_DAYS_MAX,
     SEATS_MAX,
 )
+from widget_server.domain.questions import ANSWER_LENGTH_MAX, LONG_ANSWER_LENGTH_MAX
 from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN
 from widget_server.domain.slots import SlotState
 from widget_server.domain.why_not import SEARCH_DAYS_MAX, Reason
@@ -120,6 +121,7 @@ def test_limits_are_told_as_they_are() -> None:
         f"at most {HOLDS_PER_VISITOR_MAX} live holds a visitor",
         f"at most {HOLDS_PER_NETWORK_MAX} live holds a network",
         f"At most {LINES_MAX} lines, and {SEATS_MAX} seats a line",
+        f"(one line, up to {ANSWER_LENGTH_MAX} characters), `long_text` (up to\n{LONG_ANSWER_LENGTH_MAX:,})",
         f"Each address gets at most {LINKS_PER_ADDRESS_MAX} an hour,",
         f"each network asks for at most {LINKS_PER_NETWORK_MAX}:",
         f"last come first, at most {PAGE_LINES};",

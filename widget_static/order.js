@@ -181,6 +181,7 @@ class OrderPage {
             words.say(`order.state.${booking.state}`),
           ),
           bookingCard(booking, { words, zone: this.zone.current, siteZone: this.#site.zone }),
+          booking.answers.length > 0 && this.#answers(booking),
           booking.cancellation?.message && wrote(booking.cancellation.message, this.#site.name, words),
           this.#movingOf(booking),
         ),
@@ -197,6 +198,14 @@ class OrderPage {
       this.#cancelling(order),
       order.customer.email && this.#allBookings(),
     );
+  }
+
+  /** @param {import("./widget/api.js").Booking} booking */
+  #answers({ answers }) {
+    const words = this.#words;
+    const said = (/** @type {string | boolean} */ answer) =>
+      typeof answer === "string" ? answer : words.say(answer ? "question.yes" : "question.no");
+    return element("dl", { class: "answers" }, answers.flatMap(({ question, answer }) => fact(question, said(answer))));
   }
 
   #allBookings() {

@@ -17,6 +17,7 @@ from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.dashboard import Wanted
 from widget_server.domain.messages import KeptMessage, Kind, MessageState, NewMessage, Role
 from widget_server.domain.orders import Order
+from widget_server.domain.questions import Answer
 from widget_server.domain.services import AttendeesShown
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, NotFound
@@ -42,6 +43,7 @@ PERSONAL = (
     "Cleo",
     "Dora",
     "Sorry",
+    "Walnuts",
     "heating",
     "Europe/London",
     hash_secret("all that was sent"),
@@ -51,7 +53,8 @@ PERSONAL = (
 
 async def booked(db: Database, site: Site) -> Order:
     """Two seats of tomorrow, of which customers are reminded, with the names of two who come."""
-    wanted = confirmation(site, [line(slot(), 2, ("Cleo Ek", "Dora Ek"))])
+    answered = replace(line(slot(), 2, ("Cleo Ek", "Dora Ek")), answers=(Answer("Allergies?", "Walnuts"),))
+    wanted = confirmation(site, [answered])
     customer = replace(wanted.customer, zone="Europe/London")
     return await Bookings(db).confirm(replace(wanted, customer=customer, remind_hours=HOURS))
 
@@ -117,7 +120,7 @@ async def test_times_seats_and_numbers_stay_and_lists_say_erased(db: Database, s
     assert await Erasing(db).erase(site.id, order.id, entry=await entry_of(db, site, order))
 
     (line_now,) = await Dashboard(db).of_order(site.id, order.id)
-    assert line_now == replace(was, customer="erased", email="", attendees=("", ""))
+    assert line_now == replace(was, customer="erased", email="", attendees=("", ""), answers=())
     assert {one.customer for one in await Dashboard(db).attendees(site.id, Wanted(), limit=9)} == {"erased"}
     found_now = await Bookings(db).find(site.id, order.id)
     assert found_now is not None

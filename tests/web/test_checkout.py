@@ -18,6 +18,7 @@ from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.payments import MIN_LEFT, PAYMENT_WINDOW
+from widget_server.domain.questions import Question, QuestionKind
 from widget_server.errors import InvalidRequest
 from widget_server.ids import is_id, new_id
 from widget_server.payments.fake_stripe.faults import Faults, Post
@@ -132,6 +133,26 @@ async def test_what_is_paid_becomes_a_booking_when_its_page_asks(till: Till, hou
     assert (await anna.order()).json()["order"] == (await ask(anna)).json()["order"] == order
     assert (await check_out(anna)).json()["order"]["state"] == "paid"
     assert till.shop.taken_minor == 4500
+
+
+async def test_what_its_service_asks_is_answered_before_it_is_paid_and_kept_with_the_booking(
+    till: Till, house: House
+) -> None:
+    mat = Question("mat", "Do you bring a mat?", QuestionKind.YES_NO, is_required=True)
+    await house.change_service(replace(PRIVATE, questions=(mat,)))
+    anna = house.guest()
+    await anna.hold(LESSON)
+
+    assert refused(await check_out(anna), 400, "invalid_request") == {"question": "mat"}
+    assert (await anna.look()).json()["hold"]["state"] == "held"
+    assert (await check_out(anna, answers=[{"mat": False}])).status_code == 201
+    till.shop.books.pay(till.shop.only_session.id)
+
+    (booking,) = (await ask(anna)).json()["order"]["bookings"]
+    assert (booking["state"], booking["answers"]) == (
+        "confirmed",
+        [{"question": "Do you bring a mat?", "answer": False}],
+    )
 
 
 async def test_whoever_goes_back_has_the_seats_and_can_pay_once_more(till: Till, house: House) -> None:

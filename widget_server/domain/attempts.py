@@ -8,6 +8,7 @@ from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState
 from widget_server.domain.payments import AttemptState, OrderPayment
+from widget_server.domain.questions import Answer
 from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
 
@@ -29,6 +30,7 @@ class WantedLine:
     place: Place
     refund_percent: int
     attendees: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()
 
     @property
     def line(self) -> Line:

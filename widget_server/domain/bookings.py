@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from widget_server.domain.move_requests import MoveRequest
+from widget_server.domain.questions import Answer
 from widget_server.domain.schedule import Place
 from widget_server.domain.slots import Slot
 
@@ -46,6 +47,8 @@ class Booking:
     cancelled_at: datetime | None = None
     cancel_message: str = ""
     """What the operator who cancelled it wrote to the customer."""
+    answers: tuple[Answer, ...] = ()
+    """To what its service asked when it was booked."""
     move_request: MoveRequest | None = None
     """While it waits for the customer, and only then."""
 

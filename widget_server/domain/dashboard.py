@@ -7,6 +7,7 @@ from enum import StrEnum
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.money import Money
 from widget_server.domain.move_requests import MoveRequest
+from widget_server.domain.questions import Answer
 from widget_server.domain.slots import Slot
 
 TEXT_LENGTH_MAX = 100
@@ -87,6 +88,8 @@ class BookingLine:
     is_test: bool
     cancel_message: str
     """What its customer was told."""
+    answers: tuple[Answer, ...]
+    """To what its service asked."""
     move_request: MoveRequest | None
     """The last one, whatever became of it."""
 

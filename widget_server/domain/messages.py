@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from widget_server.domain.questions import Answer
 from widget_server.domain.services import Place
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
@@ -92,6 +93,8 @@ class Shown:
     sequence: int = 0
     """How often it has changed since it was booked; calendars keep the highest."""
     is_cancelled: bool = False
+    answers: tuple[Answer, ...] = ()
+    """Told to operators only."""
 
 
 @dataclass(frozen=True, slots=True)

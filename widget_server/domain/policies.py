@@ -1,6 +1,6 @@
 """The only place for what is allowed: refusals that need nothing but values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -9,6 +9,7 @@ from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Move, Order, OrderState
 from widget_server.domain.payments import why_not_chargeable
+from widget_server.domain.questions import Answer, read_answers
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import YEAR_MAX, YEAR_MIN, OfferedSlot, Slot
 from widget_server.errors import (
@@ -100,6 +101,23 @@ def may_check_out(customer: Customer, total: Money) -> None:
         raise InvalidRequest("There is nothing to pay: confirm the hold.")
     if why := why_not_chargeable(total):
         raise InvalidRequest(why)
+
+
+def answers_of(
+    schedule: Schedule,
+    lines: Sequence[Line],
+    given: Sequence[Mapping[str, str | bool]],
+    *,
+    must_answer: bool = True,
+) -> list[tuple[Answer, ...]]:
+    """To what the service of each line asks. Raises InvalidRequest; what is no service is refused elsewhere."""
+    answers, services = dict(enumerate(given)), schedule.services
+    return [
+        read_answers(services[line.slot.service].questions, answers.get(number, {}), must_answer=must_answer)
+        if line.slot.service in services
+        else ()
+        for number, line in enumerate(lines)
+    ]
 
 
 def _is_in_time(offered: OfferedSlot, now: datetime) -> None:

@@ -83,6 +83,10 @@ class Schedule:
         """So long before their start customers of these services are reminded; of others they are not."""
         return {key: service.remind_hours for key, service in self.services.items() if service.remind_hours}
 
+    @property
+    def asks_something(self) -> bool:
+        return any(service.questions for service in self.services.values())
+
     def slots_on(self, service: str, day: date) -> tuple[OfferedSlot, ...]:
         """The slots of a service that start on this day of the site's zone, in order, none overlapping."""
         return self._starting_on(service, day)

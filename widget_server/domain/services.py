@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from widget_server.domain.money import Money
+from widget_server.domain.questions import Question
 
 CAPACITY_MAX = 10_000
 BUFFER_MINUTES_MAX = 12 * 60
@@ -76,5 +77,7 @@ class Service:
     remind_hours: int = 0
     """So long before its start its customers are reminded, 1 to REMIND_HOURS_MAX; 0: never."""
     attendees_shown: AttendeesShown = AttendeesShown.FIRST_NAMES
+    questions: tuple[Question, ...] = ()
+    """Asked once a booking, up to QUESTIONS_MAX."""
     refund_percent: int = 100
     """So much of what was paid goes back, 0 to 100, when a customer cancels in time."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from widget_server.domain.messages import Facts, Kind, Mail, Role, Shown
+from widget_server.domain.questions import Answer
 from widget_server.domain.slots import Slot
 from widget_server.messages.calendar_files import write_calendar
 from widget_server.messages.colours import accent_of
@@ -38,6 +39,8 @@ class _Card:
     access: str
     served_by: str
     is_cancelled: bool
+    answers: tuple[tuple[str, str], ...]
+    """Each with its question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ def _letter(facts: Facts, words: Words, zone: ZoneInfo) -> _Letter:
 def _card(facts: Facts, one: Shown, words: Words, zone: ZoneInfo) -> _Card:
     """Times in the customer's zone, and in the site's as well where its clocks show another time."""
     site, has_two = facts.site, _differ(one.slot, zone, facts.site.zone)
+    has_answers = facts.kind is Kind.NEW_ORDER
     when = words.span_in(one.slot, zone) if has_two else words.span(one.slot, zone)
     at_site = words.say("at_site", site=site.name, time=words.span_in(one.slot, site.zone)) if has_two else ""
     return _Card(
@@ -123,7 +127,12 @@ def _card(facts: Facts, one: Shown, words: Words, zone: ZoneInfo) -> _Card:
         access=one.access,
         served_by=words.say("with", names=", ".join(one.served_by)) if one.served_by else "",
         is_cancelled=one.is_cancelled,
+        answers=tuple((answer.question, _said(answer, words)) for answer in one.answers) if has_answers else (),
     )
+
+
+def _said(answer: Answer, words: Words) -> str:
+    return answer.answer if isinstance(answer.answer, str) else words.say("yes" if answer.answer else "no")
 
 
 def _differ(slot: Slot, zone: ZoneInfo, other: ZoneInfo) -> bool:

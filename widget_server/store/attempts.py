@@ -16,6 +16,7 @@ from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store.database import Database
+from widget_server.store.questions import rows_of_answers, to_answers
 from widget_server.store.tables import AttemptRow, RefundRow
 
 CLAIMED_FOR = timedelta(seconds=20)
@@ -264,6 +265,7 @@ def _from_wanted(wanted: WantedOrder) -> dict[str, Any]:
                 "place": line.place,
                 "refund": line.refund_percent,
                 "attendees": list(line.attendees),
+                "answers": rows_of_answers(line.answers),
             }
             for line in wanted.lines
         ],
@@ -283,6 +285,7 @@ def _to_wanted(found: dict[str, Any], currency: str) -> WantedOrder:
                 place=Place(line["place"]),
                 refund_percent=line["refund"],
                 attendees=tuple(line["attendees"]),
+                answers=to_answers(line.get("answers", ())),
             )
             for line in found["lines"]
         ),

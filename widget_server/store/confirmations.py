@@ -13,6 +13,7 @@ from widget_server.domain.bookings import BookingState, Customer
 from widget_server.domain.claims import Assignment
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState, OutcomeState
+from widget_server.domain.questions import Answer
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.ids import hash_address, new_order_number
 from widget_server.store import meetings
@@ -22,6 +23,7 @@ from widget_server.store.database import insert
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_CONFIRMED, tell_engine
 from widget_server.store.outcomes import decide
+from widget_server.store.questions import rows_of_answers
 from widget_server.store.sites import lock_site_as_of
 from widget_server.store.tables import AttendeeRow, BookingRow, OrderRow, values
 from widget_server.store.telling import tell_booked
@@ -57,6 +59,7 @@ class ConfirmationLine:
     service_name: str
     attendees: tuple[str, ...] = ()
     """Names of those who come, at most one a seat; may be empty, as may each name."""
+    answers: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,7 @@ async def _write_order(session: AsyncSession, wanted: Confirmation, meeting_ids:
             service_name=line.service_name,
             seats=line.seats,
             unit_price_minor=line.unit_price.amount_minor,
+            answers=rows_of_answers(line.answers),
             state=state,
             created_at=wanted.at,
         )

@@ -18,6 +18,7 @@ from widget_server.domain.slots import Slot
 from widget_server.store.assignments import STAFF, read_names
 from widget_server.store.database import Database
 from widget_server.store.move_requests import read_requests
+from widget_server.store.questions import to_answers
 from widget_server.store.tables import AssignmentRow, AttendeeRow, BookingRow, MeetingRow, OrderRow
 
 
@@ -238,6 +239,7 @@ def _to_line(
         cancelled_at=booking.cancelled_at,
         is_test=order.is_test,
         cancel_message=booking.cancel_message,
+        answers=to_answers(booking.answers),
         move_request=move_request,
     )
 

@@ -62,7 +62,7 @@ async def _address_hash_of(session: AsyncSession, site_id: int, order_id: str) -
 
 
 async def _forget_customer(session: AsyncSession, site_id: int, order_id: str, at: datetime) -> None:
-    """Names and address; zone and language, which say where somebody is from, become the site's."""
+    """Names, address and answers; zone and language, which say where somebody is from, become the site's."""
     of_order = (col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
     zone, locale = (
         select(column).where(col(SiteRow.id) == site_id).scalar_subquery()
@@ -72,6 +72,7 @@ async def _forget_customer(session: AsyncSession, site_id: int, order_id: str, a
     nowhere = {"customer_zone": zone, "customer_locale": locale}
     bookings = select(BookingRow.id).join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id)).where(*of_order)
     await session.exec(update(AttendeeRow).where(col(AttendeeRow.booking_id).in_(bookings)).values(name=""))
+    await session.exec(update(BookingRow).where(col(BookingRow.id).in_(bookings)).values(answers=[]))
     await session.exec(update(OrderRow).where(*of_order).values(erased_at=at, **nobody, **nowhere))
 
 

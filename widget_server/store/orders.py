@@ -19,6 +19,7 @@ from widget_server.domain.slots import Slot
 from widget_server.store.assignments import read_names
 from widget_server.store.attempts import read_payment
 from widget_server.store.move_requests import to_request
+from widget_server.store.questions import to_answers
 from widget_server.store.tables import (
     AttendeeRow,
     BookingRow,
@@ -124,6 +125,7 @@ def _to_booking(
         served_by=served_by,
         cancelled_at=row.cancelled_at,
         cancel_message=row.cancel_message,
+        answers=to_answers(row.answers),
         move_request=asked,
     )
 

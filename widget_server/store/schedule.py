@@ -21,6 +21,7 @@ from widget_server.sealing import Seal
 from widget_server.store.blackouts import read_blackouts
 from widget_server.store.database import Database, insert
 from widget_server.store.payment_accounts import read_takes_payments
+from widget_server.store.questions import rows_of_questions, to_questions
 from widget_server.store.sites import to_site
 from widget_server.store.slot_rules import read_slot_rules
 from widget_server.store.staff import read_days_off, read_shifts, read_staff
@@ -160,6 +161,7 @@ async def put_service(session: AsyncSession, site_id: int, service: Service, *, 
         is_offered=service.is_offered,
         remind_hours=service.remind_hours,
         attendees_shown=service.attendees_shown,
+        questions=rows_of_questions(service.questions),
         refund_percent=service.refund_percent,
     )
     put = insert(session, ServiceRow).values(values(row))
@@ -226,6 +228,7 @@ def _to_service(row: ServiceRow, currency: str) -> Service:
         is_offered=row.is_offered,
         remind_hours=row.remind_hours,
         attendees_shown=AttendeesShown(row.attendees_shown),
+        questions=to_questions(row.questions),
         refund_percent=row.refund_percent,
     )
 

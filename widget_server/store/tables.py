@@ -179,6 +179,7 @@ class ServiceRow(Table, table=True):
     is_offered: bool
     remind_hours: int
     attendees_shown: str = Field(max_length=16)
+    questions: list[dict[str, Any]] = Field(sa_type=JSON)
     refund_percent: int
 
 
@@ -417,6 +418,8 @@ class BookingRow(Table, table=True):
     cancelled_at: datetime | None = Field(default=None, sa_type=Instant)
     cancel_message: str = Field(default="", max_length=1000, sa_column_kwargs={"server_default": ""})
     """What the operator who cancelled it wrote to its customer."""
+    answers: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+    """Each with its question; none once they have been erased."""
 
 
 class MoveRequestRow(Table, table=True):

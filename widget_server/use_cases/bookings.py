@@ -1,6 +1,6 @@
 """From hold to booking: what visitors do with seats, and customers with orders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.orders import Order
+from widget_server.domain.questions import Answer
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine.reservations import Pin
@@ -46,6 +47,8 @@ class WantedConfirmation:
     """All that was sent, in one text: the same again gets the same answer, anything else is refused."""
     entry: Entry | None = None
     """For the audit log, where an operator books for the customer."""
+    answers: tuple[Mapping[str, str | bool], ...] = ()
+    """To what the service of each line asks, by the key of the question. Operators need not ask."""
     seen: tuple[Line, ...] = ()
     """What the operator saw of the customer's hold: with other lines by now it is not booked. These are never taken,
     only `lines` are."""
@@ -177,11 +180,14 @@ class Bookings(Rescheduling):
         return self._answer(ref, order)
 
     async def _pin(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Pin:
-        if listing.schedule.takes_payments:  # otherwise what has a price is refused as such
+        must_be_free, must_answer = listing.schedule.takes_payments, wanted.answers or listing.schedule.asks_something
+        if must_be_free or must_answer:  # otherwise what has a price is refused as such
             held = wanted.lines or wanted.seen
             if not held:
                 held = (await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)).lines
-            policies.must_be_free(listing.schedule, held)
+            if must_be_free:
+                policies.must_be_free(listing.schedule, held)
+            _answers(listing, held, wanted)  # now: whoever forgot one keeps the hold
         if not wanted.lines:
             return await self._engine.pin(
                 listing.site,
@@ -201,7 +207,7 @@ class Bookings(Rescheduling):
         self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation, pin: Pin, digest: str, began_at: datetime
     ) -> Confirmation:
         """Raises as `may_confirm` does: what the operator has taken away or priced meanwhile is not booked any more."""
-        names = dict(enumerate(wanted.attendees))
+        names, answers = dict(enumerate(wanted.attendees)), _answers(listing, pin.lines, wanted)
         offered = policies.may_confirm(listing.schedule, pin.lines)
         policies.must_be_free(listing.schedule, pin.lines)
         lines = [
@@ -211,6 +217,7 @@ class Bookings(Rescheduling):
                 unit_price=listing.schedule.services[line.slot.service].price,
                 service_name=listing.schedule.services[line.slot.service].name,
                 attendees=names.get(number, ())[: line.seats],
+                answers=answers[number],
             )
             for number, (line, slot) in enumerate(zip(pin.lines, offered, strict=True))
         ]
@@ -239,6 +246,11 @@ class Bookings(Rescheduling):
 
     def _answer(self, ref: HoldRef, order: Order) -> Confirmed:
         return Confirmed(order, self.order_secret(ref), self._clock.now())
+
+
+def _answers(listing: Listing, lines: Sequence[Line], wanted: WantedConfirmation) -> list[tuple[Answer, ...]]:
+    """Operators need not ask. Raises InvalidRequest."""
+    return policies.answers_of(listing.schedule, lines, wanted.answers, must_answer=wanted.entry is None)
 
 
 def _same_order(before: Outcome, digest: str) -> Order:

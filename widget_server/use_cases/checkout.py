@@ -1,5 +1,6 @@
 """The story of a checkout: from a hold to a pay page, and back without having paid."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,6 +47,7 @@ class WantedCheckout:
     visit: Visit
     digest: str
     """All that was sent, in one text: the same again gets the same pay page."""
+    answers: tuple[Mapping[str, str | bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ class Checkout(Pinning):
         """As it is sold now. Raises as `may_confirm` does."""
         policies.may_confirm(listing.schedule, wanted.lines)
         services, names = listing.schedule.services, dict(enumerate(wanted.attendees))
+        answers = policies.answers_of(listing.schedule, wanted.lines, wanted.answers)
         lines = tuple(
             WantedLine(
                 slot=line.slot,
@@ -201,6 +204,7 @@ class Checkout(Pinning):
                 place=service.place,
                 refund_percent=service.refund_percent,
                 attendees=names.get(place, ())[: line.seats],
+                answers=answers[place],
             )
             for place, line in enumerate(wanted.lines)
         )

@@ -319,7 +319,12 @@ def _confirmation(listing: Listing, attempt: Attempt, pin: Pin, payment: Payment
         fence=pin.fence,
         lines=tuple(
             ConfirmationLine(
-                _offered(listing, line.line), line.seats, line.unit_price, line.service_name, line.attendees
+                _offered(listing, line.line),
+                line.seats,
+                line.unit_price,
+                line.service_name,
+                line.attendees,
+                line.answers,
             )
             for line in wanted.lines
         ),

@@ -160,6 +160,7 @@ def shown_of(
         uid=f"{subject.order.id}.{number}@tenuto",
         sequence=told.moves + is_cancelled,
         is_cancelled=is_cancelled,
+        answers=booking.answers,
     )
 
 

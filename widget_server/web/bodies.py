@@ -26,6 +26,7 @@ from widget_server.domain.my_bookings import MyBooking
 from widget_server.domain.orders import Order
 from widget_server.domain.payments import AttemptState, OrderPayment
 from widget_server.domain.policies import LINES_MAX, SEATS_MAX
+from widget_server.domain.questions import LONG_ANSWER_LENGTH_MAX, QUESTIONS_MAX, Question
 from widget_server.domain.schedule import Schedule, Service
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
@@ -69,9 +70,16 @@ def _tidy(text: str) -> str:
     return text
 
 
+def _tidy_lines(text: str) -> str:
+    """Each line as `_tidy` does, without blank ones at the ends."""
+    return "\n".join(_tidy(line) for line in text.splitlines()).strip()
+
+
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 SlotId = Annotated[str, StringConstraints(max_length=100), AfterValidator(_slot_id)]
 Text = Annotated[str, StringConstraints(max_length=NAME_LENGTH_MAX), AfterValidator(_tidy)]
+AnswerText = Annotated[str, StringConstraints(max_length=LONG_ANSWER_LENGTH_MAX), AfterValidator(_tidy_lines)]
+Answers = Annotated[dict[str, Annotated[bool, Field(strict=True)] | AnswerText], Field(max_length=QUESTIONS_MAX)]
 Instant = Annotated[datetime, PlainSerializer(iso, return_type=str)]
 
 
@@ -130,6 +138,8 @@ class NewConfirmation(Body):
         tuple[Annotated[tuple[Text, ...], Field(max_length=SEATS_MAX)], ...], Field(max_length=LINES_MAX)
     ] = ()
     """Names of those who come, one list a line, in the order of the lines; fewer names than seats are fine."""
+    answers: Annotated[tuple[Answers, ...], Field(max_length=LINES_MAX)] = ()
+    """To what the service of each line asks, by the question's id, in the order of the lines."""
     lines: Lines | None = None
     visitor: Id | None = None
 
@@ -206,6 +216,25 @@ class SiteBody(Body):
         )
 
 
+class QuestionBody(Body):
+    id: str
+    text: str
+    kind: str
+    required: bool
+    choices: tuple[str, ...]
+    """Of a choice, one of which is the answer."""
+
+    @staticmethod
+    def of(question: Question) -> "QuestionBody":
+        return QuestionBody(
+            id=question.key,
+            text=question.text,
+            kind=question.kind,
+            required=question.is_required,
+            choices=question.choices,
+        )
+
+
 class ServiceBody(Body):
     id: str
     name: str
@@ -221,6 +250,7 @@ class ServiceBody(Body):
     cancel_until_minutes: int
     attendees_shown: str
     """What those who come to a meeting see of each other."""
+    questions: tuple[QuestionBody, ...]
 
     @staticmethod
     def of(service: Service) -> "ServiceBody":
@@ -238,6 +268,7 @@ class ServiceBody(Body):
             horizon_days=service.horizon_days,
             cancel_until_minutes=service.cancel_until_min,
             attendees_shown=service.attendees_shown,
+            questions=tuple(QuestionBody.of(question) for question in service.questions),
         )
 
 
@@ -349,6 +380,12 @@ class MoveRequestBody(Body):
         return MoveRequestBody(message=asked.message, asked_at=asked.asked_at, alternatives=tuple(alternatives))
 
 
+class AnswerBody(Body):
+    question: str
+    """As it was asked."""
+    answer: bool | str
+
+
 class CancellationBody(Body):
     at: Instant
     message: str
@@ -368,6 +405,7 @@ class BookingBody(Body):
     attendees: tuple[str, ...]
     served_by: tuple[str, ...]
     """Names of the staff, once it is confirmed."""
+    answers: tuple[AnswerBody, ...]
     move_until: Instant
     """By its customer, as the service has it now; who is asked to move may until it starts."""
     move_request: MoveRequestBody | None
@@ -390,6 +428,7 @@ class BookingBody(Body):
             access=booking.access,
             attendees=booking.attendees,
             served_by=booking.served_by,
+            answers=tuple(AnswerBody(question=one.question, answer=one.answer) for one in booking.answers),
             move_until=policies.may_change_until(schedule, booking),
             move_request=MoveRequestBody.of(asked, free) if asked and free is not None else None,
             cancellation=CancellationBody(at=cancelled_at, message=booking.cancel_message) if cancelled_at else None,

@@ -5,11 +5,13 @@ const TIMEOUT_MS = 15_000;
 
 /**
  * @typedef {{amount: number, currency: string}} Money  minor units
+ * @typedef {{id: string, text: string, kind: "text" | "long_text" | "choice" | "yes_no", required: boolean,
+ *   choices: string[]}} Question
  * @typedef {{key: string, name: string, zone: string, currency: string, locale: string, accent: string, theme: string,
  *   holds_on: boolean, hold_minutes: number, payments: boolean, test: boolean}} Site
  * @typedef {{id: string, name: string, kind: string, place: string, description: string, length_minutes: number,
  *   capacity: number, seats_per_booking_max: number, price: Money, notice_minutes: number, horizon_days: number,
- *   cancel_until_minutes: number, attendees_shown: string}} Service
+ *   cancel_until_minutes: number, attendees_shown: string, questions: Question[]}} Service
  * @typedef {{id: string, starts_at: string, ends_at: string, capacity: number, held: number, booked: number,
  *   left: number, state: "open" | "held" | "full" | "closed", version: number, frees_at: string | null}} Slot
  * @typedef {{service: string, zone: string, from: string, to: string, notice_minutes: number, epoch: number,
@@ -20,6 +22,7 @@ const TIMEOUT_MS = 15_000;
  *   server_now: string}} HoldAnswer
  * @typedef {{slot: string, service: string, service_name: string, starts_at: string, ends_at: string, seats: number,
  *   state: string, place: string, access: string, attendees?: string[], served_by?: string[], move_until: string,
+ *   answers: {question: string, answer: string | boolean}[],
  *   move_request: {message: string, alternatives: {slot: string, starts_at: string, ends_at: string}[]} | null,
  *   cancellation: {message: string} | null}} Booking
  * @typedef {{state: "opening" | "open" | "capturing" | "paid" | "returning" | "ended", pay_url: string | null,
@@ -30,7 +33,8 @@ const TIMEOUT_MS = 15_000;
  * @typedef {{order: Order, order_secret?: string, order_url?: string, server_now: string}} OrderAnswer
  * @typedef {OrderAnswer & {order_secret: string, order_url: string}} CheckoutAnswer
  * @typedef {{name: string, email: string, zone: string, locale: string}} Customer
- * @typedef {{customer: Customer, attendees?: string[][], lines?: Line[], visitor?: string}} Confirmation
+ * @typedef {{customer: Customer, attendees?: string[][], answers?: Record<string, string | boolean>[], lines?: Line[],
+ *   visitor?: string}} Confirmation
  * @typedef {{order: string, number: string, order_url: string, slot: string, service_name: string, starts_at: string,
  *   ends_at: string, seats: number, state: string, place: string, asked_to_move: boolean, test: boolean}} MyBooking
  * @typedef {{bookings: MyBooking[], next: string | null, expires_at: string, server_now: string}} MyBookingsAnswer

@@ -4,6 +4,7 @@
 import { leftOf, stateOf } from "./availability.js";
 import { addDays, dayAt, startOf } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
+import { answersTo, Questions } from "./questions.js";
 import { SlotList } from "./slots.js";
 import { ticket } from "./ticket.js";
 
@@ -12,7 +13,7 @@ const EMAIL_LENGTH_MAX = 254;
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 
 /**
- * @typedef {{name: string, email: string, attendees: string[]}} Typed  what the visitor typed; outlives this view
+ * @typedef {{name: string, email: string, attendees: string[], answers: import("./questions.js").Answers}} Typed  what the visitor typed; outlives this view
  * @typedef {{slot: import("./availability.js").Slot, seats: number, service: import("./api.js").Service}} Choice
  * @typedef {object} Listeners
  * @property {() => void} onOther  another time
@@ -28,12 +29,13 @@ const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
  * @param {Typed} typed
  * @param {{zone: string, locale: string}} at
  */
-export function wantedOf({ slot, seats }, { name, email, attendees }, at) {
+export function wantedOf({ slot, seats, service }, { name, email, attendees, answers }, at) {
   const named = attendees.slice(0, seats).map((attendee) => attendee.trim());
   return {
     lines: [{ slot: slot.id, seats }],
     customer: { name: name.trim(), email: email.trim(), ...at },
     ...(named.some(Boolean) ? { attendees: [named] } : {}),
+    ...answersTo(service.questions, answers),
   };
 }
 
@@ -76,6 +78,7 @@ export class Summary {
       required: !this.#isFree,
       maxlength: EMAIL_LENGTH_MAX,
     });
+    this.questions = new Questions(words, this.#choice.service.questions, typed.answers);
     this.confirm = element("button", { type: "submit", class: "button primary wide" }, this.#act);
     this.note = element("div", { class: "notice is-problem", hidden: true });
     this.ended = element("div", { class: "notice is-ended", hidden: true });
@@ -98,6 +101,7 @@ export class Summary {
       this.name.element,
       this.email.element,
       this.#attendees(),
+      this.questions.elements,
       this.note,
       this.actions,
     );
@@ -265,8 +269,9 @@ export class Summary {
         : "form.email_missing";
     this.#mark(this.email, wrongEmail);
     this.#mark(this.name, wrongName);
-    (wrongName ? this.name : wrongEmail ? this.email : null)?.input.focus();
-    return !wrongName && !wrongEmail;
+    const missing = this.questions.missing();
+    (wrongName ? this.name.input : wrongEmail ? this.email.input : missing)?.focus();
+    return !wrongName && !wrongEmail && !missing;
   }
 
   /**
@@ -296,8 +301,13 @@ export class Summary {
     }
   }
 
-  /** @param {string} sentence */
-  complain(sentence) {
+  /**
+   * @param {string} sentence
+   * @param {any} [problem]  of the server; it may be about an answer
+   */
+  complain(sentence, problem) {
+    const asked = problem?.details?.question;
+    if (asked) sentence = this.#words.say(this.questions.refuse(asked) ? "question.look" : "question.changed");
     fill(this.note, icon("warning"), element("p", {}, sentence));
     this.note.hidden = false;
     this.#listeners.announce(sentence);

@@ -53,7 +53,7 @@ export class Visit {
   /** @type {import("./summary.js").Summary | null} */ #summary = null;
   /** @type {Steps | null} */ #steps = null;
   /** @type {Choice | null} */ #choice = null;
-  /** @type {import("./summary.js").Typed} */ #typed = { name: "", email: "", attendees: [] };
+  /** @type {import("./summary.js").Typed} */ #typed = { name: "", email: "", attendees: [], answers: {} };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #reload;
   #isBooked = false;
   /** On the site's calendar: with each, another day can be booked. */
@@ -338,7 +338,7 @@ export class Visit {
       this.#keeper.forget();
       await this.refresh();
     } else {
-      this.#summary?.complain(sentenceFor(problem, this.#words));
+      this.#summary?.complain(sentenceFor(problem, this.#words), problem);
       if (!(problem instanceof Unreachable)) await this.refresh();
     }
   }
@@ -358,7 +358,7 @@ export class Visit {
       { order, url: url.href },
       {
         onAnother: () => {
-          this.#typed.attendees = [];
+          [this.#typed.attendees, this.#typed.answers] = [[], {}];
           this.#service ? this.#pickTime(this.#service).focus() : this.#chooseService().focus();
         },
       },

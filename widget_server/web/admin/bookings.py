@@ -24,7 +24,7 @@ from widget_server.web.forms import Form, read_form_of
 _HEAD = (
     *("Order", "Service", "Starts", "Ends", "Time zone", "Seats", "State", "Customer", "E-mail", "Attendees"),
     "Served by",
-    *("Price", "Currency", "Booked", "Cancelled", "Slot"),
+    *("Price", "Currency", "Booked", "Cancelled", "Slot", "Answers"),
 )
 STATES = {
     BookingState.CONFIRMING: "Confirming",
@@ -149,7 +149,8 @@ def _row(line: BookingLine, zone: ZoneInfo) -> list[Cell]:
     what: list[Cell] = [line.number, line.service_name, *times, line.seats, STATES[line.state]]
     who = [line.customer, line.email, line.names, ", ".join(line.served_by)]
     price = [amount(line.price), line.price.currency]
-    return [*what, *who, *price, wall_clock(line.created_at, zone), cancelled, line.slot.id]
+    answers = "\n".join(f"{one.question} {one.said}" for one in line.answers)
+    return [*what, *who, *price, wall_clock(line.created_at, zone), cancelled, line.slot.id, answers]
 
 
 def wall_clock(at: datetime, zone: ZoneInfo) -> str:

@@ -21,6 +21,7 @@ from widget_server.use_cases.edits import fingerprint
 from widget_server.use_cases.services import key_of
 from widget_server.web.admin.choices import Choice
 from widget_server.web.admin.prices import minor_of, typed_price
+from widget_server.web.admin.questions_form import read_questions, typed_questions
 from widget_server.web.forms import Form
 
 NAME_LENGTH_MAX, DESCRIPTION_LENGTH_MAX, ACCESS_LENGTH_MAX = 200, 4_000, 2_000
@@ -79,6 +80,7 @@ def form_of(service: Service) -> Form:
             "remind_hours": str(service.remind_hours),
             "attendees_shown": service.attendees_shown,
             "is_offered": "on" if service.is_offered else "",
+            **typed_questions(service.questions),
         }
     )
 
@@ -110,6 +112,7 @@ def read_service(form: Form, present: Service) -> Service:
         capacity_rule=CapacityRule(_chosen(form, "capacity_rule", RULES) or present.capacity_rule),
         price=_price(form, present.price),
         is_offered=form.text("is_offered") == "on",
+        questions=read_questions(form),
         **{field: number for field, number in numbers.items() if number is not None},
     )
 

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from widget_server.domain.questions import QUESTIONS_MAX
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
 from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
@@ -11,6 +12,8 @@ from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin import lengths
 from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.questions_form import KINDS as QUESTION_KINDS
+from widget_server.web.admin.questions_form import labels_of, rearrange, rows_of
 from widget_server.web.admin.service_form import KINDS, PLACES, RULES, SHOWN, form_of, new_service, read_service
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
@@ -42,8 +45,10 @@ async def show_new(request: Request, signed_in: SignedIn) -> Response:
 
 
 async def add(request: Request, signed_in: SignedIn) -> Response:
-    form = await read_form_of(request, signed_in.session)
+    form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
     site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+    if (focus := rearrange(form)) is not None:
+        return _show(request, signed_in, site, schedule, new_service(site), form, focus=focus)
     wanted = read_service(form, new_service(site))
     if not form.errors:
         try:
@@ -69,6 +74,8 @@ async def save(request: Request, signed_in: SignedIn) -> Response:
     form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
     site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
     service = service_of(request, schedule)
+    if (focus := rearrange(form)) is not None:
+        return _show(request, signed_in, site, schedule, service, form, focus=focus)
     wanted, edited = read_service(form, service), None
     if not form.errors:
         try:
@@ -134,6 +141,7 @@ def _show(
     form: Form,
     status: int = 200,
     impact: object = None,
+    focus: str = "",
 ) -> Response:
     return page(
         request,
@@ -149,6 +157,11 @@ def _show(
         places=PLACES,
         rules=RULES,
         shown=SHOWN,
+        focus=focus,
+        question_rows=rows_of(form),
+        question_kinds=QUESTION_KINDS,
+        question_labels=labels_of(form),
+        questions_max=QUESTIONS_MAX,
         by_shift=CapacityRule.BY_SHIFT,
         notices=lengths.in_minutes(lengths.NOTICES, service.notice_min, none="Until it starts"),
         reminders=lengths.in_hours(lengths.REMINDERS, service.remind_hours, none="Never"),

@@ -24,6 +24,7 @@ async def create_checkout(request: Request) -> Response:
         lines=tuple(line.line() for line in body.lines),
         visit=Visit(body.visitor or ref.hold_id, network_of(request)),
         digest=body.model_dump_json(),
+        answers=body.answers,
     )
     begun = await use_cases(request).checkout.begin(ref, wanted)
     return await _answer(request, ref, begun.order, begun.secret, status=201)

@@ -31,6 +31,7 @@ async def create_confirmation(request: Request) -> Response:
         lines=tuple(line.line() for line in body.lines or ()),
         visit=Visit(body.visitor or ref.hold_id, network_of(request)),
         digest=body.model_dump_json(),
+        answers=body.answers,
     )
     confirmed = await use_cases(request).bookings.confirm(ref, wanted)
     answer = ConfirmationAnswer(
