@@ -42,3 +42,13 @@ async def test_every_part_says_how_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
         "mute": "It does not answer.",
     }
     assert monotonic() - began_at_s < 1
+
+
+async def test_notes_tell_only_what_somebody_is_to_see_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.05)
+    notes = {"here": is_there, "gone": is_gone, "old": will_never_do, "silent": is_silent}
+
+    readiness = Readiness({"here": is_there}, notes=notes)
+
+    assert await readiness.notes() == {"old": "It is too old."}
+    assert await readiness.ask() == {"here": "ok"}, "and visitors are served"

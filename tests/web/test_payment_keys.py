@@ -1,5 +1,6 @@
 """The page on which owners enter their keys at Stripe: what is taken, what is refused, and that no secret shows."""
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from html import unescape
@@ -81,7 +82,10 @@ async def test_good_keys_are_kept_and_the_page_says_so_without_them(desk: Desk, 
     assert (entry.deed, entry.detail) == (Deed.PAYMENT_KEYS_ENTERED, {"keys": "test"})
 
 
-async def test_no_secret_is_in_a_page_a_log_or_a_table(desk: Desk, shop: Shop) -> None:
+async def test_no_secret_is_in_a_page_a_log_or_a_table(
+    desk: Desk, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     shop.faults.plan("expire", "broken")
     with capture_logs() as logs:
         pages = [await enter(desk, webhook=WEBHOOK), await enter(desk, "live", LIVE_KEY)]

@@ -28,8 +28,8 @@ class Readiness:
 
     async def notes(self) -> dict[str, str]:
         """What somebody should see to, although visitors can be served: only parts that something is wrong with."""
-        answers = await asyncio.gather(*(_answer(check) for check in self._notes.values()))
-        return {part: told for part, told in zip(self._notes, answers, strict=True) if told != OK}
+        told = await asyncio.gather(*(_note(check) for check in self._notes.values()))
+        return {part: note for part, note in zip(self._notes, told, strict=True) if note}
 
     async def figures(self) -> dict[str, float]:
         """What workers have left in SQL, as names and values of metrics; nothing while SQL is away."""
@@ -61,3 +61,15 @@ async def _answer(check: Check) -> str:
     except TimeoutError:
         return "It does not answer."
     return OK
+
+
+async def _note(check: Check) -> str:
+    """Empty also where nobody can look just now: the part that is missing tells of itself."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await check()
+    except Fault as fault:
+        return str(fault)
+    except (Refusal, TimeoutError):
+        pass
+    return ""
