@@ -21,6 +21,7 @@ METHODS = {
     f"{OF_SITE}/holds": "POST",
     HOLD: "DELETE, GET, HEAD, PATCH",
     f"{HOLD}/confirmation": "POST",
+    f"{HOLD}/checkout": "DELETE, GET, HEAD, POST",
     ORDER: "GET, HEAD",
     f"{ORDER}/cancellation": "POST",
 }
@@ -30,7 +31,8 @@ NOWHERE = [
     "/v1/sites",
     f"{OF_SITE}",
     f"{OF_SITE}/slots",
-    f"{HOLD}/checkout",
+    f"{HOLD}/checkouts",
+    "/pretend-stripe/v1/account",
     "/v1/sites//services",
     "/v1/%2e%2e/etc/passwd",
     f"/v2/sites/{SITE}/services",
