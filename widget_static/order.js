@@ -5,7 +5,7 @@ import { Asked, wrote } from "./asked.js";
 import { calendarButton } from "./calendar_file.js";
 import { Moving } from "./moving.js";
 import { OrdersApi } from "./orders_api.js";
-import { moneyFacts, Paid } from "./paid.js";
+import { moneyFacts, Paid, refundNote } from "./paid.js";
 import { applyAccent } from "./widget/accent.js";
 import { Refused } from "./widget/api.js";
 import { ServerClock } from "./widget/clock.js";
@@ -345,7 +345,7 @@ class OrderPage {
     return element(
       "div",
       { class: "ask", role: "alertdialog", "aria-labelledby": "ask" },
-      element("p", { id: "ask" }, words.say("order.cancel_ask")),
+      element("p", { id: "ask" }, words.say("order.cancel_ask"), refundNote(order, words)),
       problem,
       element(
         "div",

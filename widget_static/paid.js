@@ -154,3 +154,15 @@ export function moneyFacts({ total, payment }, words) {
   if (payment?.paid.amount !== total.amount) facts.unshift([words.say("order.total"), words.money(total)]);
   return /** @type {[string, string][]} */ (facts);
 }
+
+/**
+ * What cancelling brings back, where something was paid.
+ * @param {Order} order
+ * @param {import("./widget/words.js").Words} words
+ */
+export function refundNote({ payment }, words) {
+  if (!payment?.paid.amount) return "";
+  const { amount } = payment.refund_if_cancelled;
+  const price = words.money(payment.refund_if_cancelled);
+  return ` ${words.say(amount === 0 ? "paid.no_refund" : "paid.refund", { price, paid: words.money(payment.paid) })}`;
+}

@@ -17,11 +17,15 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from redis.asyncio import Redis
+from sqlalchemy import update
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from widget_server.bootstrap import Parts, assembled
+from widget_server.bootstrap import Parts, assembled, secret_key
+from widget_server.demo import PRETEND_KEYS
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.money import Money
+from widget_server.domain.payment_accounts import AccountState, KeptAccount
 from widget_server.domain.schedule import Opening, Place, Service, ServiceKind
 from widget_server.domain.services import HORIZON_DAYS_DEFAULT
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
@@ -29,9 +33,12 @@ from widget_server.domain.slots import Slot
 from widget_server.engine import keys
 from widget_server.engine.embedded import start_or_attach
 from widget_server.errors import Loading
+from widget_server.sealing import Seal
 from widget_server.settings import Settings
 from widget_server.store.blackouts import put_blackout
+from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.schedule import put_openings, put_service, put_settings
+from widget_server.store.tables import AttemptRow
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ENDING_MAX_S = LOADING_MAX_S = 15.0
@@ -53,6 +60,8 @@ class Offer:
     horizon_days: int = HORIZON_DAYS_DEFAULT
     cancel_until_min: int = 0
     is_offered: bool = True
+    price_minor: int = 0
+    refund_percent: int = 100
 
     def service(self) -> Service:
         return Service(
@@ -64,12 +73,13 @@ class Offer:
             length_min=60,
             capacity=self.capacity,
             seats_per_booking_max=self.seats_max,
-            price=Money(0, "EUR"),
+            price=Money(self.price_minor, "EUR"),
             access="Elm Street 12",
             notice_min=self.notice_min,
             horizon_days=self.horizon_days,
             cancel_until_min=self.cancel_until_min,
             is_offered=self.is_offered,
+            refund_percent=self.refund_percent,
         )
 
     def openings(self) -> list[Opening]:
@@ -195,6 +205,28 @@ class Server:
             site = await parts.sites.by_key(studio.key)
             assert site is not None
             await parts.use_cases.scheduling.change(site, lambda session: put_blackout(session, site.id, blackout))
+
+    async def take_payments(self, studio: Studio) -> None:
+        """At the pretend Stripe that this server brings along, which knows these keys."""
+        keys, now = PRETEND_KEYS[False], datetime.now(UTC)
+        kept = KeptAccount(False, "", "", "Studio", AccountState.ACCEPTED, now, now, now, None, is_readable=True)
+        async with self.parts() as parts:
+            site = await parts.sites.by_key(studio.key)
+            assert site is not None
+            accounts = PaymentAccounts(parts.database, Seal(secret_key(parts.settings)))
+            await parts.use_cases.scheduling.change(site, lambda session: accounts.put(session, site.id, kept, keys))
+
+    async def end_payment_windows(self, studio: Studio) -> None:
+        """As if their time had passed, and that of their holds: the next who looks asks Stripe, whose answer counts."""
+        async with self._redis() as redis:
+            async for hold in redis.scan_iter(f"*:{studio.key}:hold:*"):
+                await redis.hset(hold, "deadline", "1")
+        async with self.parts() as parts, parts.database.transaction() as session:
+            site = await parts.sites.by_key(studio.key)
+            assert site is not None
+            now = datetime.now(UTC)
+            of_site = update(AttemptRow).where(col(AttemptRow.site_id) == site.id, col(AttemptRow.due_at).is_not(None))
+            await session.exec(of_site.values(pay_until=now, due_at=now))
 
     async def first_run_link_of(self, studio: Studio) -> str:
         async with self.parts() as parts:

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Refused, Unreachable } from "../../widget_static/widget/api.js";
+import { send } from "../../widget_static/widget/confirming.js";
 import { HoldKeeper } from "../../widget_static/widget/hold.js";
 import { PaymentWatch, stepOf } from "../../widget_static/widget/payment.js";
 
@@ -123,7 +124,7 @@ test("a checkout that is sent again is the same, and while it is open the hold i
   const keeper = new HoldKeeper(api, () => {});
   const { id } = await keeper.take(LINES);
 
-  await keeper.checkout(ANNA, true);
+  await send({ api, keeper }, ANNA, { isHeld: true, isPriced: true });
 
   assert.equal(sent.length, 2);
   assert.deepEqual(sent[0], sent[1]);
@@ -140,7 +141,7 @@ test("a checkout that is refused leaves the hold as it was", async () => {
   const keeper = new HoldKeeper(api, () => {});
   await keeper.take(LINES);
 
-  await assert.rejects(keeper.checkout(ANNA, true), { code: "payment_refused" });
+  await assert.rejects(send({ api, keeper }, ANNA, { isHeld: true, isPriced: true }), { code: "payment_refused" });
   assert.equal(keeper.current.state, "held");
 });
 
@@ -155,8 +156,8 @@ test("where no holds are taken, seats are taken with the checkout, under an id t
   };
   const keeper = new HoldKeeper(api, () => {});
 
-  await assert.rejects(keeper.checkout(ANNA, false), { code: "failed" });
-  await keeper.checkout(ANNA, false);
+  await assert.rejects(send({ api, keeper }, ANNA, { isHeld: false, isPriced: true }), { code: "failed" });
+  await send({ api, keeper }, ANNA, { isHeld: false, isPriced: true });
 
   assert.equal(ids[0], ids[1]);
   assert.equal(keeper.current.id, ids[0]);

@@ -318,6 +318,32 @@ async def test_a_site_without_an_account_says_so_before_anything_is_held(till: T
     refused(await house.guest("other").hold(LESSON), 409, "payments_not_set_up")
 
 
+async def test_from_the_pay_page_customers_come_back_to_their_order(till: Till, house: House) -> None:
+    anna = await at_the_page(house)
+
+    session = till.shop.only_session
+    assert session.cancel_url is not None
+    for url, mark in ((session.success_url, "done"), (session.cancel_url, "back")):
+        page, _, secret = url.partition("#")
+        assert page == f"{URL}/o/{SITE}/{anna.id}?lang=de&paying={mark}"
+        assert (await replace(anna, order_secret=secret).order()).json()["order"]["id"] == anna.id
+
+
+async def test_before_cancelling_an_order_says_how_much_of_it_comes_back(till: Till, house: House) -> None:
+    await house.change_service(replace(PRIVATE, refund_percent=33))
+    anna = await at_the_page(house)
+    assert (await anna.order()).json()["order"]["payment"]["refund_if_cancelled"] == EUR_0
+    till.shop.books.pay(till.shop.only_session.id)
+    paid = (await ask(anna)).json()["order"]
+    await house.change_service(replace(PRIVATE, refund_percent=100))  # it was sold otherwise
+
+    cancelled = (await anna.cancel()).json()["order"]
+
+    assert paid["payment"]["refund_if_cancelled"] == {"amount": 1485, "currency": "EUR"}
+    assert cancelled["payment"]["refunding"] == {"amount": 1485, "currency": "EUR"}
+    assert cancelled["payment"]["refund_if_cancelled"] == EUR_0
+
+
 async def test_what_was_paid_and_goes_back_stands_in_the_order(till: Till, house: House) -> None:
     anna = await at_the_page(house)
     till.shop.books.pay(till.shop.only_session.id)

@@ -156,6 +156,16 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """As a service was sold in an order, whatever it costs or pays back later."""
+
+    service: str
+    unit_price: Money
+    refund_percent: int
+    """So much goes back to customers who cancel in time."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrderPayment:
     """What an order shows of how it was paid, or is to be."""
 
@@ -167,6 +177,8 @@ class OrderPayment:
     was_paid: bool
     """Something had been paid, whatever became of it."""
     refunds: tuple[Refund, ...] = ()
+    terms: tuple[Terms, ...] = ()
+    """Of each of its services."""
 
     @property
     def refunded_minor(self) -> int:

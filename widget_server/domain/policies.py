@@ -8,7 +8,7 @@ from widget_server.domain.bookings import Booking, BookingState, Customer
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Move, Order, OrderState
-from widget_server.domain.payments import why_not_chargeable
+from widget_server.domain.payments import Terms, share, why_not_chargeable
 from widget_server.domain.questions import Answer, read_answers
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import YEAR_MAX, YEAR_MIN, OfferedSlot, Slot
@@ -196,6 +196,25 @@ def changes_until(schedule: Schedule, slot: Slot) -> datetime:
 def only_as_asked(schedule: Schedule, order: Order, now: datetime) -> frozenset[Slot]:
     """Where the order's customer can still change something, but only because they are asked to."""
     return frozenset(b.slot for b in _confirmed(order) if b.move_request and changes_until(schedule, b.slot) <= now)
+
+
+def refund_if_cancelled(order: Order) -> Money:
+    """What goes back to a customer who cancels all that can be cancelled of an order now, as it was sold to them."""
+    nothing, payment = Money(0, order.total.currency), order.payment
+    if payment is None or order.state is not OrderState.PAID:
+        return nothing
+    terms = {each.service: each for each in payment.terms}
+    back = sum((_refund_of(booking, terms.get(booking.slot.service)) for booking in _confirmed(order)), start=0)
+    left = order.total.amount_minor - payment.refunded_minor - payment.refunding_minor
+    return Money(max(0, min(back, left)), order.total.currency)
+
+
+def _refund_of(booking: Booking, sold: Terms | None) -> int:
+    """All of it where it was asked to move: nobody has to accept another time."""
+    if sold is None:
+        return 0
+    percent = 100 if booking.move_request else sold.refund_percent
+    return share(sold.unit_price.times(booking.seats), percent).amount_minor
 
 
 def _confirmed(order: Order) -> list[Booking]:

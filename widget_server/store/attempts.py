@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.domain.attempts import Attempt, WantedLine, WantedOrder
 from widget_server.domain.bookings import Customer
 from widget_server.domain.money import Money
-from widget_server.domain.payments import AttemptState, OrderPayment, Refund, RefundReason, RefundState
+from widget_server.domain.payments import AttemptState, OrderPayment, Refund, RefundReason, RefundState, Terms
 from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
@@ -167,6 +167,7 @@ async def read_payment(session: AsyncSession, site_id: int, order_id: str) -> Or
     if row is None:
         return None
     refunds = (await session.exec(_REFUNDS_OF, params={"site_id": site_id, "order_id": order_id})).all()
+    lines = _to_wanted(row.wanted, row.currency).lines
     return OrderPayment(
         attempt_id=row.public_id,
         state=AttemptState(row.state),
@@ -174,6 +175,7 @@ async def read_payment(session: AsyncSession, site_id: int, order_id: str) -> Or
         pay_until=row.pay_until,
         was_paid=row.was_paid,
         refunds=tuple(to_refund(refund) for refund in refunds),
+        terms=tuple(Terms(line.slot.service, line.unit_price, line.refund_percent) for line in lines),
     )
 
 

@@ -13,7 +13,8 @@ def to_pay(links: OrderLinks, site: Site, attempt: Attempt) -> WantedPayment:
     """The same for the same attempt, whoever asks and whenever: Stripe takes it for the same call then."""
     customer, zone = attempt.wanted.customer, ZoneInfo(attempt.wanted.customer.zone)
     words = words_for(customer.locale, site.locale)
-    link = links.for_customer(site.key, attempt.hold_id)
+    page, _, secret = links.for_customer(site.key, attempt.hold_id).partition("#")
+    order_page = f"{page}?lang={customer.locale}&paying="
     return WantedPayment(
         attempt_id=attempt.id,
         lines=tuple(
@@ -23,7 +24,7 @@ def to_pay(links: OrderLinks, site: Site, attempt: Attempt) -> WantedPayment:
         amount=attempt.amount,
         email=customer.email,
         locale=customer.locale,
-        return_url=link,
-        cancel_url=link,
+        return_url=f"{order_page}done#{secret}",
+        cancel_url=f"{order_page}back#{secret}",
         expires_at=(attempt.created_at + SESSION_LENGTH).replace(microsecond=0),
     )

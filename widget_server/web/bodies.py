@@ -451,9 +451,13 @@ class PaymentBody(Body):
     """What is on its way back."""
     refunded: MoneyBody
     """What has gone back."""
+    refund_if_cancelled: MoneyBody
+    """What would go back if the customer cancelled all of the order now."""
 
     @staticmethod
-    def of(payment: OrderPayment, total: Money) -> "PaymentBody":
+    def of(order: Order, payment: OrderPayment) -> "PaymentBody":
+        total = order.total
+
         def money(amount: int) -> MoneyBody:
             return MoneyBody(amount=amount, currency=total.currency)
 
@@ -464,6 +468,7 @@ class PaymentBody(Body):
             paid=money(total.amount_minor if payment.was_paid else 0),
             refunding=money(payment.refunding_minor),
             refunded=money(payment.refunded_minor),
+            refund_if_cancelled=MoneyBody.of(policies.refund_if_cancelled(order)),
         )
 
 
@@ -491,7 +496,7 @@ class OrderBody(Body):
             number=order.number,
             state=order.state,
             total=MoneyBody.of(order.total),
-            payment=PaymentBody.of(order.payment, order.total) if order.payment else None,
+            payment=PaymentBody.of(order, order.payment) if order.payment else None,
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
             bookings=tuple(BookingBody.of(booking, schedule, alternatives or {}) for booking in order.bookings),
             created_at=order.created_at,

@@ -26,7 +26,8 @@ const TIMEOUT_MS = 15_000;
  *   move_request: {message: string, alternatives: {slot: string, starts_at: string, ends_at: string}[]} | null,
  *   cancellation: {message: string} | null}} Booking
  * @typedef {{state: "opening" | "open" | "capturing" | "paid" | "returning" | "ended", pay_url: string | null,
- *   pay_until: string, paid: Money, refunding: Money, refunded: Money}} Payment
+ *   pay_until: string, paid: Money, refunding: Money, refunded: Money,
+ *   refund_if_cancelled: Money}} Payment
  * @typedef {{id: string, number: string, state: string, total: Money, payment: Payment | null, customer: {name: string, email: string},
  *   bookings: Booking[], created_at: string, cancel_until: string | null, test: boolean,
  *   erased_at: string | null}} Order

@@ -1,5 +1,5 @@
 // @ts-check
-/** The only place that owns the visitor's hold: its id and secret, taking, renewing, giving back and confirming it. */
+/** The only place that owns the visitor's hold: its id and secret, taking, renewing and giving it back. */
 
 import { newId, Refused, Unreachable } from "./api.js";
 import { patiently } from "./patience.js";
@@ -23,9 +23,9 @@ export class HoldKeeper {
   #api;
   #onChange;
   /** An id whose fate is unknown is used again for the same wish, so that it cannot be granted twice. */
-  /** @type {{id: string, secret: string, wish: string} | null} */ #open = null;
+  /** @type {{id: string, secret: string, wish: string} | null} */ open = null;
   /** What was confirmed with an unknown outcome: only the very same may be sent again. */
-  /** @type {{id: string, body: import("./api.js").Confirmation} | null} */ #sent = null;
+  /** @type {{id: string, body: import("./api.js").Confirmation} | null} */ sent = null;
 
   /**
    * @param {import("./api.js").Api} api
@@ -38,27 +38,27 @@ export class HoldKeeper {
 
   /** @param {Line[]} lines */
   async take(lines) {
-    const claim = this.#claimFor(lines);
+    const claim = this.claimFor(lines);
     try {
       const answer = await patiently(() => this.#api.hold(claim, { visitor: this.visitor, lines }));
-      this.#open = null;
+      this.open = null;
       return this.goOn(claim, answer);
     } catch (problem) {
-      if (!isUnknown(problem)) this.#open = null;
+      if (!isUnknown(problem)) this.open = null;
       throw problem;
     }
   }
 
   /** @param {Line[]} lines */
-  #claimFor(lines) {
+  claimFor(lines) {
     const wish = JSON.stringify(lines);
-    if (this.#open && this.#open.wish !== wish) {
-      const forgotten = this.#open;
+    if (this.open && this.open.wish !== wish) {
+      const forgotten = this.open;
       patiently(() => this.#api.release(forgotten)).catch(() => {});
-      this.#open = null;
+      this.open = null;
     }
-    this.#open ??= { id: newId(), secret: newId(), wish };
-    return this.#open;
+    this.open ??= { id: newId(), secret: newId(), wish };
+    return this.open;
   }
 
   /**
@@ -84,7 +84,7 @@ export class HoldKeeper {
     try {
       const answer = await this.#api.findHold(hold);
       if (this.current !== hold) return this.current;
-      const isOurs = answer.hold.state === "confirmed" && this.#sent?.id === hold.id;
+      const isOurs = answer.hold.state === "confirmed" && this.sent?.id === hold.id;
       this.wasBooked = answer.hold.state === "confirmed" && !isOurs;
       if (isOurs || answer.hold.state === "held" || answer.hold.state === "paying") return this.goOn(hold, answer);
     } catch (problem) {
@@ -95,7 +95,7 @@ export class HoldKeeper {
   }
 
   async renew() {
-    const hold = this.#running();
+    const hold = this.running();
     return this.goOn(hold, await patiently(() => this.#api.renew(hold, hold.version)));
   }
 
@@ -115,70 +115,7 @@ export class HoldKeeper {
     if (this.leaving === hold) this.leaving = null;
   }
 
-  /**
-   * Makes it a booking. After an unknown outcome the same is sent again, whatever was typed since.
-   * @param {import("./api.js").Confirmation} wanted
-   */
-  async confirm(wanted) {
-    const hold = this.#running();
-    return this.#confirm(hold, { ...wanted, visitor: this.visitor });
-  }
-
-  /**
-   * Where the site takes no holds: seats are taken and booked in one step.
-   * @param {import("./api.js").Confirmation} wanted
-   */
-  async bookAtOnce(wanted) {
-    const claim = this.#claimFor(wanted.lines ?? []);
-    try {
-      return await this.#confirm(claim, { ...wanted, visitor: this.visitor });
-    } catch (problem) {
-      if (!isUnknown(problem)) this.#open = null;
-      throw problem;
-    }
-  }
-
-  /**
-   * Begins to pay; until that is decided, the hold is being paid. The same again gets the same pay page.
-   * @param {import("./api.js").Confirmation} wanted
-   * @param {boolean} isHeld  else seats are taken in the same step
-   * @returns {Promise<import("./api.js").CheckoutAnswer>}
-   */
-  async checkout(wanted, isHeld) {
-    const lines = wanted.lines ?? [];
-    const claim = isHeld ? this.#running() : this.#claimFor(lines);
-    const body = { ...wanted, visitor: this.visitor };
-    this.#sent = { id: claim.id, body };
-    try {
-      const answer = await patiently(() => this.#api.checkout("POST", claim, body));
-      const until = answer.order.payment.pay_until;
-      this.#open = null;
-      this.goOn(claim, { hold: { state: "paying", lines, version: 0, expires_at: until, limit_at: until } });
-      return answer;
-    } catch (problem) {
-      if (!isUnknown(problem)) this.#sent = this.#open = null;
-      throw problem;
-    }
-  }
-
-  /**
-   * @param {import("./api.js").Claim} claim
-   * @param {import("./api.js").Confirmation} wanted
-   */
-  async #confirm(claim, wanted) {
-    const body = this.#sent?.id === claim.id ? this.#sent.body : wanted;
-    this.#sent = { id: claim.id, body };
-    try {
-      const answer = await patiently(() => this.#api.confirm(claim, body));
-      this.#open = this.#sent = this.current = null;
-      return answer;
-    } catch (problem) {
-      if (!isUnknown(problem)) this.#sent = null;
-      throw problem;
-    }
-  }
-
-  #running() {
+  running() {
     if (!this.current) throw new Refused(410, { code: "hold_ended" }, null);
     return this.current;
   }

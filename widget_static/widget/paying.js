@@ -107,7 +107,7 @@ export class Paying {
 
   /**
    * @param {CheckoutAnswer | null} answer  where the server has said already what there is to pay
-   * @param {PayTab | null} tab  that waits for the address of the pay page
+   * @param {PayTab | null} [tab]  that waits for the address of the pay page; null: the browser gave none
    */
   begin(answer, tab) {
     const { words, page } = this.#at;
@@ -116,9 +116,10 @@ export class Paying {
     const url = answer?.order.payment?.pay_url;
     const isOpened = Boolean(url && tab?.go(url));
     if (!isOpened) tab?.close();
-    this.open.textContent = words.say(isOpened || !answer ? "pay.open_again" : "pay.open");
-    this.open.classList.toggle("primary", !isOpened);
-    this.#say(isOpened || !answer ? "pay.waiting" : "pay.blocked");
+    const isBlocked = tab !== undefined && !isOpened;
+    this.open.textContent = words.say(isBlocked ? "pay.open" : "pay.open_again");
+    this.open.classList.toggle("primary", isBlocked);
+    this.#say(isBlocked ? "pay.blocked" : "pay.waiting");
     if (answer && this.#learn(answer)) return;
     this.#watch.start(answer === null);
   }

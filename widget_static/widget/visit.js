@@ -22,7 +22,13 @@ const RELOAD_MS = 5_000;
 /** Refusals after which there is no hold any more. */
 const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "too_soon", "too_far", "not_found"]);
 /** What comes after the choice of a time: fetched while that is looked at, so that the first view waits for less. */
-const fetchSteps = () => Promise.all([import("./summary.js"), import("./confirmation.js"), import("./paying.js")]);
+const fetchSteps = () =>
+  Promise.all([
+    import("./summary.js"),
+    import("./confirmation.js"),
+    import("./paying.js"),
+    import("./confirming.js"),
+  ]);
 /** Answers after which a hold of an earlier page need not be asked for again. */
 const GONE = new Set([403, 404, 410]);
 
@@ -282,14 +288,14 @@ export class Visit {
 
   /** @param {Choice} choice */
   async #confirm(choice) {
-    const [{ wantedOf }, , { openTab }] = /** @type {Steps} */ (this.#steps);
+    const [{ wantedOf }, , { openTab }, { send }] = /** @type {Steps} */ (this.#steps);
     const wanted = wantedOf(choice, this.#typed, { zone: this.#zone.current, locale: this.#words.locale });
     const isHeld = this.#site.holds_on || this.#keeper.current !== null;
     const isPriced = choice.service.price.amount > 0;
     const tab = isPriced ? openTab(this.#words) : null;
     try {
       const answer = await this.#holding.confirm((keeper) =>
-        isPriced ? keeper.checkout(wanted, isHeld) : isHeld ? keeper.confirm(wanted) : keeper.bookAtOnce(wanted),
+        send({ api: this.#api, keeper }, wanted, { isHeld, isPriced }),
       );
       if (isPriced) this.#awaitPayment(choice, answer, tab);
       else this.#booked(answer);
@@ -308,10 +314,10 @@ export class Visit {
   /**
    * @param {Choice} choice
    * @param {any} [answer]  of the server to the checkout, where it has said already what there is to pay
-   * @param {import("./paying.js").PayTab | null} [tab]
+   * @param {import("./paying.js").PayTab | null} [tab]  for the pay page, if this is its beginning
    * @param {import("./api.js").Claim | null} [claim]
    */
-  #awaitPayment(choice, answer = null, tab = null, claim = this.#keeper.current) {
+  #awaitPayment(choice, answer = null, tab = undefined, claim = this.#keeper.current) {
     if (!claim) return;
     this.#leave();
     this.#choice = choice;
@@ -422,7 +428,7 @@ export class Visit {
     const answer = await this.#api.checkout("GET", claim);
     this.#typed.name ||= answer.order.customer.name;
     this.#typed.email ||= answer.order.customer.email;
-    this.#awaitPayment(choice, answer, null, claim);
+    this.#awaitPayment(choice, answer, undefined, claim);
   }
 
   /**

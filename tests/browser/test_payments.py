@@ -1,0 +1,97 @@
+"""Paying: from the widget to the pay page in a tab of its own, and back in every way."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Invite
+from tests.browser.hosting import Host
+from tests.browser.people import Visitor, overflow, serious
+from tests.browser.serving import Offer, Server, Studio
+
+pytestmark = pytest.mark.anyio
+
+PIANO = Offer("piano", capacity=4, seats_max=2, price_minor=1200, refund_percent=50)
+BOOKED_MS = 60_000
+"""Long enough for a slow machine to capture, confirm and tell."""
+
+
+@pytest.fixture
+async def paid_studio(server: Server, host: Host) -> Studio:
+    studio = await server.open_studio(PIANO, origins=[host.origin])
+    await server.take_payments(studio)
+    return studio
+
+
+async def goes_to_pay(visitor: Visitor, total: str) -> Page:
+    """The pay page, in the tab that opens."""
+    async with visitor.context.expect_page() as opening:
+        await visitor.button(f"Pay {total}").click()
+    tab = await opening.value
+    await expect(tab.get_by_role("heading", name="Pay")).to_be_visible()
+    return tab
+
+
+async def is_fine(page: Page) -> None:
+    assert (await serious(page), await overflow(page)) == ([], 0)
+
+
+async def test_anna_is_declined_pays_and_cancels(paid_studio: Studio, host: Host, invite: Invite) -> None:
+    anna, slot = await invite("anna", width=1280), paid_studio.slot(PIANO)
+    await anna.opens(host.page(paid_studio))
+    await anna.holds(slot, seats=2)
+    await expect(anna.widget.get_by_text("€24.00 in total")).to_be_visible()
+    await anna.name.fill("Anna Ek")
+    await anna.widget.get_by_label("E-mail").fill("anna@example.org")
+
+    tab = await goes_to_pay(anna, "€24.00")
+    assert await tab.evaluate("window.opener") is None
+    await expect(anna.widget.get_by_role("heading", name="Waiting for your payment")).to_be_visible()
+    await expect(anna.widget.get_by_role("timer", name="Time left to pay")).to_be_visible()
+    await is_fine(anna.page)
+    await tab.get_by_label("A card that is declined").check()
+    await tab.get_by_role("button", name="Pay").click()
+    await expect(tab.get_by_role("alert")).to_be_visible()
+    await tab.get_by_label("A card that works").check()
+    await tab.get_by_role("button", name="Pay").click()
+
+    await expect(tab.get_by_role("heading", name="Your booking")).to_be_visible(timeout=BOOKED_MS)
+    await expect(tab.get_by_role("main")).to_contain_text(re.compile("Paid.*€24.00"))
+    await expect(anna.widget.get_by_role("heading", name="You\u2019re booked")).to_be_visible(timeout=BOOKED_MS)
+    await tab.get_by_role("button", name="Cancel booking").click()
+    await expect(tab.get_by_text("You get €12.00 of €24.00 back.")).to_be_visible()
+    await is_fine(tab)
+    await tab.get_by_role("button", name="Yes, cancel it").click()
+    await expect(tab.get_by_role("main")).to_contain_text(re.compile("(On its way back|Paid back).*€12.00"))
+
+
+async def test_ben_goes_back_changes_something_and_is_too_late(
+    server: Server, paid_studio: Studio, host: Host, invite: Invite
+) -> None:
+    ben, slot = await invite("ben", width=390), paid_studio.slot(PIANO, 1)
+    await ben.opens(host.page(paid_studio))
+    await ben.holds(slot)
+    await ben.name.fill("Ben")
+    await ben.widget.get_by_label("E-mail").fill("ben@example.org")
+    tab = await goes_to_pay(ben, "€12.00")
+    await tab.get_by_role("link", name="Go back without paying").click()
+    await expect(tab.get_by_role("heading", name="Not paid yet")).to_be_visible()
+    await expect(tab.get_by_role("link", name="Pay €12.00")).to_be_visible()
+    await is_fine(tab)
+    await tab.close()
+
+    await ben.button("Change something or pay later").click()
+    await expect(ben.name).to_have_value("Ben")
+    await ben.name.fill("Ben Oak")
+    tab = await goes_to_pay(ben, "€12.00")
+    await ben.page.reload()
+    await expect(ben.widget.get_by_role("heading", name="Waiting for your payment")).to_be_visible()
+    await expect(ben.widget.get_by_role("link", name="Open the pay page again")).to_be_visible()
+    await server.end_payment_windows(paid_studio)
+
+    await expect(ben.told("The time to pay is over")).to_be_visible(timeout=BOOKED_MS)
+    await is_fine(ben.page)
+    await expect(ben.name).to_have_value("Ben Oak")
+    await tab.reload()
+    await expect(tab.get_by_role("heading", name="This page has expired")).to_be_visible()
