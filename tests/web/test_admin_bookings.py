@@ -127,6 +127,15 @@ async def test_an_order_is_found_by_its_number_with_and_without_the_hyphen(house
         assert names(await desk.get(f"/bookings?text={typed}")) == ["Anna Berg"]
 
 
+async def test_a_sign_that_no_database_takes_is_left_out_of_what_is_typed(house: House, desk: Desk) -> None:
+    """PostgreSQL refuses to look for a NUL, and to keep one."""
+    await book(house, "Anna Berg")
+
+    assert names(await desk.get("/bookings?text=Anna%00")) == ["Anna Berg"]
+    assert "There is nothing at this address." in (await desk.get("/orders/%00")).text
+    assert "The link for ben@example.org" in (await desk.post("/people", email="ben\0@example.org", role="owner")).text
+
+
 async def test_days_are_those_of_the_site_and_both_included(house: House, desk: Desk) -> None:
     await book(house, "Anna Berg")
     await book(house, "Ben Oak", slot(day=1))

@@ -17,6 +17,8 @@ TABLE_BYTES_MAX, TABLE_FIELDS_MAX = 524_288, 8_000
 """Of forms with many rows: a week of slots of five minutes, each with its seats."""
 UPLOAD_BYTES_MAX = 16_777_216
 """Of forms with a file. Far more than such a file may have: whoever chooses too large a one is told so on the page."""
+NUL = "\0"
+"""No database takes it, and nobody types it."""
 _TOKEN_FIELD = "form_token"  # noqa: S105  the name of a field, not a secret
 _SENT_FROM_ELSEWHERE = "This form was sent from another page. Go back, load the page again and send it once more."
 
@@ -52,7 +54,7 @@ async def read_form(request: Request, *, fields_max: int = _FIELDS_MAX, with_fil
     except ClientDisconnect as gone:
         raise InvalidRequest("The form was cut off.") from gone
     return Form(
-        {name: value.replace("\r\n", "\n") for name, value in texts.items()},
+        {name: value.replace("\r\n", "\n").replace(NUL, "") for name, value in texts.items()},
         files={name: content for name, content in files.items() if content},
     )
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.dashboard import TEXT_LENGTH_MAX, Place, Sorting, Wanted
 from widget_server.domain.wall_times import first_instant
+from widget_server.web.forms import NUL
 
 YEAR_MIN, YEAR_MAX = 2000, 2199
 _FIELDS = ("text", "service", "from", "to", "state", "staff", "sort")
@@ -47,7 +48,7 @@ class Look:
 def read_look(request: Request, zone: ZoneInfo, *, since_today: datetime | None = None) -> Look:
     """`since_today`: where nothing is asked at all, what begins from that day on."""
     asked = request.query_params
-    typed = {name: " ".join(asked.get(name, "").split())[:TEXT_LENGTH_MAX] for name in _FIELDS}
+    typed = {name: read_text(asked.get(name, "")) for name in _FIELDS}
     if since_today is not None and not asked:
         typed["from"] = since_today.astimezone(zone).date().isoformat()
     first, last = read_day(typed["from"]), read_day(typed["to"])
@@ -62,6 +63,11 @@ def read_look(request: Request, zone: ZoneInfo, *, since_today: datetime | None 
     )
     after, before = (Place.parse(asked.get(name, "")) for name in ("after", "before"))
     return Look(typed, wanted, after, before, is_asked=bool(asked))
+
+
+def read_text(text: str) -> str:
+    """What is looked for, in one line."""
+    return " ".join(text.replace(NUL, " ").split())[:TEXT_LENGTH_MAX]
 
 
 def read_day(text: str) -> date | None:

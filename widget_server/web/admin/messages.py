@@ -10,6 +10,7 @@ from widget_server.domain.messages import KeptMessage, Kind, Mail, MessageState,
 from widget_server.errors import NotFound
 from widget_server.use_cases.messages import LANGUAGES, READERS
 from widget_server.web.admin.choices import Choice
+from widget_server.web.admin.looking import read_text
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite
 from widget_server.web.context import use_cases
@@ -44,12 +45,11 @@ _BODY_HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'",
 }
 """A mail is shown as it is, and can do nothing: no script, no request, no form, no way out of its frame."""
-_TEXT_LENGTH_MAX = 100
 
 
 async def list_messages(request: Request, at: AtSite) -> Response:
     asked = request.query_params
-    text, state = " ".join(asked.get("text", "").split())[:_TEXT_LENGTH_MAX], asked.get("state", "")
+    text, state = read_text(asked.get("text", "")), asked.get("state", "")
     before = re.fullmatch(r"\d{1,9}", asked.get("before", ""), re.ASCII)
     wanted = MessageState(state) if state in set(MessageState) else None
     messages = use_cases(request).messages

@@ -16,6 +16,7 @@ from widget_server.ids import is_id
 from widget_server.use_cases.sites import SESSION_IDLE, SignedIn
 from widget_server.web.admin.pages import go
 from widget_server.web.context import base_url, use_cases
+from widget_server.web.forms import NUL
 
 HOME = "/admin"
 SIGN_IN = "/admin/sign-in"
@@ -65,7 +66,7 @@ def signed_in_only(page: Page) -> Callable[[Request], Awaitable[Response]]:
         signed_in = await find_session(request)
         if signed_in is None:
             raise SignInNeeded("Sign in first.")
-        if any(isinstance(part, int) and part > _NUMBER_MAX for part in request.path_params.values()):
+        if not all(_may_be_kept(part) for part in request.path_params.values()):
             raise NotFound("There is nothing at this address.")
         response = await page(request, signed_in)
         if signed_in.prolonged:
@@ -73,6 +74,10 @@ def signed_in_only(page: Page) -> Callable[[Request], Awaitable[Response]]:
         return response
 
     return guarded
+
+
+def _may_be_kept(part: str | int) -> bool:
+    return part <= _NUMBER_MAX if isinstance(part, int) else NUL not in part
 
 
 async def find_session(request: Request) -> SignedIn | None:
