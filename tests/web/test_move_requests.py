@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from httpx2 import Response as Answer
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from tests.house import Guest, House, refused, slot
@@ -16,7 +17,7 @@ from tests.web.test_schedule_pages import DAY, HOME, Desk, sign_in, text_of
 from widget_server.domain.messages import Kind, Role
 from widget_server.domain.slots import Slot
 from widget_server.errors import Unavailable
-from widget_server.store.tables import MessageRow
+from widget_server.store.tables import MeetingRow, MessageRow
 
 pytestmark = pytest.mark.anyio
 
@@ -129,7 +130,7 @@ async def test_a_time_that_is_gone_meanwhile_is_refused_and_another_one_offered(
 
     desk.forget()
     assert (await booking_of(anna))["state"] == "confirmed"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:  # until the process has heard of it
             if gone not in (await booking_of(anna))["move_request"]["alternatives"]:
                 break
@@ -282,3 +283,16 @@ async def test_what_has_begun_is_asked_for_no_more(desk: Desk) -> None:
 
     requests = desk.house.parts.use_cases.move_requests
     assert await requests.alternatives("studio", replace(order[0], bookings=(moved,))) == {}
+
+
+async def test_a_question_that_nobody_answered_ends_with_the_start_of_its_booking(desk: Desk) -> None:
+    anna, begun = await asked(desk), slot(day=-30)
+    assert "not answered" not in text_of(await page_of(desk, anna))
+
+    async with desk.house.parts.database.transaction() as session:
+        await session.exec(update(MeetingRow).values(slot=begun.id, starts_at=begun.starts_at))
+
+    page = text_of(await page_of(desk, anna))
+    assert "not answered before it began" in page
+    assert "Withdraw" not in page
+    assert "waiting for the customer" not in page
