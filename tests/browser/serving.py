@@ -26,6 +26,7 @@ from widget_server.demo import PRETEND_KEYS
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.money import Money
 from widget_server.domain.payment_accounts import AccountState, KeptAccount
+from widget_server.domain.questions import Question
 from widget_server.domain.schedule import Opening, Place, Service, ServiceKind
 from widget_server.domain.services import HORIZON_DAYS_DEFAULT
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
@@ -62,6 +63,7 @@ class Offer:
     is_offered: bool = True
     price_minor: int = 0
     refund_percent: int = 100
+    questions: tuple[Question, ...] = ()
 
     def service(self) -> Service:
         return Service(
@@ -80,6 +82,7 @@ class Offer:
             cancel_until_min=self.cancel_until_min,
             is_offered=self.is_offered,
             refund_percent=self.refund_percent,
+            questions=self.questions,
         )
 
     def openings(self) -> list[Opening]:

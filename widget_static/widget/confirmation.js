@@ -5,6 +5,8 @@ import { element, icon } from "./elements.js";
 import { ticket } from "./ticket.js";
 
 const COPIED_MS = 2_500;
+const LINK =
+  "M10 14a4 4 0 0 0 5.7 0l3.1-3.1a4 4 0 0 0-5.7-5.7L12 6.3M14 10a4 4 0 0 0-5.7 0l-3.1 3.1a4 4 0 0 0 5.7 5.7L12 17.7";
 
 export class Confirmation {
   /**
@@ -98,7 +100,7 @@ function copyButton(url, words) {
   const button = element(
     "button",
     { type: "button", class: "button", onclick: () => void copy() },
-    icon("link"),
+    icon("link", LINK),
     words.say("done.copy"),
   );
   const copy = async () => {

@@ -39,6 +39,7 @@ function present(children) {
   return /** @type {(Node | string)[]} */ (children.flat().filter((child) => child || child === ""));
 }
 
+/** @type {Record<string, string>}  those of the first view; what comes later brings its own */
 const STROKES = {
   back: "M15 5l-7 7 7 7",
   next: "M9 5l7 7-7 7",
@@ -46,28 +47,26 @@ const STROKES = {
   clock: "M12 7v5l3 2M12 3a9 9 0 1 1 0 18 9 9 0 0 1 0-18",
   place: "M12 21s-7-6.2-7-11.5a7 7 0 0 1 14 0C19 14.8 12 21 12 21zM12 12a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5z",
   online: "M4 6h11v12H4zM15 10.5l5-3v9l-5-3",
-  people:
-    "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c.4-3.6 3-5.5 6.5-5.5s6.1 1.9 6.5 5.5M16 4.4a3.5 3.5 0 0 1 0 6.2M18 15c2 .8 3.2 2.5 3.5 5",
   globe:
     "M12 3a9 9 0 1 1 0 18 9 9 0 0 1 0-18M3 12h18M12 3c2.5 2.5 3.8 5.5 3.8 9s-1.3 6.5-3.8 9c-2.5-2.5-3.8-5.5-3.8-9s1.3-6.5 3.8-9",
   less: "M6 12h12",
   more: "M6 12h12M12 6v12",
   warning: "M12 8v5M12 16.5v.01M12 3.5L2.5 20h19z",
-  link: "M10 14a4 4 0 0 0 5.7 0l3.1-3.1a4 4 0 0 0-5.7-5.7L12 6.3M14 10a4 4 0 0 0-5.7 0l-3.1 3.1a4 4 0 0 0 5.7 5.7L12 17.7",
 };
 
 /**
  * A line drawing of 24 units that says nothing to a screen reader.
- * @param {keyof typeof STROKES} name
+ * @param {string} name
+ * @param {string} [path]
  */
-export function icon(name) {
+export function icon(name, path = STROKES[name]) {
   const drawing = svg("svg", {
     viewBox: "0 0 24 24",
     class: `icon icon-${name}`,
     "aria-hidden": "true",
     focusable: "false",
   });
-  drawing.append(svg("path", { d: STROKES[name] }));
+  drawing.append(svg("path", { d: path }));
   return drawing;
 }
 

@@ -13,7 +13,7 @@ const EMAIL_LENGTH_MAX = 254;
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 
 /**
- * @typedef {{name: string, email: string, attendees: string[], answers: import("./questions.js").Answers}} Typed  what the visitor typed; outlives this view
+ * @typedef {{name: string, email: string, attendees: string[], answers?: import("./questions.js").Answers}} Typed  what the visitor typed; outlives this view
  * @typedef {{slot: import("./availability.js").Slot, seats: number, service: import("./api.js").Service}} Choice
  * @typedef {object} Listeners
  * @property {() => void} onOther  another time
@@ -35,7 +35,7 @@ export function wantedOf({ slot, seats, service }, { name, email, attendees, ans
     lines: [{ slot: slot.id, seats }],
     customer: { name: name.trim(), email: email.trim(), ...at },
     ...(named.some(Boolean) ? { attendees: [named] } : {}),
-    ...answersTo(service.questions, answers),
+    ...answersTo(service.questions, answers ?? {}),
   };
 }
 
@@ -78,7 +78,7 @@ export class Summary {
       required: !this.#isFree,
       maxlength: EMAIL_LENGTH_MAX,
     });
-    this.questions = new Questions(words, this.#choice.service.questions, typed.answers);
+    this.questions = new Questions(words, this.#choice.service.questions, (typed.answers ??= {}));
     this.confirm = element("button", { type: "submit", class: "button primary wide" }, this.#act);
     this.note = element("div", { class: "notice is-problem", hidden: true });
     this.ended = element("div", { class: "notice is-ended", hidden: true });

@@ -5,6 +5,9 @@ import { dayAt } from "./dates.js";
 import { element, icon } from "./elements.js";
 import { siteTime } from "./zone.js";
 
+const PEOPLE =
+  "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c.4-3.6 3-5.5 6.5-5.5s6.1 1.9 6.5 5.5M16 4.4a3.5 3.5 0 0 1 0 6.2M18 15c2 .8 3.2 2.5 3.5 5";
+
 /**
  * @param {{name: string, startsMs: number, endsMs: number, seats: number, place: string, price?: string, servedBy?: string[]}} booked
  * @param {{words: import("./words.js").Words, zone: string, siteZone: string}} at
@@ -33,9 +36,9 @@ export function ticket({ name, startsMs, endsMs, seats, place, price, servedBy =
     element(
       "ul",
       { class: "facts" },
-      element("li", {}, icon("people"), words.say("seats.count", { count: seats })),
+      element("li", {}, icon("people", PEOPLE), words.say("seats.count", { count: seats })),
       element("li", {}, icon(place === "online" ? "online" : "place"), words.say(`place.${place}`)),
-      servedBy.length > 0 && element("li", {}, icon("people"), words.say("served_by", { names: words.list(servedBy) })),
+      servedBy.length > 0 && element("li", {}, icon("people", PEOPLE), words.say("served_by", { names: words.list(servedBy) })),
       price && element("li", { class: "price" }, price),
     ),
   );

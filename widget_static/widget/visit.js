@@ -59,7 +59,7 @@ export class Visit {
   /** @type {import("./summary.js").Summary | null} */ #summary = null;
   /** @type {Steps | null} */ #steps = null;
   /** @type {Choice | null} */ #choice = null;
-  /** @type {import("./summary.js").Typed} */ #typed = { name: "", email: "", attendees: [], answers: {} };
+  /** @type {import("./summary.js").Typed} */ #typed = { name: "", email: "", attendees: [] };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #reload;
   #isBooked = false;
   /** On the site's calendar: with each, another day can be booked. */
@@ -255,10 +255,10 @@ export class Visit {
   }
 
   /** @param {Choice} choice */
-  #giveBack({ slot, service }) {
+  #giveBack({ slot }) {
     if (this.#holding.isConfirming) return;
     this.#keeper.release();
-    this.#pickTime(service);
+    this.#pickTime(/** @type {Service} */ (this.#service));
     void this.#picker?.open(slot);
     this.#picker?.list.focus(slot.id);
     this.#page.announce(this.#words.say("summary.given_back"));
@@ -364,7 +364,7 @@ export class Visit {
       { order, url: url.href },
       {
         onAnother: () => {
-          [this.#typed.attendees, this.#typed.answers] = [[], {}];
+          this.#typed = { ...this.#typed, attendees: [], answers: {} };
           this.#service ? this.#pickTime(this.#service).focus() : this.#chooseService().focus();
         },
       },
@@ -472,7 +472,10 @@ export class Visit {
     const service = this.#services.find(({ id }) => id === (this.#service?.id ?? this.#onlyService));
     if (!this.#service && this.#onlyService) this.begin();
     else if (!service && this.#picker) this.#sayGone();
-    else if (service && this.#picker) this.#picker.service = service;
+    else if (service) {
+      this.#service = service;
+      if (this.#picker) this.#picker.service = service;
+    }
     await this.refresh();
   }
 
