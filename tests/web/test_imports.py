@@ -1,10 +1,13 @@
 """Slots come in from files and go out to files: previewed, added all at once, and nothing typed is ever lost."""
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from httpx2 import Response as Answer
@@ -16,8 +19,9 @@ from tests.web.test_schedule_choices import close_the_gate
 from tests.web.test_schedule_pages import text_of
 from widget_server.domain.audit_log import Deed
 from widget_server.domain.schedule import Opening, Schedule
-from widget_server.domain.slot_files import BYTES_MAX, ROWS_MAX
+from widget_server.domain.slot_files import BYTES_MAX, ROWS_MAX, Plan
 from widget_server.use_cases.calendar import OPENINGS_MAX
+from widget_server.web.admin import imports
 from widget_server.web.forms import UPLOAD_BYTES_MAX, form_token
 
 pytestmark = pytest.mark.anyio
@@ -378,3 +382,21 @@ def test_limits_are_told_as_they_are() -> None:
 
     assert f"up to {BYTES_MAX // 1_000_000} MB and {ROWS_MAX:,} lines" in told
     assert "`" + "`, `".join(HEAD.strip().split(",")[:3]) + "`, and `capacity`" in told
+
+
+async def test_files_are_read_one_after_the_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work, most, read = [0], [0], imports._read_and_plan
+
+    def slowly(*of: Any) -> Plan:
+        at_work[0] += 1
+        most[0] = max(most[0], at_work[0])
+        time.sleep(0.1)
+        at_work[0] -= 1
+        return read(*of)
+
+    monkeypatch.setattr(imports, "_read_and_plan", slowly)
+
+    answers = await asyncio.gather(*(send(desk, {"text": TWO}) for _ in range(3)))
+
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert most == [1]

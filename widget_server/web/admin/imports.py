@@ -4,7 +4,8 @@ import codecs
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -32,6 +33,7 @@ _CHANGED = (
 )
 _OTHERS = "This is not what you have previewed. Here is what it comes to now: look it over and add it once more."
 _NEITHER = "Choose a file, or paste its text."
+_turn: RunVar[CapacityLimiter] = RunVar("the turn of those who import")
 
 
 async def show_import(request: Request, signed_in: SignedIn) -> Response:
@@ -100,7 +102,7 @@ async def _plan(form: Form, schedule: Schedule, service: Service) -> Plan | None
         form.refuse("text", _TOO_LARGE)
         return None
     try:
-        plan = await to_thread.run_sync(_read_and_plan, text, schedule, service)
+        plan = await to_thread.run_sync(_read_and_plan, text, schedule, service, limiter=_one_at_a_time())
     except InvalidRequest as refusal:
         form.refuse("text", refusal.message)
         return None
@@ -109,6 +111,15 @@ async def _plan(form: Form, schedule: Schedule, service: Service) -> Plan | None
         over = has + len(plan.new) - OPENINGS_MAX
         form.refuse("page", f"A service can have up to {OPENINGS_MAX:,} times: these are {over:,} too many.")
     return plan
+
+
+def _one_at_a_time() -> CapacityLimiter:
+    """The worst of files take seconds: several at once would leave no thread, and little of a core, to anybody else."""
+    try:
+        return _turn.get()
+    except LookupError:
+        _turn.set(CapacityLimiter(1))
+        return _turn.get()
 
 
 def _read_and_plan(text: str, schedule: Schedule, service: Service) -> Plan:
