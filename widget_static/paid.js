@@ -162,7 +162,7 @@ export function moneyFacts({ total, payment }, words) {
  */
 export function refundNote({ payment }, words) {
   if (!payment?.paid.amount) return "";
-  const { amount } = payment.refund_if_cancelled;
-  const price = words.money(payment.refund_if_cancelled);
-  return ` ${words.say(amount === 0 ? "paid.no_refund" : "paid.refund", { price, paid: words.money(payment.paid) })}`;
+  const { paid, refund_if_cancelled: back } = payment;
+  const key = back.amount === 0 ? "paid.no_refund" : back.amount < paid.amount ? "paid.refund" : "paid.full_refund";
+  return ` ${words.say(key, { price: words.money(back), paid: words.money(paid) })}`;
 }

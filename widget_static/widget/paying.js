@@ -73,6 +73,7 @@ export class Paying {
       onProblem: (problem) => this.#failed(problem),
     });
     this.text = element("p", { class: "quiet" });
+    this.ticket = element("div", { class: "booking" });
     this.until = element("p", { class: "quiet held-note" });
     this.progress = element("progress", { hidden: true, "aria-label": words.say("paid.confirming_title") });
     this.problem = element("div", { class: "notice is-problem", hidden: true });
@@ -90,19 +91,18 @@ export class Paying {
       this.text,
       this.progress,
       this.problem,
-      element("div", { class: "booking" }, this.#ticket()),
+      this.ticket,
       this.actions,
     );
   }
 
-  #ticket() {
+  /** @param {import("./api.js").Money} total */
+  #showTicket(total) {
     const { words, zone, site } = this.#at;
     const { slot, seats, service } = this.#choice;
-    const price = words.say("price.total", { price: words.money({ ...service.price, amount: service.price.amount * seats }) });
-    return ticket(
-      { ...slot, name: service.name, place: service.place, seats, price },
-      { words, zone, siteZone: site.zone },
-    );
+    const price = words.say("price.total", { price: words.money(total) });
+    const booked = { ...slot, name: service.name, place: service.place, seats, price };
+    fill(this.ticket, ticket(booked, { words, zone, siteZone: site.zone }));
   }
 
   /**
@@ -126,6 +126,7 @@ export class Paying {
 
   stop() {
     this.#watch.stop();
+    this.#at.page.side.hidden = false;
   }
 
   /** Because of news: something has become of the seats, or the time is over. */
@@ -146,8 +147,9 @@ export class Paying {
    * @returns {boolean} whether it is decided
    */
   #learn(answer) {
-    this.#answer = answer;
     const { order } = answer;
+    if (!this.#answer) this.#showTicket(order.total);
+    this.#answer = answer;
     const step = stepOf(order);
     this.#at.page.calm();
     if (step === "booked") this.#listeners.onBooked(answer);
@@ -168,6 +170,7 @@ export class Paying {
     this.open.hidden = !url || isConfirming;
     this.until.hidden = this.leave.hidden = isConfirming;
     this.progress.hidden = !isConfirming;
+    page.side.hidden = isConfirming; // what counts down is the time to pay
     this.until.textContent = words.say("pay.until", { time: words.time(Date.parse(payment?.pay_until ?? "") || 0, zone) });
     if (!isConfirming) return;
     page.name({ title: words.say("paid.confirming_title") });
@@ -179,6 +182,7 @@ export class Paying {
     const { words, page, keeper } = this.#at;
     keeper.forget();
     this.progress.hidden = true;
+    this.ticket.classList.add("is-cancelled");
     page.name({ title: words.say("paid.returned_title") });
     this.#say("paid.returned", { price: words.money(order.total) });
     const url = new URL(order_url);

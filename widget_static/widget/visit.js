@@ -150,10 +150,7 @@ export class Visit {
    */
   #pickTime(service) {
     this.#leave();
-    this.#service = service;
-    const above = this.#hasOthers ? this.#back("services.back", () => this.#chooseService().focus()) : this.#site.name;
-    const meta = [facts(service, this.#words), this.#unpayable(service)];
-    this.#page.name({ title: service.name, above, meta, hasZone: true });
+    this.#name(service);
     this.#picker = new Picker(
       {
         words: this.#words,
@@ -171,6 +168,14 @@ export class Visit {
     );
     void this.#picker.load();
     return this.#enter({ element: this.#picker.element, focus: () => this.#page.focus() });
+  }
+
+  /** @param {Service} service */
+  #name(service) {
+    this.#service = service;
+    const above = this.#hasOthers ? this.#back("services.back", () => this.#chooseService().focus()) : this.#site.name;
+    const meta = [facts(service, this.#words), this.#unpayable(service)];
+    this.#page.name({ title: service.name, above, meta, hasZone: true });
   }
 
   /**
@@ -474,7 +479,11 @@ export class Visit {
     else if (!service && this.#picker) this.#sayGone();
     else if (service) {
       this.#service = service;
-      if (this.#picker) this.#picker.service = service;
+      if (this.#picker) {
+        this.#picker.service = service;
+        this.#name(service);
+      } else if (this.#summary && this.#choice?.service.price.amount !== service.price.amount)
+        this.#summarise({ .../** @type {Choice} */ (this.#choice), service });
     }
     await this.refresh();
   }
