@@ -1,12 +1,13 @@
 """From a hold to a pay page, and on to an order, or back: against a pretend Stripe, through the real client."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.house import slot
-from tests.use_cases.till import LESSON, Payer, Till
+from tests.use_cases.till import LESSON, Payer, Till, take_payments
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.holds import HoldState
 from widget_server.domain.orders import OrderState, OutcomeState
@@ -215,6 +216,22 @@ async def test_whoever_comes_back_from_the_page_has_stripe_asked_but_not_all_the
     assert (await ask(anna.order_ref)).state is OrderState.OPEN
     await till.later(timedelta(seconds=3))
     assert (await ask(anna.order_ref)).state is OrderState.PAID
+
+
+async def test_in_test_mode_the_keys_of_test_mode_are_used_and_the_order_says_so(till: Till) -> None:
+    anna, real = Payer(), till.shop
+    pretend = replace(real, account=real.books.open_account(name="Tests"))
+    await till.house.change_settings(is_test=True)
+    with pytest.raises(PaymentsNotSetUp):
+        await till.begin(anna)
+
+    await take_payments(till.house, pretend, is_test=True)
+    session = await till.at_the_page(anna)
+    await till.house.change_settings(is_test=False)
+    real.books.pay(session)
+    assert await till.settle(anna) is AttemptState.PAID
+    assert (pretend.taken_minor, real.taken_minor) == (4500, 0)
+    assert (await till.order(anna)).is_test
 
 
 async def test_what_has_a_price_is_neither_confirmed_without_paying_nor_checked_out_without_one(till: Till) -> None:

@@ -1,6 +1,7 @@
 """What becomes of what was paid when something has come in between: seats gone, Redis empty, Stripe silent."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -202,6 +203,26 @@ async def test_seats_of_a_page_that_stripe_does_not_know_are_let_go_as_well(till
     till.shop.books.pay(session)
     assert await till.settle(anna) is AttemptState.ENDED
     assert till.shop.taken_minor == 0
+
+
+async def test_an_audit_leaves_what_stripe_has_not_answered_to_stripe(till: Till) -> None:
+    anna, ben = Payer(), Payer()
+    await till.at_the_page(anna)
+    await till.hold(ben)
+    listing = await till.house.parts.use_cases.catalog.find("studio")
+    await till.house.engine.pin(
+        listing.site,
+        ben.id,
+        ben.ref.secret_hash,
+        listing.schedule.find,
+        schedule_version=listing.schedule.version,
+        attempt="free",
+        window=PAYMENT_WINDOW,
+    )
+
+    await till.house.advance(PAYMENT_WINDOW + timedelta(minutes=1))
+    found = await till.house.parts.use_cases.reconciliation.auditing.found([listing.site], thoroughly=False)
+    assert [one.hold_id for one in found] == [ben.id]
 
 
 async def test_what_turns_out_paid_after_that_hour_goes_back(till: Till) -> None:

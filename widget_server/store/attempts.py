@@ -25,7 +25,8 @@ ENDED_KEPT = timedelta(days=30)
 """Attempts of which nothing was kept go after that, with who wanted to pay."""
 WHY_LENGTH_MAX = 500
 _PRUNED_AT_ONCE = 1_000
-_WAITING = (AttemptState.OPENING, AttemptState.OPEN)
+WAITING = (AttemptState.OPENING, AttemptState.OPEN)
+"""What becomes of their holds is for Stripe to say."""
 _NEXT_DUE = select(func.min(col(AttemptRow.due_at)))
 _OF_HOLD = (
     select(AttemptRow)
@@ -58,7 +59,7 @@ class Attempts:
 
     async def waits(self, site_id: int, hold_id: str) -> bool:
         """Whether it is Stripe that says what becomes of a pinned hold."""
-        is_waiting = col(AttemptRow.state).in_(_WAITING)
+        is_waiting = col(AttemptRow.state).in_(WAITING)
         return await self._one(site_id, (col(AttemptRow.hold_id) == hold_id) & is_waiting) is not None
 
     async def due(self, limit: int, *, at: datetime, claim: timedelta = CLAIMED_FOR) -> list[Attempt]:
@@ -93,7 +94,7 @@ class Attempts:
 
     async def wake(self, site_id: int, at: datetime) -> None:
         """Redis has forgotten the pins of a site: those that are waited for are seen to at once."""
-        waiting = (col(AttemptRow.site_id) == site_id, col(AttemptRow.state).in_(_WAITING))
+        waiting = (col(AttemptRow.site_id) == site_id, col(AttemptRow.state).in_(WAITING))
         async with self._db.transaction() as session:
             await session.exec(update(AttemptRow).where(*waiting).values(due_at=at, tries=0))
 

@@ -259,6 +259,9 @@ class Auditing:
         pinned = [one.hold for one in noted if one.hold.state is HoldState.PAYING]
         now = from_ms(now_ms)
         overdue = [hold.id for hold in pinned if from_ms(hold.expires_ms) + RESOLVED_WITHIN < now]
+        if overdue:
+            being_paid = await self._audits.being_paid(site.id, overdue)
+            overdue = [hold_id for hold_id in overdue if hold_id not in being_paid]
         decided = await self._audits.decided(site.id, overdue) if overdue else set()
         return found + [findings.pin(site.key, hold_id, is_decided=hold_id in decided) for hold_id in overdue]
 
