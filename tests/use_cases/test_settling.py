@@ -236,6 +236,23 @@ async def test_what_turns_out_paid_after_that_hour_goes_back(till: Till) -> None
     assert await till.messages(anna) == ["payment_returned"]
 
 
+async def test_no_seat_waits_for_days_for_a_method_that_takes_them(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    till.shop.books.pay(session, "sepa_debit")
+
+    await till.later(PAYMENT_WINDOW)
+    assert await till.settle(anna) is AttemptState.OPEN
+    assert (await till.house.seats(LESSON)).held == 1
+    await till.later(LET_GO_AFTER)
+    assert await till.settle(anna) is AttemptState.RETURNING
+    assert (await till.house.seats(LESSON)).held == 0
+    till.shop.books.arrive(session)
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert till.shop.taken_minor == 0
+    assert await till.messages(anna) == ["payment_returned"]
+
+
 async def test_the_worker_finds_out_without_any_webhook(till: Till) -> None:
     anna = Payer()
     till.shop.books.pay(await till.at_the_page(anna))
