@@ -159,9 +159,10 @@ async def test_a_link_ends_after_a_day_and_is_forgotten(house: House) -> None:
     assert await house.parts.posting.prune() == 0
 
 
-@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer short"}, {"authorization": f"Basic {'A' * 22}"}])
-async def test_without_a_code_nothing_is_shown(house: House, headers: dict[str, str]) -> None:
-    refused(await house.client.get(f"/v1/sites/{SITE}/my-bookings", headers=headers), 401, "sign_in_needed")
+async def test_without_a_code_nothing_is_shown(house: House) -> None:
+    for headers in ({}, {"authorization": "Bearer short"}, {"authorization": f"Basic {'A' * 22}"}):
+        answer = await house.client.get(f"/v1/sites/{SITE}/my-bookings", headers=headers)
+        refused(answer, 401, "sign_in_needed")
 
 
 async def test_what_makes_no_sense_is_refused(house: House) -> None:
