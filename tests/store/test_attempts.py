@@ -12,6 +12,7 @@ from tests.store.studio import ANNA, NOW, slot
 from widget_server.domain.attempts import Attempt, WantedLine, WantedOrder
 from widget_server.domain.money import Money
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState, Payment, PaymentState
+from widget_server.domain.questions import Answer
 from widget_server.domain.services import Place
 from widget_server.domain.sites import Site
 from widget_server.ids import hash_secret, new_id, new_order_number
@@ -29,7 +30,9 @@ LATER = NOW + ENDED_KEPT + timedelta(minutes=1)
 
 def attempt(site: Site, **changes: Any) -> Attempt:
     """Anna's, of one seat of tomorrow's yoga."""
-    of = WantedLine(slot().slot, 1, PRICE, "Morning yoga", Place.IN_PERSON, 100, ("Cleo Ek",))
+    of = WantedLine(
+        slot().slot, 1, PRICE, "Morning yoga", Place.IN_PERSON, 100, ("Cleo Ek",), (Answer("Any injuries?", "My knee"),)
+    )
     wanted = Attempt(
         id=new_id(),
         site_id=site.id,
@@ -133,7 +136,7 @@ async def test_who_wanted_to_pay_can_be_erased(db: Database, site: Site) -> None
         await Attempts.erase(session, site.id, one.hold_id)
     async with db.snapshot() as session:
         rows = repr((await session.exec(select(AttemptRow))).all())
-    assert [word for word in ("Anna", "anna@", "Cleo", "Berlin", one.digest) if word in rows] == []
+    assert [word for word in ("Anna", "anna@", "Cleo", "knee", "Berlin", one.digest) if word in rows] == []
     assert one.wanted.number in rows
 
 

@@ -142,8 +142,8 @@ class Attempts:
 
 
 def _erase(row: AttemptRow) -> None:
-    """Names and address, where somebody is from, and what was sent: who guesses it could find it confirmed."""
-    lines = [{**line, "attendees": []} for line in row.wanted["lines"]]
+    """Names, address and answers, where somebody is from, and what was sent: who guesses it could find it confirmed."""
+    lines = [{**line, "attendees": [], "answers": []} for line in row.wanted["lines"]]
     row.wanted = {**row.wanted, "customer": ["", "", "UTC", "en"], "lines": lines}
     row.digest = ""
 

@@ -10,46 +10,32 @@ from typing import Unpack
 
 import structlog
 
-from widget_server.domain import policies
 from widget_server.domain.attempts import OPENING_FOR, Attempt
-from widget_server.domain.holds import Line
-from widget_server.domain.payments import MIN_LEFT, PAYMENT_WINDOW, AttemptState, Payment, PaymentAccount, PaymentState
-from widget_server.domain.schedule import Schedule
+from widget_server.domain.payments import MIN_LEFT, AttemptState, Payment, PaymentAccount, PaymentState
 from widget_server.domain.sites import Site
-from widget_server.domain.slots import OfferedSlot
-from widget_server.engine.reservations import Pin
 from widget_server.errors import (
-    HoldBudgetSpent,
-    HoldEnded,
-    IdConflict,
     NotFound,
-    NotYours,
     Paying,
     PaymentRefused,
     PaymentsAway,
     PaymentsNotSetUp,
     Refusal,
-    SlotClosed,
     SlotFull,
     Unavailable,
 )
 from widget_server.payments.stripe_gateway import StripeGateway
 from widget_server.store.attempts import Attempts
-from widget_server.store.bookings import Confirmation, ConfirmationLine, OutcomeTaken
-from widget_server.store.confirmations import Stage
+from widget_server.store.bookings import OutcomeTaken
 from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.payments import Payments
 from widget_server.store.sites import Sites
 from widget_server.use_cases.catalog import Listing
-from widget_server.use_cases.pinning import Pinning, PinningParts
+from widget_server.use_cases.paid_seats import LOST, PaidSeats, confirmation_of
+from widget_server.use_cases.pinning import PinningParts
 from widget_server.use_cases.refunding import Refunding
 
-LOST = (SlotFull, SlotClosed, HoldEnded, HoldBudgetSpent, IdConflict, NotFound, NotYours)
-"""Why seats that were waiting for their payment cannot be had again."""
 _STEPS_MAX = 8
 _PAID = (PaymentState.AUTHORISED, PaymentState.CAPTURED)
-_NO_BUDGET = 2**31
-"""Who has paid is no hoarder: their seats are taken again whatever else they hold."""
 
 _log = structlog.get_logger()
 
@@ -66,7 +52,7 @@ class DecidingParts:
     sites: Sites
 
 
-class Deciding(Pinning):
+class Deciding(PaidSeats):
     def __init__(self, deciding: DecidingParts, **parts: Unpack[PinningParts]) -> None:
         super().__init__(**parts)
         self._attempts, self._payments = deciding.attempts, deciding.payments
@@ -160,24 +146,6 @@ class Deciding(Pinning):
             await self._payments.pinned_again(attempt.id, fence=pin.fence)
         return True
 
-    async def _pin_again(self, listing: Listing, attempt: Attempt) -> Pin:
-        """The pin that it has, or another one."""
-        lines = [line.line for line in attempt.wanted.lines]
-        return await self._engine.hold_and_pin(
-            listing.site,
-            lines,
-            [_offered(listing, line, to_pin=True) for line in lines],
-            schedule_version=listing.schedule.version,
-            id=attempt.hold_id,
-            secret_hash=attempt.secret_hash,
-            visitor=attempt.wanted.visitor,
-            network=attempt.wanted.network,
-            attempt=attempt.id,
-            window=PAYMENT_WINDOW,
-            visitor_max=_NO_BUDGET,
-            network_max=_NO_BUDGET,
-        )
-
     async def _let_go_or_wait(
         self, site: Site, attempt: Attempt, payment: Payment | None, refusal: Refusal | None
     ) -> Attempt:
@@ -197,7 +165,7 @@ class Deciding(Pinning):
 
         async def book(listing: Listing) -> tuple[Attempt, int]:
             pin = await self._pin_again(listing, attempt)
-            wanted = _confirmation(listing, attempt, pin, payment)
+            wanted = confirmation_of(listing, attempt, pin, payment)
             return await self._payments.book(attempt.id, payment, wanted, self.now()), pin.fence
 
         try:
@@ -297,44 +265,3 @@ class Deciding(Pinning):
 
     async def _account(self, attempt: Attempt) -> PaymentAccount:
         return await self._accounts.find(attempt.site_id, is_test=attempt.is_test)
-
-
-def _offered(listing: Listing, line: Line, *, to_pin: bool = False) -> OfferedSlot:
-    """As the slot is offered now, closed or not: these seats were taken in time."""
-    find = policies.find_to_pin if to_pin else Schedule.find
-    offered = find(listing.schedule, line.slot)
-    if offered is None:
-        raise SlotClosed("This time is not offered any more.", slot=line.slot.id)
-    return offered
-
-
-def _confirmation(listing: Listing, attempt: Attempt, pin: Pin, payment: Payment) -> Confirmation:
-    """As it was sold."""
-    wanted = attempt.wanted
-    return Confirmation(
-        site_id=attempt.site_id,
-        epoch=listing.site.epoch,
-        schedule_version=listing.schedule.version,
-        hold_id=attempt.hold_id,
-        fence=pin.fence,
-        lines=tuple(
-            ConfirmationLine(
-                _offered(listing, line.line),
-                line.seats,
-                line.unit_price,
-                line.service_name,
-                line.attendees,
-                line.answers,
-            )
-            for line in wanted.lines
-        ),
-        customer=wanted.customer,
-        digest=attempt.digest,
-        order_number=wanted.number,
-        order_secret_hash=attempt.order_secret_hash,
-        at=attempt.created_at,
-        assignments=pin.assignments,
-        remind_hours=listing.schedule.remind_hours,
-        is_test=attempt.is_test,
-        stage=Stage.CAPTURED if payment.state is PaymentState.CAPTURED else Stage.AUTHORISED,
-    )

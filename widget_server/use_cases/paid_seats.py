@@ -1,0 +1,80 @@
+"""The only place where seats wait for their payment, and become what was sold once it is there."""
+
+from widget_server.domain import policies
+from widget_server.domain.attempts import Attempt
+from widget_server.domain.holds import Line
+from widget_server.domain.payments import PAYMENT_WINDOW, Payment, PaymentState
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.slots import OfferedSlot
+from widget_server.engine.reservations import Pin
+from widget_server.errors import HoldBudgetSpent, HoldEnded, IdConflict, NotFound, NotYours, SlotClosed, SlotFull
+from widget_server.store.bookings import Confirmation, ConfirmationLine
+from widget_server.store.confirmations import Stage
+from widget_server.use_cases.catalog import Listing
+from widget_server.use_cases.pinning import Pinning
+
+LOST = (SlotFull, SlotClosed, HoldEnded, HoldBudgetSpent, IdConflict, NotFound, NotYours)
+"""Why seats that were waiting for their payment cannot be had again."""
+_NO_BUDGET = 2**31
+"""Who has paid is no hoarder: their seats are taken again whatever else they hold."""
+
+
+class PaidSeats(Pinning):
+    async def _pin_again(self, listing: Listing, attempt: Attempt) -> Pin:
+        """The pin that it has, or another one."""
+        lines = [line.line for line in attempt.wanted.lines]
+        return await self._engine.hold_and_pin(
+            listing.site,
+            lines,
+            [_offered(listing, line, to_pin=True) for line in lines],
+            schedule_version=listing.schedule.version,
+            id=attempt.hold_id,
+            secret_hash=attempt.secret_hash,
+            visitor=attempt.wanted.visitor,
+            network=attempt.wanted.network,
+            attempt=attempt.id,
+            window=PAYMENT_WINDOW,
+            visitor_max=_NO_BUDGET,
+            network_max=_NO_BUDGET,
+        )
+
+
+def _offered(listing: Listing, line: Line, *, to_pin: bool = False) -> OfferedSlot:
+    """As the slot is offered now, closed or not: these seats were taken in time."""
+    find = policies.find_to_pin if to_pin else Schedule.find
+    offered = find(listing.schedule, line.slot)
+    if offered is None:
+        raise SlotClosed("This time is not offered any more.", slot=line.slot.id)
+    return offered
+
+
+def confirmation_of(listing: Listing, attempt: Attempt, pin: Pin, payment: Payment) -> Confirmation:
+    """As it was sold."""
+    wanted = attempt.wanted
+    return Confirmation(
+        site_id=attempt.site_id,
+        epoch=listing.site.epoch,
+        schedule_version=listing.schedule.version,
+        hold_id=attempt.hold_id,
+        fence=pin.fence,
+        lines=tuple(
+            ConfirmationLine(
+                _offered(listing, line.line),
+                line.seats,
+                line.unit_price,
+                line.service_name,
+                line.attendees,
+                line.answers,
+            )
+            for line in wanted.lines
+        ),
+        customer=wanted.customer,
+        digest=attempt.digest,
+        order_number=wanted.number,
+        order_secret_hash=attempt.order_secret_hash,
+        at=attempt.created_at,
+        assignments=pin.assignments,
+        remind_hours=listing.schedule.remind_hours,
+        is_test=attempt.is_test,
+        stage=Stage.CAPTURED if payment.state is PaymentState.CAPTURED else Stage.AUTHORISED,
+    )
