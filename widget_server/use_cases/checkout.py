@@ -136,6 +136,8 @@ class Checkout(Pinning):
             if before.state not in (AttemptState.ENDED, AttemptState.OPENING):
                 return before
         attempt = await self._begun(listing, ref, wanted, before, digest)
+        if attempt.state is not AttemptState.OPENING:  # the same call, sent twice, was faster
+            return attempt
         pin = await self._pin(listing, ref, wanted, attempt)
         return await self._open(listing.site, ref, attempt, pin)
 
