@@ -42,9 +42,9 @@ class OrderPage {
 
   /**
    * @param {{root: HTMLElement, words: import("./widget/words.js").Words, site: import("./widget/api.js").Site,
-   *   claim: import("./widget/api.js").Claim, isUnpaid: boolean}} parts  the last: they came back without paying
+   *   claim: import("./widget/api.js").Claim, hasPaid: boolean}} parts  the last: they came from the pay page, and say so
    */
-  constructor({ root, words, site, claim, isUnpaid }) {
+  constructor({ root, words, site, claim, hasPaid }) {
     const clock = (this.#clock = new ServerClock());
     this.#api = new OrdersApi(site.key, clock);
     this.#words = words;
@@ -54,7 +54,7 @@ class OrderPage {
       this.#moving?.show();
       this.#show();
     });
-    this.#paid = new Paid({ api: this.#api, words, clock, claim }, !isUnpaid, (order) => this.#payMoved(order));
+    this.#paid = new Paid({ api: this.#api, words, clock, claim }, hasPaid, (order) => this.#payMoved(order));
     this.title = element("h1", { tabindex: "-1" }, words.say("order.title"));
     this.ribbon = element("p", { class: "ribbon", role: "status", hidden: true });
     this.stage = element(
@@ -158,6 +158,7 @@ class OrderPage {
     if (!order) return;
     const isPaid = stepOf(order) === "booked";
     this.title.textContent = this.#paid.titleOf(order);
+    document.title = `${this.title.textContent} · ${this.#site.name}`;
     if (!isPaid && order.payment) return this.#showUnpaid(order);
     this.#watchDeadlines();
     const words = this.#words;
@@ -434,7 +435,7 @@ async function start() {
   document.documentElement.lang = words.locale;
   document.documentElement.dir = words.direction;
   const claim = { id: order, secret: location.hash.slice(1) };
-  const page = new OrderPage({ root, words, site, claim, isUnpaid: asked.get("paying") === "back" });
+  const page = new OrderPage({ root, words, site, claim, hasPaid: asked.get("paying") === "done" });
   await page.load();
   addEventListener("hashchange", () => location.reload());
 }

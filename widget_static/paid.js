@@ -23,11 +23,12 @@ export class Paid {
   #isBelieved;
   #isWatching = false;
   #said = "";
+  /** As the server last told it. @type {Order | null} */ #order = null;
 
   /**
    * @param {{api: import("./orders_api.js").OrdersApi, words: import("./widget/words.js").Words,
    *   clock: import("./widget/clock.js").ServerClock, claim: import("./widget/api.js").Claim}} parts
-   * @param {boolean} isBelieved  they have not said that they came back without paying
+   * @param {boolean} isBelieved  they say that they have paid
    * @param {(order: Order) => void} onChange  to be shown anew
    */
   constructor({ api, words, clock, claim }, isBelieved, onChange) {
@@ -39,7 +40,9 @@ export class Paid {
     this.#onChange = onChange;
     this.#watch = new PaymentWatch((atStripe) => this.#ask(atStripe), {
       onAnswer: ({ order }) => {
-        this.#onChange(order);
+        const isNews = JSON.stringify(order) !== JSON.stringify(this.#order);
+        this.#order = order;
+        if (isNews) this.#onChange(order); // else whoever is about to press something keeps it under their finger
         return !["waiting", "confirming"].includes(stepOf(order));
       },
       onProblem: () => {},
@@ -66,10 +69,11 @@ export class Paid {
    */
   show(order, zone) {
     const step = stepOf(order);
+    this.#order = order;
     if (!this.#isWatching && (step === "waiting" || step === "confirming")) {
       this.#isWatching = true;
       this.#watch.start(true);
-      if (this.#isBelieved) setTimeout(() => this.#doubt(order), BELIEVED_MS);
+      if (this.#isBelieved) setTimeout(() => this.#doubt(), BELIEVED_MS);
     }
     const untilMs = Date.parse(order.payment?.pay_until ?? "");
     const isOpen = step === "waiting" && !this.#isBelieved;
@@ -122,13 +126,10 @@ export class Paid {
     return element("p", { class: "quiet" }, this.#words.say(key));
   }
 
-  /**
-   * Perhaps they came back without paying, and without saying so.
-   * @param {Order} order
-   */
-  #doubt(order) {
+  /** Perhaps they came back without paying, and without saying so. */
+  #doubt() {
     this.#isBelieved = false;
-    this.#onChange(order);
+    if (this.#order && stepOf(this.#order) === "waiting") this.#onChange(this.#order);
   }
 
   /** @param {string} sentence */

@@ -30,10 +30,7 @@ const LOOK_AGAIN_MS = 500;
 export function openTab(words) {
   const tab = window.open("", "_blank");
   if (!tab) return null;
-  tab.document.title = words.say("pay.opening");
-  tab.document.documentElement.style.colorScheme = "light dark";
-  tab.document.body.style.font = "1rem system-ui, sans-serif";
-  tab.document.body.append(words.say("pay.opening"));
+  sayIn(tab, words.say("pay.opening"));
   return {
     go: (url) => {
       if (tab.closed) return false;
@@ -43,6 +40,21 @@ export function openTab(words) {
     },
     close: () => tab.close(),
   };
+}
+
+/**
+ * @param {Window} tab
+ * @param {string} sentence
+ */
+function sayIn({ document }, sentence) {
+  try {
+    document.title = sentence;
+    document.documentElement.style.colorScheme = "light dark";
+    document.body.style.font = "1rem system-ui, sans-serif";
+    document.body.append(sentence);
+  } catch {
+    // A browser inside of an app may keep it to itself: it stays empty until the pay page is there.
+  }
 }
 
 export class Paying {

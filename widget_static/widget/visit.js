@@ -333,6 +333,8 @@ export class Visit {
       onBooked: (booked) => this.#booked(booked),
       onUnpaid: (isOver) => {
         this.#summarise(choice, isOver).focus();
+        if (isOver && !this.#site.holds_on)
+          this.#summary?.complain(this.#words.say("ended.unpaid_title", { count: choice.seats }));
         void this.refresh();
       },
       onOther: () => this.#giveBack(choice),
@@ -410,7 +412,7 @@ export class Visit {
       await this.#prepare();
       await this.#resume(hold, await this.#keeper.find(hold));
     } catch (problem) {
-      if (problem instanceof Refused && GONE.has(problem.status)) this.#host.tell("hold_ended");
+      if (problem instanceof Refused && GONE.has(problem.status)) this.#keeper.forget();
       else setTimeout(() => void this.greet({ hold }), jittered(RELOAD_MS));
     }
   }
@@ -424,7 +426,7 @@ export class Visit {
     const isHeld = state === "held";
     const service = this.#services.find(({ id }) => id === line.slot.split(".")[0]);
     const slot = service && (isHeld || service.price.amount) && (await this.#slotOf(line.slot, service));
-    if (!slot) return isHeld ? this.#keeper.release() : this.#host.tell("hold_ended");
+    if (!slot) return isHeld ? this.#keeper.release() : this.#keeper.forget();
     const choice = { slot, seats: line.seats, service };
     if (isHeld) {
       this.#summarise(choice);
