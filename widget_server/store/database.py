@@ -139,6 +139,12 @@ def _on_connect(engine: AsyncEngine, *pragmas: str) -> None:
         for pragma in (f"busy_timeout={_WAIT_S * 1000}", *pragmas):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        # SQLite's own knows no letters but those of English: whoever looks for "özlem" would not find Özlem.
+        connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _on_begin(engine: AsyncEngine, statement: str) -> None:
