@@ -182,6 +182,26 @@ async def test_whoever_has_paid_cannot_go_back_and_is_told_to_look_at_the_order(
     assert (await checkout_of(anna)).json()["order"]["state"] == "paid"
 
 
+async def test_whoever_has_paid_when_the_seats_were_gone_gets_the_money_back_and_is_told(
+    till: Till, house: House
+) -> None:
+    anna, ben = await at_the_page(house), house.guest()
+    session = till.shop.only_session
+    await house.flush()
+    await ben.hold((LESSON, PRIVATE.seats_per_booking_max))
+    while (await house.guest().hold(LESSON)).status_code == 201:
+        pass
+    till.shop.books.pay(session.id)
+
+    body = (await ask(anna)).json()
+
+    order = body["order"]
+    assert (order["state"], order["payment"]["paid"], order["payment"]["pay_url"]) == ("voided", EUR_45, None)
+    assert [(b["state"], b["access"]) for b in order["bookings"]] == [("cancelled", "")]
+    assert (await checkout_of(anna)).json()["order"]["state"] == "voided"
+    assert till.shop.taken_minor == 0
+
+
 async def test_several_lines_are_paid_together_at_the_price_of_each(house: House) -> None:
     anna = house.guest()
     lines = [(LESSON, 1), (slot(PRIVATE, number=1), 1)]

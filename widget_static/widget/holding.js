@@ -129,9 +129,7 @@ export class Holding {
   async confirm(confirm) {
     this.#isConfirming = true;
     try {
-      const answer = await confirm(this.keeper);
-      if (!this.keeper.current) this.countdown.follow(null);
-      return answer;
+      return await confirm(this.keeper);
     } finally {
       this.#isConfirming = false;
     }

@@ -358,6 +358,8 @@ export class Visit {
 
   /** @param {import("./api.js").OrderAnswer} answer */
   #booked({ order, order_url }) {
+    this.#keeper.current = null;
+    this.#holding.countdown.follow(null);
     this.#page.calm();
     const url = new URL(order_url ?? location.href);
     url.searchParams.set("lang", this.#words.locale);
