@@ -144,8 +144,8 @@ class Till:
 
     async def work(self) -> None:
         """What a worker does until nothing is due, however soon it would do it."""
-        for _ in range(20):
-            await self.later(timedelta(seconds=70))
+        for _ in range(10):
+            await self.later(timedelta(minutes=5))
             seen_to = await self.settling.settle_due()
             seen_to += await self.house.parts.use_cases.refunding.refund_due()
             if not seen_to:
