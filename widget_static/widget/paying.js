@@ -219,6 +219,10 @@ export class Paying {
     this.text.textContent = sentence;
   }
 
+  get #isWaiting() {
+    return !this.#answer || stepOf(this.#answer.order) === "waiting";
+  }
+
   async #goBack() {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
@@ -228,9 +232,9 @@ export class Paying {
       const answer = await patiently(() => this.#at.api.checkout("DELETE", this.#claim));
       this.#back(answer.hold.state === "held" ? answer : null);
     } catch (problem) {
-      // It may be paid, or over: what became of it is the answer.
+      // It may be paid, or over: what became of it is the answer, if it has become of it.
       if (problem instanceof Refused && problem.status < 429) await this.#watch.look(true);
-      else this.#complain(sentenceFor(problem, this.#at.words));
+      if (this.#isWaiting) this.#complain(sentenceFor(problem, this.#at.words));
     } finally {
       this.#isLeaving = false;
       this.leave.removeAttribute("aria-disabled");
