@@ -16,6 +16,12 @@ def test_nothing_needs_no_charge() -> None:
     assert why_not_chargeable(Money(0, "EUR")) is None
 
 
+def test_more_than_eight_digits_of_stripe_are_not_charged() -> None:
+    assert why_not_chargeable(Money(99_999_999, "EUR")) is None
+    assert why_not_chargeable(Money(100_000_000, "EUR"))
+    assert why_not_chargeable(Money(1_000_000, "ISK"))
+
+
 def test_amounts_of_three_decimals_end_in_0() -> None:
     assert why_not_chargeable(Money(5_120, "KWD")) is None
     assert why_not_chargeable(Money(5_124, "KWD"))

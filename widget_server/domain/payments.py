@@ -22,6 +22,8 @@ MINIMUM_MINOR = {
 
 Of other currencies Stripe converts its minimum; there, its refusal is the answer.
 """
+MAXIMUM_AT_STRIPE = 99_999_999
+"""Eight digits, in Stripe's own units. Same page."""
 _TWO_DECIMALS_AT_STRIPE = ("ISK", "UGX")
 """Without decimals elsewhere, but Stripe takes them in hundredths, which must be 0. Same page, "Special cases"."""
 _THREE_DECIMALS = ("BHD", "JOD", "KWD", "OMR", "TND")
@@ -198,6 +200,8 @@ def why_not_chargeable(amount: Money) -> str | None:
     least = MINIMUM_MINOR.get(amount.currency, 1)
     if amount.amount_minor < least:
         return "This is less than can be charged in this currency."
+    if at_stripe(amount) > MAXIMUM_AT_STRIPE:
+        return "This is more than can be charged at once."
     if amount.amount_minor % _step(amount.currency):
         return "Amounts of this currency must end in 0 to be charged."
     return None
