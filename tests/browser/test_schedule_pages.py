@@ -97,7 +97,7 @@ async def test_from_nothing_to_a_calendar_without_scripts(server: Server, host: 
 
     await page.goto(room(studio, "start"))
     await page.get_by_role("link", name="Add a service").click()
-    await page.get_by_label("Name").fill("Yoga")
+    await page.get_by_label("Name", exact=True).fill("Yoga")
     await page.get_by_role("button", name="Save and choose times").click()
     await page.goto(f"{page.url.partition('?')[0]}?week={in_two_days().date()}")
     day = page.locator(".day").first
