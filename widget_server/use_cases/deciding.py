@@ -124,7 +124,8 @@ class Deciding(PaidSeats):
         try:
             payment = await ask(await self._account(attempt), attempt.session_id)
         except (PaymentsAway, PaymentsNotSetUp, PaymentRefused):  # refused: these keys know of no such page
-            return await self._let_go_or_wait(site, attempt, None, PaymentsAway("Stripe has not answered for an hour."))
+            away = PaymentsAway("The payment service does not say just now how this payment stands.")
+            return await self._let_go_or_wait(site, attempt, None, away)
         match payment.state:
             case PaymentState.OPEN:
                 return attempt
