@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from widget_server.domain.bookings import BookingState
+from widget_server.domain.diary import first_name
 from widget_server.domain.messages import Facts, KeptMessage, Kind, Mail, MessageState, Role, Shown
 from widget_server.domain.my_bookings import LINK_LIFE
 from widget_server.domain.services import Place
@@ -77,7 +78,11 @@ class Writing:
         return message.mail and self._links.opened(message.mail, message, site_key)
 
     def facts(self, message: KeptMessage, subject: Subject) -> Facts:
+        """Staff learn what their diary shows: the first name of whoever comes."""
         order, site = subject.order, subject.site
+        name, address = (order.customer.name, order.customer.email) if order else ("", "")
+        if message.role is Role.STAFF:
+            name, address = first_name(name), ""
         return Facts(
             kind=message.kind,
             role=message.role,
@@ -85,8 +90,8 @@ class Writing:
             shown=_shown(message, subject),
             link=self._link(message, site.key),
             number=order.number if order else "",
-            customer=order.customer.name if order else "",
-            customer_address=order.customer.email if order else "",
+            customer=name,
+            customer_address=address,
             text=message.text,
             is_test=order.is_test if order else False,
             my_bookings=self._links.for_my_bookings(site.key) if message.role is Role.CUSTOMER else "",
