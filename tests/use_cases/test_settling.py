@@ -74,6 +74,23 @@ async def test_who_has_paid_seats_that_are_gone_has_their_money_again_and_is_tol
         await till.begin(anna)
 
 
+async def test_the_mail_about_money_that_goes_back_says_what_was_wanted_and_leads_to_the_order(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    await wipe(till)
+    await take_all_seats(till)
+    await till.settle(anna)
+
+    await till.house.parts.posting.post()
+    (message,) = await till.house.parts.use_cases.messages.of_order(await till.house.site(), anna.id)
+    assert (message.state, message.address) == ("kept", "anna@example.org")
+    assert message.mail is not None
+    for told in ("Ihr Geld geht zurück", (await till.order(anna)).number):
+        assert told in message.mail.subject
+    for told in ("Private lesson", f"/o/studio/{anna.id}#"):
+        assert told in message.mail.plain
+
+
 async def test_a_page_whose_seats_are_gone_is_closed(till: Till) -> None:
     anna = Payer()
     session = await till.at_the_page(anna)

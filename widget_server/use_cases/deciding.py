@@ -167,7 +167,11 @@ class Deciding(PaidSeats):
         async def book(listing: Listing) -> tuple[Attempt, int]:
             pin = await self._pin_again(listing, attempt)
             wanted = confirmation_of(listing, attempt, pin, payment)
-            return await self._payments.book(attempt.id, payment, wanted, self.now()), pin.fence
+            try:
+                return await self._payments.book(attempt.id, payment, wanted, self.now()), pin.fence
+            except SlotFull:  # of which Redis knew nothing
+                await self._reconciliation.mend(site, [line.slot for line in attempt.wanted.lines])
+                raise
 
         try:
             booked, fence = await self._repeat(site.key, book)
@@ -186,8 +190,6 @@ class Deciding(PaidSeats):
         after = await self._payments.void(attempt.id, self.now(), payment=payment, why=why)
         if after.state is AttemptState.RETURNING:
             _log.warning("paid_too_late", site=site.key, attempt=attempt.id, why=why)
-            if isinstance(problem, SlotFull):
-                await self._reconciliation.mend(site, [line.slot for line in attempt.wanted.lines])
         return after
 
     async def _capture(self, site: Site, attempt: Attempt) -> Attempt:
