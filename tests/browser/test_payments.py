@@ -59,6 +59,7 @@ async def test_anna_is_declined_pays_and_cancels(paid_studio: Studio, host: Host
     await expect(tab.get_by_role("heading", name="Your booking")).to_be_visible(timeout=BOOKED_MS)
     await expect(tab.get_by_role("main")).to_contain_text(re.compile("Paid.*€24.00"))
     await expect(anna.widget.get_by_role("heading", name="You\u2019re booked")).to_be_visible(timeout=BOOKED_MS)
+    await expect(anna.widget.get_by_text("Paid €24.00")).to_be_visible()
     await anna.button("Book another time").click()
     await expect(anna.widget.get_by_role("timer", name="Time left to pay")).to_be_hidden()
     await tab.get_by_role("button", name="Cancel booking").click()

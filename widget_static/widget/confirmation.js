@@ -22,6 +22,7 @@ export class Confirmation {
       element("div", { class: "done-mark", "aria-hidden": "true" }, icon("check")),
       this.heading,
       element("p", { class: "done-number" }, words.say("done.number"), " ", element("strong", {}, order.number)),
+      order.payment && element("p", { class: "done-number" }, words.say("paid.paid"), " ", element("strong", {}, words.money(order.payment.paid))),
       order.bookings.map((booking) => bookingCard(booking, { words, zone, siteZone: site.zone })),
       element(
         "div",
