@@ -182,20 +182,23 @@ async def test_whoever_has_paid_cannot_go_back_and_is_told_to_look_at_the_order(
     assert (await checkout_of(anna)).json()["order"]["state"] == "paid"
 
 
+@pytest.mark.parametrize(("method", "goes_back"), [("card", EUR_0), ("ideal", EUR_45)])
 async def test_whoever_has_paid_when_the_seats_were_gone_gets_the_money_back_and_is_told(
-    till: Till, house: House
+    till: Till, house: House, method: str, goes_back: dict[str, Any]
 ) -> None:
+    """A card was only authorised; what was charged at once goes back."""
     anna, ben = await at_the_page(house), house.guest()
     session = till.shop.only_session
     await house.flush()
     await ben.hold((LESSON, PRIVATE.seats_per_booking_max))
     while (await house.guest().hold(LESSON)).status_code == 201:
         pass
-    till.shop.books.pay(session.id)
+    till.shop.books.pay(session.id, method)
 
-    body = (await ask(anna)).json()
+    order = (await ask(anna)).json()["order"]
 
-    order = body["order"]
+    back = [order["payment"][state]["amount"] for state in ("refunding", "refunded")]
+    assert sum(back) == goes_back["amount"]
     assert (order["state"], order["payment"]["paid"], order["payment"]["pay_url"]) == ("voided", EUR_45, None)
     assert [(b["state"], b["access"]) for b in order["bookings"]] == [("cancelled", "")]
     assert (await checkout_of(anna)).json()["order"]["state"] == "voided"

@@ -57,6 +57,11 @@ class Attempts:
             row = await read_last(session, site_id, hold_id)
             return to_attempt(row) if row else None
 
+    async def payment_of(self, site_id: int, hold_id: str) -> OrderPayment | None:
+        """How that stands, with what goes back of it."""
+        async with self._db.snapshot() as session:
+            return await read_payment(session, site_id, hold_id)
+
     async def waits(self, site_id: int, hold_id: str) -> bool:
         """Whether it is Stripe that says what becomes of a pinned hold."""
         is_waiting = col(AttemptRow.state).in_(WAITING)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import Unpack
@@ -110,7 +110,11 @@ class Checkout(Pinning):
         try:
             return await self._own_order(site.id, ref)
         except NotFound:
-            return (await self._own_attempt(site, ref)).order()
+            attempt = await self._own_attempt(site, ref)
+        order = attempt.order()
+        if not attempt.was_paid:
+            return order
+        return replace(order, payment=await self._attempts.payment_of(site.id, ref.order_id))  # with what goes back
 
     async def ask(self, ref: OrderRef) -> Order:
         """Have Stripe asked how an unpaid order stands, unless that was two seconds ago or less; then as `find_order`.
