@@ -14,6 +14,12 @@ from widget_server.domain.services import Service
 pytestmark = pytest.mark.anyio
 
 SERVICE = f"/services/{PRIVATE.key}"
+WRONG = [
+    ("price", "0.49", "Use at least 0.50, or 0."),
+    ("refund_percent", "101", "Use a whole number of percent from 0 to 100."),
+    ("refund_percent", "-1", "Use a whole number of percent from 0 to 100."),
+    ("refund_percent", "half", "Use a whole number of percent from 0 to 100."),
+]
 
 
 @pytest.fixture
@@ -45,24 +51,16 @@ async def test_how_much_goes_back_is_kept_with_the_price(house: House, desk: Des
     assert fields_of(await desk.get(SERVICE))["refund_percent"] == "50"
 
 
-@pytest.mark.parametrize(
-    ("field", "typed", "told"),
-    [
-        ("price", "0.49", "Use at least 0.50, or 0."),
-        ("refund_percent", "101", "Use a whole number of percent from 0 to 100."),
-        ("refund_percent", "-1", "Use a whole number of percent from 0 to 100."),
-        ("refund_percent", "half", "Use a whole number of percent from 0 to 100."),
-    ],
-)
 async def test_what_cannot_be_charged_or_paid_back_is_refused_and_nothing_typed_is_lost(
-    house: House, desk: Desk, field: str, typed: str, told: str
+    house: House, desk: Desk
 ) -> None:
-    answer = await save(desk, **{field: typed, "description": "An hour at the piano."})
+    for field, typed, told in WRONG:
+        answer = await save(desk, **{field: typed, "description": "An hour at the piano."})
 
-    assert answer.status_code == 422
-    assert told in answer.text
-    fields = fields_of(answer)
-    assert (fields[field], fields["description"]) == (typed, "An hour at the piano.")
+        assert answer.status_code == 422
+        assert told in answer.text
+        fields = fields_of(answer)
+        assert (fields[field], fields["description"]) == (typed, "An hour at the piano.")
     assert (await service(house)).price == PRIVATE.price
 
 

@@ -83,17 +83,14 @@ async def test_a_form_that_is_sent_twice_pays_back_once(till: Till, desk: Desk, 
     assert "Pay money back" not in (await desk.get(order_of(anna))).text
 
 
-@pytest.mark.parametrize(
-    ("typed", "told"),
-    [("45.01", "more than is left"), ("0", "Say how much"), ("", "Say how much"), ("-5", "Say how much")],
-)
 async def test_more_than_is_left_or_no_amount_is_refused_and_what_was_typed_stays(
-    till: Till, desk: Desk, anna: Payer, typed: str, told: str
+    till: Till, desk: Desk, anna: Payer
 ) -> None:
-    page = await refund(desk, anna, typed)
+    for typed, told in (("45.01", "more than is left"), ("0", "Say how much"), ("", "Say how much"), ("-5", "Say how")):
+        page = await refund(desk, anna, typed)
 
-    assert told in page
-    assert f'value="{typed}"' in page
+        assert told in page
+        assert f'value="{typed}"' in page
     assert await till.refunds(anna) == []
 
 

@@ -27,6 +27,21 @@ from widget_server.use_cases.operations import ForCustomer
 pytestmark = pytest.mark.anyio
 
 ANNA = {"name": "Anna Berg", "email": "anna@example.org", "zone": "Europe/Berlin", "locale": "de"}
+WRONG: list[dict[str, Any]] = [
+    {"price": 1},
+    {"total": {"amount": 1, "currency": "EUR"}},
+    {"currency": "JPY"},
+    {"customer": {"name": "Anna Berg"}},
+    {"customer": {**ANNA, "email": ""}},
+    {"customer": {**ANNA, "email": "anna"}},
+    {"customer": {**ANNA, "name": 1}},
+    {"lines": None},
+    {"lines": []},
+    {"lines": [{"slot": LESSON.id, "seats": 0}]},
+    {"lines": [{"slot": LESSON.id, "seats": 1, "price": 1}]},
+    {"lines": [{"slot": LESSON.id, "seats": "1"}]},
+    {"attendees": "Anna"},
+]
 EUR_0, EUR_45 = {"amount": 0, "currency": "EUR"}, {"amount": 4500, "currency": "EUR"}
 
 
@@ -215,29 +230,12 @@ async def test_several_lines_are_paid_together_at_the_price_of_each(house: House
     assert answer.json()["order"]["total"] == {"amount": 9000, "currency": "EUR"}
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"price": 1},
-        {"total": {"amount": 1, "currency": "EUR"}},
-        {"currency": "JPY"},
-        {"customer": {"name": "Anna Berg"}},
-        {"customer": {**ANNA, "email": ""}},
-        {"customer": {**ANNA, "email": "anna"}},
-        {"customer": {**ANNA, "name": 1}},
-        {"lines": None},
-        {"lines": []},
-        {"lines": [{"slot": LESSON.id, "seats": 0}]},
-        {"lines": [{"slot": LESSON.id, "seats": 1, "price": 1}]},
-        {"lines": [{"slot": LESSON.id, "seats": "1"}]},
-        {"attendees": "Anna"},
-    ],
-)
-async def test_a_body_that_is_wrong_or_names_a_price_is_refused(till: Till, house: House, changes: Any) -> None:
+async def test_a_body_that_is_wrong_or_names_a_price_is_refused(till: Till, house: House) -> None:
     anna = house.guest()
     await anna.hold(LESSON)
 
-    refused(await check_out(anna, **changes), 400, "invalid_request")
+    for changes in WRONG:
+        refused(await check_out(anna, **changes), 400, "invalid_request")
     refused(await anna.send("POST", f"/holds/{anna.id}/checkout", "no JSON"), 400, "invalid_request")
 
     assert (await anna.look()).json()["hold"]["state"] == "held"
