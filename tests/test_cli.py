@@ -24,7 +24,7 @@ from tests.engine.test_embedded import alive, eventually
 from widget_server import cli
 from widget_server.ids import new_id
 
-DEMO_SERVICES = {"yoga", "consultation", "lesson", "evening"}
+DEMO_SERVICES = {"yoga", "consultation", "lesson", "workshop", "evening"}
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 30.0
 VISITOR, SECRET = new_id(), new_id()
@@ -364,9 +364,7 @@ def test_the_demo_prints_addresses_that_work(demo: Demo) -> None:
     framed = httpx2.get(widget)
     assert host_page.rstrip("/") in framed.headers["content-security-policy"].rpartition("frame-ancestors")[2]
     assert httpx2.get(settings).status_code == 200
-    assert {"yoga", "consultation", "lesson", "evening"} == {
-        service["id"] for service in demo.get("/services")["services"]
-    }
+    assert DEMO_SERVICES == {service["id"] for service in demo.get("/services")["services"]}
     for service in demo.get("/services")["services"]:
         last = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 20 * 86_400))
         today = time.strftime("%Y-%m-%d")
