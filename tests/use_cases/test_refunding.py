@@ -6,15 +6,19 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.house import PRIVATE, slot
+from tests.use_cases.test_blackouts import black_out
 from tests.use_cases.till import LESSON, Payer, Till
 from widget_server.domain.audit_log import Deed, Entry
+from widget_server.domain.blackouts import Blackout
+from widget_server.domain.impact import Choice, Chosen
 from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState
 from widget_server.domain.payments import AttemptState
 from widget_server.domain.slots import Slot
-from widget_server.errors import InvalidRequest, NotFound
+from widget_server.errors import InvalidRequest, NotFound, Paying, PaymentsAway
 from widget_server.ids import new_id
 from widget_server.use_cases.bookings import WantedReschedule
+from widget_server.use_cases.edits import fingerprint_of
 
 pytestmark = pytest.mark.anyio
 NEXT = slot(PRIVATE, number=1)
@@ -90,6 +94,47 @@ async def test_an_operator_gives_back_a_part_and_never_more_than_is_left(till: T
     await till.work()
     assert till.shop.taken_minor == 8500
     await cancel(till, anna)
+    await till.work()
+    assert till.shop.taken_minor == 0
+
+
+async def close_the_day(till: Till) -> None:
+    """And cancel everybody who comes that day."""
+    day = Blackout(LESSON.starts_at.date(), LESSON.starts_at.date())
+    shown = await black_out(till.house, day)
+    seen = fingerprint_of(shown.bookings)
+    edited = await black_out(till.house, day, choice=Chosen(Choice.CANCEL, bookings_seen=seen))
+    assert edited.is_saved
+
+
+async def test_who_is_cancelled_with_a_day_that_is_closed_gets_all_back_that_is_left(till: Till) -> None:
+    await till.house.change_service(replace(PRIVATE, refund_percent=0))
+    anna, ben = Payer(), Payer(name="Ben Oak")
+    await till.paid(anna, (LESSON, 2), (NEXT, 1))
+    await till.paid(ben)
+    site, refunding = await till.house.site(), till.house.parts.use_cases.refunding
+    await refunding.refund(site.id, anna.id, Money(3500, "EUR"), entry=await entry(till))
+
+    await close_the_day(till)
+    assert await till.refunds(anna) == [(3500, "operator", "waiting"), (10_000, "cancelled", "waiting")]
+    assert await till.refunds(ben) == [(4500, "cancelled", "waiting")]
+    await till.work()
+    assert till.shop.taken_minor == 0
+    assert (await till.order(anna)).state is OrderState.REFUNDED
+
+
+async def test_nobody_is_cancelled_whose_money_is_just_being_taken(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    till.shop.faults.plan("capture", "busy", times=2)
+    with pytest.raises(PaymentsAway):
+        await till.settle(anna)
+    assert (await till.attempt(anna)).state == AttemptState.CAPTURING
+
+    with pytest.raises(Paying):
+        await close_the_day(till)
+    assert await till.settle(anna) is AttemptState.PAID
+    await close_the_day(till)
     await till.work()
     assert till.shop.taken_minor == 0
 

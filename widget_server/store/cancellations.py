@@ -10,12 +10,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.move_requests import MoveState
+from widget_server.errors import Paying
 from widget_server.store import meetings
 from widget_server.store.assignments import free
 from widget_server.store.impact import BookedBy
 from widget_server.store.move_requests import end_requests
 from widget_server.store.outbox import BOOKING_CANCELLED, tell_engine
-from widget_server.store.tables import BookingRow
+from widget_server.store.refunds import refund_cancelled
+from widget_server.store.tables import BookingRow, OrderRow
 from widget_server.store.telling import tell_cancelled
 
 _AT_ONCE = 1_000
@@ -25,11 +27,16 @@ async def cancel_bookings(
     session: AsyncSession, site_id: int, bookings: Sequence[BookedBy], at: datetime, *, message: str = ""
 ) -> None:
     """Undo these bookings, as they were read in this transaction, free their seats, and keep what customers are told.
+    All that was paid for them goes back.
 
     The caller has the site to itself: whoever books, moves or cancels waits for it before they touch anything else. So
     the bookings are still as they were read, and seats are given back by the ids of their meetings, as everybody does.
+    Only payments and refunds do not wait for it, so their orders are locked as well. Raises Paying while one of them is
+    being completed.
     """
     ids = [booked.booking_id for booked in bookings]
+    priced = await _lock_priced(session, site_id, sorted({booked.order_id for booked in bookings}))
+    await _must_be_confirmed(session, ids)
     for part in (ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE)):
         of_part = col(BookingRow.id).in_(part)
         seats = select(BookingRow.meeting_id, BookingRow.seats).where(of_part).order_by(col(BookingRow.meeting_id))
@@ -43,5 +50,25 @@ async def cancel_bookings(
     for booked in bookings:
         of_orders[booked.order_id].append(booked.booking_id)
     for order_id, its_ids in sorted(of_orders.items()):
+        if order_id in priced:
+            await refund_cancelled(session, site_id, order_id, its_ids, at, in_full=its_ids, percent=None)
         await tell_cancelled(session, site_id, order_id, its_ids, at, by_operator=True, text=message)
         tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
+
+
+async def _lock_priced(session: AsyncSession, site_id: int, order_ids: Sequence[str]) -> set[str]:
+    """Those for which something was to be paid: nobody captures, undoes or gives back their payments meanwhile."""
+    priced = set[str]()
+    for part in (order_ids[first : first + _AT_ONCE] for first in range(0, len(order_ids), _AT_ONCE)):
+        of_part = (col(OrderRow.site_id) == site_id, col(OrderRow.hold_id).in_(part), col(OrderRow.total_minor) > 0)
+        locked = select(OrderRow.hold_id).where(*of_part).order_by(col(OrderRow.hold_id)).with_for_update()
+        priced.update(await session.exec(locked))
+    return priced
+
+
+async def _must_be_confirmed(session: AsyncSession, booking_ids: Sequence[int]) -> None:
+    """Raises Paying where the money of one is on its way, or it was just undone."""
+    for part in (booking_ids[first : first + _AT_ONCE] for first in range(0, len(booking_ids), _AT_ONCE)):
+        others = (col(BookingRow.id).in_(part), col(BookingRow.state) != BookingState.CONFIRMED)
+        if (await session.exec(select(BookingRow.id).where(*others).limit(1))).first() is not None:
+            raise Paying("The payment of one of these bookings is just being completed. Try again in a moment.")
