@@ -3,12 +3,14 @@
 import asyncio
 import json
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from httpx2 import ASGITransport, AsyncClient
 from httpx2 import Response as Answer
@@ -238,8 +240,10 @@ class Guest:
 @asynccontextmanager
 async def opened(redis_url: str, template: Path, folder: Path, **settings: Any) -> AsyncIterator[House]:
     """A house with the site `studio` in it. `template` is a SQLite file with all tables."""
-    if not (folder / "tenuto.sqlite3").exists():
-        shutil.copy(template, folder / "tenuto.sqlite3")
+    file, founded = folder / "tenuto.sqlite3", template.with_name(f"founded-{urlsplit(redis_url).scheme}.sqlite3")
+    is_new = not file.exists()
+    if is_new:
+        shutil.copy(founded if founded.exists() else template, file)
     async with AsyncExitStack() as at_the_end:
         redis = await connect(redis_url)
         at_the_end.push_async_callback(redis.close)
@@ -253,7 +257,16 @@ async def opened(redis_url: str, template: Path, folder: Path, **settings: Any) 
         house = House(parts, stateful, client, redis, redis_url)
         if await parts.sites.by_key(SITE) is None:
             await house.found(SITE)
+            _copy(file, founded)
+        elif is_new:
+            await parts.use_cases.reconciliation.ensure_loaded(SITE)
         yield house
+
+
+def _copy(file: Path, to: Path) -> None:
+    """With what SQLite has not written into the file itself yet. The next house begins with it, which saves time."""
+    with closing(sqlite3.connect(file)) as open_file, closing(sqlite3.connect(to)) as copy:
+        open_file.backup(copy)
 
 
 def with_state(app: ASGIApp, state: dict[str, Any]) -> ASGIApp:
