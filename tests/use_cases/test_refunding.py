@@ -1,9 +1,11 @@
 """Money of paid orders goes back: by the policy they were sold with, as operators decide, and once."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
 from tests.house import PRIVATE, slot
 from tests.use_cases.test_blackouts import black_out
@@ -17,6 +19,7 @@ from widget_server.domain.payments import AttemptState
 from widget_server.domain.slots import Slot
 from widget_server.errors import InvalidRequest, NotFound, Paying, PaymentsAway
 from widget_server.ids import new_id
+from widget_server.store.tables import RefundRow
 from widget_server.use_cases.bookings import WantedReschedule
 from widget_server.use_cases.edits import fingerprint_of
 
@@ -171,6 +174,27 @@ async def test_a_refund_whose_answer_is_lost_happens_once(till: Till, anna: Paye
     await till.work()
     assert await till.refunds(anna) == [(4500, "cancelled", "done")]
     assert till.shop.taken_minor == 9000
+
+
+async def test_what_went_back_for_one_refund_is_not_taken_for_another(till: Till, anna: Payer) -> None:
+    refunding = till.house.parts.use_cases.refunding
+    till.shop.faults.plan("refund", "cut", after=True)
+    await cancel(till, anna, LESSON)
+    await refunding.refund_due()
+    till.shop.faults.plan("refund", "busy")
+    await cancel(till, anna, NEXT)
+    await refunding.refund_due()
+    assert till.shop.taken_minor == 4500
+
+    async with till.house.parts.database.transaction() as session:
+        in_two_hours = datetime.now(UTC) + timedelta(hours=2)
+        await session.exec(update(RefundRow).where(col(RefundRow.amount_minor) == 9000).values(due_at=in_two_hours))
+    await till.later(timedelta(hours=1))
+    await refunding.refund_due()
+    await till.later(timedelta(hours=1))
+    await till.work()
+    assert await till.refunds(anna) == [(9000, "cancelled", "done"), (4500, "cancelled", "done")]
+    assert till.shop.taken_minor == 0
 
 
 async def test_what_somebody_gave_back_at_stripe_is_noticed_and_counted(till: Till, anna: Payer) -> None:

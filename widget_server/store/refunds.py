@@ -138,14 +138,18 @@ class Refunds:
             attempt = await session.get_one(AttemptRow, row.attempt_id)
             await _note_all_gone(session, order, attempt)
 
-    async def done_before(self, due: DueRefund) -> int:
-        """What has gone back for an order by other refunds, in minor units."""
-        done = (
+    async def gone_by_others(self, due: DueRefund) -> int:
+        """What other refunds of an order have given back, or may have: of one that was begun nobody knows. In minor
+        units.
+        """
+        others = (
             col(RefundRow.site_id) == due.site_id,
             col(RefundRow.order_id) == due.order_id,
-            col(RefundRow.state) == RefundState.DONE,
+            col(RefundRow.public_id) != due.id,
         )
-        total = select(func.coalesce(func.sum(RefundRow.amount_minor), 0)).where(*done)
+        is_done = col(RefundRow.state) == RefundState.DONE
+        was_begun = (col(RefundRow.state) == RefundState.WAITING) & (col(RefundRow.tries) > 0)
+        total = select(func.coalesce(func.sum(RefundRow.amount_minor), 0)).where(*others, is_done | was_begun)
         async with self._db.snapshot() as session:
             return int((await session.exec(total)).one())
 

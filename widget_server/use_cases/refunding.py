@@ -88,9 +88,11 @@ class Refunding:
         return answer.state is RefundState.DONE
 
     async def _has_gone(self, account: PaymentAccount, due: DueRefund) -> bool:
-        """Stripe keeps a key for a day, and with it an answer that may say nothing. What has gone back says more."""
+        """Stripe keeps a key for a day, and with it an answer that may say nothing. What has gone back says more, if it
+        cannot have gone back for another refund.
+        """
         payment = await self._gateway.read(account, due.session_id)
-        return payment.refunded_minor >= await self._refunds.done_before(due) + due.amount.amount_minor
+        return payment.refunded_minor >= await self._refunds.gone_by_others(due) + due.amount.amount_minor
 
     def _later(self, due: DueRefund) -> datetime:
         return self._clock.now() + min(_FIRST_PAUSE * (1 << min(due.tries, 10)), _PAUSE_MAX)
