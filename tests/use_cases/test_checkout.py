@@ -130,6 +130,18 @@ async def test_whoever_goes_back_after_paying_has_paid(till: Till) -> None:
     assert (await till.order(anna)).state is OrderState.PAID
 
 
+async def test_of_what_is_paid_stripe_is_not_asked_however_often_somebody_sends_it_again(till: Till) -> None:
+    anna = Payer()
+    await till.paid(anna)
+    await till.later(PAYMENT_WINDOW)
+    till.shop.faults.plan("read", "busy", times=3)
+
+    for note in ("", "with another name"):
+        assert (await till.begin(anna, note=note)).order.state is OrderState.PAID
+    with pytest.raises(Paying):
+        await till.go_back(anna)
+
+
 async def test_without_a_page_going_back_shows_the_hold_as_it_is(till: Till) -> None:
     anna, ben = Payer(), Payer()
     held = await till.hold(anna)
@@ -226,12 +238,41 @@ async def test_in_test_mode_the_keys_of_test_mode_are_used_and_the_order_says_so
         await till.begin(anna)
 
     await take_payments(till.house, pretend, is_test=True)
+    await till.paid(anna)
+    assert (pretend.taken_minor, real.taken_minor) == (4500, 0)
+    await till.house.change_settings(is_test=False)
+    assert (await till.order(anna)).is_test
+
+
+async def test_what_is_paid_with_a_card_of_test_mode_is_not_booked_once_the_site_is_live(till: Till) -> None:
+    anna, real = Payer(), till.shop
+    pretend = replace(real, account=real.books.open_account(name="Tests"))
+    await take_payments(till.house, pretend, is_test=True)
+    await till.house.change_settings(is_test=True)
     session = await till.at_the_page(anna)
     await till.house.change_settings(is_test=False)
+
     real.books.pay(session)
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert (pretend.taken_minor, real.taken_minor) == (0, 0)
+    assert await till.outcome(anna) is OutcomeState.VOIDED
+    seats = await till.house.seats(LESSON)
+    assert (seats.held, seats.booked) == (0, 0)
+
+
+async def test_who_checks_out_again_once_the_site_is_live_gets_another_page(till: Till) -> None:
+    anna, real = Payer(), till.shop
+    pretend = replace(real, account=real.books.open_account(name="Tests"))
+    await take_payments(till.house, pretend, is_test=True)
+    await till.house.change_settings(is_test=True)
+    await till.at_the_page(anna)
+    await till.house.change_settings(is_test=False)
+
+    await till.begin(anna)
+    real.books.pay(await till.session_of(anna))
     assert await till.settle(anna) is AttemptState.PAID
-    assert (pretend.taken_minor, real.taken_minor) == (4500, 0)
-    assert (await till.order(anna)).is_test
+    assert not (await till.order(anna)).is_test
+    assert (pretend.taken_minor, real.taken_minor) == (0, 4500)
 
 
 async def test_what_has_a_price_is_neither_confirmed_without_paying_nor_checked_out_without_one(till: Till) -> None:

@@ -135,7 +135,9 @@ class Checkout(Pinning):
         before = await self._attempts.last_of(listing.site.id, ref.hold_id)
         if before is not None and not before.rests:
             _must_be_own(before, ref)
-            if before.digest != digest or before.is_over(self.now()) or before.state is AttemptState.ENDED:
+            was_switched = before.state is AttemptState.OPEN and before.is_test is not listing.site.is_test
+            is_over = before.is_over(self.now()) or before.state is AttemptState.ENDED
+            if before.digest != digest or was_switched or is_over:
                 before = await self._end(before)
             if before.state not in (AttemptState.ENDED, AttemptState.OPENING):
                 return before
@@ -146,7 +148,12 @@ class Checkout(Pinning):
         return await self._open(listing.site, ref, attempt, pin)
 
     async def _end(self, attempt: Attempt) -> Attempt:
-        """Nothing more is to be paid with it. Stripe may say that it was. Raises Paying while it is being opened."""
+        """Nothing more is to be paid with it. Stripe may say that it was. Raises Paying while it is being opened.
+
+        Of what is paid there is nothing to ask: whoever sends this all the time must not ask Stripe all the time.
+        """
+        if attempt.state is AttemptState.PAID:
+            return attempt
         attempt = await self._payments.go_back(attempt.id, self.now())
         if attempt.state is AttemptState.OPENING:
             raise Paying("A page to pay this is just being opened: try again in a moment.")
@@ -160,9 +167,9 @@ class Checkout(Pinning):
         order = self._wanted_order(listing, wanted, number)
         policies.may_check_out(order.customer, order.total)
         if before is not None and before.state is AttemptState.OPENING:
-            if before.wanted.lines == order.lines:
+            if before.wanted.lines == order.lines and before.is_test is listing.site.is_test:
                 return before
-            await self._payments.not_opened(before.id, self.now(), why="the price has changed")
+            await self._payments.not_opened(before.id, self.now(), why="the price, or test mode, has changed")
         await self._must_be_possible(listing, ref)
         await self._accounts.find(listing.site.id, is_test=listing.site.is_test)
         now = self.now()

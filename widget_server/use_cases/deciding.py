@@ -14,6 +14,7 @@ from widget_server.domain.attempts import OPENING_FOR, Attempt
 from widget_server.domain.payments import MIN_LEFT, AttemptState, Payment, PaymentAccount, PaymentState
 from widget_server.domain.sites import Site
 from widget_server.errors import (
+    HoldEnded,
     NotFound,
     Paying,
     PaymentRefused,
@@ -165,6 +166,8 @@ class Deciding(PaidSeats):
             return await self._payments.void(attempt.id, self.now(), payment=payment, why="another amount was paid")
 
         async def book(listing: Listing) -> tuple[Attempt, int]:
+            if attempt.is_test and not listing.site.is_test:
+                raise HoldEnded("the site is not in test mode any more")
             pin = await self._pin_again(listing, attempt)
             wanted = confirmation_of(listing, attempt, pin, payment)
             try:
