@@ -156,7 +156,7 @@ class House:
 
     async def until_changed(self, path: str, etag: str) -> Answer:
         """The answer once it is another: the process hears of changes by the feed."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 answer = await self.client.get(path)
                 if answer.headers["etag"] != etag:
@@ -164,7 +164,7 @@ class House:
                 await asyncio.sleep(0.01)
 
     async def eventually(self, is_so: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 if is_so():
                     return

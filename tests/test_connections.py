@@ -66,7 +66,7 @@ async def listening(app: ASGIApp = slow_app, *, connections_max: int = 100) -> A
 
 
 async def to_the_end(line: Line) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return await line[0].read()
 
 

@@ -170,7 +170,7 @@ async def read_books(town: Town, webs: Sequence[Member], watchers: Sequence[Watc
         holds = await _holds(sorted(ids), redis)
         (due,) = await redis.read(("ZRANGE", keys.of_partition(PARTITION).due, 0, -1))
     shown = {watcher.name: dict(watcher.picture) for watcher in watchers}
-    async with AsyncClient(timeout=5) as client:
+    async with AsyncClient(timeout=60) as client:
         for web in webs:
             shown[web.process.name] = await _answered(client, web.url)
     sql = _sql(town)

@@ -170,7 +170,7 @@ async def _two_that_are_ready(place: Town) -> tuple[Member, Member]:
 
 
 async def _is_ready(web: Member) -> bool:
-    async with AsyncClient(timeout=5) as client:
+    async with AsyncClient(timeout=60) as client:
         try:
             return (await client.get(f"{web.url}/readyz")).status_code == 200
         except TransportError:

@@ -69,7 +69,7 @@ class Stream:
             *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items()),
         ]
         stream._writer.write("\r\n".join([*lines, "", ""]).encode())
-        stream.head = await asyncio.wait_for(stream._reader.readuntil(b"\r\n\r\n"), timeout=5)
+        stream.head = await asyncio.wait_for(stream._reader.readuntil(b"\r\n\r\n"), timeout=60)
         return stream
 
     async def until(self, *texts: bytes, timeout_s: float = 5) -> bytes:

@@ -116,14 +116,14 @@ def app_of(anna: Anna) -> ASGIApp:
 
 
 async def eventually(is_so: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
 async def fill(pen: FeedConnection) -> None:
     """Write until the connection takes no more."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while pen.write(b"x" * 1024):  # noqa: ASYNC110
             await asyncio.sleep(0)
 

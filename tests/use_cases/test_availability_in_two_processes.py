@@ -111,8 +111,8 @@ class Pair:
         self.one, self.other, self.fresh = one, other, fresh
 
     async def until_they_agree(self) -> dict[str, Any]:
-        """What a process that has just started reads; both say the same of every slot within two seconds."""
-        for _ in range(200):
+        """What a process that has just started reads; both say the same of every slot before long."""
+        for _ in range(6_000):
             self.fresh.catalog.forget_all()
             answers = [await process.month() for process in (self.fresh, self.one, self.other)]
             for answer in answers:

@@ -207,9 +207,9 @@ class Town:
         self.one, self.other, self.fresh = one, other, fresh
 
     async def until_all_agree(self, *widgets: Widget) -> dict[str, Any]:
-        """What a process that has just started reads, which all say of every slot within some seconds."""
+        """What a process that has just started reads, which all say of every slot before long."""
         said: list[Any] = []
-        for _ in range(500):
+        for _ in range(6_000):
             self.fresh.catalog.forget_all()
             read = await self.fresh.months()
             shown = {slot_id: _shown(slot) for slot_id, slot in read.items()}
