@@ -10,6 +10,7 @@ from widget_server.domain.attempts import LET_GO_AFTER, OPENING_FOR
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
 from widget_server.errors import BadSignature, HoldEnded, PaymentRefused, PaymentsAway, SlotFull
+from widget_server.store.refunds import REFUSED_AGAIN_AFTER
 
 pytestmark = pytest.mark.anyio
 
@@ -72,6 +73,27 @@ async def test_who_has_paid_seats_that_are_gone_has_their_money_again_and_is_tol
     assert await till.settle(anna) is AttemptState.ENDED
     with pytest.raises((HoldEnded, SlotFull)):
         await till.begin(anna)
+
+
+async def test_money_whose_return_is_refused_is_given_back_a_day_later(till: Till) -> None:
+    anna, account = Payer(), till.shop.account
+    till.shop.books.pay(await till.at_the_page(anna), "ideal")
+    await wipe(till)
+    await take_all_seats(till)
+    account.refunds_wait = True
+    assert await till.settle(anna) is AttemptState.RETURNING
+    (refused,) = account.refunds.values()
+    till.shop.books.finish_refund(refused.id, why_not="declined")
+    account.refunds_wait = False
+
+    await till.work()
+    assert await till.refunds(anna) == [(4500, "no_seats", "failed")]
+    assert await till.messages(anna) == []
+    await till.later(REFUSED_AGAIN_AFTER)
+    await till.work()
+    assert await till.refunds(anna) == [(4500, "no_seats", "done")]
+    assert till.shop.taken_minor == 0
+    assert await till.messages(anna) == ["payment_returned"]
 
 
 async def test_the_mail_about_money_that_goes_back_says_what_was_wanted_and_leads_to_the_order(till: Till) -> None:

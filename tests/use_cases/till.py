@@ -140,6 +140,7 @@ class Till:
                 row.asked_at = row.asked_at and row.asked_at - by
             for refund in await session.exec(select(RefundRow)):
                 refund.due_at = refund.due_at and refund.due_at - by
+                refund.ended_at = refund.ended_at and refund.ended_at - by
         await self.house.advance(by)
 
     async def work(self) -> None:

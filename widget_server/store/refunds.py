@@ -21,6 +21,8 @@ from widget_server.store.database import Database, insert
 from widget_server.store.tables import AttemptRow, BookingRow, MeetingRow, OrderRow, RefundRow, values
 
 CLAIMED_FOR = timedelta(seconds=60)
+REFUSED_AGAIN_AFTER = timedelta(days=1)
+"""Often a refund is refused because the account has no money just now. Nobody else asks for one without a booking."""
 _NEXT_DUE = select(func.min(col(RefundRow.due_at)))
 
 
@@ -74,7 +76,10 @@ class Refunds:
             return (await _left_of(session, site_id, order_id))[1]
 
     async def return_all(self, attempt: Attempt, payment: Payment, at: datetime) -> DueRefund | None:
-        """What is left of a payment for which there is no booking, once; None where it has gone back."""
+        """What is left of a payment for which there is no booking, once; None where it has gone back.
+
+        If Stripe has refused it a day ago or more, it is asked for anew.
+        """
         amount = Money(payment.captured_minor - payment.refunded_minor, payment.amount.currency)
         if amount.is_free:
             return None
@@ -83,7 +88,10 @@ class Refunds:
             new = insert(session, RefundRow).values(values(_new(row, amount, RefundReason.NO_SEATS, at)))
             await session.exec(new.on_conflict_do_nothing())
             is_return = (col(RefundRow.attempt_id) == row.id, col(RefundRow.reason) == RefundReason.NO_SEATS)
-            return _to_due((await session.exec(select(RefundRow).where(*is_return))).one(), row)
+            refund = (await session.exec(select(RefundRow).where(*is_return).with_for_update())).one()
+            if refund.ended_at is not None and refund.state == RefundState.FAILED:
+                _again(refund, amount, at)
+            return _to_due(refund, row)
 
     async def notice(self, attempt: Attempt, payment: Payment, at: datetime) -> Money:
         """More has gone back than we know of: somebody did it at Stripe. Return how much, and write it down.
@@ -244,6 +252,14 @@ def _new(attempt: AttemptRow, amount: Money, reason: RefundReason, at: datetime)
         tries=0,
         created_at=at,
     )
+
+
+def _again(row: RefundRow, amount: Money, at: datetime) -> None:
+    """With another key: under this one, Stripe would only repeat its no."""
+    assert row.ended_at is not None
+    if row.ended_at <= at - REFUSED_AGAIN_AFTER:
+        row.public_id, row.amount_minor, row.state = new_id(), amount.amount_minor, RefundState.WAITING
+        row.stripe_id, row.tries, row.due_at, row.ended_at = None, 0, at, None
 
 
 def _to_due(row: RefundRow, attempt: AttemptRow) -> DueRefund:
