@@ -107,9 +107,12 @@ class PaymentAccounts:
             return (await session.exec(attempts)).one() + (await session.exec(refunds)).one()
 
     async def session_under_way(self, site_id: int, *, is_test: bool) -> str | None:
-        """A pay page of a mode that is not at its end yet, if there is one."""
+        """A pay page of a mode that is not at its end yet, or whose refund Stripe has not heard of, if there is one."""
         of_mode = (col(AttemptRow.site_id) == site_id, col(AttemptRow.is_test) == is_test)
-        newest = select(AttemptRow.session_id).where(*of_mode, _IS_UNDER_WAY, col(AttemptRow.session_id).is_not(None))
+        unheard = select(RefundRow.id).where(_ITS_ATTEMPT, _IS_WAITING, col(RefundRow.stripe_id).is_(None)).exists()
+        newest = select(AttemptRow.session_id).where(
+            *of_mode, _IS_UNDER_WAY | unheard, col(AttemptRow.session_id).is_not(None)
+        )
         async with self._db.snapshot() as session:
             return (await session.exec(newest.order_by(col(AttemptRow.id).desc()).limit(1))).one_or_none()
 

@@ -42,8 +42,8 @@ PERMISSIONS = ("Checkout Sessions", "PaymentIntents", "Charges and Refunds")
 """What a restricted key must be allowed to write; all else may be nothing."""
 _NO_KEY = "Enter the secret key."
 _ANOTHER_ACCOUNT = (
-    "This key is of another account at Stripe, and somebody is just paying with the one before. Try again in a "
-    "quarter of an hour. To take no new payments until then, remove the keys."
+    "This key is of another account at Stripe, and somebody is just paying, or paid back, with the one before. Try "
+    "again in a quarter of an hour. To take no new payments until then, remove the keys."
 )
 _REFUSED = (
     "Stripe does not take this key. Copy it once more, all of it; a restricted key must be allowed to write "
