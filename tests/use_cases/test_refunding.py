@@ -17,7 +17,7 @@ from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState
 from widget_server.domain.payments import AttemptState
 from widget_server.domain.slots import Slot
-from widget_server.errors import InvalidRequest, NotFound, Paying, PaymentsAway
+from widget_server.errors import InvalidRequest, NotFound, PaymentsAway
 from widget_server.ids import new_id
 from widget_server.store.tables import RefundRow
 from widget_server.use_cases.bookings import WantedReschedule
@@ -134,7 +134,7 @@ async def test_nobody_is_cancelled_whose_money_is_just_being_taken(till: Till) -
         await till.settle(anna)
     assert (await till.attempt(anna)).state == AttemptState.CAPTURING
 
-    with pytest.raises(Paying):
+    with pytest.raises(InvalidRequest):
         await close_the_day(till)
     assert await till.settle(anna) is AttemptState.PAID
     await close_the_day(till)

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.move_requests import MoveState
-from widget_server.errors import Paying
+from widget_server.errors import InvalidRequest
 from widget_server.store import meetings
 from widget_server.store.assignments import free
 from widget_server.store.impact import BookedBy
@@ -31,8 +31,8 @@ async def cancel_bookings(
 
     The caller has the site to itself: whoever books, moves or cancels waits for it before they touch anything else. So
     the bookings are still as they were read, and seats are given back by the ids of their meetings, as everybody does.
-    Only payments and refunds do not wait for it, so their orders are locked as well. Raises Paying while one of them is
-    being completed.
+    Only payments and refunds do not wait for it, so their orders are locked as well. Raises InvalidRequest while one
+    of them is being completed.
     """
     ids = [booked.booking_id for booked in bookings]
     priced = await _lock_priced(session, site_id, sorted({booked.order_id for booked in bookings}))
@@ -67,8 +67,8 @@ async def _lock_priced(session: AsyncSession, site_id: int, order_ids: Sequence[
 
 
 async def _must_be_confirmed(session: AsyncSession, booking_ids: Sequence[int]) -> None:
-    """Raises Paying where the money of one is on its way, or it was just undone."""
+    """Raises InvalidRequest where the money of one is on its way, or it was just undone."""
     for part in (booking_ids[first : first + _AT_ONCE] for first in range(0, len(booking_ids), _AT_ONCE)):
         others = (col(BookingRow.id).in_(part), col(BookingRow.state) != BookingState.CONFIRMED)
         if (await session.exec(select(BookingRow.id).where(*others).limit(1))).first() is not None:
-            raise Paying("The payment of one of these bookings is just being completed. Try again in a moment.")
+            raise InvalidRequest("One of these bookings is just being paid. Save once more in a moment.")
