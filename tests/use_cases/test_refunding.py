@@ -226,6 +226,23 @@ async def test_a_refund_that_stripe_refuses_says_so_and_can_be_asked_for_anew(ti
     assert await till.house.parts.use_cases.refunding.left(site.id, anna.id) == Money(13_500, "EUR")
 
 
+async def test_a_refund_that_a_bank_refuses_after_it_was_done_is_not_done(till: Till, anna: Payer) -> None:
+    await cancel(till, anna, NEXT)
+    await cancel(till, anna)
+    await till.work()
+    assert (await till.order(anna)).state is OrderState.REFUNDED
+    of_next = next(one for one in till.shop.account.refunds.values() if one.amount == 4500)
+
+    till.shop.books.finish_refund(of_next.id, why_not="declined")
+    for letter in till.shop.letters():
+        await till.settling.heard("studio", letter.body, letter.signature)
+    await till.work()
+    assert await till.refunds(anna) == [(4500, "cancelled", "failed"), (9000, "cancelled", "done")]
+    assert (await till.order(anna)).state is OrderState.PAID
+    site = await till.house.site()
+    assert await till.house.parts.use_cases.refunding.left(site.id, anna.id) == Money(4500, "EUR")
+
+
 async def test_what_was_paid_moves_and_keeps_its_price(till: Till) -> None:
     anna, there = Payer(), slot(PRIVATE, day=1)
     await till.paid(anna, (LESSON, 1))

@@ -96,15 +96,19 @@ class Refunds:
     async def notice(self, attempt: Attempt, payment: Payment, at: datetime) -> Money:
         """More has gone back than we know of: somebody did it at Stripe. Return how much, and write it down.
 
-        What waits there is looked at soon: something may have become of it.
+        What waits there is looked at soon: something may have become of it. So is what was done, where less than that
+        has gone back: a bank may refuse it days later.
         """
         async with self._db.transaction() as session:
             order = await _lock_order(session, attempt.site_id, attempt.hold_id)
             row = await read_last(session, attempt.site_id, attempt.hold_id)
             assert row is not None
-            waiting = (col(RefundRow.attempt_id) == row.id, col(RefundRow.state) == RefundState.WAITING)
-            there = update(RefundRow).where(*waiting, col(RefundRow.stripe_id).is_not(None))
-            await session.exec(there.values(due_at=at))
+            doubtful = [RefundState.WAITING]
+            if payment.refunded_minor < await _sum(session, row, RefundState.DONE):
+                doubtful.append(RefundState.DONE)
+            there = (col(RefundRow.attempt_id) == row.id, col(RefundRow.stripe_id).is_not(None))
+            again = update(RefundRow).where(*there, col(RefundRow.state).in_(doubtful))
+            await session.exec(again.values(state=RefundState.WAITING, due_at=at, ended_at=None))
             known = await _gone_or_going(session, row)
             unknown = Money(max(0, payment.refunded_minor - known), attempt.amount.currency)
             if not unknown.is_free:
@@ -112,7 +116,7 @@ class Refunds:
                 new.state, new.due_at, new.ended_at = RefundState.DONE, None, at
                 session.add(new)
                 await session.flush()
-                await _note_all_gone(session, order, row)
+                await _note_how_much(session, order, row)
             return unknown
 
     async def due(self, limit: int, *, at: datetime, claim: timedelta = CLAIMED_FOR) -> list[DueRefund]:
@@ -144,7 +148,7 @@ class Refunds:
             row.due_at, row.ended_at = (None, at) if is_over else (next_at, None)
             await session.flush()
             attempt = await session.get_one(AttemptRow, row.attempt_id)
-            await _note_all_gone(session, order, attempt)
+            await _note_how_much(session, order, attempt)
 
     async def gone_by_others(self, due: DueRefund) -> int:
         """What other refunds of an order have given back, or may have: of one that was begun nobody knows. In minor
@@ -219,10 +223,12 @@ async def _gone_or_going(session: AsyncSession, attempt: AttemptRow) -> int:
     return await _sum(session, attempt, RefundState.WAITING, RefundState.DONE)
 
 
-async def _note_all_gone(session: AsyncSession, order: OrderRow | None, attempt: AttemptRow) -> None:
-    gone = await _sum(session, attempt, RefundState.DONE)
-    if order is not None and order.state == OrderState.PAID and gone >= attempt.amount_minor:
-        order.state = OrderState.REFUNDED
+async def _note_how_much(session: AsyncSession, order: OrderRow | None, attempt: AttemptRow) -> None:
+    """Refunded is an order of which all has gone back, until a bank refuses some of that."""
+    is_all = await _sum(session, attempt, RefundState.DONE) >= attempt.amount_minor
+    before, after = (OrderState.PAID, OrderState.REFUNDED) if is_all else (OrderState.REFUNDED, OrderState.PAID)
+    if order is not None and order.state == before:
+        order.state = after
 
 
 async def _sum(session: AsyncSession, attempt: AttemptRow, *states: RefundState) -> int:
