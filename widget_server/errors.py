@@ -23,7 +23,7 @@ Refusal                  an expected "no": has a public code, becomes an HTTP an
 ├── TooLarge             413  too_large              the body is larger than its route takes
 ├── TooManySeats         422  too_many_seats         more seats or slots than one hold may have
 ├── HoldBudgetSpent      429  hold_budget_spent      this visitor or network has enough live holds
-├── TooManyTries         429  too_many_tries         too many sign-ins, or links asked for
+├── TooManyTries         429  too_many_tries         too many sign-ins, links asked for, or checkouts
 └── Unavailable          503  unavailable            Redis or SQL is not there; try again shortly
     ├── Loading          503  loading                the engine is being filled from SQL
     └── PaymentsAway     503  payments_away          Stripe is not there; what it did is found out later

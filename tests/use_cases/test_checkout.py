@@ -6,14 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from tests.house import slot
+from tests.house import PRIVATE, slot
 from tests.use_cases.till import LESSON, Payer, Till, take_payments
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.holds import HoldState
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payment_accounts import AccountState
 from widget_server.domain.payments import MIN_LEFT, PAYMENT_WINDOW, AttemptState
-from widget_server.errors import InvalidRequest, NotYours, Paying, PaymentsNotSetUp
+from widget_server.errors import InvalidRequest, NotYours, Paying, PaymentsNotSetUp, TooManyTries
+from widget_server.use_cases import checkout
 from widget_server.use_cases.bookings import WantedConfirmation
 
 pytestmark = pytest.mark.anyio
@@ -228,6 +229,18 @@ async def test_whoever_comes_back_from_the_page_has_stripe_asked_but_not_all_the
     assert (await ask(anna.order_ref)).state is OrderState.OPEN
     await till.later(timedelta(seconds=3))
     assert (await ask(anna.order_ref)).state is OrderState.PAID
+
+
+async def test_nobody_begins_checkouts_without_end(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkout, "CHECKOUTS_PER_NETWORK_MAX", 2)
+    anna = Payer()
+    for note in ("first", "second"):
+        await till.begin(anna, note=note)
+
+    with pytest.raises(TooManyTries):
+        await till.begin(anna, note="third")
+    assert (await till.begin(Payer(), (slot(PRIVATE, number=1), 1))).pay_url
+    assert len(till.shop.account.sessions) == 3
 
 
 async def test_in_test_mode_the_keys_of_test_mode_are_used_and_the_order_says_so(till: Till) -> None:

@@ -32,8 +32,12 @@ from widget_server.use_cases.order_links import OrderLinks
 from widget_server.use_cases.pay_pages import to_pay
 from widget_server.use_cases.pinning import HoldRef, OrderRef, Pinning, PinningParts, Visit
 from widget_server.use_cases.settling import Settling
+from widget_server.use_cases.tries import Tries
 
 ASK_AGAIN_AFTER = timedelta(seconds=2)
+CHECKOUTS_PER_NETWORK_MAX = 500
+"""In a quarter of an hour, in each web process. Stripe takes only so many calls a second of an account: whoever begins
+checkouts and leaves them, on and on, must not keep others from paying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Checkout(Pinning):
         self._attempts, self._payments = deciding.attempts, deciding.payments
         self._accounts, self._gateway = deciding.accounts, deciding.gateway
         self._links = links
+        self._tries = Tries(self._clock)
 
     async def begin(self, ref: HoldRef, wanted: WantedCheckout) -> CheckoutBegun:
         """Pin the hold for the payment window and open a page to pay it; holds that are not there are taken.
@@ -78,7 +83,8 @@ class Checkout(Pinning):
         The same call again gets the same page, and goes on where an earlier one was stopped. With another body, the
         earlier page is ended at Stripe first; if it was paid by then, that is the answer. Raises what `confirm` raises,
         InvalidRequest for what costs nothing, less than can be charged, or has no address; PaymentsNotSetUp;
-        PaymentsAway, after which the same call again goes on; PaymentRefused, after which the hold is a hold again.
+        TooManyTries; PaymentsAway, after which the same call again goes on; PaymentRefused, after which the hold is one
+        again.
         """
         assert wanted.lines, "the body has them"
         attempt = await self._repeat(ref.site_key, lambda listing: self._begin(listing, ref, wanted))
@@ -150,9 +156,10 @@ class Checkout(Pinning):
     async def _end(self, attempt: Attempt) -> Attempt:
         """Nothing more is to be paid with it. Stripe may say that it was. Raises Paying while it is being opened.
 
-        Of what is paid there is nothing to ask: whoever sends this all the time must not ask Stripe all the time.
+        Of what is paid, or goes back, there is nothing to end: whoever sends this all the time must not ask Stripe all
+        the time.
         """
-        if attempt.state is AttemptState.PAID:
+        if attempt.state in (AttemptState.PAID, AttemptState.RETURNING):
             return attempt
         attempt = await self._payments.go_back(attempt.id, self.now())
         if attempt.state is AttemptState.OPENING:
@@ -172,6 +179,7 @@ class Checkout(Pinning):
             await self._payments.not_opened(before.id, self.now(), why="the price, or test mode, has changed")
         await self._must_be_possible(listing, ref)
         await self._accounts.find(listing.site.id, is_test=listing.site.is_test)
+        self._tries.spend([(order.network, CHECKOUTS_PER_NETWORK_MAX)])
         now = self.now()
         new = Attempt(
             id=new_id(),
