@@ -364,7 +364,7 @@ def test_the_demo_prints_addresses_that_work(demo: Demo) -> None:
     framed = httpx2.get(widget)
     assert host_page.rstrip("/") in framed.headers["content-security-policy"].rpartition("frame-ancestors")[2]
     assert httpx2.get(settings).status_code == 200
-    assert DEMO_SERVICES == {service["id"] for service in demo.get("/services")["services"]}
+    assert {service["id"] for service in demo.get("/services")["services"]} == DEMO_SERVICES
     for service in demo.get("/services")["services"]:
         last = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 20 * 86_400))
         today = time.strftime("%Y-%m-%d")
