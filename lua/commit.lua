@@ -18,18 +18,21 @@
   ARGV[4]    fence    of the pin
   ARGV[5]    claims_text  of the hold, as it was read
   ARGV[6]    count    of slots
-  ARGV[7..]  slot, seats the hold has there or 0, booked or -1 where nothing is told, version, start in ms of each slot
+  ARGV[7..]  slot, seats the hold has there or 0, booked or -1 where nothing is told, version, start in ms of each slot;
+             those of the hold first, in its order
 
   Returns {code}
     COMMITTED     the hold has become a booking, the feed has been told; or had before
     STALE         the hold is not pinned under this fence; booked is written all the same
     ENDED         there is no such hold any more, or it ended otherwise; booked is written all the same
+    MOVED         the hold has other lines than were read, as somebody took it just now: read it again; nothing changed
     NOT_LOADED    this Redis does not know the site in this epoch; nothing changed
 ]]
 -- include: loaded_schedule
 -- include: read_seats
 -- include: write_seats
 -- include: set_booked_of
+-- include: lines_text
 -- include: drop_line
 -- include: end_hold
 -- include: claims_of
@@ -41,7 +44,7 @@ local keys = { due = KEYS[2], hold = KEYS[4], visitor = KEYS[5], network = KEYS[
 local site, epoch, hold_id, fence = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local claims_text, count = ARGV[5], tonumber(ARGV[6])
 local claims = claims_of(KEYS, 7 + 2 * count, claims_text, hold_id)
-local lines = {}
+local lines, of_hold = {}, {}
 for n = 1, count do
   lines[n] = {
     day_key = KEYS[5 + 2 * n],
@@ -52,12 +55,15 @@ for n = 1, count do
     booked_version = tonumber(ARGV[5 * n + 5]),
     starts_ms = tonumber(ARGV[5 * n + 6]),
   }
+  if lines[n].seats > 0 then
+    of_hold[n] = lines[n]
+  end
 end
 
 if not loaded_schedule(gate_key, epoch) then
   return { 'NOT_LOADED' }
 end
-local hold = redis.call('HMGET', keys.hold, 'state', 'fence', 'version', 'claims')
+local hold = redis.call('HMGET', keys.hold, 'state', 'fence', 'version', 'claims', 'lines')
 local state, ours = hold[1], hold[2] == fence
 local code = 'ENDED'
 if (state == 'paying' or state == 'confirmed') and ours then
@@ -66,6 +72,9 @@ elseif state == 'paying' or state == 'held' then
   code = 'STALE'
 end
 local ends = state == 'paying' and ours
+if ends and hold[5] ~= lines_text(of_hold) then
+  return { 'MOVED' }
+end
 
 local parts = {}
 for _, line in ipairs(lines) do

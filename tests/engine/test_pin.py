@@ -1,4 +1,6 @@
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -6,11 +8,12 @@ from tests.engine.box import CAPACITY, HOLD_LENGTH, LATE_YOGA, LIMIT, MASSAGE, W
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
-from widget_server.engine import keys
+from widget_server.engine import calls, kept, keys
 from widget_server.errors import (
     HoldBudgetSpent,
     HoldEnded,
     IdConflict,
+    NotFound,
     NotYours,
     Paying,
     SlotClosed,
@@ -288,6 +291,40 @@ async def test_seats_of_the_hold_that_the_store_did_not_name_are_freed_too(box: 
 
     assert await box.commit("anna", BookedSeats(YOGA, 1, 1), fence=pin.fence) == "COMMITTED"
     assert (await box.seats(MASSAGE)).held == 0
+
+
+@pytest.mark.parametrize("read_before", [(), (Line(MASSAGE, 1),), (Line(YOGA, 2),)])
+async def test_no_seat_stays_held_where_the_hold_was_taken_anew_just_before_its_commit(
+    box: Box, read_before: tuple[Line, ...]
+) -> None:
+    """As when Redis has forgotten a hold that is booked, and the same confirmation, sent again, takes it once more."""
+    await box.hold("anna")
+    pin, booked = await box.pin("anna"), [BookedSeats(YOGA, 1, 1)]
+    then = replace(kept.nobody(box.site.key, "anna"), lines=read_before)
+
+    answer = await box.connection.run(calls.commit(box.site, then, fence=pin.fence, booked=booked))
+
+    assert answer == ["MOVED"]
+    assert await box.seats() == Seats(held=1, version=2)
+    assert await box.commit("anna", *booked, fence=pin.fence) == "COMMITTED"
+    assert await box.seats() == Seats(booked=1, version=3)
+
+
+async def test_a_commit_reads_the_hold_again_that_was_not_there(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    await box.hold("anna")
+    pin, found = await box.pin("anna"), [False]
+    find = box.engine._find
+
+    async def find_later(*of_hold: Any) -> Any:
+        if found.pop():
+            return await find(*of_hold)
+        found.append(True)
+        raise NotFound("There is no such hold.")
+
+    monkeypatch.setattr(box.engine, "_find", find_later)
+
+    assert await box.commit("anna", BookedSeats(YOGA, 1, 1), fence=pin.fence) == "COMMITTED"
+    assert await box.seats() == Seats(booked=1, version=3)
 
 
 async def test_a_pin_from_another_network_counts_where_the_hold_was_taken(box: Box) -> None:

@@ -227,6 +227,7 @@ SCENARIOS: dict[tuple[str, str], tuple[Step, ...]] = {
     ("commit", "COMMITTED"): (hold(), pin(), commit()),
     ("commit", "STALE"): (hold(), pin(), commit(2)),
     ("commit", "ENDED"): (hold(), release, commit()),
+    ("commit", "MOVED"): (hold("anna", TWO), pin(), commit_unread),
     ("commit", "NOT_LOADED"): (wipe, commit_unread),
     ("set_booked", "SET"): (set_booked,),
     ("set_booked", "NOT_LOADED"): (wipe, set_booked),

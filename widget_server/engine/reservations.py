@@ -20,7 +20,7 @@ from widget_server.engine.connection import Connection
 from widget_server.engine.kept import DueHold, KeptHold
 from widget_server.engine.refusing import refusal
 from widget_server.engine.wire import Reply, Word
-from widget_server.errors import Changed, HoldEnded, Loading, NotFound, NotYours, SlotClosed
+from widget_server.errors import Changed, HoldEnded, Loading, NotFound, NotYours, SlotClosed, Unavailable
 from widget_server.ids import new_id
 
 LIMIT_LENGTHS = 3
@@ -330,17 +330,21 @@ class Reservations:
         """The store has booked this hold; `booked` is written whatever is answered, newest version first.
 
         Returns COMMITTED, also when called again; STALE for another fence, ENDED for a hold that is gone.
-        Raises Loading.
+        Raises Loading; Unavailable where the hold is taken anew again and again.
         """
-        try:
-            found, _ = await self._find(site, hold_id)
-        except NotFound:
-            found = kept.nobody(site.key, hold_id)
-        match await self._run(calls.commit(site, found, fence=fence, booked=booked)):
-            case [("COMMITTED" | "STALE" | "ENDED") as answer]:
-                return str(answer)
-            case answer:
-                raise refusal(answer, found.lines)
+        for _ in range(READS_MAX):
+            try:
+                found, _now = await self._find(site, hold_id)
+            except NotFound:
+                found = kept.nobody(site.key, hold_id)
+            match await self._run(calls.commit(site, found, fence=fence, booked=booked)):
+                case [("COMMITTED" | "STALE" | "ENDED") as answer]:
+                    return str(answer)
+                case ["MOVED"]:
+                    pass
+                case answer:
+                    raise refusal(answer, found.lines)
+        raise Unavailable("This hold keeps changing: try again.")
 
     async def set_booked(self, site: Site, booked: Sequence[BookedSeats]) -> None:
         """What the store counts as booked; the newest version of each slot wins. Raises Loading."""
