@@ -31,7 +31,7 @@ BREAKAGES = (
         "lua/lib/find_room.lua",
         "'-inf', string.format('%d', now)",
         "'-inf', string.format('%d', now + 60000)",
-        seed=3,
+        seed=2,
     ),
     Breakage(
         "the same call holds again",
@@ -90,6 +90,7 @@ BREAKAGES = (
         "lua/renew.lua",
         "math.min(wanted, limit)",
         "wanted",
+        seed=3,
     ),
     Breakage(
         "the sweep ends pinned holds",
@@ -109,21 +110,21 @@ BREAKAGES = (
         "lua/pin.lua",
         "if not redis.call('ZSCORE', line.slot_key, line.member) then",
         "if false then",
-        seed=3,
+        seed=4,
     ),
     Breakage(
         "unpin does not compare the fence",
         "lua/unpin.lua",
         "or hold[2] ~= fence or",
         "or",
-        seed=6,
+        seed=12,
     ),
     Breakage(
         "an older count of booked seats wins",
         "lua/lib/set_booked_of.lua",
         "or line.booked_version <= seats.booked_version then",
         "then",
-        seed=13,
+        seed=81,
     ),
     Breakage(
         "the epoch is not compared by scripts",
@@ -156,7 +157,7 @@ BREAKAGES = (
         "widget_server/store/outcomes.py",
         "(col(OutcomeRow.fence) < fence)",
         "(col(OutcomeRow.fence) <= fence)",
-        seed=5,
+        seed=4,
     ),
     Breakage(
         "the outcome is decided by reading",
@@ -175,7 +176,7 @@ BREAKAGES = (
         "widget_server/store/meetings.py",
         "        .where(booked + seats <= offered.capacity)\n",
         "",
-        seed=8,
+        seed=27,
     ),
     Breakage(
         "a filling opens the gate and restores nothing",
@@ -203,5 +204,6 @@ BREAKAGES = (
         "widget_server/live/board.py",
         "position, reset = self._complete_since, wire.reset(self.epoch, id=self._id(self._complete_since))",
         'position, reset = self._complete_since, b""',
+        seed=4,
     ),
 )

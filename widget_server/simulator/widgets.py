@@ -23,6 +23,7 @@ class Widget:
         self.service = service
         self.is_busy = False
         """Its connection takes nothing for now."""
+        self._is_connecting = False
         self.must_read = True
         self.shown: dict[str, Shown] = {}
         self._world = world
@@ -34,6 +35,11 @@ class Widget:
 
     @property
     def is_cut_off(self) -> bool:
+        """And does nothing about it yet: no widget has two streams."""
+        return not self._is_connecting and self._has_no_stream
+
+    @property
+    def _has_no_stream(self) -> bool:
         return self._process is None or not self._process.is_alive or self._reader is None
 
     async def read(self, process: Process) -> None:
@@ -50,8 +56,11 @@ class Widget:
     async def connect(self, process: Process) -> None:
         self.leave()
         self._streamed.clear()
-        self._process, self._reader = process, None
-        reader = await process.do(process.availability.watch(self.site, self._last_event_id or None, "network"))
+        self._process, self._reader, self._is_connecting = process, None, True
+        try:
+            reader = await process.do(process.availability.watch(self.site, self._last_event_id or None, "network"))
+        finally:
+            self._is_connecting = False
         self._reader, self.is_busy = reader, False
         reader.open(self)
 
