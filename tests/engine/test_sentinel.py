@@ -85,7 +85,7 @@ async def test_when_the_master_goes_holds_are_refused_for_seconds_and_then_go_on
                 before = len(visitors.held)
                 await eventually(lambda: len(visitors.held) > before + 20)
 
-            assert servers.master() is servers.other
+            await eventually(lambda: servers.master() is servers.other)
             assert (await box.find("anna")).state is HoldState.HELD
             await box.counts_are_right()
             async with asyncio.timeout(FAILOVER_MAX_S):
