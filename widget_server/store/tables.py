@@ -29,6 +29,7 @@ NAMES = {
 
 ID_LENGTH = 22
 HASH_LENGTH = 32
+COUPON_LENGTH = 32
 
 
 class Instant(TypeDecorator[datetime]):
@@ -81,6 +82,8 @@ class SiteRow(Table, table=True):
     """Of the secret in a first-run link, until somebody has become an operator with it."""
     setup_until: datetime | None = Field(default=None, sa_type=Instant)
     staff_enter_shifts: bool = False
+    coupons_last_day: date | None = None
+    """The last one on which any of its coupons counts."""
     created_at: datetime = Field(sa_type=Instant)
 
 
@@ -397,6 +400,8 @@ class OrderRow(Table, table=True):
     """Since then it has no personal data any more: the name is empty, the address is gone."""
     address_hash: str | None = Field(default=None, max_length=HASH_LENGTH)
     """Of the customer's address in lower case, as long as there is one."""
+    coupon: str | None = Field(default=None, max_length=COUPON_LENGTH)
+    """The code that was used, as the operator had written it."""
 
 
 class BookingRow(Table, table=True):
@@ -420,6 +425,8 @@ class BookingRow(Table, table=True):
     """What the operator who cancelled it wrote to its customer."""
     answers: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
     """Each with its question; none once they have been erased."""
+    discount_minor: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """What a coupon has taken off the price of all its seats."""
 
 
 class MoveRequestRow(Table, table=True):
@@ -685,6 +692,57 @@ class PaymentEventRow(Table, table=True):
     site_id: int = Field(foreign_key="site.id")
     event_id: str = Field(max_length=255)
     at: datetime = Field(sa_type=Instant, index=True)
+
+
+class CouponRow(Table, table=True):
+    """A code that takes something off a price: a share, or an amount."""
+
+    __tablename__ = "coupon"
+    __table_args__ = (
+        UniqueConstraint("site_id", "folded"),
+        CheckConstraint("(percent IS NULL) <> (amount_minor IS NULL)", name="percent_or_amount"),
+        CheckConstraint("percent BETWEEN 1 AND 100 AND amount_minor > 0", name="sizes"),
+        CheckConstraint("uses_max > 0 AND uses_per_address_max > 0 AND used >= 0", name="uses"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    code: str = Field(max_length=COUPON_LENGTH)
+    """As it is shown."""
+    folded: str = Field(max_length=2 * COUPON_LENGTH)
+    """As it is compared."""
+    percent: int | None = None
+    amount_minor: int | None = None
+    currency: str = Field(max_length=3)
+    """Of the site when it was made."""
+    first_day: date | None = None
+    last_day: date | None = None
+    services: list[str] = Field(sa_type=JSON)
+    """Their keys; none: it counts for all."""
+    uses_max: int | None = None
+    uses_per_address_max: int | None = None
+    is_active: bool
+    used: int
+    """How many of its uses there are: raised and lowered with them."""
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class CouponUseRow(Table, table=True):
+    """A hold that is paid with the help of a coupon, or became an order with it."""
+
+    __tablename__ = "coupon_use"
+    __table_args__ = (
+        UniqueConstraint("site_id", "hold_id"),
+        Index("ix_coupon_use_coupon_id_address_hash", "coupon_id", "address_hash"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    coupon_id: int = Field(foreign_key="coupon.id")
+    hold_id: str = Field(max_length=ID_LENGTH)
+    address_hash: str | None = Field(default=None, max_length=HASH_LENGTH)
+    """Of its customer's address, until that is erased."""
+    at: datetime = Field(sa_type=Instant)
 
 
 class BookingsLinkRow(Table, table=True):
