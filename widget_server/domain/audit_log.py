@@ -9,6 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 
+NOBODY = 0
+
+
 class Deed(StrEnum):
     SETTINGS_CHANGED = "settings_changed"
     BOOKING_CANCELLED = "booking_cancelled"
@@ -58,8 +61,8 @@ class Entry:
     """`about` is an id: of an order, a hold, a slot. `detail` never has a secret, nor anything about a customer."""
 
     site_id: int
-    operator_id: int | None
-    """None where nobody has done it: it followed from what was paid."""
+    operator_id: int
+    """Or NOBODY, where it followed by itself from what was paid."""
     deed: Deed
     at: datetime
     about: str = ""

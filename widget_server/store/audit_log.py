@@ -73,7 +73,7 @@ def put_entry(session: AsyncSession, entry: Entry) -> None:
     session.add(
         AuditEntryRow(
             site_id=entry.site_id,
-            operator_id=entry.operator_id,
+            operator_id=entry.operator_id or None,
             deed=entry.deed,
             at=entry.at,
             about=entry.about,
