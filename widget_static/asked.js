@@ -1,6 +1,7 @@
 // @ts-check
 /** The only place for a booking whose customer is asked for another time: what is free instead, each with one click. */
 
+import { refundNote } from "./paid.js";
 import { newId, Refused } from "./widget/api.js";
 import { dayAt } from "./widget/dates.js";
 import { element, fill, icon } from "./widget/elements.js";
@@ -109,7 +110,8 @@ export class Asked {
     }
     const yes = this.#button("order.cancel_yes", () => void this.#cancel(yes), "danger");
     const no = this.#button("order.cancel_no", () => this.#ask(false));
-    const question = element("p", { id: "asked-cancel" }, words.say("order.cancel_ask"));
+    const back = refundNote(this.#order, words, this.booking);
+    const question = element("p", { id: "asked-cancel" }, words.say("order.cancel_ask"), back);
     const row = element("div", { class: "row" }, yes, no);
     fill(this.choices, element("div", { class: "ask", role: "alertdialog", "aria-labelledby": "asked-cancel" }, question, row));
     no.focus();

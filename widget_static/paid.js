@@ -160,10 +160,12 @@ export function moneyFacts({ total, payment }, words) {
  * What cancelling brings back, where something was paid.
  * @param {Order} order
  * @param {import("./widget/words.js").Words} words
+ * @param {import("./widget/api.js").Booking} [only]  the booking that would be cancelled; without it, all would be
  */
-export function refundNote({ payment }, words) {
+export function refundNote({ payment }, words, only) {
   if (!payment?.paid.amount) return "";
-  const { paid, refund_if_cancelled: back } = payment;
+  const { paid } = payment;
+  const back = only?.refund_if_cancelled ?? payment.refund_if_cancelled;
   const key = back.amount === 0 ? "paid.no_refund" : back.amount < paid.amount ? "paid.refund" : "paid.full_refund";
   return ` ${words.say(key, { price: words.money(back), paid: words.money(paid) })}`;
 }

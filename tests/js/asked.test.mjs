@@ -53,6 +53,15 @@ test("a move of which nobody knows whether it happened is asked for again under 
   }
 });
 
+test("before cancelling, whoever is asked to move reads what comes back for this booking", () => {
+  const paid = { paid: euros(7500), refund_if_cancelled: euros(7500) };
+  const { asked } = annas([], { booking: { ...BOOKING, refund_if_cancelled: euros(2500) }, payment: paid });
+
+  press(asked.show(), "Cancel instead");
+
+  assert.match(asked.element.textContent, /You get €25.00 of €75.00 back\./);
+});
+
 test("a no is for good under its id, so the next click asks anew", async () => {
   const { ids, click } = annas([new Refused(409, { code: "paying" }, null)]);
 
