@@ -293,13 +293,13 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         erasing=Erasing(erasing=stored_erasing.Erasing(database), clock=clock),
         messages=Messages(
             messages=stored_messages.Messages(database),
+            my_bookings=StoredMyBookings(database),
             writing=writing,
             has_mail_server=mailer is not None,
             clock=clock,
         ),
         calendar_files=CalendarFiles(bookings=bookings, letters=letters, links=links, clock=clock),
         my_bookings=MyBookings(catalog=catalog, my_bookings=StoredMyBookings(database), links=links, clock=clock),
-            my_bookings=StoredMyBookings(database),
         reliability=Reliability(
             reliability=stored_reliability.Reliability(database), feed=availability, readiness=readiness, clock=clock
         ),
