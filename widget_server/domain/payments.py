@@ -202,7 +202,7 @@ def why_not_chargeable(amount: Money) -> str | None:
         return "This is less than can be charged in this currency."
     if at_stripe(amount) > MAXIMUM_AT_STRIPE:
         return "This is more than can be charged at once."
-    if amount.amount_minor % _step(amount.currency):
+    if amount.amount_minor % step_of(amount.currency):
         return "Amounts of this currency must end in 0 to be charged."
     return None
 
@@ -220,7 +220,7 @@ def from_stripe(amount: int, currency: str) -> Money:
 def share(amount: Money, percent: int) -> Money:
     """So much of an amount, rounded in favour of whoever gets it, to what can be refunded."""
     assert 0 <= percent <= 100
-    step = _step(amount.currency)
+    step = step_of(amount.currency)
     exact = amount.amount_minor * percent
     return Money(min(-(-exact // (100 * step)) * step, amount.amount_minor), amount.currency)
 
@@ -229,5 +229,6 @@ def _factor(currency: str) -> int:
     return 100 if currency in _TWO_DECIMALS_AT_STRIPE else 1
 
 
-def _step(currency: str) -> int:
+def step_of(currency: str) -> int:
+    """All amounts that Stripe takes of a currency are multiples of it, in our minor units."""
     return 10 if currency in _THREE_DECIMALS else 1

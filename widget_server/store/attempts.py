@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.attempts import Attempt, WantedLine, WantedOrder
 from widget_server.domain.bookings import Customer
+from widget_server.domain.coupons import UsedCoupon
 from widget_server.domain.money import Money
 from widget_server.domain.payments import AttemptState, OrderPayment, Refund, RefundReason, RefundState, Terms
 from widget_server.domain.services import Place
@@ -264,6 +265,7 @@ def _from_wanted(wanted: WantedOrder) -> dict[str, Any]:
         "customer": [customer.name, customer.email, customer.zone, customer.locale],
         "visitor": wanted.visitor,
         "network": wanted.network,
+        "coupon": [wanted.coupon.id, wanted.coupon.code] if wanted.coupon else None,
         "lines": [
             {
                 "slot": line.slot.id,
@@ -274,6 +276,7 @@ def _from_wanted(wanted: WantedOrder) -> dict[str, Any]:
                 "refund": line.refund_percent,
                 "attendees": list(line.attendees),
                 "answers": rows_of_answers(line.answers),
+                "discount": line.discount_minor,
             }
             for line in wanted.lines
         ],
@@ -294,9 +297,11 @@ def _to_wanted(found: dict[str, Any], currency: str) -> WantedOrder:
                 refund_percent=line["refund"],
                 attendees=tuple(line["attendees"]),
                 answers=to_answers(line.get("answers", ())),
+                discount_minor=line.get("discount", 0),
             )
             for line in found["lines"]
         ),
         visitor=found["visitor"],
         network=found["network"],
+        coupon=UsedCoupon(*found["coupon"]) if found.get("coupon") else None,
     )

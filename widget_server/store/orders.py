@@ -127,6 +127,8 @@ def _to_booking(
         cancel_message=row.cancel_message,
         answers=to_answers(row.answers),
         move_request=asked,
+        unit_price_minor=row.unit_price_minor,
+        discount_minor=row.discount_minor,
     )
 
 
@@ -154,4 +156,5 @@ def _to_order(row: OrderRow, bookings: tuple[Booking, ...]) -> Order:
         created_at=row.created_at,
         is_test=row.is_test,
         erased_at=row.erased_at,
+        coupon=row.coupon or "",
     )

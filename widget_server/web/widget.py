@@ -32,7 +32,7 @@ async def framed_page(request: Request) -> Response:
     asked = request.query_params
     if request.headers.get("sec-fetch-dest", "iframe") == "iframe":
         await use_cases(request).sightings.note(listing.site, asked.get("host", ""))
-    answer = services_answer(listing).model_dump()
+    answer = services_answer(listing, use_cases(request).bookings.now()).model_dump()
     context = {
         "site": answer["site"],
         "services": answer["services"],
@@ -56,6 +56,6 @@ async def my_bookings_page(request: Request) -> Response:
 
 async def _page_of_site(request: Request, template: str, **context: Any) -> Response:
     listing = await use_cases(request).catalog.find(request.path_params["site"])
-    context["site"] = services_answer(listing).model_dump()["site"]
+    context["site"] = services_answer(listing, use_cases(request).bookings.now()).model_dump()["site"]
     headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
     return templates.TemplateResponse(request, template, context, headers=headers)

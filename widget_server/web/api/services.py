@@ -1,5 +1,7 @@
 """What a site offers."""
 
+from datetime import datetime
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,10 +12,11 @@ from widget_server.web.context import use_cases
 
 
 async def list_services(request: Request) -> Response:
-    return reply(services_answer(await use_cases(request).catalog.find(request.path_params["site"])))
+    listing = await use_cases(request).catalog.find(request.path_params["site"])
+    return reply(services_answer(listing, use_cases(request).bookings.now()))
 
 
-def services_answer(listing: Listing) -> ServicesAnswer:
+def services_answer(listing: Listing, now: datetime) -> ServicesAnswer:
     services = tuple(ServiceBody.of(service) for service in listing.schedule.services.values() if service.is_offered)
-    site = SiteBody.of(listing.site, takes_payments=listing.schedule.takes_payments)
+    site = SiteBody.of(listing.site, now, takes_payments=listing.schedule.takes_payments)
     return ServicesAnswer(site=site, services=services)
