@@ -75,8 +75,8 @@ async def booked_for_nothing(db: Database, site: Site, coupon: Coupon, *, custom
 
 async def test_a_coupon_is_found_however_its_code_is_typed_and_only_at_its_site(db: Database, site: Site) -> None:
     other = await found(db, "other")
-    days = {"first_day": date(2026, 11, 1), "last_day": date(2026, 12, 24)}
-    wanted = Coupon("Half-26", percent=50, services=frozenset({"yoga"}), uses_max=3, uses_per_address_max=1, **days)
+    first, last, services = date(2026, 11, 1), date(2026, 12, 24), frozenset({"yoga"})
+    wanted = Coupon("Half-26", 50, None, first, last, services, uses_max=3, uses_per_address_max=1)
 
     kept = await made(db, site, wanted)
 

@@ -10,9 +10,9 @@ import pytest
 from httpx2 import Response as Answer
 
 from tests.engine.servers import Valkey
-from tests.house import PRIVATE, SITE, YOGA, Guest, House, refused, slot
+from tests.house import PRIVATE, SITE, Guest, House, refused, slot
 from tests.payments.shop import Shop, opened_shop
-from tests.store.studio import NOW
+from tests.store.studio import NOW, YOGA
 from tests.use_cases.till import LESSON, Till, opened_till
 from widget_server.domain.coupons import Coupon
 from widget_server.domain.money import Money

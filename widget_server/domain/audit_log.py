@@ -1,10 +1,15 @@
-"""The only place for what operators have done: an entry for each change, told by ids and figures, without names."""
+"""The only place for what operators have done, and what became of money without them: told by ids and figures, without
+names.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+
+NOBODY = 0
 
 
 class Deed(StrEnum):
@@ -40,6 +45,18 @@ class Deed(StrEnum):
     INVITATION_ACCEPTED = "invitation_accepted"
     ROLE_CHANGED = "role_changed"
     ACCESS_TAKEN_AWAY = "access_taken_away"
+    PAID_TOO_LATE = "paid_too_late"
+    SAME_SEATS_TAKEN = "same_seats_taken"
+    ALTERNATIVES_HELD = "alternatives_held"
+    ALTERNATIVE_TAKEN = "alternative_taken"
+    ALTERNATIVES_DECLINED = "alternatives_declined"
+    ALTERNATIVES_RUN_OUT = "alternatives_run_out"
+    PAYMENT_CAPTURED = "payment_captured"
+    CAPTURE_REFUSED = "capture_refused"
+    PAYMENT_VOIDED = "payment_voided"
+    PAYMENT_REFUNDED = "payment_refunded"
+    PAYMENT_WINDOW_ENDED = "payment_window_ended"
+    PAYMENT_LET_GO = "payment_let_go"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +65,7 @@ class Entry:
 
     site_id: int
     operator_id: int
+    """Or NOBODY, where it followed by itself from what was paid."""
     deed: Deed
     at: datetime
     about: str = ""
@@ -62,7 +80,7 @@ class KeptEntry:
 
     id: int
     operator: str
-    """The address with which they sign in."""
+    """The address with which they sign in; empty where nobody has done it."""
     deed: str
     """A Deed, or one that only a newer version knows."""
     at: datetime

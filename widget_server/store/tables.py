@@ -443,6 +443,37 @@ class MoveRequestRow(Table, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class ClearingRow(Table, table=True):
+    """Many bookings that an operator has decided to cancel or ask to move: done some at a time, until none is left."""
+
+    __tablename__ = "clearing"
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id", index=True)
+    operator_id: int = Field(foreign_key="operator.id")
+    message: str = Field(max_length=1000)
+    """To their customers; gone once all have been told."""
+    bookings: int
+    """So many there were at first."""
+    created_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class ClearingBookingRow(Table, table=True):
+    """A booking of a clearing that is still to be done; then the row goes."""
+
+    __tablename__ = "clearing_booking"
+    __table_args__ = (Index(None, "clearing_id", "order_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    clearing_id: int = Field(foreign_key="clearing.id")
+    booking_id: int = Field(foreign_key="booking.id")
+    order_id: str = Field(max_length=ID_LENGTH)
+    slot: str = Field(max_length=100)
+    """Where it was when that was decided. If its customer moves it elsewhere, nothing happens to it."""
+    choice: str = Field(max_length=8)
+
+
 class AssignmentRow(Table, table=True):
     """Who serves some seats of a booking. Freed when it is cancelled or moves; then nobody is busy with it any more."""
 
@@ -593,10 +624,11 @@ class AttemptRow(Table, table=True):
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount"),
         CheckConstraint(
-            "state IN ('opening', 'open', 'capturing', 'paid', 'returning', 'ended')",
+            "state IN ('opening', 'open', 'offering', 'capturing', 'paid', 'returning', 'ended')",
             name="state",
         ),
         Index("ix_attempt_site_id_hold_id", "site_id", "hold_id"),
+        Index("ix_attempt_site_id_ended_at", "site_id", "ended_at"),
         Index("ix_attempt_site_id_intent_id", "site_id", "intent_id"),
         Index(
             "ix_attempt_one_a_hold",
@@ -642,6 +674,34 @@ class AttemptRow(Table, table=True):
     why: str | None = Field(default=None, max_length=500)
     """Why it came to nothing, or what went wrong the last time."""
     ended_at: datetime | None = Field(default=None, sa_type=Instant, index=True)
+    seats_id: str | None = Field(default=None, max_length=ID_LENGTH)
+    """The hold of other seats than were wanted, where those were taken in their place."""
+    offered_until: datetime | None = Field(default=None, sa_type=Instant)
+    """Until when other times are held for its customer."""
+    chosen_id: str | None = Field(default=None, max_length=ID_LENGTH)
+    """The hold of the one that they have chosen."""
+
+
+class AlternativeRow(Table, table=True):
+    """Seats that are held for whoever has paid too late for others; each under a hold of its own."""
+
+    __tablename__ = "alternative"
+    __table_args__ = (
+        UniqueConstraint("site_id", "hold_id"),
+        CheckConstraint("state IN ('wanted', 'held', 'gone', 'taken')", name="state"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    attempt_id: int = Field(foreign_key="attempt.id", index=True)
+    hold_id: str = Field(max_length=ID_LENGTH)
+    slots: list[str] = Field(sa_type=JSON)
+    """One for each line of the order, in their order."""
+    is_same: bool
+    """The very seats that were paid for: they are taken without asking."""
+    state: str = Field(max_length=16)
+    fence: int
+    """Of its pin; 0 before it is pinned."""
 
 
 class RefundRow(Table, table=True):
@@ -775,7 +835,9 @@ class AuditRoundRow(Table, table=True):
 
 
 class AuditEntryRow(Table, table=True):
-    """What an operator did: by ids and figures only, as names and addresses must go when their owners want it."""
+    """What an operator did, or what was decided without one, of money: by ids and figures only, as names and addresses
+    must go when their owners want it.
+    """
 
     __tablename__ = "audit_entry"
     __table_args__ = (
@@ -785,7 +847,8 @@ class AuditEntryRow(Table, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     site_id: int = Field(foreign_key="site.id")
-    operator_id: int = Field(foreign_key="operator.id")
+    operator_id: int | None = Field(default=None, foreign_key="operator.id")
+    """None: nobody has, it followed from what was paid."""
     deed: str = Field(max_length=40)
     at: datetime = Field(sa_type=Instant)
     about: str = Field(max_length=100)

@@ -39,7 +39,7 @@ KINDS = {
 ROLES = {Role.CUSTOMER: "to the customer", Role.OPERATOR: "to the owners", Role.STAFF: "to staff"}
 MESSAGE_WORDS: dict[str, Any] = {"states": STATES, "kinds": KINDS, "roles": ROLES}
 """What a list of messages needs, on any page."""
-_LANGUAGE_NAMES = {"en": "English", "de": "German"}
+_LANGUAGE_NAMES = {"en": "English", "ar": "Arabic", "de": "German", "es": "Spanish", "fr": "French"}
 _BODY_HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'",
