@@ -38,9 +38,7 @@ class Words:
 
     def say(self, key: str, **values: str) -> str:
         """The texts are ours, and so are the names in them; what is put in is never taken for a template."""
-        text = self._texts[key]
-        assert isinstance(text, str), f"{key} is for counts"
-        return text.format_map({name: self.apart(value) for name, value in values.items()})
+        return self._text(key).format_map({name: self.apart(value) for name, value in values.items()})
 
     def apart(self, value: str) -> str:
         """Among words from right to left, a name or a number keeps its own direction, and turns nothing around it.
@@ -59,8 +57,8 @@ class Words:
     def span(self, slot: Slot, zone: ZoneInfo) -> str:
         """`Monday, 23 November 2026, 10:00-11:00`, and the day of the end where it is another one."""
         starts, ends = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
-        until = self.clock(ends) if starts.date() == ends.date() else f"{self.day(ends)}, {self.clock(ends)}"
-        return f"{self.day(starts)}, {self.say('between', starts=self.clock(starts), ends=until)}"
+        until = self.clock(ends) if starts.date() == ends.date() else self._on(self.day(ends), self.clock(ends))
+        return self._on(self.day(starts), self._text("between").format(starts=self.clock(starts), ends=until))
 
     def span_in(self, slot: Slot, zone: ZoneInfo) -> str:
         """The same, with the name of the time zone at that time."""
@@ -84,7 +82,15 @@ class Words:
         """For subjects: `23 Nov 2026, 10:00`."""
         there = at.astimezone(zone)
         day = self._in_digits(format_date(there.date(), "medium", locale=self._locale))
-        return f"{day}, {self.clock(there)}"
+        return self._on(day, self.clock(there))
+
+    def _on(self, day: str, time: str) -> str:
+        return self._text("on").format(day=day, time=time)
+
+    def _text(self, key: str) -> str:
+        text = self._texts[key]
+        assert isinstance(text, str), f"{key} is for counts"
+        return text
 
     def _in_digits(self, text: str) -> str:
         return text.translate(_DIGITS.get(self._locale.default_numbering_system, {}))
