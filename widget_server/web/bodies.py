@@ -207,11 +207,13 @@ class SiteBody(Body):
     """Whether what has a price can be booked."""
     coupons: bool
     """Whether there is a code that somebody could have."""
+    mails: bool
+    """Whether customers are written to: there is a mail server."""
     test: bool
     """What is booked is not meant."""
 
     @staticmethod
-    def of(site: Site, now: datetime, *, takes_payments: bool) -> "SiteBody":
+    def of(site: Site, now: datetime, *, takes_payments: bool, sends_mails: bool) -> "SiteBody":
         return SiteBody(
             key=site.key,
             name=site.name,
@@ -224,6 +226,7 @@ class SiteBody(Body):
             hold_minutes=site.hold_minutes,
             payments=takes_payments,
             coupons=site.takes_coupons(now),
+            mails=sends_mails,
             test=site.is_test,
         )
 
