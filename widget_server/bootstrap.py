@@ -299,6 +299,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         ),
         calendar_files=CalendarFiles(bookings=bookings, letters=letters, links=links, clock=clock),
         my_bookings=MyBookings(catalog=catalog, my_bookings=StoredMyBookings(database), links=links, clock=clock),
+            my_bookings=StoredMyBookings(database),
         reliability=Reliability(
             reliability=stored_reliability.Reliability(database), feed=availability, readiness=readiness, clock=clock
         ),

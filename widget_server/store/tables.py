@@ -443,6 +443,37 @@ class MoveRequestRow(Table, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class ClearingRow(Table, table=True):
+    """Many bookings that an operator has decided to cancel or ask to move: done some at a time, until none is left."""
+
+    __tablename__ = "clearing"
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id", index=True)
+    operator_id: int = Field(foreign_key="operator.id")
+    message: str = Field(max_length=1000)
+    """To their customers; gone once all have been told."""
+    bookings: int
+    """So many there were at first."""
+    created_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class ClearingBookingRow(Table, table=True):
+    """A booking of a clearing that is still to be done; then the row goes."""
+
+    __tablename__ = "clearing_booking"
+    __table_args__ = (Index(None, "clearing_id", "order_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    clearing_id: int = Field(foreign_key="clearing.id")
+    booking_id: int = Field(foreign_key="booking.id")
+    order_id: str = Field(max_length=ID_LENGTH)
+    slot: str = Field(max_length=100)
+    """Where it was when that was decided. If its customer moves it elsewhere, nothing happens to it."""
+    choice: str = Field(max_length=8)
+
+
 class AssignmentRow(Table, table=True):
     """Who serves some seats of a booking. Freed when it is cancelled or moves; then nobody is busy with it any more."""
 

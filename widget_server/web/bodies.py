@@ -411,9 +411,12 @@ class BookingBody(Body):
     move_request: MoveRequestBody | None
     """While the operator asks for another time."""
     cancellation: CancellationBody | None
+    refund_if_cancelled: MoneyBody | None
+    """What would go back if the customer cancelled this booking alone now; null where nothing was to be paid."""
 
     @staticmethod
-    def of(booking: Booking, schedule: Schedule, alternatives: Alternatives) -> "BookingBody":
+    def of(booking: Booking, order: Order, schedule: Schedule, alternatives: Alternatives) -> "BookingBody":
+        back = policies.refund_if_cancelled(order, only=booking.slot) if order.payment else None
         asked, free = booking.move_request, alternatives.get(booking.slot)
         cancelled_at = booking.cancelled_at
         return BookingBody(
@@ -432,6 +435,7 @@ class BookingBody(Body):
             move_until=policies.may_change_until(schedule, booking),
             move_request=MoveRequestBody.of(asked, free) if asked and free is not None else None,
             cancellation=CancellationBody(at=cancelled_at, message=booking.cancel_message) if cancelled_at else None,
+            refund_if_cancelled=MoneyBody.of(back) if back else None,
         )
 
 
@@ -498,7 +502,7 @@ class OrderBody(Body):
             total=MoneyBody.of(order.total),
             payment=PaymentBody.of(order, order.payment) if order.payment else None,
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
-            bookings=tuple(BookingBody.of(booking, schedule, alternatives or {}) for booking in order.bookings),
+            bookings=tuple(BookingBody.of(booking, order, schedule, alternatives or {}) for booking in order.bookings),
             created_at=order.created_at,
             cancel_until=policies.cancel_until(schedule, order),
             test=order.is_test,

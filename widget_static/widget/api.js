@@ -24,7 +24,7 @@ const TIMEOUT_MS = 15_000;
  *   state: string, place: string, access: string, attendees?: string[], served_by?: string[], move_until: string,
  *   answers: {question: string, answer: string | boolean}[],
  *   move_request: {message: string, alternatives: {slot: string, starts_at: string, ends_at: string}[]} | null,
- *   cancellation: {message: string} | null}} Booking
+ *   cancellation: {message: string} | null, refund_if_cancelled: Money | null}} Booking
  * @typedef {{state: "opening" | "open" | "capturing" | "paid" | "returning" | "ended", pay_url: string | null,
  *   pay_until: string, paid: Money, refunding: Money, refunded: Money,
  *   refund_if_cancelled: Money}} Payment

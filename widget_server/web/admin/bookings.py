@@ -10,7 +10,7 @@ from starlette.responses import Response
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.dashboard import BookingLine
 from widget_server.errors import Changed, InvalidRequest, TooLate, Unavailable
-from widget_server.web.admin.impact import read_message
+from widget_server.web.admin.impact import read_message, refuse_for_now
 from widget_server.web.admin.looking import read_look
 from widget_server.web.admin.messages import MESSAGE_WORDS
 from widget_server.web.admin.pages import go, page
@@ -73,6 +73,9 @@ async def cancel_booking(request: Request, at: AtSite) -> Response:
         )
     except TooLate as refusal:
         return await _show_order(request, at, problem=refusal.message, status=refusal.status, form=form)
+    except Unavailable as refusal:
+        refuse_for_now(form, refusal)
+        return await _show_order(request, at, problem=form.errors["page"], status=refusal.status, form=form)
     return go(f"{at.path}/orders/{order_id}?done=cancelled")
 
 
