@@ -89,7 +89,8 @@ class _Warm:
         atexit.register(self._end)
 
     def simulate(self, seeds: range, steps: int, root: Path) -> Simulated:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with TemporaryDirectory(prefix="tenuto-") as folder:
             printed = Path(folder) / "printed"
             asked = {"root": str(root), "first": seeds[0], "last": seeds[-1], "steps": steps, "printed": str(printed)}
