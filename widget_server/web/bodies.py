@@ -196,11 +196,13 @@ class SiteBody(Body):
     hold_minutes: int
     payments: bool
     """Whether what has a price can be booked."""
+    mails: bool
+    """Whether customers are written to: there is a mail server."""
     test: bool
     """What is booked is not meant."""
 
     @staticmethod
-    def of(site: Site, *, takes_payments: bool) -> "SiteBody":
+    def of(site: Site, *, takes_payments: bool, sends_mails: bool) -> "SiteBody":
         return SiteBody(
             key=site.key,
             name=site.name,
@@ -212,6 +214,7 @@ class SiteBody(Body):
             holds_on=site.holds_on,
             hold_minutes=site.hold_minutes,
             payments=takes_payments,
+            mails=sends_mails,
             test=site.is_test,
         )
 

@@ -372,8 +372,8 @@ export class Visit {
     this.#page.name({ title: "" });
     const [, { Confirmation }] = /** @type {Steps} */ (this.#steps);
     const view = new Confirmation(
-      { words: this.#words, zone: this.#zone.current, site: this.#site },
-      { order, url: url.href },
+      { api: this.#api, words: this.#words, zone: this.#zone.current, site: this.#site },
+      { order, url },
       {
         onAnother: () => {
           this.#typed = { ...this.#typed, attendees: [], answers: {} };
