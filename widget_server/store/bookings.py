@@ -165,16 +165,16 @@ class Bookings:
                 session, order, at, only=only, message=message, only_as_asked=only_as_asked
             )
             if freed:
-                by_operator = entry is not None
+                by_operator, back = entry is not None, None
                 if total:
                     in_full = freed if by_operator else asked
-                    await refund_cancelled(
+                    back = await refund_cancelled(
                         session, site_id, order_id, freed, at, in_full=in_full, percent=refund_percent
                     )
                 await tell_cancelled(session, site_id, order_id, freed, at, by_operator=by_operator, text=message)
                 tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
                 if entry is not None:
-                    put_entry(session, entry)
+                    put_entry(session, entry if back is None else entry.with_money("goes_back", back))
             return list(await _booked_after(session, site_id, order_id))
 
     async def booked_after(self, site_id: int, hold_id: str) -> tuple[BookedSeats, ...]:
