@@ -46,7 +46,7 @@ class AttemptState(StrEnum):
 
 
 LIVE = (AttemptState.OPENING, AttemptState.OPEN, AttemptState.CAPTURING)
-"""A hold has one attempt in these states, or that is paid, at most."""
+"""It may still become a booking. Of a hold, one attempt at most has not ended, whichever state it is in."""
 
 
 class PaymentState(StrEnum):
@@ -130,8 +130,6 @@ class PaymentEvent:
     """Something has happened at Stripe. What it is worth is found out by asking."""
 
     id: str
-    kind: str
-    session_id: str | None
     intent_id: str | None
     attempt_id: str | None
 
