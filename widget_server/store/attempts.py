@@ -1,5 +1,6 @@
 """The only place that finds attempts to pay, claims those that are due, and turns their rows into values and back."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -183,15 +184,11 @@ async def read_payment(session: AsyncSession, site_id: int, order_id: str) -> Or
     if row is None:
         return None
     refunds = (await session.exec(_REFUNDS_OF, params={"site_id": site_id, "order_id": order_id})).all()
-    lines = _to_wanted(row.wanted, row.currency).lines
-    return OrderPayment(
-        attempt_id=row.public_id,
-        state=AttemptState(row.state),
-        pay_url=row.session_url if row.state == AttemptState.OPEN and row.went_back_at is None else None,
-        pay_until=row.pay_until,
-        was_paid=row.was_paid,
+    attempt = to_attempt(row)
+    return replace(
+        attempt.payment(),
         refunds=tuple(to_refund(refund) for refund in refunds),
-        terms=tuple(Terms(line.slot.service, line.unit_price, line.refund_percent) for line in lines),
+        terms=tuple(Terms(line.slot.service, line.unit_price, line.refund_percent) for line in attempt.wanted.lines),
     )
 
 

@@ -34,13 +34,13 @@ from widget_server.store.tables import (
 _BY_HOLD = select(OrderRow).where(
     col(OrderRow.site_id) == bindparam("site_id"), col(OrderRow.hold_id) == bindparam("hold_id")
 )
-_its_service = and_(col(ServiceRow.site_id) == col(MeetingRow.site_id), col(ServiceRow.key) == col(MeetingRow.service))
-_asked = and_(col(MoveRequestRow.booking_id) == col(BookingRow.id), col(MoveRequestRow.state) == MoveState.WAITING)
+its_service = and_(col(ServiceRow.site_id) == col(MeetingRow.site_id), col(ServiceRow.key) == col(MeetingRow.service))
+its_request = and_(col(MoveRequestRow.booking_id) == col(BookingRow.id), col(MoveRequestRow.state) == MoveState.WAITING)
 _BOOKINGS_OF_ORDER: Any = (
     select(BookingRow, MeetingRow.slot, ServiceRow, MoveRequestRow, OperatorRow.email)  # type: ignore[call-overload]
     .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
-    .join(ServiceRow, _its_service)
-    .outerjoin(MoveRequestRow, _asked)
+    .join(ServiceRow, its_service)
+    .outerjoin(MoveRequestRow, its_request)
     .outerjoin(OperatorRow, col(OperatorRow.id) == col(MoveRequestRow.operator_id))
     .where(col(BookingRow.order_id) == bindparam("order_id"))
     .order_by(col(BookingRow.id))
