@@ -46,11 +46,13 @@ async def show_coupon(request: Request, at: AtSite) -> Response:
 
 
 async def add(request: Request, at: AtSite) -> Response:
-    return await _save(request, at, None)
+    return await _save(request, at, await _form_of(request, at), None)
 
 
 async def save(request: Request, at: AtSite) -> Response:
-    return await _save(request, at, await use_cases(request).coupons.one(at.site, request.path_params["coupon"]))
+    form = await _form_of(request, at)
+    present = await use_cases(request).coupons.one(at.site, request.path_params["coupon"])
+    return await _save(request, at, form, present)
 
 
 async def remove(request: Request, at: AtSite) -> Response:
@@ -63,8 +65,11 @@ async def remove(request: Request, at: AtSite) -> Response:
     return go(f"{at.path}/coupons?saved=removed")
 
 
-async def _save(request: Request, at: AtSite, present: Coupon | None) -> Response:
-    form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
+async def _form_of(request: Request, at: AtSite) -> Form:
+    return await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
+
+
+async def _save(request: Request, at: AtSite, form: Form, present: Coupon | None) -> Response:
     wanted, status = read_coupon(form, at, present), 422
     if wanted is not None:
         try:
