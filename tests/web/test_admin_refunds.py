@@ -129,6 +129,9 @@ async def test_whoever_cancels_for_a_customer_says_whether_the_money_goes_back(
 
     assert answer.status_code == 303
     assert [amount for amount, *_ in await till.refunds(anna)] == refunds
+    entry = (await desk.entries())[0]
+    assert entry.detail["goes_back"] == {"amount": sum(refunds), "currency": "EUR"}
+    assert f"goes back: {'45.00 EUR' if refunds else 'nothing'}" in (await desk.get("/audit-log")).text
 
 
 async def test_what_is_free_has_no_payment_and_nothing_to_pay_back(till: Till, desk: Desk, anna: Payer) -> None:

@@ -3,11 +3,12 @@ names.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from widget_server.domain.money import Money
 
 NOBODY = 0
 
@@ -34,6 +35,9 @@ class Deed(StrEnum):
     BLACKOUT_ADDED = "blackout_added"
     BLACKOUT_CHANGED = "blackout_changed"
     BLACKOUT_REMOVED = "blackout_removed"
+    COUPON_ADDED = "coupon_added"
+    COUPON_CHANGED = "coupon_changed"
+    COUPON_REMOVED = "coupon_removed"
     PAYMENT_KEYS_ENTERED = "payment_keys_entered"
     PAYMENT_KEYS_REMOVED = "payment_keys_removed"
     SITE_MADE = "site_made"
@@ -69,6 +73,18 @@ class Entry:
     detail: Mapping[str, Any] = field(default_factory=dict)
     form_key: str | None = None
     """Of the form that has added something, with all that was typed into it."""
+
+    def with_money(self, name: str, amount: Money) -> "Entry":
+        """With an amount in its detail, as `money_in` reads it."""
+        return replace(self, detail={**self.detail, name: {"amount": amount.amount_minor, "currency": amount.currency}})
+
+
+def money_in(found: object) -> Money | None:
+    """An amount of an entry's detail; None where it is something else."""
+    match found:
+        case {"amount": int(minor), "currency": str(currency)} if minor >= 0 and len(currency) == 3:
+            return Money(minor, currency.upper())
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import Site
 from widget_server.engine.connection import Connection
 from widget_server.engine.feed import Feed
 from widget_server.engine.inspection import Inspection
@@ -16,7 +16,7 @@ from widget_server.engine.reservations import Reservations
 from widget_server.errors import Unavailable
 from widget_server.live.hub import Hub
 from widget_server.sealing import Seal
-from widget_server.simulator.database import SimulatedDatabase
+from widget_server.simulator.database import SimulatedDatabase, Sql
 from widget_server.simulator.faults import Fault, Faults
 from widget_server.simulator.redis import Redis, SimulatedAddress
 from widget_server.simulator.stripe import SimulatedGateway, Stripe
@@ -25,6 +25,7 @@ from widget_server.store import audit, outbox, schedule
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import sites as stored_sites
 from widget_server.store.attempts import Attempts
+from widget_server.store.coupons import Coupons as StoredCoupons
 from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.payment_events import PaymentEvents
 from widget_server.store.payments import Payments
@@ -33,6 +34,7 @@ from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.checkout import Checkout
+from widget_server.use_cases.coupons import Coupons
 from widget_server.use_cases.deciding import DecidingParts
 from widget_server.use_cases.order_links import OrderLinks
 from widget_server.use_cases.pinning import PinningParts
@@ -64,9 +66,25 @@ class Surroundings:
     faults: Faults
     redis: Redis
     stripe: Stripe
-    sql: AsyncEngine
+    sql: Sql
     chance: Random
     partition: str
+    schedules: dict[int, Schedule] = field(default_factory=dict)
+    """The last one that anybody has read of each site, by the site's id."""
+
+
+class SharedSchedules(schedule.Schedules):
+    """Where two processes have read the same, the second need not work out again what is offered on which day."""
+
+    def __init__(self, database: SimulatedDatabase, known: dict[int, Schedule]) -> None:
+        super().__init__(database)
+        self._known = known
+
+    async def load_with_site(self, site_id: int) -> tuple[Site, Schedule]:
+        site, read = await super().load_with_site(site_id)
+        if self._known.get(site_id) != read:
+            self._known[site_id] = read
+        return site, self._known[site_id]
 
 
 class Process:
@@ -110,7 +128,7 @@ class Process:
         way = SimulatedAddress(around.redis, self, around.turns, around.faults, around.chance)
         connection = Connection(way)  # type: ignore[arg-type]
         self.engine, feed, self.hub = Reservations(connection), Feed(connection), Hub(clock=clock, beat_every_s=NEVER_S)
-        self.sites, self.schedules = stored_sites.Sites(database), schedule.Schedules(database)
+        self.sites, self.schedules = stored_sites.Sites(database), SharedSchedules(database, around.schedules)
         self.store = stored_bookings.Bookings(database)
         self.catalog = Catalog(self.sites, self.schedules)
         self.scheduling = Scheduling(gate=self.engine, sites=self.sites, schedules=self.schedules)
@@ -136,6 +154,9 @@ class Process:
             reconciliation=self.reconciliation,
             clock=clock,
         )
+        coupons = Coupons(
+            coupons=StoredCoupons(database), catalog=self.catalog, scheduling=self.scheduling, clock=clock
+        )
         parts = PinningParts(
             catalog=self.catalog,
             engine=self.engine,
@@ -144,6 +165,7 @@ class Process:
             reconciliation=self.reconciliation,
             clock=clock,
             key=KEY,
+            coupons=coupons,
         )
         self.bookings = Bookings(**parts)
         self.rescheduling = Rescheduling(**parts)

@@ -3,9 +3,7 @@
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 from widget_server.domain.payments import WantedPayment
@@ -27,14 +25,11 @@ class Attempt(NamedTuple):
 class Till:
     """Looks into SQL past the product."""
 
-    def __init__(self, path: Path, witness: Witness) -> None:
-        self._sql = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+    def __init__(self, sql: sqlite3.Connection, witness: Witness) -> None:
+        self._sql = sql
         self._witness = witness
         self._refunded: set[str] = set()
         """Refunds that Stripe has done, by our ids."""
-
-    def close(self) -> None:
-        self._sql.close()
 
     # What Stripe is asked to do: looked at just after it was done
 
@@ -143,9 +138,8 @@ class Till:
         return defaultdict(int, rows.fetchall())
 
     def _state_of(self, attempt_id: str) -> str | None:
-        with closing(self._sql.execute("SELECT state FROM attempt WHERE public_id = ?", (attempt_id,))) as found:
-            row = found.fetchone()
-        return str(row[0]) if row else None
+        found = self._sql.execute("SELECT state FROM attempt WHERE public_id = ?", (attempt_id,)).fetchone()
+        return str(found[0]) if found else None
 
     def _must(self, condition: object, invariant: Invariant, what: str) -> None:
         """Inside a call of the product, which would take an exception for its own."""

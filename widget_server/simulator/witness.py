@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from math import inf
 
 from widget_server.clock import from_ms
@@ -24,6 +24,7 @@ _SAY_NOW = ("HELD", "PAYING", "RENEWED", "CHANGED", "PINNED")
 _ENDED = ("released", "confirmed")
 _BOOKED, _GIVING_BACK = ("confirming", "confirmed"), ("voiding", "voided")
 """Outcomes. While one is confirming, its money is on its way; where it is voided, nothing comes of any pin."""
+KEYS_KEPT = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +279,13 @@ def _argument(script: str, name: str) -> int | None:
     return int(found[1]) - 1 if found else None
 
 
+@lru_cache(KEYS_KEPT)
 def hold_key(key: str) -> HoldKey | None:
     of_site, found, hold_id = key.partition(":hold:")
     return HoldKey(of_site.partition(":")[2], hold_id, key) if found else None
 
 
+@lru_cache(KEYS_KEPT)
 def slot_key(key: str) -> SlotKey | None:
     of_site, found, slot_id = key.partition(":slot:")
     if not found:

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlmodel import col
+from sqlalchemy import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import BookingState, Customer
 from widget_server.domain.claims import Assignment
+from widget_server.domain.coupons import UsedCoupon
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState, OutcomeState
 from widget_server.domain.questions import Answer
@@ -19,7 +21,8 @@ from widget_server.ids import hash_address, new_order_number
 from widget_server.store import meetings
 from widget_server.store.assignments import assign
 from widget_server.store.audit_log import put_entry
-from widget_server.store.database import insert
+from widget_server.store.coupons import take_use
+from widget_server.store.database import insert_by
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_CONFIRMED, tell_engine
 from widget_server.store.outcomes import decide
@@ -29,6 +32,12 @@ from widget_server.store.tables import AttendeeRow, BookingRow, OrderRow, values
 from widget_server.store.telling import tell_booked
 
 _NUMBER_TRIES_MAX = 5
+_INSERT_BOOKING: Any = insert(BookingRow.__table__).returning(BookingRow.__table__.c.id)  # type: ignore[attr-defined]
+_INSERT_ATTENDEES: Any = insert(AttendeeRow.__table__)  # type: ignore[attr-defined]
+_INSERT = insert_by(
+    OrderRow,
+    lambda new: new.on_conflict_do_nothing(index_elements=["site_id", "number"]).returning(new.table.c.id),
+)
 _ANY_FENCE = 2**31 - 1
 """A hold has one attempt to pay it at a time, and its row is locked: whatever pin was given up before was another's. A
 Redis that was filled anew counts its fences from one again."""
@@ -60,6 +69,8 @@ class ConfirmationLine:
     attendees: tuple[str, ...] = ()
     """Names of those who come, at most one a seat; may be empty, as may each name."""
     answers: tuple[Answer, ...] = ()
+    discount_minor: int = 0
+    """What a coupon takes off the price of all its seats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,8 @@ class Confirmation:
     is_test: bool = False
     """Whether the site is in test mode, in this version of its schedule; of what is paid, when that began."""
     stage: Stage = Stage.FREE
+    coupon: UsedCoupon | None = None
+    """With which it was sold. What is paid has taken its use with the attempt to pay it."""
 
     def __post_init__(self) -> None:
         assert self.lines
@@ -97,13 +110,12 @@ class Confirmation:
 
     @property
     def total(self) -> Money:
-        return sum(
-            (line.unit_price.times(line.seats) for line in self.lines), Money(0, self.lines[0].unit_price.currency)
-        )
+        lines = (line.unit_price.times(line.seats).less(line.discount_minor) for line in self.lines)
+        return sum(lines, Money(0, self.lines[0].unit_price.currency))
 
 
 async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Order:
-    """Locks in the order that all transactions keep: outcome, site, meetings by id, staff by id."""
+    """Locks in the order that all transactions keep: outcome, site, meetings by id, staff by id, coupon."""
     site_id, hold_id, owner = wanted.site_id, wanted.hold_id, wanted.order_secret_hash
     state, fence = _STATES[wanted.stage][0], wanted.fence if wanted.stage is Stage.FREE else _ANY_FENCE
     await decide(session, site_id, hold_id, state, fence=fence, digest=wanted.digest, owner=owner)
@@ -114,6 +126,9 @@ async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Ord
     bookings = await _write_order(session, wanted, meeting_ids)
     offered = {line.offered.slot: line.offered for line in wanted.lines}
     await assign(session, site_id, wanted.assignments, offered, bookings)
+    if wanted.coupon is not None and wanted.stage is Stage.FREE:
+        email = wanted.customer.email
+        await take_use(session, site_id, wanted.coupon.id, hold_id=hold_id, email=email, at=wanted.at)
     if wanted.entry is not None:
         put_entry(session, wanted.entry)
     tell_engine(session, BOOKING_CONFIRMED, wanted.site_id, wanted.hold_id, fence=wanted.fence, at=wanted.at)
@@ -146,27 +161,24 @@ async def _write_order(session: AsyncSession, wanted: Confirmation, meeting_ids:
     """The id of each slot's booking."""
     order_id = await _insert_order(session, wanted)
     _, _, state = _STATES[wanted.stage]
-    bookings = [
-        BookingRow(
-            order_id=order_id,
-            meeting_id=meeting_ids[line.offered.slot.id],
-            service_name=line.service_name,
-            seats=line.seats,
-            unit_price_minor=line.unit_price.amount_minor,
-            answers=rows_of_answers(line.answers),
-            state=state,
-            created_at=wanted.at,
-        )
-        for line in wanted.lines
-    ]
-    session.add_all(bookings)
-    await session.flush()
     ids: dict[Slot, int] = {}
-    for booking, line in zip(bookings, wanted.lines, strict=True):
-        assert booking.id is not None
-        session.add_all(_attendees(booking.id, line))
-        ids[line.offered.slot] = booking.id
-    await session.flush()
+    attendees: list[dict[str, Any]] = []
+    for line in wanted.lines:
+        booking = {
+            "order_id": order_id,
+            "meeting_id": meeting_ids[line.offered.slot.id],
+            "service_name": line.service_name,
+            "seats": line.seats,
+            "unit_price_minor": line.unit_price.amount_minor,
+            "answers": rows_of_answers(line.answers),
+            "discount_minor": line.discount_minor,
+            "state": state,
+            "created_at": wanted.at,
+        }
+        booking_id: int = (await session.exec(_INSERT_BOOKING, params=booking)).scalar_one()
+        attendees += _attendees(booking_id, line)
+        ids[line.offered.slot] = booking_id
+    await session.exec(_INSERT_ATTENDEES, params=attendees)
     return ids
 
 
@@ -174,9 +186,7 @@ async def _insert_order(session: AsyncSession, wanted: Confirmation) -> int:
     """A number that the site has given already is exchanged for another; they are random and hardly ever meet."""
     row = _new_order(wanted)
     for _ in range(_NUMBER_TRIES_MAX):
-        new = insert(session, OrderRow).values(values(row))
-        new = new.on_conflict_do_nothing(index_elements=["site_id", "number"])
-        order_id: int | None = (await session.exec(new.returning(col(OrderRow.id)))).scalar_one_or_none()
+        order_id: int | None = (await session.exec(_INSERT(session), params=values(row))).scalar_one_or_none()
         if order_id is not None:
             return order_id
         row.number = new_order_number()
@@ -199,9 +209,10 @@ def _new_order(wanted: Confirmation) -> OrderRow:
         created_at=wanted.at,
         is_test=wanted.is_test,
         address_hash=hash_address(wanted.customer.email) if wanted.customer.email else None,
+        coupon=wanted.coupon.code if wanted.coupon else None,
     )
 
 
-def _attendees(booking_id: int, line: ConfirmationLine) -> list[AttendeeRow]:
+def _attendees(booking_id: int, line: ConfirmationLine) -> list[dict[str, Any]]:
     names: Sequence[str] = line.attendees + ("",) * (line.seats - len(line.attendees))
-    return [AttendeeRow(booking_id=booking_id, seat=seat, name=name.strip()) for seat, name in enumerate(names, 1)]
+    return [{"booking_id": booking_id, "seat": seat, "name": name.strip()} for seat, name in enumerate(names, 1)]

@@ -223,13 +223,13 @@ async def refund_cancelled(
     *,
     in_full: Collection[int],
     percent: int | None,
-) -> None:
-    """What goes back for bookings that were just cancelled: by the policy that they were sold with, all of those
-    `in_full`, or so many `percent`. Its order is locked.
+) -> Money | None:
+    """Have go back what does for bookings that were just cancelled: by the policy that they were sold with, all of
+    those `in_full`, or so many `percent`. Its order is locked. How much that is; None where nothing was paid.
     """
     paid_by = await read_last(session, site_id, order_id)
     if paid_by is None or paid_by.state != AttemptState.PAID:
-        return
+        return None
     attempt, left = await _left_of(session, site_id, order_id)
     policy = {line.slot.service: line.refund_percent for line in to_attempt(attempt).wanted.lines}
     rows = (
@@ -239,12 +239,13 @@ async def refund_cancelled(
     )
     back = Money(0, attempt.currency)
     for booking, service in await session.exec(rows):
-        paid = Money(booking.unit_price_minor * booking.seats, attempt.currency)
+        paid = Money(booking.unit_price_minor * booking.seats - booking.discount_minor, attempt.currency)
         of_policy = 100 if booking.id in in_full else policy.get(service, 100)
         back += share(paid, of_policy if percent is None else percent)
     back = min(back, left, key=lambda money: money.amount_minor)
     if not back.is_free:
         session.add(_new(attempt, back, RefundReason.CANCELLED, at))
+    return back
 
 
 async def _lock_order(session: AsyncSession, site_id: int, order_id: str) -> OrderRow | None:

@@ -34,7 +34,7 @@ async def framed_page(request: Request) -> Response:
     asked = request.query_params
     if request.headers.get("sec-fetch-dest", "iframe") == "iframe":
         await use_cases(request).sightings.note(listing.site, asked.get("host", ""))
-    answer = services_answer(listing).model_dump()
+    answer = services_answer(request, listing).model_dump()
     context = {
         "site": answer["site"],
         "services": answer["services"],
@@ -58,7 +58,7 @@ async def my_bookings_page(request: Request) -> Response:
 
 async def _page_of_site(request: Request, template: str, **context: Any) -> Response:
     listing = await use_cases(request).catalog.find(request.path_params["site"])
-    context["site"] = services_answer(listing).model_dump()["site"]
+    context["site"] = services_answer(request, listing).model_dump()["site"]
     context |= _language(request, listing.site.locale)
     headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
     return templates.TemplateResponse(request, template, context, headers=headers)

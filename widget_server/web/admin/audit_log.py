@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from widget_server.domain.audit_log import Deed, KeptEntry
+from widget_server.domain.audit_log import Deed, KeptEntry, money_in
 from widget_server.domain.slots import Slot
 from widget_server.domain.wall_times import first_instant
 from widget_server.web.admin.looking import read_day
 from widget_server.web.admin.pages import page
 from widget_server.web.admin.session import AtSite
-from widget_server.web.admin.writing import count, name_of_service, span
+from widget_server.web.admin.writing import count, money, name_of_service, span
 from widget_server.web.context import use_cases
 
 _WORDS = {
@@ -121,4 +121,6 @@ def _change(value: object) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if (amount := money_in(value)) is not None:
+        return "nothing" if amount.is_free else money(amount)
     return str(value) or "nothing"

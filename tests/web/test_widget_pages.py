@@ -1,4 +1,4 @@
-"""In which language, and which way, the pages of visitors and customers begin before any script runs."""
+"""What the pages of visitors and customers begin with: their language, its direction, and what they may promise."""
 
 import pytest
 
@@ -34,3 +34,14 @@ def test_mails_speak_what_the_widget_speaks_and_run_the_same_way() -> None:
     assert spoken == set(LANGUAGES)
     words: list[Words] = [words_for(language) for language in LANGUAGES]
     assert {one.code for one in words if one.direction == "rtl"} == set(RIGHT_TO_LEFT)
+
+
+async def test_a_mail_is_promised_only_where_there_is_a_mail_server(house: House) -> None:
+    services = f"/v1/sites/{SITE}/services"
+    without = (await house.client.get(services)).json()["site"]["mails"]
+
+    house.parts.use_cases.messages.has_mail_server = True
+
+    assert without is False
+    assert (await house.client.get(services)).json()["site"]["mails"] is True
+    assert '"mails": true' in (await house.client.get(f"/w/{SITE}")).text
