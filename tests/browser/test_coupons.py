@@ -8,7 +8,7 @@ from tests.browser.hosting import Host
 from tests.browser.people import Visitor, overflow, serious
 from tests.browser.serving import Server
 from tests.browser.test_payments import BOOKED_MS, PIANO, goes_to_pay, is_fine
-from tests.browser.test_schedule_pages import arrive, room
+from tests.browser.test_schedule_pages import arrive
 
 pytestmark = pytest.mark.anyio
 
