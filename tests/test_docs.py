@@ -42,7 +42,7 @@ from widget_server.web import app, bodies
 from widget_server.web.admin.pages import ROOMS
 from widget_server.web.admin.settings_form import form_of
 from widget_server.web.admin.writing import amount
-from widget_server.web.api.answers import BODY_BYTES_MAX
+from widget_server.web.api.answers import ANSWERED_BYTES_MAX, BODY_BYTES_MAX
 from widget_server.web.api.description import document
 from widget_server.web.routes import all_routes
 
@@ -117,7 +117,8 @@ def test_limits_are_told_as_they_are() -> None:
     for told in (
         f"at most {RANGE_DAYS_MAX}.",
         f"at most {SEARCH_DAYS_MAX} days after",
-        f"Bodies may have up to {BODY_BYTES_MAX // 1024} KiB.",
+        f"Bodies may have up to {BODY_BYTES_MAX // 1024} KiB, those of a confirmation or a checkout up to "
+        f"{ANSWERED_BYTES_MAX // 1024} KiB.",
         f"at most {HOLDS_PER_VISITOR_MAX} live holds a visitor",
         f"at most {HOLDS_PER_NETWORK_MAX} live holds a network",
         f"At most {LINES_MAX} lines, and {SEATS_MAX} seats a line",

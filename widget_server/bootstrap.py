@@ -38,6 +38,7 @@ from widget_server.store import reliability as stored_reliability
 from widget_server.store import sites as stored_sites
 from widget_server.store import week as stored_week
 from widget_server.store.attempts import Attempts
+from widget_server.store.clearings import Clearings as StoredClearings
 from widget_server.store.database import Database
 from widget_server.store.letters import Letters
 from widget_server.store.my_bookings import StoredMyBookings
@@ -53,6 +54,7 @@ from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.calendar_files import CalendarFiles
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.checkout import Checkout
+from widget_server.use_cases.clearings import Clearings
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.deciding import DecidingParts
 from widget_server.use_cases.edits import Edits
@@ -115,6 +117,7 @@ class Parts:
             tasks.create_task(self.posting.run())
             tasks.create_task(self.use_cases.settling.run())
             tasks.create_task(self.use_cases.payment_accounts.run())
+            tasks.create_task(self.use_cases.clearings.run())
 
     async def in_each_partition(self, act: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Do something endless for every partition, also for those that get their first site later; until cancelled."""
@@ -264,6 +267,9 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         ),
         payment_accounts=payment_accounts,
         edits=edits,
+        clearings=Clearings(
+            clearings=StoredClearings(database), sites=sites, store=store, reconciliation=reconciliation, clock=clock
+        ),
         services=Services(edits),
         calendar=Calendar(edits),
         freezing=Freezing(edits, clock),
@@ -293,6 +299,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         erasing=Erasing(erasing=stored_erasing.Erasing(database), clock=clock),
         messages=Messages(
             messages=stored_messages.Messages(database),
+            my_bookings=StoredMyBookings(database),
             writing=writing,
             has_mail_server=mailer is not None,
             clock=clock,

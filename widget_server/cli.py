@@ -196,14 +196,9 @@ async def _sites(parts: Parts, key: str | None) -> list[Site]:
 
 
 def _simulate(_settings: Settings, options: argparse.Namespace) -> None:
-    from widget_server.simulator.simulation import simulate
+    from widget_server.simulator.simulation import tell
 
-    def say(line: str) -> None:
-        print(line, flush=True)
-
-    for seed in options.seed:
-        for line in simulate(seed, options.steps, say).lines():
-            say(line)
+    tell(options.seed, options.steps, lambda line: print(line, flush=True))
 
 
 async def _sign_in_link(parts: Parts, site: Site) -> str:

@@ -1,6 +1,7 @@
 // @ts-check
 /** The only place for a booking whose customer is asked for another time: what is free instead, each with one click. */
 
+import { refundNote } from "./paid.js";
 import { newId, Refused } from "./widget/api.js";
 import { dayAt } from "./widget/dates.js";
 import { element, fill, icon } from "./widget/elements.js";
@@ -13,6 +14,9 @@ import { sentenceFor } from "./widget/problems.js";
 
 /** After these, other times may be free than those that are shown, or nothing may be asked any more. */
 const OUTDATED = ["slot_full", "slot_closed", "too_soon", "too_far", "hold_ended", "too_late", "changed"];
+
+/** Of refusals that say nothing about what was asked: the body came too slowly, or it was asked too often. */
+const UNDECIDED = [408, 429];
 
 export class Asked {
   #api;
@@ -106,7 +110,8 @@ export class Asked {
     }
     const yes = this.#button("order.cancel_yes", () => void this.#cancel(yes), "danger");
     const no = this.#button("order.cancel_no", () => this.#ask(false));
-    const question = element("p", { id: "asked-cancel" }, words.say("order.cancel_ask"));
+    const back = refundNote(this.#order, words, this.booking);
+    const question = element("p", { id: "asked-cancel" }, words.say("order.cancel_ask"), back);
     const row = element("div", { class: "row" }, yes, no);
     fill(this.choices, element("div", { class: "ask", role: "alertdialog", "aria-labelledby": "asked-cancel" }, question, row));
     no.focus();
@@ -138,9 +143,13 @@ export class Asked {
     const id = this.#ids.get(time.slot) ?? newId();
     this.#ids.set(time.slot, id);
     await this.#do(button, "moving.going", async () => {
-      this.#on.onMoved((await patiently(() => this.#api.reschedule(this.#claim, { id, lines }))).order);
+      try {
+        this.#on.onMoved((await patiently(() => this.#api.reschedule(this.#claim, { id, lines }))).order);
+      } catch (problem) {
+        if (isForGood(problem)) this.#ids.delete(time.slot);
+        throw problem;
+      }
     });
-    if (this.told.childElementCount > 0) this.#ids.delete(time.slot);
   }
 
   /** @param {HTMLButtonElement} button */
@@ -183,6 +192,14 @@ export class Asked {
     const isTaken = !["too_late", "changed"].includes(problem.code);
     this.#on.onOutdated(isTaken ? this.#words.say("moving.taken") : sentenceFor(problem, this.#words, this.#zone()));
   }
+}
+
+/**
+ * Whether what was asked has not happened, and never will under its id. All else may have happened at an earlier try.
+ * @param {unknown} problem
+ */
+function isForGood(problem) {
+  return problem instanceof Refused && problem.status < 500 && !UNDECIDED.includes(problem.status);
 }
 
 /**

@@ -2,13 +2,13 @@
 /** The only place for the order page: the way back to what was booked. Reading it changes nothing. */
 
 import { Asked, wrote } from "./asked.js";
-import { calendarButton } from "./calendar_file.js";
 import { Moving } from "./moving.js";
 import { OrdersApi } from "./orders_api.js";
 import { moneyFacts, Paid, refundNote } from "./paid.js";
 import { applyAccent } from "./widget/accent.js";
 import { Refused } from "./widget/api.js";
 import { ServerClock } from "./widget/clock.js";
+import { calendarButton } from "./widget/calendar_file.js";
 import { bookingCard } from "./widget/confirmation.js";
 import { dayAt } from "./widget/dates.js";
 import { element, fill, icon } from "./widget/elements.js";
@@ -195,7 +195,7 @@ class OrderPage {
         names.length > 0 && fact(words.say("order.attendees"), names.join(", ")),
         moneyFacts(order, words).map(([name, value]) => fact(name, value)).flat(),
       ),
-      this.#isComing(order) && calendarButton(() => this.#api.calendarFile(this.#claim), words),
+      this.#isComing(order) && calendarButton(this.#api, this.#claim, words),
       this.#cancelling(order),
       order.customer.email && this.#allBookings(),
     );

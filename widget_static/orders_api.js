@@ -1,7 +1,7 @@
 // @ts-check
 /** The only place for the calls that are about orders: their own pages make them, and the widget does without. */
 
-import { Api, reach, Refused, retryAfterMs } from "./widget/api.js";
+import { Api } from "./widget/api.js";
 
 export class OrdersApi extends Api {
   /**
@@ -28,19 +28,6 @@ export class OrdersApi extends Api {
    */
   reschedule({ id, secret }, wanted) {
     return this.ask("POST", `/orders/${id}/reschedule`, { secret, body: wanted });
-  }
-
-  /**
-   * @param {import("./widget/api.js").Claim} claim
-   * @returns {Promise<string>}  of its bookings, as calendar programs read it
-   */
-  async calendarFile({ id, secret }) {
-    const { response, answer, text } = await reach(`${this.base}/orders/${id}/calendar.ics`, {
-      headers: { Authorization: `Bearer ${secret}` },
-      credentials: "omit",
-    });
-    if (!response.ok) throw new Refused(response.status, answer?.error ?? {}, retryAfterMs(response));
-    return text;
   }
 
   /** @param {string} email  to which a link goes, if there are bookings */

@@ -24,6 +24,7 @@ export class Paid {
   #isWatching = false;
   #said = "";
   /** As the server last told it. @type {Order | null} */ #order = null;
+  #onSight = () => document.hidden || this.#begin();
 
   /**
    * @param {{api: import("./orders_api.js").OrdersApi, words: import("./widget/words.js").Words,
@@ -42,8 +43,10 @@ export class Paid {
       onAnswer: ({ order }) => {
         const isNews = JSON.stringify(order) !== JSON.stringify(this.#order);
         this.#order = order;
+        const isDecided = !["waiting", "confirming"].includes(stepOf(order));
+        if (isDecided) this.#rest(stepOf(order));
         if (isNews) this.#onChange(order); // else whoever is about to press something keeps it under their finger
-        return !["waiting", "confirming"].includes(stepOf(order));
+        return isDecided;
       },
       onProblem: () => {},
     });
@@ -70,11 +73,8 @@ export class Paid {
   show(order, zone) {
     const step = stepOf(order);
     this.#order = order;
-    if (!this.#isWatching && (step === "waiting" || step === "confirming")) {
-      this.#isWatching = true;
-      this.#watch.start(true);
-      if (this.#isBelieved) setTimeout(() => this.#doubt(), BELIEVED_MS);
-    }
+    if (step === "waiting" || step === "confirming") this.#begin();
+    else this.#rest(step);
     const untilMs = Date.parse(order.payment?.pay_until ?? "");
     const isOpen = step === "waiting" && !this.#isBelieved;
     this.#countdown.follow(
@@ -84,6 +84,32 @@ export class Paid {
     );
     fill(this.place, ...this.#contents(order, step, zone));
     return this.place;
+  }
+
+  #begin() {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#listenForSight(false);
+    this.#watch.start(true);
+    if (this.#isBelieved) setTimeout(() => this.#doubt(), BELIEVED_MS);
+  }
+
+  /**
+   * Nothing counts down or is asked any more. Where nothing was paid, whoever has changed something may pay the same
+   * order after all, in another tab: that is looked for when they are back in this one.
+   * @param {Step} step
+   */
+  #rest(step) {
+    this.#isWatching = false;
+    this.#countdown.follow(null);
+    this.#listenForSight(step === "over");
+  }
+
+  /** @param {boolean} isWanted */
+  #listenForSight(isWanted) {
+    const change = isWanted ? "addEventListener" : "removeEventListener";
+    document[change]("visibilitychange", this.#onSight);
+    globalThis[change]("pageshow", this.#onSight);
   }
 
   /** @param {Order} order */
@@ -160,10 +186,12 @@ export function moneyFacts({ total, payment }, words) {
  * What cancelling brings back, where something was paid.
  * @param {Order} order
  * @param {import("./widget/words.js").Words} words
+ * @param {import("./widget/api.js").Booking} [only]  the booking that would be cancelled; without it, all would be
  */
-export function refundNote({ payment }, words) {
+export function refundNote({ payment }, words, only) {
   if (!payment?.paid.amount) return "";
-  const { paid, refund_if_cancelled: back } = payment;
+  const { paid } = payment;
+  const back = only?.refund_if_cancelled ?? payment.refund_if_cancelled;
   const key = back.amount === 0 ? "paid.no_refund" : back.amount < paid.amount ? "paid.refund" : "paid.full_refund";
   return ` ${words.say(key, { price: words.money(back), paid: words.money(paid) })}`;
 }

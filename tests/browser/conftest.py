@@ -12,7 +12,7 @@ from tests.browser.hosting import Host, hosting
 from tests.browser.people import Visitor
 from tests.browser.serving import LESSON, YOGA, Server, Studio, new_server
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 45_000
 SWITCHES = [
     "--no-sandbox",
     "--disable-gpu",

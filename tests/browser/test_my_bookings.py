@@ -1,4 +1,4 @@
-"""All that somebody has booked, by a link in their mail: on a phone and on a desk, in the dark and in German."""
+"""All that somebody has booked, by a link in their mail: on a phone and on a desk, in the dark and in Arabic."""
 
 import asyncio
 import re
@@ -31,7 +31,7 @@ async def link_sent(server: Server, studio: Studio) -> str:
             await asyncio.sleep(0.25)
 
 
-@pytest.mark.parametrize(("width", "scheme", "lang"), [(390, "dark", "de"), (1280, "light", "en")])
+@pytest.mark.parametrize(("width", "scheme", "lang"), [(390, "dark", "ar"), (1280, "light", "en")])
 async def test_a_customer_finds_what_they_have_booked_and_cancels_it(
     server: Server, studio: Studio, host: Host, invite: Invite, width: int, scheme: Any, lang: str
 ) -> None:
@@ -98,18 +98,18 @@ SAID = {
         "none_ahead": "Nothing is to come.",
         "expired": "This link does not work any more",
     },
-    "de": {
-        "cancelled": "Diese Buchung ist storniert.",
-        "title": "Meine Buchungen",
-        "email": "E-Mail",
-        "send": "Link zusenden",
-        "sent": "Wenn es Buchungen unter dieser Adresse gibt, ist ein Link unterwegs.",
-        "ahead": "Demnächst",
-        "open": "Buchung öffnen: Yoga",
-        "cancel": "Buchung stornieren",
-        "cancel_yes": "Ja, stornieren",
-        "before": "Vorbei oder storniert",
-        "none_ahead": "Es steht nichts an.",
-        "expired": "Dieser Link gilt nicht mehr",
+    "ar": {
+        "cancelled": "أُلغي هذا الحجز",
+        "title": "حجوزاتي",
+        "email": "البريد الإلكتروني",
+        "send": "إرسال الرابط إليّ",
+        "sent": "إن كانت هناك حجوزات بهذا العنوان، فالرابط في طريقه إليك.",
+        "ahead": "القادمة",
+        "open": "فتح الحجز: \u2068Yoga",
+        "cancel": "إلغاء الحجز",
+        "cancel_yes": "نعم، إلغاء الحجز",
+        "before": "المنقضية أو الملغاة",
+        "none_ahead": "لا توجد حجوزات قادمة.",
+        "expired": "لم يعد هذا الرابط يعمل",
     },
 }

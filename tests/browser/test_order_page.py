@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FrameLocator, Page, Route, expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.anyio
 async def anna(invite: Invite, studio: Studio, host: Host) -> Visitor:
     """She has booked two seats of yoga."""
     anna = await invite("anna")
+    await anna.page.route(f"**/w/{studio.key}?**", with_a_mail_server)
     await anna.opens(host.page(studio, f'<tenuto-booking site="{studio.key}" service="yoga"></tenuto-booking>'))
     await anna.holds(studio.slot(YOGA), seats=2)
     await anna.widget.get_by_text("Who is coming?").click()
@@ -28,13 +29,28 @@ async def anna(invite: Invite, studio: Studio, host: Host) -> Visitor:
     return anna
 
 
+async def with_a_mail_server(route: Route) -> None:
+    answer = await route.fetch()
+    await route.fulfill(response=answer, body=(await answer.text()).replace('"mails": false', '"mails": true'))
+
+
+async def saves_calendar_file(page: Page, shown: Page | FrameLocator) -> None:
+    async with page.expect_download() as downloading:
+        await shown.get_by_role("button", name="Add to calendar").click()
+    file = await downloading.value
+    assert file.suggested_filename == "booking.ics"
+    assert "BEGIN:VEVENT" in (await file.path()).read_text("utf-8")
+
+
 async def cancels(order: Page) -> None:
     await order.get_by_role("button", name="Cancel booking").click()
     await order.get_by_role("button", name="Yes, cancel it").click()
     await expect(order.get_by_text("This booking is cancelled.")).to_be_visible()
 
 
-async def test_it_shows_the_order(anna: Visitor) -> None:
+async def test_the_widget_says_that_a_mail_is_on_its_way_and_the_order_page_shows_the_order(anna: Visitor) -> None:
+    await expect(anna.told("A mail with all of it is on its way to anna@example.org.")).to_be_visible()
+    await saves_calendar_file(anna.page, anna.widget)
     number = await anna.widget.locator(".done-number strong").inner_text()
 
     order = await anna.opens_order_page()
@@ -51,11 +67,7 @@ async def test_it_shows_the_order(anna: Visitor) -> None:
         "Confirmed",
     ):
         await expect(order.get_by_role("main")).to_contain_text(told)
-    async with order.expect_download() as downloading:
-        await order.get_by_role("button", name="Add to calendar").click()
-    file = await downloading.value
-    assert file.suggested_filename == "booking.ics"
-    assert "BEGIN:VEVENT" in (await file.path()).read_text("utf-8")
+    await saves_calendar_file(order, order)
 
 
 async def test_cancelling_asks_first_and_frees_the_seats_for_everybody(

@@ -191,14 +191,14 @@ RARELY_FOUND = (
     Breakage(
         "an outcome that was written is written again",
         "widget_server/store/outcomes.py",
-        "(col(OutcomeRow.fence) < fence)",
-        "(col(OutcomeRow.fence) <= fence)",
+        "(_its_table.c.fence < new.excluded.fence)",
+        "(_its_table.c.fence <= new.excluded.fence)",
         seed=4,
     ),
     Breakage(
         "SQL is no wall",
         "widget_server/store/meetings.py",
-        "        .where(booked + seats <= offered.capacity)\n",
+        '.where(_its_table.c.booked + bindparam("seats") <= bindparam("at_most"))',
         "",
         seed=27,
     ),

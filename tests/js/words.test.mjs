@@ -66,6 +66,7 @@ test("there is a sentence for every refusal that a visitor can meet", () => {
     "invalid_request",
     "too_late",
     "not_found",
+    "too_large",
   ];
 
   assert.deepEqual(

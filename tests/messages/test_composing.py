@@ -3,9 +3,11 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel import Locale
 from icalendar import Calendar
 
 from widget_server.domain.messages import Facts, Kind, Role, Shown
@@ -41,15 +43,67 @@ def written(of: Facts, language: str = "en-GB", zone: ZoneInfo = BERLIN) -> tupl
     return mail.subject, mail.plain, mail.html, mail.calendar or ""
 
 
-def test_every_language_says_all_that_the_first_one_says_with_the_same_names() -> None:
-    first = texts_of(LANGUAGES[0])
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_every_language_says_all_that_the_first_one_says_with_the_same_names(language: str) -> None:
+    first, texts = texts_of(LANGUAGES[0]), texts_of(language)
 
-    for language in LANGUAGES[1:]:
-        texts = texts_of(language)
-        assert texts.keys() == first.keys()
-        for key in first:
-            assert set(re.findall(r"\{\w+\}", texts[key])) == set(re.findall(r"\{\w+\}", first[key])), key
-            assert bool(texts[key]) == bool(first[key]), key
+    assert texts.keys() == first.keys()
+    for key in first:
+        assert set(re.findall(r"\{\w+\}", str(texts[key]))) == set(re.findall(r"\{\w+\}", str(first[key]))), key
+        assert bool(texts[key]) == bool(first[key]), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_no_language_has_a_sentence_in_english_left(language: str) -> None:
+    first, texts = texts_of(LANGUAGES[0]), texts_of(language)
+    wordless = {key for key, text in first.items() if not re.search(r"\w", re.sub(r"\{\w+\}", "", str(text)))}
+    same = {"de": {"test.subject"}, "es": {"no"}}
+
+    assert {key for key in first.keys() - wordless if texts[key] == first[key]} == same.get(language, set())
+    if language == "ar":
+        said = "".join(text for text in texts.values() if isinstance(text, str))
+        assert not re.search(r"[A-Za-z]", re.sub(r"\{\w+\}", "", said))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_seats_are_counted_in_all_forms_that_a_language_has(language: str) -> None:
+    forms = texts_of(language)["seats"]
+
+    assert isinstance(forms, dict)
+    assert forms.keys() == Locale(language).plural_form.tags | {"other"}
+
+
+def test_a_mail_in_arabic_runs_from_right_to_left_and_names_keep_their_own_direction() -> None:
+    subject, plain, html, calendar = written(facts(), "ar-EG")
+
+    assert subject == "حجزك لدى \u2068The studio\u2069: \u2068ABCD-2345\u2069"
+    assert '<html lang="ar-EG" dir="rtl">' in html
+    assert '<div class="mail" role="article" lang="ar-EG" dir="rtl">' in html
+    assert "(مقعدان · ساعة)" in plain
+    assert "الاثنين، ٢٣ نوفمبر ٢٠٢٦، ١٠:٠٠ ص – ١١:٠٠ ص\n" in plain
+    assert f"{LINK}\n" in plain
+    assert f"{LINK}\\n" in calendar or f"{LINK}\r\n" in calendar
+    assert f"{LINK}\u2069" not in plain + html + calendar
+    assert 'dir="ltr"' in written(facts(), "fr")[2]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "language", "said"),
+    [
+        (45, "en-GB", "45 minutes"),
+        (90, "en-GB", "1 hour and 30 minutes"),
+        (90, "de", "1 Stunde und 30 Minuten"),
+        (180, "es", "3 horas"),
+        (2880, "fr", "2 jours"),
+        (90, "ar", "ساعة و30 دقيقة"),
+    ],
+)
+def test_lengths_are_in_hours_where_that_reads_better(minutes: int, language: str, said: str) -> None:
+    long = replace(YOGA, slot=replace(YOGA.slot, ends_at=NINE + timedelta(minutes=minutes)))
+    _, plain, html, _ = written(facts(Kind.BOOKED, Role.CUSTOMER, long), language)
+
+    assert f"· {said})" in plain
+    assert f"· {said} ·" in html
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -79,20 +133,21 @@ def test_times_are_those_of_the_customer_and_of_the_site_where_they_differ() -> 
 
 @pytest.mark.parametrize(
     ("language", "said"),
-    [("en", "This is a test: the booking is not real."), ("de", "Das ist ein Test: Die Buchung ist nicht echt.")],
+    [(language, str(texts_of(language)["test"])) for language in LANGUAGES],
 )
 @pytest.mark.parametrize(("kind", "role"), [reader for reader in READERS if reader[0] is not Kind.MY_BOOKINGS])
 def test_what_is_not_meant_says_so_to_everybody(kind: Kind, role: Role, language: str, said: str) -> None:
     subject, plain, html, calendar = written(replace(facts(kind, role), is_test=True), language)
 
-    assert subject.startswith("Test: ")
+    marked = str(texts_of(language)["test.subject"]).partition(":")[0].strip()
+    assert subject.startswith(marked)
     assert said in plain
-    assert said in html
-    assert not calendar or "SUMMARY:Test: " in calendar
+    assert said in unescape(html)
+    assert not calendar or f"SUMMARY:{marked}" in calendar
     assert said not in "".join(written(facts(kind, role), language))
 
 
-@pytest.mark.parametrize(("language", "said"), [("de-AT", "Montag, 23. November"), ("fr", "Monday"), ("??", "Monday")])
+@pytest.mark.parametrize(("language", "said"), [("de-AT", "Montag, 23. November"), ("it", "Monday"), ("??", "Monday")])
 def test_whoever_speaks_another_language_reads_the_site_s(language: str, said: str) -> None:
     assert said in written(facts(), language)[1]
 

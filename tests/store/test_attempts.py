@@ -9,6 +9,7 @@ import pytest
 from sqlmodel import select
 
 from tests.store.studio import ANNA, NOW, slot
+from tests.store.test_messages import MAIL
 from widget_server.domain.attempts import Attempt, WantedLine, WantedOrder
 from widget_server.domain.money import Money
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState, Payment, PaymentState
@@ -18,8 +19,10 @@ from widget_server.domain.sites import Site
 from widget_server.ids import hash_secret, new_id, new_order_number
 from widget_server.store.attempts import ENDED_KEPT, Attempts
 from widget_server.store.database import Database
+from widget_server.store.messages import Messages
 from widget_server.store.payment_events import EVENTS_KEPT, PaymentEvents
 from widget_server.store.payments import LET_GO_AGAIN_AFTER, Payments
+from widget_server.store.sending import Sending, Written
 from widget_server.store.tables import AttemptRow
 
 pytestmark = pytest.mark.anyio
@@ -118,8 +121,11 @@ async def test_what_came_to_nothing_is_forgotten_and_who_was_paid_back_too(db: D
     paid = payment(returned, PaymentState.AUTHORISED)
     await Payments(db).void(returned.id, NOW, payment=paid, why="the seats were gone")
     await Payments(db).returned(returned.id, NOW)
+    (told,) = await Messages(db).listed(site.id, limit=9)
+    await Sending(db).write([Written(told.id, ANNA.email, "de", "Europe/Berlin", MAIL)], NOW)
 
     assert await Attempts(db).prune(site.id, LATER - timedelta(days=1)) == 0
+    assert [told.address for told in await Messages(db).listed(site.id, limit=9)] == [ANNA.email]
     assert await Attempts(db).prune(site.id, LATER) == 2
     assert await Attempts(db).prune(site.id, LATER) == 0
     assert await Attempts(db).find(site.id, nothing.id) is None
@@ -127,6 +133,7 @@ async def test_what_came_to_nothing_is_forgotten_and_who_was_paid_back_too(db: D
     assert kept is not None
     assert (kept.wanted.customer.name, kept.amount) == ("", PRICE)
     assert (await Attempts(db).find(site.id, live.id)) is not None
+    assert [(told.address, told.mail) for told in await Messages(db).listed(site.id, limit=9)] == [(None, None)]
 
 
 async def test_who_wanted_to_pay_can_be_erased(db: Database, site: Site) -> None:

@@ -65,6 +65,19 @@ async def test_a_mail_that_does_not_wait_any_more_opens_nothing(db: Database, si
     assert await Messages(db).listed(site.id, limit=9) == []
 
 
+async def test_a_mail_that_does_not_wait_any_more_renews_nothing(db: Database, site: Site) -> None:
+    message_id = await ask(db, site)
+    await Sending(db).write([written(message_id, link(site, "code"))], NOW)
+    assert await Sending(db).renew(message_id, link(site, "code"))
+    assert await is_shown(db, site, "code")
+
+    await Sending(db).ended(message_id, MessageState.DROPPED, NOW)
+
+    later = replace(link(site, "code"), expires_at=UNTIL + timedelta(hours=9))
+    assert not await Sending(db).renew(message_id, later)
+    assert not await is_shown(db, site, "code", UNTIL)
+
+
 async def test_what_is_written_and_sent_is_not_forgotten_by_who_finds_no_bookings(db: Database, site: Site) -> None:
     message_id = await ask(db, site)
     await Sending(db).due(1, at=NOW, claim=LEASE)

@@ -10,10 +10,11 @@ from tests.house import PRIVATE, slot
 from tests.use_cases.till import LESSON, Payer, Till, take_payments
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.holds import HoldState
+from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payment_accounts import AccountState
 from widget_server.domain.payments import MIN_LEFT, PAYMENT_WINDOW, AttemptState
-from widget_server.errors import InvalidRequest, NotYours, Paying, PaymentsNotSetUp, TooManyTries
+from widget_server.errors import InvalidRequest, NotYours, Paying, PaymentsAway, PaymentsNotSetUp, TooManyTries
 from widget_server.use_cases import checkout
 from widget_server.use_cases.bookings import WantedConfirmation
 
@@ -231,14 +232,33 @@ async def test_whoever_comes_back_from_the_page_has_stripe_asked_but_not_all_the
     assert (await ask(anna.order_ref)).state is OrderState.PAID
 
 
-async def test_nobody_begins_checkouts_without_end(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkout, "CHECKOUTS_PER_NETWORK_MAX", 2)
+async def test_who_tries_again_after_the_price_has_changed_gets_a_page_for_the_new_one(till: Till) -> None:
+    """Though nobody knows what became of the first, which Stripe did not answer."""
     anna = Payer()
-    for note in ("first", "second"):
+    await till.hold(anna)
+    till.shop.faults.plan("open", "cut")
+    with pytest.raises(PaymentsAway):
+        await till.begin(anna)
+    await till.house.change_service(replace(PRIVATE, price=Money(4000, "EUR")))
+
+    begun = await till.begin(anna)
+    assert begun.order.total == Money(4000, "EUR")
+    till.shop.books.pay(await till.session_of(anna))
+    assert await till.settle(anna) is AttemptState.PAID
+    assert (await till.house.seats(LESSON)).held == 0
+    assert till.shop.taken_minor == 4000
+
+
+async def test_nobody_begins_checkouts_without_end(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkout, "CHECKOUTS_PER_NETWORK_MAX", 3)
+    anna = Payer()
+    for note in ("first", "second"):  # which ends the first
         await till.begin(anna, note=note)
 
     with pytest.raises(TooManyTries):
         await till.begin(anna, note="third")
+    with pytest.raises(TooManyTries):
+        await till.go_back(anna)
     assert (await till.begin(Payer(), (slot(PRIVATE, number=1), 1))).pay_url
     assert len(till.shop.account.sessions) == 3
 

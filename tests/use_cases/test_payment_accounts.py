@@ -2,17 +2,21 @@
 
 import pytest
 
-from tests.use_cases.till import Payer, Till
-from widget_server.domain.payments import AttemptState
-from widget_server.errors import InvalidRequest
+from tests.use_cases.till import KEY, Payer, Till, take_payments
+from widget_server.domain.payments import AttemptState, PaymentAccount
+from widget_server.domain.sites import Site
+from widget_server.errors import InvalidRequest, Unavailable
+from widget_server.sealing import Seal
+from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.tables import OperatorRow
+from widget_server.use_cases.scheduling import Write
 
 pytestmark = pytest.mark.anyio
 
 
-async def enter(till: Till, key: str) -> None:
+async def enter(till: Till, key: str, webhook: str = "") -> None:
     await till.house.parts.use_cases.payment_accounts.enter(
-        await till.house.site(), is_test=False, secret_key=key, webhook_secret="", operator_id=await operator(till)
+        await till.house.site(), is_test=False, secret_key=key, webhook_secret=webhook, operator_id=await operator(till)
     )
 
 
@@ -20,6 +24,10 @@ async def remove(till: Till) -> None:
     await till.house.parts.use_cases.payment_accounts.remove(
         await till.house.site(), is_test=False, operator_id=await operator(till)
     )
+
+
+def stored(till: Till) -> PaymentAccounts:
+    return PaymentAccounts(till.house.parts.database, Seal(KEY.encode()))
 
 
 async def operator(till: Till) -> int:
@@ -92,3 +100,41 @@ async def test_removed_keys_settle_what_is_under_way_and_then_go(till: Till) -> 
 
     assert await accounts.forget_removed() == 1
     assert (await accounts.all_of(await till.house.site())).live is None
+
+
+async def test_a_key_that_is_entered_again_while_somebody_pays_still_hears_of_it(till: Till) -> None:
+    key, site = another_key(till), await till.house.site()
+    await enter(till, key, "whsec_ofTheStudio0001")
+    await till.at_the_page(Payer())
+    await remove(till)
+
+    await enter(till, key)
+
+    kept = await stored(till).read(site.id, is_test=False)
+    assert kept is not None
+    assert kept[0].removed_at is None
+    assert kept[1] == PaymentAccount(key, "whsec_ofTheStudio0001")
+
+
+async def test_one_account_that_cannot_be_checked_keeps_back_no_other(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = await till.house.site()
+    other = await till.house.found("other")
+    await take_payments(till.house, till.shop, key="other")
+    for each in (site, other):
+        await stored(till).doubt(each.id, is_test=False)
+    accounts = till.house.parts.use_cases.payment_accounts
+    change, asked = accounts._scheduling.change, list[str]()
+
+    async def away_for_the_first(of: Site, write: Write) -> int:
+        asked.append(of.key)
+        if len(asked) == 1:
+            raise Unavailable("Redis is not there.")
+        return await change(of, write)
+
+    monkeypatch.setattr(accounts._scheduling, "change", away_for_the_first)
+    await accounts.check_unchecked()
+
+    assert sorted(asked) == ["other", "studio"]
+    assert await stored(till).unchecked(10) == [((site if asked[0] == "studio" else other).id, False)]

@@ -166,6 +166,26 @@ async def test_what_is_refused_for_now_is_tried_again_and_gets_through(house: Ho
     assert (sent.state, sent.tries, sent.why) == (MessageState.SENT, 2, None)
 
 
+async def test_a_link_to_all_bookings_lasts_from_when_its_mail_is_handed_over(house: House, server: MailServer) -> None:
+    worker = Worker(house, server)
+    await booked(house)
+    await worker.post_all()
+    await house.client.post("/v1/sites/studio/my-bookings/links", json={"email": "anna@example.org"})
+    server.to_recipients = ["451 too busy"]
+    await worker.post_all()
+
+    worker.clock.advance(timedelta(hours=25))
+    await worker.posting.prune()
+    await worker.post_all()
+
+    bodies = [str(mail.get_body(("plain",)).get_content()) for mail in server.taken]  # type: ignore[union-attr]
+    (code,) = re.findall(r"/my/studio\?lang=[\w-]+#(\S{22})", "\n".join(bodies))
+    shown = await house.client.get("/v1/sites/studio/my-bookings", headers={"authorization": f"Bearer {code}"})
+    assert shown.status_code == 200
+    until = datetime.fromisoformat(shown.json()["expires_at"])
+    assert abs(until - worker.clock.at - timedelta(hours=24)) < timedelta(seconds=1)
+
+
 async def test_what_is_refused_for_good_is_not_tried_again_and_shown(house: House, server: MailServer) -> None:
     server.to_recipients, worker = ["550 no such person"], Worker(house, server)
     await booked(house)

@@ -9,6 +9,7 @@ from sqlmodel import col
 
 from tests.house import PRIVATE, slot
 from tests.use_cases.test_blackouts import black_out
+from tests.use_cases.test_settling import hear_all
 from tests.use_cases.till import LESSON, Payer, Till
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.blackouts import Blackout
@@ -199,8 +200,7 @@ async def test_what_went_back_for_one_refund_is_not_taken_for_another(till: Till
 
 async def test_what_somebody_gave_back_at_stripe_is_noticed_and_counted(till: Till, anna: Payer) -> None:
     till.shop.books.refund(await till.session_of(anna), 13_000)
-    for letter in till.shop.letters():
-        await till.settling.heard("studio", letter.body, letter.signature)
+    await hear_all(till)
 
     assert await till.refunds(anna) == [(13_000, "at_stripe", "done")]
     await cancel(till, anna)
@@ -211,6 +211,23 @@ async def test_what_somebody_gave_back_at_stripe_is_noticed_and_counted(till: Ti
     assert len(await till.refunds(anna)) == 2
 
 
+@pytest.mark.parametrize("refused", [10_000, 1_000])
+async def test_what_was_given_back_at_stripe_and_refused_later_is_left(till: Till, anna: Payer, refused: int) -> None:
+    session, site = await till.session_of(anna), await till.house.site()
+    for amount in (10_000, 1_000):
+        till.shop.books.refund(session, amount)
+        await hear_all(till)
+    await till.house.parts.use_cases.refunding.refund(site.id, anna.id, Money(500, "EUR"), entry=await entry(till))
+    await till.work()
+    there = next(one for one in till.shop.account.refunds.values() if one.amount == refused)
+
+    till.shop.books.finish_refund(there.id, why_not="declined")
+    await hear_all(till)
+    await till.work()
+    left = await till.house.parts.use_cases.refunding.left(site.id, anna.id)
+    assert left == Money(till.shop.taken_minor, "EUR") == Money(2_000 + refused, "EUR")
+
+
 async def test_a_refund_that_stripe_refuses_says_so_and_can_be_asked_for_anew(till: Till, anna: Payer) -> None:
     till.shop.account.refunds_wait = True
     await cancel(till, anna, NEXT)
@@ -218,8 +235,7 @@ async def test_a_refund_that_stripe_refuses_says_so_and_can_be_asked_for_anew(ti
     (waiting,) = till.shop.account.refunds.values()
     till.shop.books.finish_refund(waiting.id, why_not="declined")
 
-    for letter in till.shop.letters():
-        await till.settling.heard("studio", letter.body, letter.signature)
+    await hear_all(till)
     await till.work()
     assert await till.refunds(anna) == [(4500, "cancelled", "failed")]
     site = await till.house.site()
@@ -234,8 +250,7 @@ async def test_a_refund_that_a_bank_refuses_after_it_was_done_is_not_done(till: 
     of_next = next(one for one in till.shop.account.refunds.values() if one.amount == 4500)
 
     till.shop.books.finish_refund(of_next.id, why_not="declined")
-    for letter in till.shop.letters():
-        await till.settling.heard("studio", letter.body, letter.signature)
+    await hear_all(till)
     await till.work()
     assert await till.refunds(anna) == [(4500, "cancelled", "failed"), (9000, "cancelled", "done")]
     assert (await till.order(anna)).state is OrderState.PAID

@@ -75,13 +75,40 @@ async def test_who_has_paid_seats_that_are_gone_has_their_money_again_and_is_tol
         await till.begin(anna)
 
 
-async def test_money_whose_return_is_refused_is_given_back_a_day_later(till: Till) -> None:
-    anna, account = Payer(), till.shop.account
+async def seats_gone(till: Till, anna: Payer) -> None:
+    """She has paid, at once, for seats that others have by now."""
     till.shop.books.pay(await till.at_the_page(anna), "ideal")
     await wipe(till)
     await take_all_seats(till)
+
+
+async def hear_all(till: Till) -> None:
+    for letter in till.shop.letters():
+        await till.settling.heard("studio", letter.body, letter.signature)
+
+
+async def test_money_that_is_still_on_its_way_has_not_gone_back(till: Till) -> None:
+    """Stripe counts it as refunded already, and a bank may yet refuse it."""
+    anna, account = Payer(), till.shop.account
     account.refunds_wait = True
-    assert await till.settle(anna) is AttemptState.RETURNING
+    await seats_gone(till, anna)
+
+    for _ in range(3):
+        assert await till.settle(anna) is AttemptState.RETURNING
+    assert await till.messages(anna) == []
+    (waiting,) = account.refunds.values()
+    till.shop.books.finish_refund(waiting.id)
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert await till.refunds(anna) == [(4500, "no_seats", "done")]
+    assert await till.messages(anna) == ["payment_returned"]
+
+
+async def test_money_whose_return_is_refused_is_given_back_a_day_later(till: Till) -> None:
+    anna, account = Payer(), till.shop.account
+    account.refunds_wait = True
+    await seats_gone(till, anna)
+    for _ in range(2):
+        assert await till.settle(anna) is AttemptState.RETURNING
     (refused,) = account.refunds.values()
     till.shop.books.finish_refund(refused.id, why_not="declined")
     account.refunds_wait = False
@@ -93,6 +120,26 @@ async def test_money_whose_return_is_refused_is_given_back_a_day_later(till: Til
     await till.work()
     assert await till.refunds(anna) == [(4500, "no_seats", "done")]
     assert till.shop.taken_minor == 0
+    assert await till.messages(anna) == ["payment_returned"]
+
+
+async def test_a_return_that_a_bank_refuses_after_it_was_done_begins_anew(till: Till) -> None:
+    anna = Payer()
+    await seats_gone(till, anna)
+    assert await till.settle(anna) is AttemptState.ENDED
+    await hear_all(till)
+    assert (await till.attempt(anna)).state == AttemptState.ENDED
+    (done,) = till.shop.account.refunds.values()
+
+    till.shop.books.finish_refund(done.id, why_not="declined")
+    await hear_all(till)
+    assert await till.refunds(anna) == [(4500, "no_seats", "failed")]
+    assert (await till.attempt(anna)).state == AttemptState.RETURNING
+    assert await till.outcome(anna) is OutcomeState.VOIDING
+    await till.later(REFUSED_AGAIN_AFTER)
+    await till.work()
+    assert till.shop.taken_minor == 0
+    assert await till.outcome(anna) is OutcomeState.VOIDED
     assert await till.messages(anna) == ["payment_returned"]
 
 

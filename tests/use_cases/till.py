@@ -160,13 +160,13 @@ async def opened_till(redis_url: str, template: Path, folder: Path, shop: Shop, 
         yield Till(house, shop)
 
 
-async def take_payments(house: House, shop: Shop, *, is_test: bool = False) -> None:
+async def take_payments(house: House, shop: Shop, *, is_test: bool = False, key: str = SITE) -> None:
     """As if an operator had entered the keys."""
-    site, now = await house.site(), datetime.now(UTC)
+    site, now = await house.site(key), datetime.now(UTC)
     accounts = PaymentAccounts(house.parts.database, Seal(KEY.encode()))
     kept = KeptAccount(is_test, "", "", "Studio", AccountState.ACCEPTED, now, now, now, None, is_readable=True)
 
     async def write(session: AsyncSession) -> None:
         await accounts.put(session, site.id, kept, shop.keys)
 
-    await house.change(write)
+    await house.change(write, key)

@@ -78,6 +78,19 @@ async def test_a_cancelled_booking_leaves_the_diary(house: House, desks: tuple[D
     assert sum("Anna, 1 seat" in page for page in await diaries(mia, noah)) == 0
 
 
+async def test_what_was_booked_in_test_mode_stands_there_and_says_so(
+    house: House, desks: tuple[Desk, Desk, Desk]
+) -> None:
+    _, mia, noah = desks
+    await house.change_settings(is_test=True)
+    await book(house, "Anna Berg")
+
+    theirs = [page for page in await diaries(mia, noah) if "Anna, 1 seat" in page]
+
+    assert len(theirs) == 1
+    assert "Anna, 1 seat Test" in theirs[0]
+
+
 @pytest.mark.parametrize("week", ["", "soon", "2026-13-01", "0001-01-01", "9999-12-31", "1' OR 1"])
 async def test_a_week_that_makes_no_sense_is_this_one(desks: tuple[Desk, Desk, Desk], week: str) -> None:
     _, mia, _ = desks

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.payments.shop import Shop, opened_shop
 from tests.use_cases.till import LESSON, Payer, Till, opened_till
 from tests.web.desks import Desk, desk_in
 from tests.web.rooms import fields_of, path_of
+from widget_server.errors import Unavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -83,6 +85,27 @@ async def test_a_form_that_is_sent_twice_pays_back_once(till: Till, desk: Desk, 
     assert "Pay money back" not in (await desk.get(order_of(anna))).text
 
 
+async def test_a_form_nobody_knows_the_end_of_is_shown_again_and_pays_back_once(
+    till: Till, desk: Desk, anna: Payer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refunding = till.house.parts.use_cases.refunding
+    add = refunding.refund
+
+    async def lost_after_the_commit(*args: Any, **named: Any) -> None:
+        await add(*args, **named)
+        raise Unavailable("The database is not there just now. Please try again.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(refunding, "refund", lost_after_the_commit)
+        form_id = fields_of(await desk.get(order_of(anna)))["form_id"]
+        answer = await desk.post(f"{order_of(anna)}/refunds", amount="10.00", form_id=form_id)
+
+    assert answer.status_code == 503
+    assert fields_of(answer) | {"amount": "10.00", "form_id": form_id} == fields_of(answer)
+    assert "On its way." in await refund(desk, anna, "10.00", fields_of(answer)["form_id"])
+    assert [amount for amount, *_ in await till.refunds(anna)] == [1000]
+
+
 async def test_more_than_is_left_or_no_amount_is_refused_and_what_was_typed_stays(
     till: Till, desk: Desk, anna: Payer
 ) -> None:
@@ -106,6 +129,9 @@ async def test_whoever_cancels_for_a_customer_says_whether_the_money_goes_back(
 
     assert answer.status_code == 303
     assert [amount for amount, *_ in await till.refunds(anna)] == refunds
+    entry = (await desk.entries())[0]
+    assert entry.detail["goes_back"] == {"amount": sum(refunds), "currency": "EUR"}
+    assert f"goes back: {'45.00 EUR' if refunds else 'nothing'}" in (await desk.get("/audit-log")).text
 
 
 async def test_what_is_free_has_no_payment_and_nothing_to_pay_back(till: Till, desk: Desk, anna: Payer) -> None:

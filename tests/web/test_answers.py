@@ -67,6 +67,19 @@ async def test_head_answers_as_get_without_a_body(house: House) -> None:
     assert (await house.client.head("/v1/sites/nobody/feed")).status_code == 404
 
 
+async def test_a_month_is_answered_past_the_table_of_routes_as_by_it(house: House) -> None:
+    """HEAD goes by the table."""
+    day = slot().starts_at.date()
+    of_yoga = f"{OF_SITE}/services/yoga/availability?from={day}&to="
+    for path in (f"{of_yoga}{day}", f"{of_yoga}never", f"{OF_SITE}/services/tango/availability?from={day}&to={day}"):
+        got, head = await house.client.get(path), await house.client.head(path)
+        assert (got.status_code, dict(got.headers)) == (head.status_code, dict(head.headers))
+    known = {"if-none-match": (await house.client.get(f"{of_yoga}{day}")).headers["etag"]}
+    got, head = [await house.client.request(each, f"{of_yoga}{day}", headers=known) for each in ("GET", "HEAD")]
+    assert (got.status_code, dict(got.headers)) == (304, dict(head.headers))
+    assert "content-security-policy" in got.headers
+
+
 async def test_a_fault_of_ours_says_nothing_of_its_inside(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Catalog, "find", find_with_a_fault)
 

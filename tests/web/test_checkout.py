@@ -302,7 +302,7 @@ async def test_nobody_pays_looks_at_or_leaves_the_checkout_of_somebody_else(till
 async def test_too_large_a_body_and_other_methods_are_refused(house: House) -> None:
     anna = await at_the_page(house)
 
-    refused(await anna.send("POST", f"/holds/{anna.id}/checkout", " " * 20_000), 413, "too_large")
+    refused(await anna.send("POST", f"/holds/{anna.id}/checkout", " " * 140_000), 413, "too_large")
     refused(await anna.send("PUT", f"/holds/{anna.id}/checkout", {}), 405, "method_not_allowed")
     refused(await anna.send("GET", f"/orders/{anna.id}/payment"), 405, "method_not_allowed")
 
@@ -363,6 +363,25 @@ async def test_before_cancelling_an_order_says_how_much_of_it_comes_back(till: T
     assert paid["payment"]["refund_if_cancelled"] == {"amount": 1485, "currency": "EUR"}
     assert cancelled["payment"]["refunding"] == {"amount": 1485, "currency": "EUR"}
     assert cancelled["payment"]["refund_if_cancelled"] == EUR_0
+
+
+async def test_before_cancelling_one_booking_it_says_how_much_of_it_comes_back(till: Till, house: House) -> None:
+    anna, lines = house.guest(), ((LESSON, 2), (slot(PRIVATE, number=1), 1))
+    await anna.hold(*lines)
+    await check_out(anna, lines=anna.wanted_hold(*lines)["lines"])
+    unpaid = (await anna.order()).json()["order"]
+    till.shop.books.pay(till.shop.only_session.id)
+    paid = (await ask(anna)).json()["order"]
+
+    only = {"slot": LESSON.id}
+    cancelled = await anna.send("POST", f"/orders/{anna.id}/cancellation", only, secret=anna.order_secret)
+
+    assert [back_of(order) for order in (unpaid, paid, cancelled.json()["order"])] == [[0, 0], [9000, 4500], [0, 4500]]
+    assert cancelled.json()["order"]["payment"]["refunding"]["amount"] == 9000
+
+
+def back_of(order: dict[str, Any]) -> list[int]:
+    return [booking["refund_if_cancelled"]["amount"] for booking in order["bookings"]]
 
 
 async def test_what_was_paid_and_goes_back_stands_in_the_order(till: Till, house: House) -> None:

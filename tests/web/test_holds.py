@@ -12,7 +12,7 @@ from tests.store.studio import TALK, YOGA
 from widget_server.domain.policies import HOLDS_PER_VISITOR_MAX, LINES_MAX
 from widget_server.domain.slots import Slot
 from widget_server.ids import new_id
-from widget_server.web.api.answers import BODY_BYTES_MAX
+from widget_server.web.api.answers import ANSWERED_BYTES_MAX, BODY_BYTES_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -247,7 +247,8 @@ async def test_a_body_that_is_too_large_is_refused_in_the_one_shape(house: House
 
     refused(await anna.send("POST", "/holds", large), 413, "too_large")
     refused(await anna.send("PATCH", f"/holds/{anna.id}", large), 413, "too_large")
-    refused(await anna.send("POST", f"/holds/{anna.id}/confirmation", large), 413, "too_large")
+    with_answers = " " * (ANSWERED_BYTES_MAX + 1)
+    refused(await anna.send("POST", f"/holds/{anna.id}/confirmation", with_answers), 413, "too_large")
     refused(await anna.send("POST", "/holds", large[:-1]), 400, "invalid_request")
 
 

@@ -159,6 +159,23 @@ async def test_a_link_ends_after_a_day_and_is_forgotten(house: House) -> None:
     assert await house.parts.posting.prune() == 0
 
 
+async def test_a_link_that_is_over_is_not_sent_again(house: House) -> None:
+    await booked(house)
+    await ask(house)
+    (message,) = await links_sent(house)
+    async with desk_in(house) as desk:
+        sent = await desk.post(f"/messages/{message.id}/sending", sendings="1")
+        assert sent.headers["location"].endswith("?done=again")
+        await links_sent(house)
+        async with house.parts.database.transaction() as session:
+            await session.exec(update(BookingsLinkRow).values(expires_at=datetime.now(UTC)))
+
+        refused_again = await desk.post(f"/messages/{message.id}/sending", sendings="2")
+
+        assert "the link in it works no longer" in (await desk.client.get(refused_again.headers["location"])).text
+    assert (await links_sent(house))[0].state is MessageState.KEPT
+
+
 async def test_without_a_code_nothing_is_shown(house: House) -> None:
     for headers in ({}, {"authorization": "Bearer short"}, {"authorization": f"Basic {'A' * 22}"}):
         answer = await house.client.get(f"/v1/sites/{SITE}/my-bookings", headers=headers)

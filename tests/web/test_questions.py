@@ -1,5 +1,6 @@
 """What services ask: edited by operators without losing a word, answered by customers, and kept with the booking."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,10 @@ from tests.web.desks import desk_in
 from tests.web.rooms import fields_of
 from tests.web.test_schedule_pages import HOME, Desk, sign_in, text_of
 from widget_server.domain.messages import Kind
-from widget_server.domain.questions import QUESTIONS_MAX, Question, QuestionKind
+from widget_server.domain.policies import SEATS_MAX
+from widget_server.domain.questions import LONG_ANSWER_LENGTH_MAX, QUESTIONS_MAX, Question, QuestionKind
 from widget_server.store.messages import Messages
+from widget_server.web.bodies import NAME_LENGTH_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -119,6 +122,24 @@ async def test_what_is_no_answer_is_refused_and_the_hold_stays(asking: House) ->
         refused(await anna.confirm(answers=answers), 400, "invalid_request")
 
     assert (await anna.look()).json()["hold"]["state"] == "held"
+
+
+async def test_all_that_may_be_written_for_a_line_can_be_sent(house: House) -> None:
+    asked = [Question(f"q{n}", f"{n}?", QuestionKind.LONG_TEXT, is_required=True) for n in range(QUESTIONS_MAX)]
+    await house.change_service(
+        replace(YOGA, capacity=SEATS_MAX, seats_per_booking_max=SEATS_MAX, questions=tuple(asked))
+    )
+    anna, largest = house.guest(), "\N{CJK UNIFIED IDEOGRAPH-2000B}"
+    await anna.hold((slot(), SEATS_MAX))
+
+    body = {
+        "customer": {"name": largest * NAME_LENGTH_MAX},
+        "attendees": [[largest * NAME_LENGTH_MAX] * SEATS_MAX],
+        "answers": [{question.key: largest * LONG_ANSWER_LENGTH_MAX for question in asked}],
+    }
+    answer = await anna.send("POST", f"/holds/{anna.id}/confirmation", json.dumps(body, ensure_ascii=False))
+
+    assert answer.status_code == 201, answer.text[:300]
 
 
 async def test_each_line_is_asked_what_its_service_asks(asking: House) -> None:

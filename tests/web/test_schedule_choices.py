@@ -10,7 +10,7 @@ from tests.house import SITE, Guest, House, slot
 from tests.web.rooms import fields_of, path_of
 from tests.web.test_schedule_pages import CALENDAR, DAY, HOME, Desk, sign_in, text_of
 from widget_server.errors import Unavailable
-from widget_server.store import meetings
+from widget_server.store import clearings, meetings
 
 pytestmark = pytest.mark.anyio
 
@@ -68,6 +68,26 @@ async def test_who_is_affected_by_later_days_typed_is_shown_before_they_are_canc
 
     assert path_of(await desk.post(NEW, fields_of(answer) | {"choice": "cancel"})) == f"{HOME}/blackouts?saved=1"
     assert [await state_of(guest) for guest in (anna, ben)] == ["cancelled", "cancelled"]
+
+
+async def test_what_happens_to_many_is_followed_on_a_page_of_its_own(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clearings, "AT_ONCE", 1)
+    guests = [await booked(desk.house, name, number=number) for number, name in enumerate(("Anna", "Ben", "Cleo"))]
+    asked = await ask(desk)
+
+    path = path_of(await desk.post(NEW, fields_of(asked) | {"choice": "cancel"}))
+
+    assert "0 of 3 bookings done" in text_of(await desk.get(path))
+    assert "3 bookings still to be done" in text_of(await desk.get(HOME))
+    await desk.house.parts.use_cases.clearings.step()
+    assert "1 of 3 bookings done" in text_of(await desk.get(f"{path}/progress"))
+    while await desk.house.parts.use_cases.clearings.step():
+        pass
+    assert "All is done" in text_of(await desk.get(path))
+    assert "still to be done" not in text_of(await desk.get(HOME))
+    assert [await state_of(guest) for guest in guests] == ["cancelled"] * 3
 
 
 async def test_somebody_else_in_the_same_seat_is_somebody_else(desk: Desk) -> None:

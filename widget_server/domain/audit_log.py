@@ -1,10 +1,16 @@
-"""The only place for what operators have done: an entry for each change, told by ids and figures, without names."""
+"""The only place for what operators have done, and what became of money without them: told by ids and figures, without
+names.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from widget_server.domain.money import Money
+
+NOBODY = 0
 
 
 class Deed(StrEnum):
@@ -37,6 +43,18 @@ class Deed(StrEnum):
     INVITATION_ACCEPTED = "invitation_accepted"
     ROLE_CHANGED = "role_changed"
     ACCESS_TAKEN_AWAY = "access_taken_away"
+    PAID_TOO_LATE = "paid_too_late"
+    SAME_SEATS_TAKEN = "same_seats_taken"
+    ALTERNATIVES_HELD = "alternatives_held"
+    ALTERNATIVE_TAKEN = "alternative_taken"
+    ALTERNATIVES_DECLINED = "alternatives_declined"
+    ALTERNATIVES_RUN_OUT = "alternatives_run_out"
+    PAYMENT_CAPTURED = "payment_captured"
+    CAPTURE_REFUSED = "capture_refused"
+    PAYMENT_VOIDED = "payment_voided"
+    PAYMENT_REFUNDED = "payment_refunded"
+    PAYMENT_WINDOW_ENDED = "payment_window_ended"
+    PAYMENT_LET_GO = "payment_let_go"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +63,25 @@ class Entry:
 
     site_id: int
     operator_id: int
+    """Or NOBODY, where it followed by itself from what was paid."""
     deed: Deed
     at: datetime
     about: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
     form_key: str | None = None
     """Of the form that has added something, with all that was typed into it."""
+
+    def with_money(self, name: str, amount: Money) -> "Entry":
+        """With an amount in its detail, as `money_in` reads it."""
+        return replace(self, detail={**self.detail, name: {"amount": amount.amount_minor, "currency": amount.currency}})
+
+
+def money_in(found: object) -> Money | None:
+    """An amount of an entry's detail; None where it is something else."""
+    match found:
+        case {"amount": int(minor), "currency": str(currency)} if minor >= 0 and len(currency) == 3:
+            return Money(minor, currency.upper())
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +90,7 @@ class KeptEntry:
 
     id: int
     operator: str
-    """The address with which they sign in."""
+    """The address with which they sign in; empty where nobody has done it."""
     deed: str
     """A Deed, or one that only a newer version knows."""
     at: datetime

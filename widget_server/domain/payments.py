@@ -202,9 +202,14 @@ def why_not_chargeable(amount: Money) -> str | None:
         return "This is less than can be charged in this currency."
     if at_stripe(amount) > MAXIMUM_AT_STRIPE:
         return "This is more than can be charged at once."
-    if amount.amount_minor % _step(amount.currency):
+    if not is_whole(amount):
         return "Amounts of this currency must end in 0 to be charged."
     return None
+
+
+def is_whole(amount: Money) -> bool:
+    """Whether Stripe can charge or refund it: of three decimals, the last must be 0."""
+    return amount.amount_minor % _step(amount.currency) == 0
 
 
 def at_stripe(amount: Money) -> int:

@@ -198,13 +198,16 @@ def only_as_asked(schedule: Schedule, order: Order, now: datetime) -> frozenset[
     return frozenset(b.slot for b in _confirmed(order) if b.move_request and changes_until(schedule, b.slot) <= now)
 
 
-def refund_if_cancelled(order: Order) -> Money:
-    """What goes back to a customer who cancels all that can be cancelled of an order now, as it was sold to them."""
+def refund_if_cancelled(order: Order, *, only: Slot | None = None) -> Money:
+    """What goes back to a customer who cancels all that can be cancelled of an order now, as it was sold to them; with
+    `only`, the booking there alone.
+    """
     nothing, payment = Money(0, order.total.currency), order.payment
     if payment is None or order.state is not OrderState.PAID:
         return nothing
     terms = {each.service: each for each in payment.terms}
-    back = sum((_refund_of(booking, terms.get(booking.slot.service)) for booking in _confirmed(order)), start=0)
+    cancelled = [booking for booking in _confirmed(order) if only in (None, booking.slot)]
+    back = sum((_refund_of(booking, terms.get(booking.slot.service)) for booking in cancelled), start=0)
     left = order.total.amount_minor - payment.refunded_minor - payment.refunding_minor
     return Money(max(0, min(back, left)), order.total.currency)
 

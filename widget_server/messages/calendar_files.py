@@ -74,7 +74,7 @@ def _title(site: Site, one: Shown, words: Words, *, is_test: bool) -> str:
 def _description(one: Shown, words: Words, *, number: str, link: str) -> str:
     lines = [words.seats(one.seats)]
     if one.served_by:
-        lines.append(words.say("with", names=", ".join(one.served_by)))
+        lines.append(words.say("with", names=words.names(one.served_by)))
     if number:
         lines.append(words.say("event.number", number=number))
     if link:

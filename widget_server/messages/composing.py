@@ -32,6 +32,7 @@ class _Card:
 
     service_name: str
     seats: str
+    length: str
     when: str
     when_at_site: str
     before: str
@@ -48,6 +49,7 @@ class _Letter:
     """What both bodies are made from."""
 
     language: str
+    direction: str
     site_name: str
     test: str
     title: str
@@ -89,6 +91,7 @@ def _letter(facts: Facts, words: Words, zone: ZoneInfo) -> _Letter:
     is_for_customer, accent = facts.role is Role.CUSTOMER, accent_of(facts.site.accent)
     return _Letter(
         language=words.code,
+        direction=words.direction,
         site_name=facts.site.name,
         test=words.say("test") if facts.is_test else "",
         title=words.say(f"{key}.title", **texts),
@@ -120,12 +123,13 @@ def _card(facts: Facts, one: Shown, words: Words, zone: ZoneInfo) -> _Card:
     return _Card(
         service_name=one.service_name,
         seats=words.seats(one.seats),
+        length=words.length(one.slot),
         when=when,
         when_at_site=at_site,
         before=words.say("before", time=words.span(one.left, zone)) if one.left else "",
         place_title=words.say(one.place) if one.access else "",
         access=one.access,
-        served_by=words.say("with", names=", ".join(one.served_by)) if one.served_by else "",
+        served_by=words.say("with", names=words.names(one.served_by)) if one.served_by else "",
         is_cancelled=one.is_cancelled,
         answers=tuple((answer.question, _said(answer, words)) for answer in one.answers) if has_answers else (),
     )

@@ -1,19 +1,24 @@
 """The only place for the languages of messages: their sentences, and days and times as they write them."""
 
 import json
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone_name
+from babel.lists import format_list
+from babel.units import format_unit
 
 from widget_server.domain.slots import Slot
 
 _FOLDER = Path(__file__).parent / "texts"
-LANGUAGES = ("en", "de")
+LANGUAGES = ("en", "ar", "de", "es", "fr")
 """Each has a file of texts; the first is for those whose own is not among them."""
+_DIGITS = {"arab": str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")}
+"""Of regions that write others. Babel writes dates with those of Europe everywhere."""
 
 
 class Words:
@@ -27,34 +32,68 @@ class Words:
     def code(self) -> str:
         return str(self._locale).replace("_", "-")
 
+    @property
+    def direction(self) -> str:
+        return str(self._locale.text_direction)
+
     def say(self, key: str, **values: str) -> str:
         """The texts are ours, and so are the names in them; what is put in is never taken for a template."""
-        return self._texts[key].format_map(values)
+        return self._text(key).format_map({name: self.apart(value) for name, value in values.items()})
+
+    def apart(self, value: str) -> str:
+        """Among words from right to left, a name or a number keeps its own direction, and turns nothing around it.
+        Not so a link: what finds links in a text would take the mark at its end for a part of it."""
+        is_apart = self.direction == "rtl" and value and "://" not in value
+        return f"\N{FIRST STRONG ISOLATE}{value}\N{POP DIRECTIONAL ISOLATE}" if is_apart else value
 
     def seats(self, count: int) -> str:
-        return self.say("seats.one" if count == 1 else "seats.other", count=str(count))
+        forms = self._texts["seats"]
+        assert isinstance(forms, dict)
+        return forms[self._locale.plural_form(count)].format(count=self._in_digits(str(count)))
+
+    def names(self, names: Sequence[str]) -> str:
+        return format_list([self.apart(name) for name in names], locale=self._locale)
 
     def span(self, slot: Slot, zone: ZoneInfo) -> str:
         """`Monday, 23 November 2026, 10:00-11:00`, and the day of the end where it is another one."""
         starts, ends = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
-        until = self.clock(ends) if starts.date() == ends.date() else f"{self.day(ends)}, {self.clock(ends)}"
-        return f"{self.day(starts)}, {self.say('between', starts=self.clock(starts), ends=until)}"
+        until = self.clock(ends) if starts.date() == ends.date() else self._on(self.day(ends), self.clock(ends))
+        return self._on(self.day(starts), self._text("between").format(starts=self.clock(starts), ends=until))
 
     def span_in(self, slot: Slot, zone: ZoneInfo) -> str:
         """The same, with the name of the time zone at that time."""
         name = get_timezone_name(slot.starts_at.astimezone(zone), "long", locale=self._locale)
         return f"{self.span(slot, zone)} ({name})"
 
+    def length(self, slot: Slot) -> str:
+        """`45 minutes`, `3 hours` or `1 hour and 30 minutes`."""
+        minutes = (slot.ends_at - slot.starts_at) // timedelta(minutes=1)
+        counts = {"day": minutes // 1440, "hour": minutes // 60 % 24, "minute": minutes % 60}
+        parts = [format_unit(n, f"duration-{unit}", locale=self._locale) for unit, n in counts.items() if n]
+        return self._in_digits(_plain_spaces(format_list(parts, locale=self._locale)))
+
     def day(self, at: datetime) -> str:
-        return format_date(at.date(), "full", locale=self._locale)
+        return self._in_digits(format_date(at.date(), "full", locale=self._locale))
 
     def clock(self, at: datetime) -> str:
-        return _plain_spaces(format_time(at.timetz(), "short", locale=self._locale))
+        return self._in_digits(_plain_spaces(format_time(at.timetz(), "short", locale=self._locale)))
 
     def short(self, at: datetime, zone: ZoneInfo) -> str:
         """For subjects: `23 Nov 2026, 10:00`."""
         there = at.astimezone(zone)
-        return f"{format_date(there.date(), 'medium', locale=self._locale)}, {self.clock(there)}"
+        day = self._in_digits(format_date(there.date(), "medium", locale=self._locale))
+        return self._on(day, self.clock(there))
+
+    def _on(self, day: str, time: str) -> str:
+        return self._text("on").format(day=day, time=time)
+
+    def _text(self, key: str) -> str:
+        text = self._texts[key]
+        assert isinstance(text, str), f"{key} is for counts"
+        return text
+
+    def _in_digits(self, text: str) -> str:
+        return text.translate(_DIGITS.get(self._locale.default_numbering_system, {}))
 
 
 def words_for(*wanted: str) -> Words:
@@ -66,8 +105,9 @@ def words_for(*wanted: str) -> Words:
 
 
 @cache
-def texts_of(language: str) -> dict[str, str]:
-    texts: dict[str, str] = json.loads((_FOLDER / f"{language}.json").read_text("utf-8"))
+def texts_of(language: str) -> dict[str, str | dict[str, str]]:
+    """Sentences, and forms by plural category of what is counted."""
+    texts: dict[str, str | dict[str, str]] = json.loads((_FOLDER / f"{language}.json").read_text("utf-8"))
     return texts
 
 

@@ -1,7 +1,6 @@
-"""The only place that looks into SQL past the product: what is booked, decided and offered, as it stands on disk."""
+"""The only place that looks into SQL past the product: what is booked, decided and offered, as it stands there."""
 
 import sqlite3
-from pathlib import Path
 from typing import NamedTuple
 
 
@@ -16,8 +15,8 @@ class Offer(NamedTuple):
 
 
 class Books:
-    def __init__(self, path: Path) -> None:
-        self._sql = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+    def __init__(self, sql: sqlite3.Connection) -> None:
+        self._sql = sql
 
     def epoch(self, site: str) -> int:
         return int(self._sql.execute("SELECT epoch FROM site WHERE key = ?", (site,)).fetchone()[0])
@@ -85,6 +84,3 @@ class Books:
 
     def untold(self) -> int:
         return int(self._sql.execute("SELECT count(*) FROM outbox").fetchone()[0])
-
-    def close(self) -> None:
-        self._sql.close()

@@ -1,91 +1,121 @@
-"""The only place that makes SQL part of the simulation: SQLite without threads, and a turn for each transaction.
+"""The only place that makes SQL part of the simulation: SQLite in memory, and a turn for each transaction.
 
 Whatever happens inside a transaction happens at once. That is less than a real database allows, but all that matters:
 transactions lock what they compare.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import URL, Pool, StaticPool, event, make_url
-from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import Connection, StaticPool, create_engine, event, make_url
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.store import migrations
-from widget_server.store.database import Database
+from widget_server.store.database import Database, _lower, _trouble_as_unavailable
 
-_DRIVER = "atonce"
-_PRAGMAS = ("foreign_keys=ON", "journal_mode=MEMORY", "synchronous=OFF")
+_PREBUFFERED = {"prebuffer_rows": True}
+"""As in any session of asyncio: whoever asked may read the answer after the transaction has ended."""
 
 Moment = Callable[[str], Awaitable[None]]
 """Called before and after everything that is done; may raise in its place, or after it."""
 
 
-def new_file(path: Path) -> AsyncEngine:
-    """A SQLite file with all tables, and the one way to it."""
-    path.write_bytes(_migrated())
-    engine = create_async_engine(f"sqlite+{_DRIVER}:///{path}", connect_args={"isolation_level": None})
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """One database for all processes: nobody waits for it, so one connection is enough."""
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def set_up(connection: Any, _record: object) -> None:
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
+    raw: sqlite3.Connection
+    connection: Connection
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    return engine
+def new_sql() -> Sql:
+    """All tables, and nothing in them. There is one at a time: the next one begins in its place."""
+    sql = _sql()
+    _migrated().backup(sql.raw)
+    return sql
 
 
 @cache
-def _migrated() -> bytes:
-    """A file with all tables and nothing in them: one is like another, and making one takes a while."""
+def _sql() -> Sql:
+    """Kept for all worlds of a process, as SQLAlchemy keeps with it how it says each statement."""
+    raw = sqlite3.connect(":memory:", isolation_level=None)
+    raw.create_function("lower", 1, _lower, deterministic=True)
+    engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
+
+    @event.listens_for(engine, "begin")
+    def begin(_connection: Any) -> None:
+        raw.execute("BEGIN IMMEDIATE")
+
+    connection = engine.connect()
+    raw.execute("PRAGMA foreign_keys=ON")
+    return Sql(raw, connection)
+
+
+@cache
+def _migrated() -> sqlite3.Connection:
+    """Making all tables takes a while, copying them does not."""
+    kept = sqlite3.connect(":memory:")
     with TemporaryDirectory(prefix="tenuto-") as folder:
         path = Path(folder) / "migrated.sqlite3"
         migrations.upgrade(make_url(f"sqlite:///{path}"))
-        return path.read_bytes()
+        with closing(sqlite3.connect(path)) as file:
+            file.backup(kept)
+    return kept
 
 
 class SimulatedDatabase(Database):
-    """One process's way to the file that all share."""
+    """One process's way to the database that all share."""
 
-    def __init__(self, engine: AsyncEngine, *, before: Moment, after: Moment) -> None:
-        self._writer = self._reader = engine
+    def __init__(self, sql: Sql, *, before: Moment, after: Moment) -> None:
+        self._sql = sql
         self._before = before
         self._after = after
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         await self._before("transaction")
-        async with super().transaction() as session:
+        with self._session() as session:
             yield session
         await self._after("transaction")
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
         await self._before("snapshot")
-        async with super().snapshot() as session:
+        with self._session() as session:
             yield session
         await self._after("snapshot")
 
-
-class SQLiteAtOnce(SQLiteDialect_pysqlite):
-    """Python's own driver, called from a coroutine as it is: it answers before anybody could do anything else."""
-
-    driver = _DRIVER
-    is_async = True
-    supports_statement_cache = True
-
-    @classmethod
-    def get_pool_class(cls, url: URL) -> type[Pool]:
-        return StaticPool
+    @contextmanager
+    def _session(self) -> Iterator[AsyncSession]:
+        session = SessionAtOnce(self._sql)
+        with _trouble_as_unavailable(), session.sync_session, session.sync_session.begin():
+            yield session
 
 
-registry.register(f"sqlite.{_DRIVER}", __name__, "SQLiteAtOnce")
+class SessionAtOnce(AsyncSession):
+    """As the product knows it, without the detour through another stack: SQLite in memory lets nobody wait."""
+
+    def __init__(self, sql: Sql) -> None:
+        super().__init__(expire_on_commit=False)
+        self.sync_session.bind = sql.connection
+
+    async def exec(self, statement: Any, *, params: Any = None, **_: Any) -> Any:
+        return self.sync_session.exec(statement, params=params, execution_options=_PREBUFFERED)
+
+    async def flush(self, objects: Any = None) -> None:
+        self.sync_session.flush(objects)
+
+    async def get(self, *args: Any, **options: Any) -> Any:
+        return self.sync_session.get(*args, **options)
+
+    async def get_one(self, *args: Any, **options: Any) -> Any:
+        return self.sync_session.get_one(*args, **options)
+
+    async def delete(self, instance: object) -> None:
+        self.sync_session.delete(instance)

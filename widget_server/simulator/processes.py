@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import Site
 from widget_server.engine.connection import Connection
 from widget_server.engine.feed import Feed
 from widget_server.engine.inspection import Inspection
@@ -15,7 +15,7 @@ from widget_server.engine.mending import Mending
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Unavailable
 from widget_server.live.hub import Hub
-from widget_server.simulator.database import SimulatedDatabase
+from widget_server.simulator.database import SimulatedDatabase, Sql
 from widget_server.simulator.faults import Fault, Faults
 from widget_server.simulator.redis import Redis, SimulatedAddress
 from widget_server.simulator.turns import Turns, VirtualClock
@@ -49,9 +49,25 @@ class Surroundings:
     turns: Turns
     faults: Faults
     redis: Redis
-    sql: AsyncEngine
+    sql: Sql
     chance: Random
     partition: str
+    schedules: dict[int, Schedule] = field(default_factory=dict)
+    """The last one that anybody has read of each site, by the site's id."""
+
+
+class SharedSchedules(schedule.Schedules):
+    """Where two processes have read the same, the second need not work out again what is offered on which day."""
+
+    def __init__(self, database: SimulatedDatabase, known: dict[int, Schedule]) -> None:
+        super().__init__(database)
+        self._known = known
+
+    async def load_with_site(self, site_id: int) -> tuple[Site, Schedule]:
+        site, read = await super().load_with_site(site_id)
+        if self._known.get(site_id) != read:
+            self._known[site_id] = read
+        return site, self._known[site_id]
 
 
 class Process:
@@ -95,7 +111,7 @@ class Process:
         way = SimulatedAddress(around.redis, self, around.turns, around.faults, around.chance)
         connection = Connection(way)  # type: ignore[arg-type]
         self.engine, feed, self.hub = Reservations(connection), Feed(connection), Hub(clock=clock, beat_every_s=NEVER_S)
-        self.sites, self.schedules = stored_sites.Sites(database), schedule.Schedules(database)
+        self.sites, self.schedules = stored_sites.Sites(database), SharedSchedules(database, around.schedules)
         self.store = stored_bookings.Bookings(database)
         self.catalog = Catalog(self.sites, self.schedules)
         self.scheduling = Scheduling(gate=self.engine, sites=self.sites, schedules=self.schedules)

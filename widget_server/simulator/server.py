@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from widget_server.engine.wire import Reply, Word, pack
 from widget_server.errors import Fault
 
 START_MAX_S = 20.0
-SILENCE_MAX_S = 60.0
+SILENCE_MAX_S = 60
 _NOTHING_YET = object()
 
 
@@ -64,7 +65,8 @@ class Line:
         except OSError:
             self.close()
             raise
-        self._socket.settimeout(SILENCE_MAX_S)
+        # The system counts the time: Python would ask it once more before each word.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE_MAX_S, 0))
         self._reader = hiredis.Reader(encoding="utf-8", errors="replace", notEnoughData=_NOTHING_YET)
 
     def close(self) -> None:

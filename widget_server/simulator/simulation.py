@@ -7,8 +7,9 @@ import random
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import structlog
@@ -58,15 +59,21 @@ class Report:
         ]
 
 
+def tell(seeds: Iterable[int], steps: int, say: Say) -> None:
+    """One story after the other, until one breaks. Raises Fault as `simulate` does."""
+    for seed in seeds:
+        for line in simulate(seed, steps, say).lines():
+            say(line)
+
+
 def simulate(seed: int, steps: int, say: Say) -> Report:
     """Raises Fault if something broke, after it has said what, where, and how to see it again.
 
     To be called again and again: a seed tells the same story whatever was told before.
     """
     gc.disable()  # for it also ends what was left behind: that has to happen at the same moment in each run
-    gc.unfreeze()
     gc.collect()  # what an earlier run has left, too
-    gc.freeze()
+    _freeze_what_never_ends()
     random.seed(seed)  # for the jitter of the product's own pauses
     logging.disable(logging.ERROR)
     with new_world(seed) as world:
@@ -74,6 +81,12 @@ def simulate(seed: int, steps: int, say: Say) -> Report:
         run = _Run(world, seed, steps, say)
         with asyncio.Runner(loop_factory=lambda: VirtualLoop(world.clock, world.turns)) as runner:
             return runner.run(run.all())
+
+
+@cache
+def _freeze_what_never_ends() -> None:
+    """All modules: looking at them again takes a while."""
+    gc.freeze()
 
 
 class _Run:
@@ -110,8 +123,7 @@ class _Run:
         self._done += len(chosen)
         world.raise_what_broke()
         if before // CHECK_EVERY != self._done // CHECK_EVERY:
-            gc.collect()
-            gc.freeze()
+            gc.collect(0)  # only what is new: what has once stayed ends with the world
             check_all(world)
         if before // REST_EVERY != self._done // REST_EVERY:
             await come_to_rest(world)

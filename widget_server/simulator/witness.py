@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from math import inf
 
 from widget_server.clock import from_ms
@@ -22,6 +22,7 @@ _HOLD_FIELDS = ("state", "fence", "deadline", "limit", "window")
 _SAY_NOW = ("HELD", "PAYING", "RENEWED", "CHANGED", "PINNED")
 """These answers end with the instant, where they say more than the word."""
 _ENDED = ("released", "confirmed")
+KEYS_KEPT = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,11 +273,13 @@ def _argument(script: str, name: str) -> int | None:
     return int(found[1]) - 1 if found else None
 
 
+@lru_cache(KEYS_KEPT)
 def hold_key(key: str) -> HoldKey | None:
     of_site, found, hold_id = key.partition(":hold:")
     return HoldKey(of_site.partition(":")[2], hold_id, key) if found else None
 
 
+@lru_cache(KEYS_KEPT)
 def slot_key(key: str) -> SlotKey | None:
     of_site, found, slot_id = key.partition(":slot:")
     if not found:

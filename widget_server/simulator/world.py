@@ -6,12 +6,9 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import to_ms
@@ -23,7 +20,7 @@ from widget_server.domain.slots import Slot
 from widget_server.ids import _base64url
 from widget_server.simulator import server
 from widget_server.simulator.books import Books
-from widget_server.simulator.database import SimulatedDatabase, new_file
+from widget_server.simulator.database import SimulatedDatabase, Sql, new_sql
 from widget_server.simulator.faults import Faults
 from widget_server.simulator.ledger import Ledger
 from widget_server.simulator.processes import Process, Surroundings
@@ -74,13 +71,13 @@ HOURS = {"yoga": (time(9), time(12)), "talk": (time(11), time(12, 30))}
 
 
 class World:
-    def __init__(self, seed: int, line: RedisLine, sql: AsyncEngine, books: Books) -> None:
+    def __init__(self, seed: int, line: RedisLine, sql: Sql) -> None:
         self.chance = Random(seed)  # noqa: S311
         self.clock = VirtualClock(to_ms(BEGINS_AT))
         self.turns = Turns(self.chance, self.clock)
         self.faults = Faults(self.chance, self.clock)
-        self.books = books
-        self.witness = Witness(books)
+        self.books = Books(sql.raw)
+        self.witness = Witness(self.books)
         self.redis = Redis(line, self.clock, self.faults, self.witness, PARTITION)
         self.ledger = Ledger(self.chance)
         self.sites: dict[str, Site] = {}
@@ -204,13 +201,9 @@ def openings(service: str, *, without: Sequence[int] = ()) -> list[Opening]:
 
 @contextmanager
 def new_world(seed: int) -> Iterator[World]:
-    with TemporaryDirectory(prefix="tenuto-") as folder, server.started() as line:
-        path = Path(folder) / "simulated.sqlite3"
-        sql, books = new_file(path), Books(path)
-        try:
-            yield World(seed, line, sql, books)
-        finally:
-            books.close()
+    """There is one at a time in a process."""
+    with server.started() as line:
+        yield World(seed, line, new_sql())
 
 
 async def _at_once(_kind: str) -> None:

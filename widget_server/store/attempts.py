@@ -16,8 +16,9 @@ from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store.database import Database
+from widget_server.store.messages import Messages
 from widget_server.store.questions import rows_of_answers, to_answers
-from widget_server.store.tables import AttemptRow, RefundRow
+from widget_server.store.tables import AttemptRow, OrderRow, RefundRow
 
 CLAIMED_FOR = timedelta(seconds=20)
 """Should whoever sees to an attempt die, another does after that."""
@@ -104,8 +105,8 @@ class Attempts:
             await session.exec(update(AttemptRow).where(*waiting).values(due_at=at, tries=0))
 
     async def prune(self, site_id: int, at: datetime) -> int:
-        """Forget those that ended long ago, or who wanted to pay, where something was paid and went back. A bounded
-        number; return how many.
+        """Forget those that ended long ago, or who wanted to pay, where something was paid and went back, and what they
+        were told of it. A bounded number; return how many.
         """
         long_ago = (
             col(AttemptRow.site_id) == site_id,
@@ -122,6 +123,7 @@ class Attempts:
             for row in rows:
                 if row.was_paid:
                     _erase(row)
+                    await _erase_messages(session, row, at)
                 else:
                     await session.delete(row)
             return len(rows)
@@ -151,6 +153,13 @@ def _erase(row: AttemptRow) -> None:
     lines = [{**line, "attendees": [], "answers": []} for line in row.wanted["lines"]]
     row.wanted = {**row.wanted, "customer": ["", "", "UTC", "en"], "lines": lines}
     row.digest = ""
+
+
+async def _erase_messages(session: AsyncSession, row: AttemptRow, at: datetime) -> None:
+    """Nobody else could: what is erased otherwise is an order, and there is none."""
+    of_hold = (col(OrderRow.site_id) == row.site_id, col(OrderRow.hold_id) == row.hold_id)
+    if (await session.exec(select(OrderRow.id).where(*of_hold))).first() is None:
+        await Messages.erase(session, row.site_id, row.hold_id, at, address_hash=None)
 
 
 async def lock_attempt(session: AsyncSession, attempt_id: str) -> AttemptRow:

@@ -1,4 +1,7 @@
-"""The only place that keeps what operators have done. Entries are written with the change itself, and never changed."""
+"""The only place that keeps what operators have done, and what became of money without them.
+
+Entries are written with the change itself, and never changed.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -47,7 +50,7 @@ class AuditLog:
             of_site.append(col(AuditEntryRow.id) < before)
         rows = (
             select(AuditEntryRow, OperatorRow.email, OrderRow.number)
-            .join(OperatorRow, col(OperatorRow.id) == col(AuditEntryRow.operator_id))
+            .join(OperatorRow, col(OperatorRow.id) == col(AuditEntryRow.operator_id), isouter=True)
             .join(OrderRow, _its_order, isouter=True)
             .where(*of_site)
             .order_by(col(AuditEntryRow.id).desc())
@@ -70,7 +73,7 @@ def put_entry(session: AsyncSession, entry: Entry) -> None:
     session.add(
         AuditEntryRow(
             site_id=entry.site_id,
-            operator_id=entry.operator_id,
+            operator_id=entry.operator_id or None,
             deed=entry.deed,
             at=entry.at,
             about=entry.about,
@@ -96,6 +99,6 @@ _its_order = and_(
 )
 
 
-def _to_entry(row: AuditEntryRow, email: str, order_number: str | None) -> KeptEntry:
+def _to_entry(row: AuditEntryRow, email: str | None, order_number: str | None) -> KeptEntry:
     assert row.id is not None
-    return KeptEntry(row.id, email, row.deed, row.at, row.about, order_number, row.detail)
+    return KeptEntry(row.id, email or "", row.deed, row.at, row.about, order_number, row.detail)

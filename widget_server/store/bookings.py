@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time
+from typing import Any
 
-from sqlalchemy import ScalarSelect, String, cast, func, union_all, update
+from sqlalchemy import ScalarSelect, String, bindparam, cast, func, union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -164,16 +165,16 @@ class Bookings:
                 session, order, at, only=only, message=message, only_as_asked=only_as_asked
             )
             if freed:
-                by_operator = entry is not None
+                by_operator, back = entry is not None, None
                 if total:
                     in_full = freed if by_operator else asked
-                    await refund_cancelled(
+                    back = await refund_cancelled(
                         session, site_id, order_id, freed, at, in_full=in_full, percent=refund_percent
                     )
                 await tell_cancelled(session, site_id, order_id, freed, at, by_operator=by_operator, text=message)
                 tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
                 if entry is not None:
-                    put_entry(session, entry)
+                    put_entry(session, entry if back is None else entry.with_money("goes_back", back))
             return list(await _booked_after(session, site_id, order_id))
 
     async def booked_after(self, site_id: int, hold_id: str) -> tuple[BookedSeats, ...]:
@@ -269,16 +270,30 @@ def _last_move() -> ScalarSelect[str]:
 
 
 async def _booked_after(session: AsyncSession, site_id: int, hold_id: str) -> tuple[BookedSeats, ...]:
-    of_order = (
-        select(BookingRow.meeting_id)
-        .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
-        .where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == hold_id)
+    rows = await session.exec(_BOOKED_AFTER, params={"site_id": site_id, "hold_id": hold_id})
+    return tuple(BookedSeats(Slot.parse(slot), booked, version) for slot, booked, version in rows)
+
+
+def _of_hold(table: Any) -> tuple[Any, Any]:
+    return col(table.site_id) == bindparam("site_id"), col(table.hold_id) == bindparam("hold_id")
+
+
+# Read after every confirmation, so it is made once: making it takes longer than running it.
+_BOOKED_AFTER = (
+    select(MeetingRow.slot, MeetingRow.booked, MeetingRow.version)
+    .where(
+        col(MeetingRow.id).in_(
+            union_all(
+                select(BookingRow.meeting_id)
+                .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
+                .where(*_of_hold(OrderRow)),
+                select(ReschedulingRow.from_meeting_id).where(*_of_hold(ReschedulingRow)),
+                select(ReschedulingRow.to_meeting_id).where(*_of_hold(ReschedulingRow)),
+            )
+        )
     )
-    moved = (col(ReschedulingRow.site_id) == site_id, col(ReschedulingRow.hold_id) == hold_id)
-    left = select(ReschedulingRow.from_meeting_id).where(*moved)
-    taken = select(ReschedulingRow.to_meeting_id).where(*moved)
-    of_hold = select(MeetingRow).where(col(MeetingRow.id).in_(union_all(of_order, left, taken)))
-    return tuple(_to_booked_seats(row) for row in await session.exec(of_hold.order_by(col(MeetingRow.id))))
+    .order_by(col(MeetingRow.id))
+)
 
 
 def _to_booked_seats(row: MeetingRow) -> BookedSeats:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlmodel import col
+from sqlalchemy import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.audit_log import Entry
@@ -19,7 +20,7 @@ from widget_server.ids import hash_address, new_order_number
 from widget_server.store import meetings
 from widget_server.store.assignments import assign
 from widget_server.store.audit_log import put_entry
-from widget_server.store.database import insert
+from widget_server.store.database import insert_by
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_CONFIRMED, tell_engine
 from widget_server.store.outcomes import decide
@@ -29,6 +30,12 @@ from widget_server.store.tables import AttendeeRow, BookingRow, OrderRow, values
 from widget_server.store.telling import tell_booked
 
 _NUMBER_TRIES_MAX = 5
+_INSERT_BOOKING: Any = insert(BookingRow.__table__).returning(BookingRow.__table__.c.id)  # type: ignore[attr-defined]
+_INSERT_ATTENDEES: Any = insert(AttendeeRow.__table__)  # type: ignore[attr-defined]
+_INSERT = insert_by(
+    OrderRow,
+    lambda new: new.on_conflict_do_nothing(index_elements=["site_id", "number"]).returning(new.table.c.id),
+)
 _ANY_FENCE = 2**31 - 1
 """A hold has one attempt to pay it at a time, and its row is locked: whatever pin was given up before was another's. A
 Redis that was filled anew counts its fences from one again."""
@@ -146,27 +153,23 @@ async def _write_order(session: AsyncSession, wanted: Confirmation, meeting_ids:
     """The id of each slot's booking."""
     order_id = await _insert_order(session, wanted)
     _, _, state = _STATES[wanted.stage]
-    bookings = [
-        BookingRow(
-            order_id=order_id,
-            meeting_id=meeting_ids[line.offered.slot.id],
-            service_name=line.service_name,
-            seats=line.seats,
-            unit_price_minor=line.unit_price.amount_minor,
-            answers=rows_of_answers(line.answers),
-            state=state,
-            created_at=wanted.at,
-        )
-        for line in wanted.lines
-    ]
-    session.add_all(bookings)
-    await session.flush()
     ids: dict[Slot, int] = {}
-    for booking, line in zip(bookings, wanted.lines, strict=True):
-        assert booking.id is not None
-        session.add_all(_attendees(booking.id, line))
-        ids[line.offered.slot] = booking.id
-    await session.flush()
+    attendees: list[dict[str, Any]] = []
+    for line in wanted.lines:
+        booking = {
+            "order_id": order_id,
+            "meeting_id": meeting_ids[line.offered.slot.id],
+            "service_name": line.service_name,
+            "seats": line.seats,
+            "unit_price_minor": line.unit_price.amount_minor,
+            "answers": rows_of_answers(line.answers),
+            "state": state,
+            "created_at": wanted.at,
+        }
+        booking_id: int = (await session.exec(_INSERT_BOOKING, params=booking)).scalar_one()
+        attendees += _attendees(booking_id, line)
+        ids[line.offered.slot] = booking_id
+    await session.exec(_INSERT_ATTENDEES, params=attendees)
     return ids
 
 
@@ -174,9 +177,7 @@ async def _insert_order(session: AsyncSession, wanted: Confirmation) -> int:
     """A number that the site has given already is exchanged for another; they are random and hardly ever meet."""
     row = _new_order(wanted)
     for _ in range(_NUMBER_TRIES_MAX):
-        new = insert(session, OrderRow).values(values(row))
-        new = new.on_conflict_do_nothing(index_elements=["site_id", "number"])
-        order_id: int | None = (await session.exec(new.returning(col(OrderRow.id)))).scalar_one_or_none()
+        order_id: int | None = (await session.exec(_INSERT(session), params=values(row))).scalar_one_or_none()
         if order_id is not None:
             return order_id
         row.number = new_order_number()
@@ -202,6 +203,6 @@ def _new_order(wanted: Confirmation) -> OrderRow:
     )
 
 
-def _attendees(booking_id: int, line: ConfirmationLine) -> list[AttendeeRow]:
+def _attendees(booking_id: int, line: ConfirmationLine) -> list[dict[str, Any]]:
     names: Sequence[str] = line.attendees + ("",) * (line.seats - len(line.attendees))
-    return [AttendeeRow(booking_id=booking_id, seat=seat, name=name.strip()) for seat, name in enumerate(names, 1)]
+    return [{"booking_id": booking_id, "seat": seat, "name": name.strip()} for seat, name in enumerate(names, 1)]

@@ -2,8 +2,9 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,20 @@ def insert(session: AsyncSession, table: type[Table]) -> sqlite.Insert | postgre
     if session.get_bind().dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
+
+
+def insert_by(table: type[Table], say: Callable[[Any], Any]) -> Callable[[AsyncSession], Any]:
+    """One that is made once, and takes its values as parameters: making it takes longer than running it.
+
+    `say` adds to a plain INSERT, which names columns, not attributes, what is to be done besides.
+    """
+
+    @cache
+    def made(dialect: str) -> Any:
+        new = sqlite.insert if dialect == "sqlite" else postgresql.insert
+        return say(new(table.__table__))  # type: ignore[attr-defined]
+
+    return lambda session: made(session.get_bind().dialect.name)
 
 
 @asynccontextmanager

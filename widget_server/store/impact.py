@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import Select
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.dashboard import ERASED
@@ -57,23 +58,33 @@ async def read_serving(session: AsyncSession, site_id: int, *, from_at: datetime
 
 async def read_booked_by(session: AsyncSession, site_id: int, slots: Sequence[Slot]) -> list[BookedBy]:
     """All bookings of these slots that are not cancelled, by their start."""
-    bookings = (
+    of_slots = (col(MeetingRow.site_id) == site_id, col(MeetingRow.slot).in_([slot.id for slot in slots]))
+    bookings = _bookings().where(*of_slots).where(col(BookingRow.state) != BookingState.CANCELLED)
+    rows = await session.exec(bookings.order_by(col(MeetingRow.starts_at), col(BookingRow.id)))
+    return [_to_booked_by(*row) for row in rows]
+
+
+async def read_bookings(session: AsyncSession, booking_ids: Sequence[int]) -> dict[int, BookedBy]:
+    """These, by their ids."""
+    rows = await session.exec(_bookings().where(col(BookingRow.id).in_(booking_ids)))
+    return {booked.booking_id: booked for booked in (_to_booked_by(*row) for row in rows)}
+
+
+def _bookings() -> Select[str, BookingRow, OrderRow]:
+    return (
         select(MeetingRow.slot, BookingRow, OrderRow)
         .join(BookingRow, col(BookingRow.meeting_id) == col(MeetingRow.id))
         .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
-        .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.slot).in_([slot.id for slot in slots]))
-        .where(col(BookingRow.state) != BookingState.CANCELLED)
-        .order_by(col(MeetingRow.starts_at), col(BookingRow.id))
     )
-    return [
-        BookedBy(
-            slot=Slot.parse(slot),
-            seats=booking.seats,
-            order_id=order.hold_id,
-            booking_id=booking.id or 0,
-            number=order.number,
-            customer=ERASED if order.erased_at else order.customer_name,
-            email=order.customer_email or "",
-        )
-        for slot, booking, order in await session.exec(bookings)
-    ]
+
+
+def _to_booked_by(slot: str, booking: BookingRow, order: OrderRow) -> BookedBy:
+    return BookedBy(
+        slot=Slot.parse(slot),
+        seats=booking.seats,
+        order_id=order.hold_id,
+        booking_id=booking.id or 0,
+        number=order.number,
+        customer=ERASED if order.erased_at else order.customer_name,
+        email=order.customer_email or "",
+    )

@@ -21,10 +21,11 @@ from widget_server.domain.messages import (
     Role,
 )
 from widget_server.store.audit_log import put_entry
-from widget_server.store.database import Database, insert
-from widget_server.store.tables import MessageRow, OrderRow, values
+from widget_server.store.database import Database, insert_by
+from widget_server.store.tables import MessageRow, OrderRow
 
 WHY_LENGTH_MAX = 500
+_PUT = insert_by(MessageRow, lambda new: new.on_conflict_do_nothing())
 
 
 class Messages:
@@ -137,31 +138,28 @@ async def put_message(session: AsyncSession, message: NewMessage) -> None:
 async def put_messages(session: AsyncSession, messages: Sequence[NewMessage]) -> None:
     """All of them in one statement, likewise."""
     if messages:
-        new = insert(session, MessageRow).values([_new_row(message) for message in messages])
-        await session.exec(new.on_conflict_do_nothing())
+        await session.exec(_PUT(session), params=[_new_row(message) for message in messages])
 
 
 def _new_row(message: NewMessage) -> dict[str, Any]:
-    return values(
-        MessageRow(
-            site_id=message.site_id,
-            order_id=message.order_id,
-            event=message.event,
-            kind=message.kind,
-            role=message.role,
-            recipient=message.role,
-            address=message.address,
-            language="",
-            zone="",
-            text=message.text.strip()[:TEXT_LENGTH_MAX],
-            detail=dict(message.detail),
-            state=MessageState.WAITING,
-            tries=0,
-            sendings=1,
-            due_at=message.due_at or message.at,
-            created_at=message.at,
-        )
-    )
+    return {
+        "site_id": message.site_id,
+        "order_id": message.order_id,
+        "event": message.event,
+        "kind": message.kind,
+        "role": message.role,
+        "recipient": message.role,
+        "address": message.address,
+        "language": "",
+        "zone": "",
+        "text": message.text.strip()[:TEXT_LENGTH_MAX],
+        "detail": dict(message.detail),
+        "state": MessageState.WAITING,
+        "tries": 0,
+        "sendings": 1,
+        "due_at": message.due_at or message.at,
+        "created_at": message.at,
+    }
 
 
 its_order = (col(OrderRow.site_id) == col(MessageRow.site_id)) & (col(OrderRow.hold_id) == col(MessageRow.order_id))

@@ -63,6 +63,11 @@ class StoredMyBookings:
         mark = Mark(bookings[-1].slot.starts_at, bookings[-1].id) if len(found) > limit else None
         return MyBookings(bookings, mark, link.expires_at)
 
+    async def is_open(self, site_id: int, code_hash: str, at: datetime) -> bool:
+        """Whether a link of this site with the code shows anything."""
+        async with self._db.snapshot() as session:
+            return await _find(session, site_id, code_hash, at) is not None
+
 
 async def put_link(session: AsyncSession, link: NewLink) -> None:
     """As part of the transaction that writes its mail. One that was asked for later stays."""

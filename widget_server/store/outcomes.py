@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, case, delete, func, update
 from sqlmodel import col, select
@@ -9,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import SystemClock
 from widget_server.domain.orders import Order, OutcomeState
-from widget_server.store.database import insert
+from widget_server.store.database import insert, insert_by
 from widget_server.store.orders import read_order
 from widget_server.store.tables import OutcomeRow, SiteRow, values
 
@@ -19,6 +20,32 @@ PRUNED_AT_ONCE = 1_000
 _OF_HOLD = select(OutcomeRow).where(
     col(OutcomeRow.site_id) == bindparam("site_id"), col(OutcomeRow.hold_id) == bindparam("hold_id")
 )
+
+_its_table: Any = OutcomeRow.__table__  # type: ignore[attr-defined]
+
+
+def _taking(new: Any) -> Any:
+    decided = ("state", "fence", "digest", "decided_at")
+    return new.on_conflict_do_update(
+        index_elements=["site_id", "hold_id"],
+        set_={name: new.excluded[name] for name in decided},
+        where=(_its_table.c.state == OutcomeState.ABANDONED)
+        & (_its_table.c.fence < new.excluded.fence)
+        & _its_table.c.digest.is_distinct_from(bindparam("owner")),
+    ).returning(_its_table.c.id)
+
+
+def _abandoning(new: Any) -> Any:
+    highest = case((_its_table.c.fence > new.excluded.fence, _its_table.c.fence), else_=new.excluded.fence)
+    last_told = func.coalesce(new.excluded.digest, _its_table.c.digest)
+    return new.on_conflict_do_update(
+        index_elements=["site_id", "hold_id"],
+        set_={"fence": highest, "digest": last_told, "decided_at": new.excluded.decided_at},
+        where=_its_table.c.state == OutcomeState.ABANDONED,
+    ).returning(_its_table.c.id)
+
+
+_TAKE, _ABANDON = insert_by(OutcomeRow, _taking), insert_by(OutcomeRow, _abandoning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +86,9 @@ async def take_outcome(
     unless this very owner was told no meanwhile.
     """
     at = SystemClock().now()
-    row = OutcomeRow(site_id=site_id, hold_id=hold_id, state=state, fence=fence, digest=digest, decided_at=at)
-    new = insert(session, OutcomeRow).values(values(row))
-    taken = new.on_conflict_do_update(
-        index_elements=["site_id", "hold_id"],
-        set_={"state": state, "fence": fence, "digest": digest, "decided_at": at},
-        where=(col(OutcomeRow.state) == OutcomeState.ABANDONED)
-        & (col(OutcomeRow.fence) < fence)
-        & col(OutcomeRow.digest).is_distinct_from(owner),
-    )
-    return (await session.exec(taken.returning(col(OutcomeRow.id)))).first() is not None
+    wanted = {"site_id": site_id, "hold_id": hold_id, "state": state, "fence": fence, "digest": digest}
+    taken = await session.exec(_TAKE(session), params={**wanted, "decided_at": at, "owner": owner})
+    return taken.first() is not None
 
 
 async def abandon(session: AsyncSession, site_id: int, hold_id: str, *, fence: int, owner: str | None = None) -> bool:
@@ -77,17 +97,9 @@ async def abandon(session: AsyncSession, site_id: int, hold_id: str, *, fence: i
     The digest of such a row is the owner that was told no last; whom nobody told anything keeps what stands there.
     """
     at = SystemClock().now()
-    row = OutcomeRow(
-        site_id=site_id, hold_id=hold_id, state=OutcomeState.ABANDONED, fence=fence, digest=owner, decided_at=at
-    )
-    new = insert(session, OutcomeRow).values(values(row))
-    highest = case((col(OutcomeRow.fence) > fence, col(OutcomeRow.fence)), else_=fence)
-    abandoned = new.on_conflict_do_update(
-        index_elements=["site_id", "hold_id"],
-        set_={"fence": highest, "digest": func.coalesce(owner, col(OutcomeRow.digest)), "decided_at": at},
-        where=col(OutcomeRow.state) == OutcomeState.ABANDONED,
-    )
-    return (await session.exec(abandoned.returning(col(OutcomeRow.id)))).first() is not None
+    wanted = {"site_id": site_id, "hold_id": hold_id, "state": OutcomeState.ABANDONED, "fence": fence, "digest": owner}
+    abandoned = await session.exec(_ABANDON(session), params={**wanted, "decided_at": at})
+    return abandoned.first() is not None
 
 
 async def void_outcome(session: AsyncSession, site_id: int, hold_id: str, *, fence: int) -> None:

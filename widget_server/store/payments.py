@@ -157,6 +157,17 @@ class Payments:
 
         return await self._step(attempt_id, (AttemptState.RETURNING,), write)
 
+    async def return_again(self, attempt_id: str, at: datetime) -> Attempt:
+        """What had gone back has not: a bank has refused it."""
+
+        async def write(session: AsyncSession, row: AttemptRow) -> None:
+            row.ended_at = None
+            move_on(row, AttemptState.RETURNING, at=at)
+            before, after = OutcomeState.VOIDED, OutcomeState.VOIDING
+            await move_outcome(session, row.site_id, row.hold_id, before=before, after=after)
+
+        return await self._step(attempt_id, (AttemptState.ENDED,), write)
+
     async def was_paid(self, attempt_id: str, payment: Payment) -> Attempt:
         """What Stripe says of one whose money is to go back: there is some."""
 

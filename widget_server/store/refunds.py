@@ -12,7 +12,16 @@ from widget_server.domain.attempts import Attempt
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState
-from widget_server.domain.payments import AttemptState, Payment, Refund, Refunded, RefundReason, RefundState, share
+from widget_server.domain.payments import (
+    AttemptState,
+    Payment,
+    Refund,
+    Refunded,
+    RefundReason,
+    RefundState,
+    is_whole,
+    share,
+)
 from widget_server.errors import InvalidRequest, NotFound
 from widget_server.ids import new_id
 from widget_server.store.attempts import WHY_LENGTH_MAX, read_last, to_attempt, to_refund
@@ -23,6 +32,8 @@ from widget_server.store.tables import AttemptRow, BookingRow, MeetingRow, Order
 CLAIMED_FOR = timedelta(seconds=60)
 REFUSED_AGAIN_AFTER = timedelta(days=1)
 """Often a refund is refused because the account has no money just now. Nobody else asks for one without a booking."""
+AFTER_THE_OTHERS = timedelta(seconds=30)
+"""What was given back in Stripe's own pages is counted anew once it is known what became of all other refunds."""
 _NEXT_DUE = select(func.min(col(RefundRow.due_at)))
 
 
@@ -38,6 +49,7 @@ class DueRefund:
     intent_id: str
     amount: Money
     state: RefundState
+    reason: RefundReason
     stripe_id: str | None
     """Stripe has it already, and is at it."""
     tries: int
@@ -61,6 +73,8 @@ class Refunds:
             attempt, left = await _left_of(session, site_id, order_id)
             if amount.currency != left.currency or amount.is_free:
                 raise InvalidRequest("Say how much is to go back, in the currency of the order.")
+            if not is_whole(amount):
+                raise InvalidRequest("Amounts of this currency must end in 0 to be given back.")
             if amount.amount_minor > left.amount_minor:
                 raise InvalidRequest("This is more than is left of what was paid.", left=left.amount_minor)
             row = _new(attempt, amount, RefundReason.OPERATOR, entry.at)
@@ -76,21 +90,25 @@ class Refunds:
             return (await _left_of(session, site_id, order_id))[1]
 
     async def return_all(self, attempt: Attempt, payment: Payment, at: datetime) -> DueRefund | None:
-        """What is left of a payment for which there is no booking, once; None where it has gone back.
+        """What is left of a payment for which there is no booking, once; None where it has gone back for good.
 
-        If Stripe has refused it a day ago or more, it is asked for anew.
+        What waits at Stripe may still be refused by a bank, though Stripe counts it as given back. If it was refused
+        a day ago or more, Stripe is asked for it anew.
         """
-        amount = Money(payment.captured_minor - payment.refunded_minor, payment.amount.currency)
-        if amount.is_free:
-            return None
+        left = Money(payment.captured_minor - payment.refunded_minor, payment.amount.currency)
         async with self._db.transaction() as session:
             row = (await session.exec(select(AttemptRow).where(col(AttemptRow.public_id) == attempt.id))).one()
-            new = insert(session, RefundRow).values(values(_new(row, amount, RefundReason.NO_SEATS, at)))
-            await session.exec(new.on_conflict_do_nothing())
+            if not left.is_free:
+                new = insert(session, RefundRow).values(values(_new(row, left, RefundReason.NO_SEATS, at)))
+                await session.exec(new.on_conflict_do_nothing())
             is_return = (col(RefundRow.attempt_id) == row.id, col(RefundRow.reason) == RefundReason.NO_SEATS)
-            refund = (await session.exec(select(RefundRow).where(*is_return).with_for_update())).one()
-            if refund.ended_at is not None and refund.state == RefundState.FAILED:
-                _again(refund, amount, at)
+            refund = (await session.exec(select(RefundRow).where(*is_return).with_for_update())).one_or_none()
+            if refund is None or (left.is_free and refund.state != RefundState.WAITING):
+                return None
+            if refund.state == RefundState.DONE:  # and then its bank refused it
+                refund.state, refund.due_at, refund.ended_at = RefundState.WAITING, at, None
+            if refund.state == RefundState.FAILED:
+                _again(refund, left, at)
             return _to_due(refund, row)
 
     async def notice(self, attempt: Attempt, payment: Payment, at: datetime) -> Money:
@@ -106,9 +124,13 @@ class Refunds:
             doubtful = [RefundState.WAITING]
             if payment.refunded_minor < await _sum(session, row, RefundState.DONE):
                 doubtful.append(RefundState.DONE)
-            there = (col(RefundRow.attempt_id) == row.id, col(RefundRow.stripe_id).is_not(None))
-            again = update(RefundRow).where(*there, col(RefundRow.state).in_(doubtful))
-            await session.exec(again.values(state=RefundState.WAITING, due_at=at, ended_at=None))
+            of_attempt = (col(RefundRow.attempt_id) == row.id, col(RefundRow.state).in_(doubtful))
+            for is_such, due_at in (
+                (col(RefundRow.stripe_id).is_not(None), at),
+                (col(RefundRow.reason) == RefundReason.AT_STRIPE, at + AFTER_THE_OTHERS),
+            ):
+                again = update(RefundRow).where(*of_attempt, is_such)
+                await session.exec(again.values(state=RefundState.WAITING, due_at=due_at, ended_at=None))
             known = await _gone_or_going(session, row)
             unknown = Money(max(0, payment.refunded_minor - known), attempt.amount.currency)
             if not unknown.is_free:
@@ -150,6 +172,26 @@ class Refunds:
             attempt = await session.get_one(AttemptRow, row.attempt_id)
             await _note_how_much(session, order, attempt)
 
+    async def count_at_stripe(self, due: DueRefund, payment: Payment, at: datetime) -> None:
+        """Of what was given back in Stripe's own pages we know the sum only: where it is less by now, the last of it is
+        taken for refused, in part perhaps.
+        """
+        async with self._db.transaction() as session:
+            order = await _lock_order(session, due.site_id, due.order_id)
+            attempt = await read_last(session, due.site_id, due.order_id)
+            assert attempt is not None
+            gone = payment.refunded_minor - await _sum(session, attempt, RefundState.DONE, but=RefundReason.AT_STRIPE)
+            there = (col(RefundRow.attempt_id) == attempt.id, col(RefundRow.reason) == RefundReason.AT_STRIPE)
+            rows = select(RefundRow).where(*there, col(RefundRow.state) != RefundState.FAILED)
+            for row in await session.exec(rows.order_by(col(RefundRow.id)).with_for_update()):
+                of_it = max(0, min(row.amount_minor, gone))
+                row.state = RefundState.DONE if of_it else RefundState.FAILED
+                row.amount_minor = of_it or row.amount_minor
+                row.due_at, row.ended_at = None, at
+                gone -= of_it
+            await session.flush()
+            await _note_how_much(session, order, attempt)
+
     async def gone_by_others(self, due: DueRefund) -> int:
         """What other refunds of an order have given back, or may have: of one that was begun nobody knows. In minor
         units.
@@ -181,13 +223,13 @@ async def refund_cancelled(
     *,
     in_full: Collection[int],
     percent: int | None,
-) -> None:
-    """What goes back for bookings that were just cancelled: by the policy that they were sold with, all of those
-    `in_full`, or so many `percent`. Its order is locked.
+) -> Money | None:
+    """Have go back what does for bookings that were just cancelled: by the policy that they were sold with, all of
+    those `in_full`, or so many `percent`. Its order is locked. How much that is; None where nothing was paid.
     """
     paid_by = await read_last(session, site_id, order_id)
     if paid_by is None or paid_by.state != AttemptState.PAID:
-        return
+        return None
     attempt, left = await _left_of(session, site_id, order_id)
     policy = {line.slot.service: line.refund_percent for line in to_attempt(attempt).wanted.lines}
     rows = (
@@ -203,6 +245,7 @@ async def refund_cancelled(
     back = min(back, left, key=lambda money: money.amount_minor)
     if not back.is_free:
         session.add(_new(attempt, back, RefundReason.CANCELLED, at))
+    return back
 
 
 async def _lock_order(session: AsyncSession, site_id: int, order_id: str) -> OrderRow | None:
@@ -231,8 +274,12 @@ async def _note_how_much(session: AsyncSession, order: OrderRow | None, attempt:
         order.state = after
 
 
-async def _sum(session: AsyncSession, attempt: AttemptRow, *states: RefundState) -> int:
-    counted = (col(RefundRow.attempt_id) == attempt.id, col(RefundRow.state).in_(states))
+async def _sum(
+    session: AsyncSession, attempt: AttemptRow, *states: RefundState, but: RefundReason | None = None
+) -> int:
+    counted = [col(RefundRow.attempt_id) == attempt.id, col(RefundRow.state).in_(states)]
+    if but is not None:
+        counted.append(col(RefundRow.reason) != but)
     return int((await session.exec(select(func.coalesce(func.sum(RefundRow.amount_minor), 0)).where(*counted))).one())
 
 
@@ -280,6 +327,7 @@ def _to_due(row: RefundRow, attempt: AttemptRow) -> DueRefund:
         intent_id=attempt.intent_id,
         amount=Money(row.amount_minor, row.currency),
         state=RefundState(row.state),
+        reason=RefundReason(row.reason),
         stripe_id=row.stripe_id,
         tries=row.tries,
     )

@@ -82,6 +82,18 @@ class Sending:
                 await put_link(session, link)
         return frozenset(waited)
 
+    async def renew(self, id: int, link: NewLink) -> bool:
+        """Have its link work for as long as it says from the moment at which its mail is handed over.
+
+        Whether the message still waits: if not, perhaps as personal data was erased, nothing is opened or sent.
+        """
+        waiting = select(MessageRow.id).where(col(MessageRow.id) == id, col(MessageRow.state) == MessageState.WAITING)
+        async with self._db.transaction() as session:
+            if (await session.exec(waiting.with_for_update())).one_or_none() is None:
+                return False
+            await put_link(session, link)
+            return True
+
     async def ended(self, id: int, state: MessageState, at: datetime, why: str | None = None) -> None:
         """Again: the same."""
         ended = {"state": state, "due_at": None, "ended_at": at, "why": why and why[:WHY_LENGTH_MAX]}

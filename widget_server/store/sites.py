@@ -149,6 +149,12 @@ async def lock_site(session: AsyncSession, site_id: int) -> LockedSite:
     return LockedSite(*found)
 
 
+async def lock_site_alone(session: AsyncSession, site_id: int) -> None:
+    """Nobody else locks it until we are done, nor changes it. Again in the same transaction: the same."""
+    alone = select(SiteRow.id).where(col(SiteRow.id) == site_id).with_for_update(key_share=True)
+    await session.exec(alone)
+
+
 def to_site(row: SiteRow) -> Site:
     assert row.id is not None
     return Site(

@@ -29,6 +29,7 @@ NAMES = {
 
 ID_LENGTH = 22
 HASH_LENGTH = 32
+COUPON_LENGTH = 32
 
 
 class Instant(TypeDecorator[datetime]):
@@ -81,6 +82,8 @@ class SiteRow(Table, table=True):
     """Of the secret in a first-run link, until somebody has become an operator with it."""
     setup_until: datetime | None = Field(default=None, sa_type=Instant)
     staff_enter_shifts: bool = False
+    coupons_last_day: date | None = None
+    """The last one on which any of its coupons counts."""
     created_at: datetime = Field(sa_type=Instant)
 
 
@@ -397,6 +400,8 @@ class OrderRow(Table, table=True):
     """Since then it has no personal data any more: the name is empty, the address is gone."""
     address_hash: str | None = Field(default=None, max_length=HASH_LENGTH)
     """Of the customer's address in lower case, as long as there is one."""
+    coupon: str | None = Field(default=None, max_length=COUPON_LENGTH)
+    """The code that was used, as the operator had written it."""
 
 
 class BookingRow(Table, table=True):
@@ -420,6 +425,8 @@ class BookingRow(Table, table=True):
     """What the operator who cancelled it wrote to its customer."""
     answers: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
     """Each with its question; none once they have been erased."""
+    discount_minor: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """What a coupon has taken off the price of all its seats."""
 
 
 class MoveRequestRow(Table, table=True):
@@ -434,6 +441,37 @@ class MoveRequestRow(Table, table=True):
     message: str = Field(max_length=1000)
     asked_at: datetime = Field(sa_type=Instant)
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class ClearingRow(Table, table=True):
+    """Many bookings that an operator has decided to cancel or ask to move: done some at a time, until none is left."""
+
+    __tablename__ = "clearing"
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id", index=True)
+    operator_id: int = Field(foreign_key="operator.id")
+    message: str = Field(max_length=1000)
+    """To their customers; gone once all have been told."""
+    bookings: int
+    """So many there were at first."""
+    created_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class ClearingBookingRow(Table, table=True):
+    """A booking of a clearing that is still to be done; then the row goes."""
+
+    __tablename__ = "clearing_booking"
+    __table_args__ = (Index(None, "clearing_id", "order_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    clearing_id: int = Field(foreign_key="clearing.id")
+    booking_id: int = Field(foreign_key="booking.id")
+    order_id: str = Field(max_length=ID_LENGTH)
+    slot: str = Field(max_length=100)
+    """Where it was when that was decided. If its customer moves it elsewhere, nothing happens to it."""
+    choice: str = Field(max_length=8)
 
 
 class AssignmentRow(Table, table=True):
@@ -586,10 +624,11 @@ class AttemptRow(Table, table=True):
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount"),
         CheckConstraint(
-            "state IN ('opening', 'open', 'capturing', 'paid', 'returning', 'ended')",
+            "state IN ('opening', 'open', 'offering', 'capturing', 'paid', 'returning', 'ended')",
             name="state",
         ),
         Index("ix_attempt_site_id_hold_id", "site_id", "hold_id"),
+        Index("ix_attempt_site_id_ended_at", "site_id", "ended_at"),
         Index("ix_attempt_site_id_intent_id", "site_id", "intent_id"),
         Index(
             "ix_attempt_one_a_hold",
@@ -635,6 +674,34 @@ class AttemptRow(Table, table=True):
     why: str | None = Field(default=None, max_length=500)
     """Why it came to nothing, or what went wrong the last time."""
     ended_at: datetime | None = Field(default=None, sa_type=Instant, index=True)
+    seats_id: str | None = Field(default=None, max_length=ID_LENGTH)
+    """The hold of other seats than were wanted, where those were taken in their place."""
+    offered_until: datetime | None = Field(default=None, sa_type=Instant)
+    """Until when other times are held for its customer."""
+    chosen_id: str | None = Field(default=None, max_length=ID_LENGTH)
+    """The hold of the one that they have chosen."""
+
+
+class AlternativeRow(Table, table=True):
+    """Seats that are held for whoever has paid too late for others; each under a hold of its own."""
+
+    __tablename__ = "alternative"
+    __table_args__ = (
+        UniqueConstraint("site_id", "hold_id"),
+        CheckConstraint("state IN ('wanted', 'held', 'gone', 'taken')", name="state"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    attempt_id: int = Field(foreign_key="attempt.id", index=True)
+    hold_id: str = Field(max_length=ID_LENGTH)
+    slots: list[str] = Field(sa_type=JSON)
+    """One for each line of the order, in their order."""
+    is_same: bool
+    """The very seats that were paid for: they are taken without asking."""
+    state: str = Field(max_length=16)
+    fence: int
+    """Of its pin; 0 before it is pinned."""
 
 
 class RefundRow(Table, table=True):
@@ -687,6 +754,57 @@ class PaymentEventRow(Table, table=True):
     at: datetime = Field(sa_type=Instant, index=True)
 
 
+class CouponRow(Table, table=True):
+    """A code that takes something off a price: a share, or an amount."""
+
+    __tablename__ = "coupon"
+    __table_args__ = (
+        UniqueConstraint("site_id", "folded"),
+        CheckConstraint("(percent IS NULL) <> (amount_minor IS NULL)", name="percent_or_amount"),
+        CheckConstraint("percent BETWEEN 1 AND 100 AND amount_minor > 0", name="sizes"),
+        CheckConstraint("uses_max > 0 AND uses_per_address_max > 0 AND used >= 0", name="uses"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    code: str = Field(max_length=COUPON_LENGTH)
+    """As it is shown."""
+    folded: str = Field(max_length=2 * COUPON_LENGTH)
+    """As it is compared."""
+    percent: int | None = None
+    amount_minor: int | None = None
+    currency: str = Field(max_length=3)
+    """Of the site when it was made."""
+    first_day: date | None = None
+    last_day: date | None = None
+    services: list[str] = Field(sa_type=JSON)
+    """Their keys; none: it counts for all."""
+    uses_max: int | None = None
+    uses_per_address_max: int | None = None
+    is_active: bool
+    used: int
+    """How many of its uses there are: raised and lowered with them."""
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class CouponUseRow(Table, table=True):
+    """A hold that is paid with the help of a coupon, or became an order with it."""
+
+    __tablename__ = "coupon_use"
+    __table_args__ = (
+        UniqueConstraint("site_id", "hold_id"),
+        Index("ix_coupon_use_coupon_id_address_hash", "coupon_id", "address_hash"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    site_id: int = Field(foreign_key="site.id")
+    coupon_id: int = Field(foreign_key="coupon.id")
+    hold_id: str = Field(max_length=ID_LENGTH)
+    address_hash: str | None = Field(default=None, max_length=HASH_LENGTH)
+    """Of its customer's address, until that is erased."""
+    at: datetime = Field(sa_type=Instant)
+
+
 class BookingsLinkRow(Table, table=True):
     """The newest link to all bookings of an address, for as long as it opens them."""
 
@@ -717,7 +835,9 @@ class AuditRoundRow(Table, table=True):
 
 
 class AuditEntryRow(Table, table=True):
-    """What an operator did: by ids and figures only, as names and addresses must go when their owners want it."""
+    """What an operator did, or what was decided without one, of money: by ids and figures only, as names and addresses
+    must go when their owners want it.
+    """
 
     __tablename__ = "audit_entry"
     __table_args__ = (
@@ -727,7 +847,8 @@ class AuditEntryRow(Table, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     site_id: int = Field(foreign_key="site.id")
-    operator_id: int = Field(foreign_key="operator.id")
+    operator_id: int | None = Field(default=None, foreign_key="operator.id")
+    """None: nobody has, it followed from what was paid."""
     deed: str = Field(max_length=40)
     at: datetime = Field(sa_type=Instant)
     about: str = Field(max_length=100)

@@ -36,8 +36,8 @@ from widget_server.use_cases.tries import Tries
 
 ASK_AGAIN_AFTER = timedelta(seconds=2)
 CHECKOUTS_PER_NETWORK_MAX = 500
-"""In a quarter of an hour, in each web process. Stripe takes only so many calls a second of an account: whoever begins
-checkouts and leaves them, on and on, must not keep others from paying."""
+"""Begun or ended, in a quarter of an hour, in each web process. Stripe takes only so many calls a second of an account:
+whoever begins checkouts and leaves them, on and on, must not keep others from paying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +154,13 @@ class Checkout(Pinning):
         return await self._open(listing.site, ref, attempt, pin)
 
     async def _end(self, attempt: Attempt) -> Attempt:
-        """Nothing more is to be paid with it. Stripe may say that it was. Raises Paying while it is being opened.
+        """Nothing more is to be paid with it. Stripe may say that it was.
 
-        Of what is paid, or goes back, there is nothing to end: whoever sends this all the time must not ask Stripe all
-        the time.
+        Raises Paying while it is being opened; TooManyTries. Of what is paid, or goes back, there is nothing to end.
         """
         if attempt.state in (AttemptState.PAID, AttemptState.RETURNING):
             return attempt
+        self._spend(attempt.wanted.network)
         attempt = await self._payments.go_back(attempt.id, self.now())
         if attempt.state is AttemptState.OPENING:
             raise Paying("A page to pay this is just being opened: try again in a moment.")
@@ -176,10 +176,10 @@ class Checkout(Pinning):
         if before is not None and before.state is AttemptState.OPENING:
             if before.wanted.lines == order.lines and before.is_test is listing.site.is_test:
                 return before
-            await self._payments.not_opened(before.id, self.now(), why="the price, or test mode, has changed")
+            await self._settling.give_up_opening(listing.site, before, "the price, or test mode, has changed")
         await self._must_be_possible(listing, ref)
         await self._accounts.find(listing.site.id, is_test=listing.site.is_test)
-        self._tries.spend([(order.network, CHECKOUTS_PER_NETWORK_MAX)])
+        self._spend(order.network)
         now = self.now()
         new = Attempt(
             id=new_id(),
@@ -200,6 +200,10 @@ class Checkout(Pinning):
         if begun.digest != digest or begun.secret_hash != ref.secret_hash:
             raise Paying("This hold is being paid.")
         return begun
+
+    def _spend(self, network: str) -> None:
+        """Stripe is about to be asked. Raises TooManyTries."""
+        self._tries.spend([(network, CHECKOUTS_PER_NETWORK_MAX)])
 
     async def _must_be_possible(self, listing: Listing, ref: HoldRef) -> None:
         """Raises HoldEnded where it was decided that nothing comes of this hold: then nobody is to pay. NotYours."""

@@ -20,6 +20,7 @@ from widget_server.use_cases.reconciliation import Reconciliation
 
 PAGE_LINES = 50
 AGENDA_LINES = 100
+DIARY_LINES = 500
 CANCELLED_SHOWN = 20
 TESTS_CANCELLED_AT_ONCE = 100
 _EXPORTED_AT_ONCE = 500
@@ -100,6 +101,17 @@ class Dashboard:
         for line in await self._dashboard.bookings(site.id, wanted, limit=AGENDA_LINES):
             by_slot.setdefault(line.slot, []).append(line)
         return [Appointment(slot, lines[0].service_name, tuple(lines)) for slot, lines in by_slot.items()]
+
+    async def served(
+        self, site: Site, staff: str, *, since: datetime, until: datetime
+    ) -> tuple[list[BookingLine], bool]:
+        """What somebody serves in that time, the earliest first, and whether that is cut after DIARY_LINES bookings.
+
+        Also what was booked in test mode: they were told of it. Raises Unavailable.
+        """
+        wanted = Wanted(since=since, until=until, staff=staff, sorting=Sorting.SOONEST)
+        lines = await self._dashboard.bookings(site.id, wanted, limit=DIARY_LINES + 1)
+        return lines[:DIARY_LINES], len(lines) > DIARY_LINES
 
     def now(self) -> datetime:
         return self._clock.now()

@@ -78,6 +78,10 @@ class Deciding(PaidSeats):
                 break
         return attempt
 
+    async def give_up_opening(self, site: Site, attempt: Attempt, why: str) -> Attempt:
+        """Another one is to be opened in its place: it gives back the pin that it may have by now."""
+        return await self.carry_on(await self._not_opened(site, attempt, why))
+
     async def _step(self, site: Site, attempt: Attempt) -> Attempt:
         match attempt.state:
             case AttemptState.OPENING:
@@ -100,8 +104,11 @@ class Deciding(PaidSeats):
         now = self.now()
         if now < attempt.created_at + OPENING_FOR:
             return attempt
+        return await self._not_opened(site, attempt, "its page was not opened in time")
+
+    async def _not_opened(self, site: Site, attempt: Attempt, why: str) -> Attempt:
         fence = await self._fence_of(site, attempt)
-        return await self._payments.not_opened(attempt.id, now, fence=fence, why="its page was not opened in time")
+        return await self._payments.not_opened(attempt.id, self.now(), fence=fence, why=why)
 
     async def _fence_of(self, site: Site, attempt: Attempt) -> int:
         """Of its pin, if there is one: while it has not ended, nobody else pins its hold."""
@@ -246,8 +253,8 @@ class Deciding(PaidSeats):
 
     async def _let_go(self, site: Site, attempt: Attempt) -> Attempt:
         """Not paid: the hold runs on as long as it would have; whoever came back has it for some minutes at least."""
-        if attempt.due_at is None:
-            return attempt
+        if attempt.rests:
+            return await self._look_for_return(attempt) if attempt.was_paid else attempt
         comes_back = attempt.went_back_at is not None or self.now() < attempt.pay_until
         with suppress(NotFound):
             await self._engine.unpin(
@@ -258,6 +265,13 @@ class Deciding(PaidSeats):
                 min_left=MIN_LEFT if comes_back else timedelta(0),
             )
         return await self._payments.rest(attempt.id)
+
+    async def _look_for_return(self, attempt: Attempt) -> Attempt:
+        """What had gone back may have been refused by a bank days later."""
+        payment = await self._read(await self._account(attempt), attempt)
+        if payment.state is PaymentState.CAPTURED and payment.refunded_minor < payment.captured_minor:
+            return await self._payments.return_again(attempt.id, self.now())
+        return attempt
 
     async def _look_for_refunds(self, attempt: Attempt) -> Attempt:
         """Somebody may have given money back in Stripe's own pages."""

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import Clock
-from widget_server.domain.audit_log import Deed, Entry
+from widget_server.domain.audit_log import Entry
 from widget_server.domain.impact import (
     Affected,
     Choice,
@@ -34,13 +34,11 @@ from widget_server.engine.inspection import Inspection
 from widget_server.errors import Unavailable
 from widget_server.store.audit_log import put_entry, read_made
 from widget_server.store.bookings import Bookings
-from widget_server.store.cancellations import cancel_bookings
+from widget_server.store.clearings import decide, read_leaving
 from widget_server.store.edits import put_difference
 from widget_server.store.impact import BookedBy, read_booked, read_booked_by, read_serving
-from widget_server.store.move_requests import ask_to_move
 from widget_server.store.schedule import Schedules, read_schedule
 from widget_server.store.slot_rules import prune_slot_rules
-from widget_server.store.telling import tell_to_choose
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling, Write
 
@@ -89,6 +87,8 @@ class Edited:
     cancelled: tuple[BookedBy, ...] = ()
     asked: tuple[BookedBy, ...] = ()
     """Their customers are asked for another time."""
+    clearing_id: int | None = None
+    """Where these are many: it is decided, and happens to some at a time from now on."""
     made: str | None = None
     """What the very same form has added before."""
     have_changed: bool = False
@@ -147,7 +147,7 @@ class Edits:
 
         await self._scheduling.change_after(site, look)
         assert last.edited is not None, "what was written was looked at before"
-        if last.edited.cancelled:
+        if last.edited.cancelled and last.edited.clearing_id is None:
             await self._tell_freed(site, sorted({booked.slot for booked in last.edited.cancelled}, key=lambda s: s.id))
         return last.edited
 
@@ -208,7 +208,10 @@ class Edits:
             return Edited(True, Consequences(), old, made=made)
         taken = await self._taken(session, site, touched, held)
         found = _consequences(old, new, taken)
-        bookings = await _bookings_of(session, site, found.slots)
+        leaving = await read_leaving(session, site.id)
+        bookings = tuple(
+            booked for booked in await _bookings_of(session, site, found.slots) if booked.booking_id not in leaving
+        )
         have_changed = choice is not None and _is_for_others(choice, bookings)
         if found.too_full or (found.need_a_choice and choice is None) or have_changed:
             return Edited(False, found, old, bookings, have_changed=have_changed)
@@ -223,13 +226,17 @@ class Edits:
         await prune_slot_rules(session, site.id, now - _RULES_KEPT)
         put_entry(session, entry := log(now))
         entry = replace(entry, form_key=None)  # the form adds one thing, whatever else is said of it
-        await _put_choice(session, entry, cancelled, asked, chosen.message)
-        return Edited(True, found, new, cancelled=cancelled, asked=asked)
+        decided = {Choice.CANCEL: cancelled, Choice.MOVE: asked}
+        clearing_id = await decide(session, entry, decided, chosen.message)
+        return Edited(True, found, new, cancelled=cancelled, asked=asked, clearing_id=clearing_id)
 
     async def _taken(
         self, session: AsyncSession, site: Site, services: Sequence[str], held: dict[Slot, int]
     ) -> list[Taken]:
-        booked = await read_booked(session, site.id, services, from_at=self._clock.now())
+        booked = Counter(await read_booked(session, site.id, services, from_at=self._clock.now()))
+        for slot, seats in (await read_leaving(session, site.id)).values():
+            booked[slot] -= seats
+        booked = +booked
         begun = [slot for slot in held if slot.starts_at <= self._clock.now()]
         slots = sorted({*booked, *held}.difference(begun), key=lambda slot: (slot.starts_at, slot.id))
         serving = await read_serving(session, site.id, from_at=self._clock.now())
@@ -266,22 +273,6 @@ def _staying(
         held_goes = choice.all is Choice.CANCEL and one.slot in concerned and left.booked == 0
         if left.seats and not held_goes:
             yield left
-
-
-async def _put_choice(
-    session: AsyncSession, edit: Entry, cancelled: Sequence[BookedBy], asked: Sequence[BookedBy], message: str
-) -> None:
-    """By whoever has made the edit, and when."""
-    await cancel_bookings(session, edit.site_id, cancelled, edit.at, message=message)
-    ids = [booked.booking_id for booked in asked]
-    await ask_to_move(session, ids, message, operator_id=edit.operator_id, at=edit.at)
-    await tell_to_choose(
-        session, edit.site_id, [(booked.order_id, booked.booking_id) for booked in asked], edit.at, message
-    )
-    for deed, bookings in ((Deed.BOOKING_CANCELLED, cancelled), (Deed.MOVE_ASKED, asked)):
-        for booked in bookings:
-            detail = {"slot": booked.slot.id, "seats": booked.seats}
-            put_entry(session, replace(edit, deed=deed, about=booked.order_id, detail=detail))
 
 
 async def _bookings_of(session: AsyncSession, site: Site, slots: Sequence[Slot]) -> tuple[BookedBy, ...]:

@@ -10,11 +10,12 @@ from widget_server.domain.messages import Facts, KeptMessage, Kind, Mail, Messag
 from widget_server.domain.services import Place
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
-from widget_server.errors import NotFound
+from widget_server.errors import NotFound, TooLate
 from widget_server.messages.calendar_files import folded
 from widget_server.messages.composing import READERS, compose
 from widget_server.messages.words import LANGUAGES
 from widget_server.store.messages import Messages as StoredMessages
+from widget_server.store.my_bookings import StoredMyBookings
 from widget_server.use_cases.writing import Writing
 
 __all__ = ["LANGUAGES", "READERS", "Messages", "Page"]
@@ -32,8 +33,17 @@ class Page:
 
 
 class Messages:
-    def __init__(self, *, messages: StoredMessages, writing: Writing, has_mail_server: bool, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        messages: StoredMessages,
+        my_bookings: StoredMyBookings,
+        writing: Writing,
+        has_mail_server: bool,
+        clock: Clock,
+    ) -> None:
         self._messages = messages
+        self._my_bookings = my_bookings
         self._writing = writing
         self.has_mail_server = has_mail_server
         self._clock = clock
@@ -62,12 +72,16 @@ class Messages:
     async def send_again(self, site: Site, message_id: int, *, sendings: int, operator_id: int) -> bool:
         """Once more, as it is; whether this press did it. One for what was sent again since, or waits, does nothing.
 
-        Raises NotFound, Unavailable.
+        Raises NotFound; TooLate for a link to all bookings that is over; Unavailable.
         """
-        message = await self.find(site, message_id)
+        message, now = await self.find(site, message_id), self._clock.now()
+        if message.kind is Kind.MY_BOOKINGS:
+            code_hash = self._writing.link_of(message, site.key, now).code_hash
+            if not await self._my_bookings.is_open(site.id, code_hash, now):
+                raise TooLate("The link in this message works no longer: whoever needs one asks for a new one.")
         detail = {"kind": message.kind.value, "recipient": message.role.value}
         about = message.order_id or ""
-        entry = Entry(site.id, operator_id, Deed.MESSAGE_SENT_AGAIN, self._clock.now(), about, detail)
+        entry = Entry(site.id, operator_id, Deed.MESSAGE_SENT_AGAIN, now, about, detail)
         return await self._messages.send_again(site.id, message_id, sendings=sendings, entry=entry)
 
     def sample(self, site: Site, kind: Kind, role: Role, language: str) -> Mail:

@@ -21,7 +21,15 @@ from widget_server.domain.payment_accounts import (
 from widget_server.domain.payments import Payment, PaymentAccount
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
-from widget_server.errors import Fault, InvalidRequest, NotFound, PaymentRefused, PaymentsAway, PaymentsNotSetUp
+from widget_server.errors import (
+    Fault,
+    InvalidRequest,
+    NotFound,
+    PaymentRefused,
+    PaymentsAway,
+    PaymentsNotSetUp,
+    Refusal,
+)
 from widget_server.payments.events import EVENTS
 from widget_server.store.audit_log import put_entry
 from widget_server.store.payment_accounts import PaymentAccounts as StoredAccounts
@@ -124,7 +132,8 @@ class PaymentAccounts:
         Raises InvalidRequest with `fields` for what cannot be right or Stripe refuses, TooManyTries, Unavailable.
         """
         found = await self._accounts.read(site.id, is_test=is_test)
-        before, keys = found if found and found[0].removed_at is None else (None, None)
+        before = found[0] if found and found[0].removed_at is None else None
+        keys = found[1] if found and (before or _is_entered_again(found[1], secret_key)) else None
         wanted = _wanted(keys, is_test=is_test, secret_key=secret_key, webhook_secret=webhook_secret)
         if before is not None and wanted == keys:
             return before
@@ -211,10 +220,15 @@ class PaymentAccounts:
             site = await self._sites.by_id(site_id)
             if site is None:
                 continue
-            with suppress(NotFound, PaymentsNotSetUp):  # removed, or entered anew under another server key, meanwhile
+            try:
                 checked = await self._check(site, is_test=is_test)
-                if checked.state is AccountState.REFUSED:
-                    _log.warning("keys_refused", site=site.key, keys=_mode(is_test=is_test))
+            except (NotFound, PaymentsNotSetUp):
+                continue  # removed, or entered anew under another server key, meanwhile
+            except Refusal as problem:
+                _log.warning("keys_unchecked", site=site.key, why=problem.message)  # those of other sites can be
+                continue
+            if checked.state is AccountState.REFUSED:
+                _log.warning("keys_refused", site=site.key, keys=_mode(is_test=is_test))
 
     async def trouble_of(self, site: Site, schedule: Schedule) -> bool:
         """Whether something has a price, and the keys there are for it are of no use."""
@@ -261,6 +275,11 @@ class PaymentAccounts:
             return _Answer("", AccountState.UNCHECKED, None)
         except (PaymentsNotSetUp, PaymentRefused):
             return _Answer("", AccountState.REFUSED, self._clock.now())
+
+
+def _is_entered_again(removed: PaymentAccount | None, secret_key: str) -> bool:
+    """Then the webhook's secret goes on, too: Stripe signs with it what it tells of those who were paying meanwhile."""
+    return removed is not None and removed.secret_key == secret_key
 
 
 def _wanted(keys: PaymentAccount | None, *, is_test: bool, secret_key: str, webhook_secret: str) -> PaymentAccount:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from widget_server.clock import Clock
-from widget_server.domain.messages import Delivered, KeptMessage, MessageState
+from widget_server.domain.messages import Delivered, KeptMessage, Kind, MessageState
+from widget_server.domain.sites import Site
 from widget_server.errors import NotFound, Refusal, Unavailable
 from widget_server.messages.calendar_files import folded
 from widget_server.messages.smtp import TRY_S, Envelope, Mailer, Round
@@ -134,7 +135,10 @@ class Posting:
                     await self._failed(message, why)
 
     async def _send(self, message: KeptMessage, one_round: Round) -> None:
-        attempt = await one_round.send(await self._envelope(message))
+        site = await self._site_of(message)
+        if message.kind is Kind.MY_BOOKINGS and not await self._renewed(message, site):
+            return
+        attempt = await one_round.send(self._envelope(message, site))
         if attempt.delivered is Delivered.SENT:
             await self._sending.ended(message.id, MessageState.SENT, self._clock.now())
         elif attempt.delivered is Delivered.REFUSED:
@@ -143,10 +147,17 @@ class Posting:
         else:
             await self._failed(message, attempt.why)
 
-    async def _envelope(self, message: KeptMessage) -> Envelope:
+    async def _renewed(self, message: KeptMessage, site: Site) -> bool:
+        """However long ago it was written: its link lasts from now on. False where nobody is to have it any more."""
+        return await self._sending.renew(message.id, self._writing.link_of(message, site.key, self._clock.now()))
+
+    async def _site_of(self, message: KeptMessage) -> Site:
         site = await self._sites.by_id(message.site_id)
         if site is None:
             raise NotFound("There is no such site.")
+        return site
+
+    def _envelope(self, message: KeptMessage, site: Site) -> Envelope:
         mail = self._writing.opened(message, site.key)
         assert mail is not None
         assert message.address

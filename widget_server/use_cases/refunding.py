@@ -9,7 +9,7 @@ from widget_server.clock import Clock
 from widget_server.domain.attempts import Attempt
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.money import Money
-from widget_server.domain.payments import Payment, PaymentAccount, Refund, Refunded, RefundState
+from widget_server.domain.payments import Payment, PaymentAccount, Refund, Refunded, RefundReason, RefundState
 from widget_server.errors import PaymentRefused, Refusal
 from widget_server.payments.stripe_gateway import StripeGateway
 from widget_server.store.payment_accounts import PaymentAccounts
@@ -74,6 +74,8 @@ class Refunding:
         try:
             if due.stripe_id is not None:
                 answer = await self._gateway.read_refund(account, due.stripe_id)
+            elif due.reason is RefundReason.AT_STRIPE:
+                return await self._count_anew(account, due)
             elif due.tries > 1 and await self._has_gone(account, due):
                 answer = Refunded("", RefundState.DONE)
             else:
@@ -86,6 +88,12 @@ class Refunding:
         if answer.state is RefundState.FAILED:
             _log.error("refund_refused", refund=due.id, why=answer.why)
         return answer.state is RefundState.DONE
+
+    async def _count_anew(self, account: PaymentAccount, due: DueRefund) -> bool:
+        """Somebody made it at Stripe, so it is there, if its bank has not refused it since."""
+        payment = await self._gateway.read(account, due.session_id)
+        await self._refunds.count_at_stripe(due, payment, self._clock.now())
+        return True
 
     async def _has_gone(self, account: PaymentAccount, due: DueRefund) -> bool:
         """Stripe keeps a key for a day, and with it an answer that may say nothing. What has gone back says more, if it

@@ -70,9 +70,15 @@ class Writing:
         language = words_for(customer.locale, site.locale).code
         facts = Facts(message.kind, message.role, site, (), self._links.my_bookings(site.key, code, language))
         mail, words = compose(facts, language=language, zone=zone, at=at, sender=self._sender)
-        link = NewLink(message.site_id, address_hash, hash_secret(code), message.created_at, at + LINK_LIFE)
         mail = self._links.sealed(mail, message, site.key)
+        link = self.link_of(message, site.key, at)
         return Written(message.id, customer.email, words.code, zone.key, mail, link=link)
+
+    def link_of(self, message: KeptMessage, site_key: str, at: datetime) -> NewLink:
+        """What a message with a link to a customer's bookings opens, if it is handed over now."""
+        code_hash = hash_secret(self._links.code_of(message, site_key))
+        address_hash = hash_address(message.address or "")
+        return NewLink(message.site_id, address_hash, code_hash, message.created_at, at + LINK_LIFE)
 
     def opened(self, message: KeptMessage, site_key: str) -> Mail | None:
         return message.mail and self._links.opened(message.mail, message, site_key)

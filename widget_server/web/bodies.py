@@ -196,11 +196,13 @@ class SiteBody(Body):
     hold_minutes: int
     payments: bool
     """Whether what has a price can be booked."""
+    mails: bool
+    """Whether customers are written to: there is a mail server."""
     test: bool
     """What is booked is not meant."""
 
     @staticmethod
-    def of(site: Site, *, takes_payments: bool) -> "SiteBody":
+    def of(site: Site, *, takes_payments: bool, sends_mails: bool) -> "SiteBody":
         return SiteBody(
             key=site.key,
             name=site.name,
@@ -212,6 +214,7 @@ class SiteBody(Body):
             holds_on=site.holds_on,
             hold_minutes=site.hold_minutes,
             payments=takes_payments,
+            mails=sends_mails,
             test=site.is_test,
         )
 
@@ -411,9 +414,12 @@ class BookingBody(Body):
     move_request: MoveRequestBody | None
     """While the operator asks for another time."""
     cancellation: CancellationBody | None
+    refund_if_cancelled: MoneyBody | None
+    """What would go back if the customer cancelled this booking alone now; null where nothing was to be paid."""
 
     @staticmethod
-    def of(booking: Booking, schedule: Schedule, alternatives: Alternatives) -> "BookingBody":
+    def of(booking: Booking, order: Order, schedule: Schedule, alternatives: Alternatives) -> "BookingBody":
+        back = policies.refund_if_cancelled(order, only=booking.slot) if order.payment else None
         asked, free = booking.move_request, alternatives.get(booking.slot)
         cancelled_at = booking.cancelled_at
         return BookingBody(
@@ -432,6 +438,7 @@ class BookingBody(Body):
             move_until=policies.may_change_until(schedule, booking),
             move_request=MoveRequestBody.of(asked, free) if asked and free is not None else None,
             cancellation=CancellationBody(at=cancelled_at, message=booking.cancel_message) if cancelled_at else None,
+            refund_if_cancelled=MoneyBody.of(back) if back else None,
         )
 
 
@@ -498,7 +505,7 @@ class OrderBody(Body):
             total=MoneyBody.of(order.total),
             payment=PaymentBody.of(order, order.payment) if order.payment else None,
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
-            bookings=tuple(BookingBody.of(booking, schedule, alternatives or {}) for booking in order.bookings),
+            bookings=tuple(BookingBody.of(booking, order, schedule, alternatives or {}) for booking in order.bookings),
             created_at=order.created_at,
             cancel_until=policies.cancel_until(schedule, order),
             test=order.is_test,

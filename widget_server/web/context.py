@@ -12,6 +12,7 @@ from widget_server.use_cases.calendar import Calendar
 from widget_server.use_cases.calendar_files import CalendarFiles
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.checkout import Checkout
+from widget_server.use_cases.clearings import Clearings
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.erasing import Erasing
@@ -53,6 +54,7 @@ class UseCases:
     people: People
     payment_accounts: PaymentAccounts
     edits: Edits
+    clearings: Clearings
     services: Services
     calendar: Calendar
     freezing: Freezing

@@ -14,6 +14,8 @@ from widget_server.web.pages import templates
 from widget_server.web.static_files import text_of
 
 THEMES = ("auto", "light", "dark")
+RIGHT_TO_LEFT = ("ar",)
+"""As in widget/words.js, which says it again once it is there: until then, nothing jumps from side to side."""
 
 
 async def embed_script(request: Request) -> Response:
@@ -32,14 +34,14 @@ async def framed_page(request: Request) -> Response:
     asked = request.query_params
     if request.headers.get("sec-fetch-dest", "iframe") == "iframe":
         await use_cases(request).sightings.note(listing.site, asked.get("host", ""))
-    answer = services_answer(listing).model_dump()
+    answer = services_answer(request, listing).model_dump()
     context = {
         "site": answer["site"],
         "services": answer["services"],
         "service_key": key if is_key(key := asked.get("service", "")) else "",
-        "lang": asked.get("lang") or listing.site.locale,
         "theme": asked["theme"] if asked.get("theme") in THEMES else listing.site.theme,
     }
+    context |= _language(request, listing.site.locale)
     headers = framed_by(("'self'", *listing.site.origins)) | {"cache-control": "no-store"}
     return templates.TemplateResponse(request, "widget.html", context, headers=headers)
 
@@ -56,6 +58,13 @@ async def my_bookings_page(request: Request) -> Response:
 
 async def _page_of_site(request: Request, template: str, **context: Any) -> Response:
     listing = await use_cases(request).catalog.find(request.path_params["site"])
-    context["site"] = services_answer(listing).model_dump()["site"]
+    context["site"] = services_answer(request, listing).model_dump()["site"]
+    context |= _language(request, listing.site.locale)
     headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
     return templates.TemplateResponse(request, template, context, headers=headers)
+
+
+def _language(request: Request, locale: str) -> dict[str, str]:
+    """That of the address, or else the site's; and which way its words run."""
+    lang = request.query_params.get("lang") or locale
+    return {"lang": lang, "direction": "rtl" if lang.partition("-")[0].lower() in RIGHT_TO_LEFT else "ltr"}

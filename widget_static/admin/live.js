@@ -8,9 +8,11 @@
 import { patchChildren } from "./patch.js";
 
 const TICK_MS = 250;
-/** So soon after news is the list read, and no more often. */
+/** So soon after news is the part read. */
 const READ_AFTER_MS = 250;
-/** It is read this often in any case: a stream may be broken without anybody noticing. */
+/** And no more often than this, however much news there is. */
+const READ_EVERY_MS = 1000;
+/** It is read this often in any case, unless the part wants it otherwise: a stream may be broken without anybody noticing. */
 const POLL_MS = 15_000;
 const NEWS = ["seats", "schedule", "reset"];
 
@@ -28,6 +30,8 @@ class LivePart {
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #next;
   #isReading = false;
   #isStale = false;
+  /** When it was last read, on the page's own clock. */
+  #readAtMs = -READ_EVERY_MS;
   /** Server's clock less ours. */
   #aheadMs = 0;
 
@@ -48,7 +52,7 @@ class LivePart {
     this.#learnTime(this.#room);
     this.#listen();
     setInterval(() => this.#tick(), TICK_MS);
-    setInterval(() => this.#poll(), POLL_MS);
+    setInterval(() => this.#poll(), Number(this.#room.dataset.poll) || POLL_MS);
     this.#tick();
   }
 
@@ -67,7 +71,8 @@ class LivePart {
 
   #readSoon() {
     this.#isStale = true;
-    this.#next ??= setTimeout(() => void this.#read(), READ_AFTER_MS);
+    const waitMs = Math.max(READ_AFTER_MS, this.#readAtMs + READ_EVERY_MS - performance.now());
+    this.#next ??= setTimeout(() => void this.#read(), waitMs);
   }
 
   async #read() {
@@ -75,6 +80,7 @@ class LivePart {
     if (this.#isReading) return;
     this.#isReading = true;
     this.#isStale = false;
+    this.#readAtMs = performance.now();
     try {
       const answer = await fetch(this.#url, { cache: "no-store" });
       // Signed out meanwhile: to the door.

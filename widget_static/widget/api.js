@@ -8,7 +8,8 @@ const TIMEOUT_MS = 15_000;
  * @typedef {{id: string, text: string, kind: "text" | "long_text" | "choice" | "yes_no", required: boolean,
  *   choices: string[]}} Question
  * @typedef {{key: string, name: string, zone: string, currency: string, locale: string, accent: string, theme: string,
- *   holds_on: boolean, hold_minutes: number, payments: boolean, test: boolean}} Site
+ *   holds_on: boolean, hold_minutes: number, payments: boolean, mails: boolean,
+ *   test: boolean}} Site
  * @typedef {{id: string, name: string, kind: string, place: string, description: string, length_minutes: number,
  *   capacity: number, seats_per_booking_max: number, price: Money, notice_minutes: number, horizon_days: number,
  *   cancel_until_minutes: number, attendees_shown: string, questions: Question[]}} Service
@@ -24,7 +25,7 @@ const TIMEOUT_MS = 15_000;
  *   state: string, place: string, access: string, attendees?: string[], served_by?: string[], move_until: string,
  *   answers: {question: string, answer: string | boolean}[],
  *   move_request: {message: string, alternatives: {slot: string, starts_at: string, ends_at: string}[]} | null,
- *   cancellation: {message: string} | null}} Booking
+ *   cancellation: {message: string} | null, refund_if_cancelled: Money | null}} Booking
  * @typedef {{state: "opening" | "open" | "capturing" | "paid" | "returning" | "ended", pay_url: string | null,
  *   pay_until: string, paid: Money, refunding: Money, refunded: Money,
  *   refund_if_cancelled: Money}} Payment

@@ -1,6 +1,7 @@
 // @ts-check
 /** The only place for the last step: it is booked, and this is the way back to it. */
 
+import { calendarButton } from "./calendar_file.js";
 import { element, icon } from "./elements.js";
 import { ticket } from "./ticket.js";
 
@@ -10,11 +11,13 @@ const LINK =
 
 export class Confirmation {
   /**
-   * @param {{words: import("./words.js").Words, zone: string, site: import("./api.js").Site}} at
-   * @param {{order: import("./api.js").Order, url: string}} booked
+   * @param {{api: import("./api.js").Api, words: import("./words.js").Words, zone: string, site: import("./api.js").Site}} at
+   * @param {{order: import("./api.js").Order, url: URL}} booked  the second is of its page, with its secret
    * @param {{onAnother: () => void}} listeners
    */
-  constructor({ words, zone, site }, { order, url }, { onAnother }) {
+  constructor({ api, words, zone, site }, { order, url }, { onAnother }) {
+    const { email } = order.customer;
+    const secret = url.hash.slice(1);
     this.heading = element("h1", { class: "done-title", tabindex: "-1" }, words.say("done.title"));
     this.element = element(
       "div",
@@ -23,20 +26,22 @@ export class Confirmation {
       this.heading,
       element("p", { class: "done-number" }, words.say("done.number"), " ", element("strong", {}, order.number)),
       order.payment && element("p", { class: "done-number" }, words.say("paid.paid"), " ", element("strong", {}, words.money(order.payment.paid))),
+      site.mails && email && element("p", { class: "done-mail" }, words.say("done.mail", { email })),
       order.bookings.map((booking) => bookingCard(booking, { words, zone, siteZone: site.zone })),
+      secret && calendarButton(api, { id: order.id, secret }, words),
       element(
         "div",
         { class: "done-link" },
-        element("p", {}, words.say(order.customer.email ? "done.link" : "done.only_link")),
+        element("p", {}, words.say(email ? "done.link" : "done.only_link")),
         element(
           "div",
           { class: "row" },
           element(
             "a",
-            { class: "button primary", href: url, target: "_blank", rel: "noopener" },
+            { class: "button primary", href: url.href, target: "_blank", rel: "noopener" },
             words.say("done.open"),
           ),
-          copyButton(url, words),
+          copyButton(url.href, words),
         ),
       ),
       element("button", { type: "button", class: "button plain", onclick: onAnother }, words.say("done.another")),

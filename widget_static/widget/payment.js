@@ -47,8 +47,12 @@ export class PaymentWatch {
     this.#listeners = listeners;
   }
 
-  /** @param {boolean} atStripe  whether to ask there now, or only look in a while */
+  /**
+   * Also anew, after it was decided.
+   * @param {boolean} atStripe  whether to ask there now, or only look in a while
+   */
   start(atStripe) {
+    this.#isStopped = false;
     document.addEventListener("visibilitychange", this.#onSight);
     addEventListener("online", this.#onSight);
     addEventListener("pageshow", this.#onSight);

@@ -54,7 +54,7 @@ export function facts(service, words) {
   return element(
     "span",
     { class: "meta" },
-    element("span", {}, icon("clock"), words.minutes(service.length_minutes)),
+    element("span", {}, icon("clock"), words.length(service.length_minutes)),
     element("span", {}, icon(service.place === "online" ? "online" : "place"), words.say(`place.${service.place}`)),
     element("span", { class: "price" }, price),
   );

@@ -28,6 +28,7 @@ const fetchSteps = () =>
     import("./confirmation.js"),
     import("./paying.js"),
     import("./confirming.js"),
+    import("./resuming.js"),
   ]);
 /** Answers after which a hold of an earlier page need not be asked for again. */
 const GONE = new Set([403, 404, 410]);
@@ -263,7 +264,8 @@ export class Visit {
   #giveBack({ slot }) {
     if (this.#holding.isConfirming) return;
     this.#keeper.release();
-    this.#pickTime(/** @type {Service} */ (this.#service));
+    if (!this.#service) return this.#sayGone(); // withdrawn while it was being paid
+    this.#pickTime(this.#service);
     void this.#picker?.open(slot);
     this.#picker?.list.focus(slot.id);
     this.#page.announce(this.#words.say("summary.given_back"));
@@ -326,12 +328,13 @@ export class Visit {
     if (!claim) return;
     this.#leave();
     this.#choice = choice;
-    this.#service = choice.service;
+    this.#service = this.#services.find(({ id }) => id === choice.service.id) ?? null;
     const [, , { Paying }] = /** @type {Steps} */ (this.#steps);
     const at = { keeper: this.#keeper, zone: this.#zone.current, site: this.#site };
     const paying = new Paying({ ...this.#parts, ...at }, choice, claim, {
       onBooked: (booked) => this.#booked(booked),
       onUnpaid: (isOver) => {
+        if (!this.#service) return this.#giveBack(choice);
         this.#summarise(choice, isOver).focus();
         if (isOver && !this.#site.holds_on)
           this.#summary?.complain(this.#words.say("ended.unpaid_title", { count: choice.seats }));
@@ -369,8 +372,8 @@ export class Visit {
     this.#page.name({ title: "" });
     const [, { Confirmation }] = /** @type {Steps} */ (this.#steps);
     const view = new Confirmation(
-      { words: this.#words, zone: this.#zone.current, site: this.#site },
-      { order, url: url.href },
+      { api: this.#api, words: this.#words, zone: this.#zone.current, site: this.#site },
+      { order, url },
       {
         onAnother: () => {
           this.#typed = { ...this.#typed, attendees: [], answers: {} };
@@ -424,17 +427,16 @@ export class Visit {
    * @param {import("./api.js").Claim} claim
    * @param {{state: string, lines: import("./api.js").Line[]}} hold
    */
-  async #resume(claim, { state, lines: [line] }) {
-    const isHeld = state === "held";
-    const service = this.#services.find(({ id }) => id === line.slot.split(".")[0]);
-    const slot = service && (isHeld || service.price.amount) && (await this.#slotOf(line.slot, service));
-    if (!slot) return isHeld ? this.#keeper.release() : this.#keeper.forget();
-    const choice = { slot, seats: line.seats, service };
-    if (isHeld) {
+  async #resume(claim, hold) {
+    const [, , , , { resumed }] = /** @type {Steps} */ (this.#steps);
+    const slotOf = (/** @type {string} */ id, /** @type {Service} */ service) => this.#slotOf(id, service);
+    const found = await resumed({ api: this.#api, services: this.#services, slotOf }, claim, hold);
+    if (!found) return this.#keeper.release();
+    const { choice, answer } = found;
+    if (!answer) {
       this.#summarise(choice);
       return this.#page.announce(this.#words.say("summary.found_again"));
     }
-    const answer = await this.#api.checkout("GET", claim);
     this.#typed.name ||= answer.order.customer.name;
     this.#typed.email ||= answer.order.customer.email;
     this.#awaitPayment(choice, answer, undefined, claim);

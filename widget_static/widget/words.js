@@ -45,9 +45,13 @@ export class Words {
     return key in this.#dictionary;
   }
 
-  /** @param {string | number} value */
+  /**
+   * Among words from right to left, a name or an address keeps its own direction, and turns nothing around it.
+   * @param {string | number} value
+   */
   #value(value) {
-    return typeof value === "number" ? new Intl.NumberFormat(this.locale).format(value) : value;
+    if (typeof value === "number") return new Intl.NumberFormat(this.locale).format(value);
+    return this.direction === "rtl" ? `\u2068${value}\u2069` : value;
   }
 
   /**
@@ -156,12 +160,26 @@ export class Words {
   duration(ms) {
     const [count, unit] =
       ms >= MINUTE_MS ? [Math.round(ms / MINUTE_MS), "minute"] : [Math.ceil(ms / SECOND_MS), "second"];
-    return new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "long" }).format(count);
+    return this.#unit(count, unit);
   }
 
-  /** @param {number} minutes */
-  minutes(minutes) {
-    return new Intl.NumberFormat(this.locale, { style: "unit", unit: "minute", unitDisplay: "short" }).format(minutes);
+  /**
+   * "45 minutes", "3 hours" or "1 hour 30 minutes".
+   * @param {number} minutes
+   */
+  length(minutes) {
+    const counts = { day: Math.floor(minutes / 1440), hour: Math.floor(minutes / 60) % 24, minute: minutes % 60 };
+    const parts = Object.entries(counts).filter(([, count]) => count);
+    const spelled = parts.map(([unit, count]) => this.#unit(count, unit));
+    return new Intl.ListFormat(this.locale, { type: "unit", style: "narrow" }).format(spelled);
+  }
+
+  /**
+   * @param {number} count
+   * @param {string} unit
+   */
+  #unit(count, unit) {
+    return new Intl.NumberFormat(this.locale, { style: "unit", unit, unitDisplay: "long" }).format(count);
   }
 
   /** @param {import("./api.js").Money} money */
@@ -181,11 +199,17 @@ export class Words {
     return (zone.split("/").pop() ?? zone).replaceAll("_", " ");
   }
 
-  /** @param {Intl.DateTimeFormatOptions} options */
+  /**
+   * Months are shown as the calendar has them, also where dates are usually counted in another one.
+   * @param {Intl.DateTimeFormatOptions} options
+   */
   #format(options) {
     const key = JSON.stringify(options);
     let format = this.#formats.get(key);
-    if (!format) this.#formats.set(key, (format = new Intl.DateTimeFormat(this.locale, options)));
+    if (!format) {
+      format = new Intl.DateTimeFormat(this.locale, { ...options, calendar: "gregory" });
+      this.#formats.set(key, format);
+    }
     return format;
   }
 }
@@ -221,7 +245,7 @@ export function asVisitorsWrite(locale, preferred) {
 }
 
 /** Languages that there is a file for. */
-const LANGUAGES = ["en", "de"];
+const LANGUAGES = ["en", "ar", "de", "es", "fr"];
 const RIGHT_TO_LEFT = ["ar"];
 
 /**

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from widget_server.web.admin import (
     audit_log,
     bookings,
+    clearings,
     diary,
     freezing,
     home,
@@ -111,6 +112,8 @@ routes = [
     _shown("/messages/{message}/body", messages.show_body),
     _shown("/messages/{message}/booking.ics", messages.show_calendar),
     _sent("/messages/{message}/sending", messages.send_again),
+    _shown("/clearings/{clearing:int}", clearings.show_clearing),
+    _shown("/clearings/{clearing:int}/progress", clearings.show_progress),
     _shown("/reliability", reliability.show_reliability),
     _shown("/audit-log", audit_log.show_audit_log),
     Route("/admin/sites/{site}/settings", signed_in_only(settings.show_settings)),

@@ -1,4 +1,4 @@
-"""The audit log: what operators have done, when, and to what."""
+"""The audit log: what operators have done, when, and to what, and what became of money without them."""
 
 import re
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from widget_server.domain.audit_log import Deed, KeptEntry
+from widget_server.domain.audit_log import Deed, KeptEntry, money_in
 from widget_server.domain.slots import Slot
 from widget_server.domain.wall_times import first_instant
 from widget_server.web.admin.looking import read_day
 from widget_server.web.admin.pages import page
 from widget_server.web.admin.session import AtSite
-from widget_server.web.admin.writing import count, name_of_service, span
+from widget_server.web.admin.writing import count, money, name_of_service, span
 from widget_server.web.context import use_cases
 
 _WORDS = {
@@ -36,6 +36,16 @@ _WORDS = {
     Deed.ACCESS_TAKEN_AWAY: "Took away access",
     Deed.SLOT_FROZEN: "Froze a time",
     Deed.SLOT_UNFROZEN: "Unfroze a time",
+    Deed.SAME_SEATS_TAKEN: "Paid too late: the same seats were booked",
+    Deed.ALTERNATIVES_HELD: "Paid too late: other times are held",
+    Deed.ALTERNATIVE_TAKEN: "Paid too late: another time was chosen",
+    Deed.ALTERNATIVES_DECLINED: "Paid too late: no other time was wanted",
+    Deed.ALTERNATIVES_RUN_OUT: "Paid too late: no other time was chosen in time",
+    Deed.CAPTURE_REFUSED: "A payment could not be taken",
+    Deed.PAYMENT_VOIDED: "Gave an authorised payment up",
+    Deed.PAYMENT_REFUNDED: "Paid back what was paid without a booking",
+    Deed.PAYMENT_WINDOW_ENDED: "The time to pay was over",
+    Deed.PAYMENT_LET_GO: "Let seats go, as Stripe did not say whether they were paid",
 }
 DEEDS = {deed: _WORDS.get(deed, deed.replace("_", " ").capitalize()) for deed in Deed}
 
@@ -111,4 +121,6 @@ def _change(value: object) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if (amount := money_in(value)) is not None:
+        return "nothing" if amount.is_free else money(amount)
     return str(value) or "nothing"

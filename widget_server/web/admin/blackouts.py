@@ -14,6 +14,7 @@ from widget_server.use_cases.blackouts import find
 from widget_server.use_cases.edits import Edited, fingerprint
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.choices import Choice as ListChoice
+from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.times import WEEKDAYS, Row, parse_day, said_span
@@ -80,7 +81,7 @@ async def _save(request: Request, signed_in: SignedIn, blackout_id: int | None) 
             refuse_for_now(form, refusal)
             return _show(request, signed_in, site, schedule, blackout_id, form, status=refusal.status)
         if edited is not None and edited.is_saved:
-            return go(f"/admin/sites/{site.key}/blackouts?saved=1")
+            return go(next_page(site, edited, "blackouts?saved=1"))
     site, schedule = await use_cases(request).sites.read(site)
     form.values["seen"] = fingerprint(find(schedule, blackout_id)) if blackout_id is not None else ""
     impact = await shown_impact(request, site, schedule, edited)

@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.dashboard import BookingLine
-from widget_server.errors import Changed, InvalidRequest, TooLate
-from widget_server.web.admin.impact import read_message
+from widget_server.errors import Changed, InvalidRequest, TooLate, Unavailable
+from widget_server.web.admin.impact import read_message, refuse_for_now
 from widget_server.web.admin.looking import read_look
 from widget_server.web.admin.messages import MESSAGE_WORDS
 from widget_server.web.admin.pages import go, page
@@ -26,6 +26,8 @@ _HEAD = (
     "Served by",
     *("Price", "Currency", "Booked", "Cancelled", "Slot", "Answers"),
 )
+_ONCE_ALL_THE_SAME = "It may have been noted already: send the form below as it is, and the amount goes back once."
+"""Where nobody knows whether a refund was written down: this form has the id by which that is found out."""
 STATES = {
     BookingState.CONFIRMING: "Confirming",
     BookingState.CONFIRMED: "Confirmed",
@@ -71,6 +73,9 @@ async def cancel_booking(request: Request, at: AtSite) -> Response:
         )
     except TooLate as refusal:
         return await _show_order(request, at, problem=refusal.message, status=refusal.status, form=form)
+    except Unavailable as refusal:
+        refuse_for_now(form, refusal)
+        return await _show_order(request, at, problem=form.errors["page"], status=refusal.status, form=form)
     return go(f"{at.path}/orders/{order_id}?done=cancelled")
 
 
@@ -80,6 +85,9 @@ async def refund(request: Request, at: AtSite) -> Response:
         await give_back(request, at, form)
     except InvalidRequest as refusal:
         return await _show_order(request, at, problem=refusal.message, status=422, refund_form=form)
+    except Unavailable as refusal:
+        problem = f"{refusal.message} {_ONCE_ALL_THE_SAME}"
+        return await _show_order(request, at, problem=problem, status=refusal.status, refund_form=form)
     return go(f"{at.path}/orders/{request.path_params['order']}?done=refunded")
 
 

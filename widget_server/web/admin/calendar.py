@@ -25,6 +25,7 @@ from widget_server.web.admin.calendar_form import (
     rows_of_day,
     spelled_week,
 )
+from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.impact import chosen, refuse_for_now, said_taken, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.services import service_of
@@ -76,7 +77,7 @@ async def update(request: Request, signed_in: SignedIn) -> Response:
             refuse_for_now(form, refusal)
             return await _show(request, signed_in, site, schedule, service, first, form, status=refusal.status)
         if edited is not None and edited.is_saved:
-            return go(f"/admin/sites/{site.key}/services/{service.key}/calendar?week={first}&saved=1")
+            return go(next_page(site, edited, f"services/{service.key}/calendar?week={first}&saved=1"))
     site, schedule = await use_cases(request).sites.read(site)
     theirs = spelled_week(schedule, service.key, first) if "page" in form.errors else []
     form.values["seen"] = fingerprint_of(schedule, service.key)

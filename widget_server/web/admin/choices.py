@@ -33,10 +33,12 @@ UGX Ugandan shilling|USD US dollar|UYU Uruguayan peso|UZS Uzbekistani som|VND Vi
 ZAR South African rand
 """
 _LOCALES = """
-ar العربية|bg Български|cs Čeština|da Dansk|de Deutsch|de-AT Deutsch (Österreich)|de-CH Deutsch (Schweiz)
+ar العربية|ar-AE العربية (الإمارات)|ar-EG العربية (مصر)|ar-MA العربية (المغرب)|ar-SA العربية (السعودية)
+bg Български|cs Čeština|da Dansk|de Deutsch|de-AT Deutsch (Österreich)|de-CH Deutsch (Schweiz)
 de-DE Deutsch (Deutschland)|el Ελληνικά
 en English|en-AU English (Australia)|en-CA English (Canada)|en-GB English (United Kingdom)|en-IE English (Ireland)
-en-IN English (India)|en-NZ English (New Zealand)|en-US English (United States)|es Español|es-MX Español (México)
+en-IN English (India)|en-NZ English (New Zealand)|en-US English (United States)
+es Español|es-AR Español (Argentina)|es-ES Español (España)|es-MX Español (México)
 et Eesti|fi Suomi|fr Français|fr-BE Français (Belgique)|fr-CA Français (Canada)|fr-CH Français (Suisse)|he עברית
 hi हिन्दी|hr Hrvatski|hu Magyar|id Bahasa Indonesia|is Íslenska|it Italiano|it-CH Italiano (Svizzera)|ja 日本語|ko 한국어
 lt Lietuvių|lv Latviešu|nb Norsk bokmål|nl Nederlands|nl-BE Nederlands (België)|pl Polski|pt-BR Português (Brasil)

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from widget_server.domain.dashboard import BookingLine, Sorting, Wanted
+from widget_server.domain.dashboard import BookingLine
 from widget_server.domain.diary import WEEK_DAYS, first_name, week_of
 from widget_server.domain.schedule import StaffMember
 from widget_server.domain.wall_times import first_instant
@@ -68,19 +68,9 @@ def _member(request: Request, at: AtSite) -> StaffMember:
 
 
 async def _served(request: Request, at: AtSite, member: StaffMember, first: date) -> tuple[list[BookingLine], bool]:
-    """As many as can be read at once, and whether there are more."""
-    wanted = Wanted(
-        since=first_instant(first, time(0), at.site.zone),
-        until=first_instant(first + timedelta(days=WEEK_DAYS), time(0), at.site.zone),
-        staff=member.key,
-        sorting=Sorting.SOONEST,
-    )
-    lines: list[BookingLine] = []
-    async for chunk in use_cases(request).dashboard.all_bookings(at.site, wanted):
-        if lines:
-            return lines, True
-        lines += chunk
-    return lines, False
+    """Of that week, and whether there is more."""
+    since, until = (first_instant(day, time(0), at.site.zone) for day in (first, first + timedelta(days=WEEK_DAYS)))
+    return await use_cases(request).dashboard.served(at.site, member.key, since=since, until=until)
 
 
 def _coming(line: BookingLine) -> Iterable[str]:

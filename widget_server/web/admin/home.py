@@ -48,6 +48,7 @@ async def show_today(request: Request, at: AtSite) -> Response:
         is_cut=sum(len(one.bookings) for one in agenda) >= AGENDA_LINES,
         live=live,
         has_bad_keys=await use_cases(request).payment_accounts.trouble_of(at.site, at.schedule),
+        clearings=await use_cases(request).clearings.under_way(at.site),
         undelivered=await use_cases(request).messages.undelivered(at.site),
         next=(await dashboard.agenda(at.site, next_midnight))[:_NEXT_SHOWN],
     )

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.domain.messages import KeptMessage, Kind, Mail, MessageState, Role
-from widget_server.errors import NotFound
+from widget_server.errors import NotFound, TooLate
 from widget_server.use_cases.messages import LANGUAGES, READERS
 from widget_server.web.admin.choices import Choice
 from widget_server.web.admin.looking import read_text
@@ -39,7 +39,7 @@ KINDS = {
 ROLES = {Role.CUSTOMER: "to the customer", Role.OPERATOR: "to the owners", Role.STAFF: "to staff"}
 MESSAGE_WORDS: dict[str, Any] = {"states": STATES, "kinds": KINDS, "roles": ROLES}
 """What a list of messages needs, on any page."""
-_LANGUAGE_NAMES = {"en": "English", "de": "German"}
+_LANGUAGE_NAMES = {"en": "English", "ar": "Arabic", "de": "German", "es": "Spanish", "fr": "French"}
 _BODY_HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'",
@@ -100,7 +100,10 @@ async def send_again(request: Request, at: AtSite) -> Response:
     seen, messages = form.text("sendings"), use_cases(request).messages
     message_id, operator_id = _id_of(request), at.signed_in.operator.id
     sendings = int(seen) if re.fullmatch(r"\d{1,6}", seen, re.ASCII) else 0
-    is_sent = await messages.send_again(at.site, message_id, sendings=sendings, operator_id=operator_id)
+    try:
+        is_sent = await messages.send_again(at.site, message_id, sendings=sendings, operator_id=operator_id)
+    except TooLate:
+        return go(f"{at.path}/messages/{message_id}?done=over")
     return go(f"{at.path}/messages/{message_id}?done={'again' if is_sent else 'before'}")
 
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from widget_server.errors import IdConflict, InvalidRequest, NotFound
+from widget_server.errors import IdConflict, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.services import key_of
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.choices import CURRENCIES, locales, zones
+from widget_server.web.admin.impact import refuse_for_now
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import HOME
 from widget_server.web.admin.settings_form import read_choice, read_name, read_zone
@@ -41,6 +42,9 @@ async def make_site(request: Request, signed_in: SignedIn) -> Response:
         form.refuse("key", f"There is a site with the key “{key}” already: choose another key.")
     except InvalidRequest as refusal:
         form.refuse(refusal.details.get("field", "page"), refusal.message)
+    except Unavailable as refusal:
+        refuse_for_now(form, refusal)
+        return _show(request, signed_in, form, status=refusal.status)
     else:
         return go(f"{HOME}/sites/{site.key}/start")
     return _show(request, signed_in, form, status=422)

@@ -4,9 +4,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.domain.operators import Member, Role
-from widget_server.errors import IdConflict, InvalidRequest, NotFound
+from widget_server.errors import IdConflict, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.people import INVITATION_LASTS, Invited
 from widget_server.web.admin.choices import Choice
+from widget_server.web.admin.impact import refuse_for_now
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import HOME, AtSite
 from widget_server.web.context import base_url, use_cases
@@ -48,6 +49,9 @@ async def invite(request: Request, at: AtSite) -> Response:
     except (InvalidRequest, IdConflict) as refusal:
         form.refuse(refusal.details.get("field", "page"), refusal.message)
         return await _show(request, at, form, status=422)
+    except Unavailable as refusal:
+        refuse_for_now(form, refusal)
+        return await _show(request, at, form, status=refusal.status)
     return await _show(request, at, Form({"role": Role.STAFF}), invited=invited)
 
 
@@ -81,6 +85,9 @@ async def save_person(request: Request, at: AtSite) -> Response:
     except InvalidRequest as refusal:
         form.refuse(refusal.details.get("field", "page"), refusal.message)
         return _show_person(request, at, member, form, status=422)
+    except Unavailable as refusal:
+        refuse_for_now(form, refusal)
+        return _show_person(request, at, member, form, status=refusal.status)
     return go(HOME if _is_self(at, member) else f"{at.path}/people?done=changed")
 
 

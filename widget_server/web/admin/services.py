@@ -10,6 +10,7 @@ from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Edited, fingerprint
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin import lengths
+from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.questions_form import KINDS as QUESTION_KINDS
@@ -84,7 +85,7 @@ async def save(request: Request, signed_in: SignedIn) -> Response:
             refuse_for_now(form, refusal)
             return _show(request, signed_in, site, schedule, service, form, status=refusal.status)
         if edited is not None and edited.is_saved:
-            return go(f"/admin/sites/{site.key}/services/{service.key}?saved=1")
+            return go(next_page(site, edited, f"services/{service.key}?saved=1"))
     site, schedule = await use_cases(request).sites.read(site)
     return await _show_again(request, signed_in, site, schedule, service_of(request, schedule), form, edited)
 

@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN, Site
+from widget_server.errors import Unavailable
 from widget_server.use_cases.dashboard import TESTS_CANCELLED_AT_ONCE
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.choices import CURRENCIES, THEMES, locales, with_present, zones
+from widget_server.web.admin.impact import refuse_for_now
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.settings_form import fingerprint, form_of, read_settings
 from widget_server.web.context import base_url, use_cases
@@ -40,7 +42,11 @@ async def save_settings(request: Request, signed_in: SignedIn) -> Response:
         form.refuse("page", "Somebody saved other settings meanwhile. Here are yours: check them and save once more.")
     if form.errors:
         return _show(request, signed_in, site, schedule, form, status=422)
-    await sites.change_settings(signed_in, wanted)
+    try:
+        await sites.change_settings(signed_in, wanted)
+    except Unavailable as refusal:
+        refuse_for_now(form, refusal)
+        return _show(request, signed_in, site, schedule, form, status=refusal.status)
     changed = [name for name in _NOTES if getattr(wanted, name) != getattr(site, name)]
     query = urlencode({"saved": ",".join(changed) or "1"})
     return go(f"/admin/sites/{site.key}/settings?{query}")

@@ -14,6 +14,7 @@ from widget_server.use_cases.edits import Edited, by_shift
 from widget_server.use_cases.edits import fingerprint_of as bookings_fingerprint
 from widget_server.use_cases.sites import SignedIn
 from widget_server.use_cases.staffing import fingerprint_of
+from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.diary import may_enter_shifts, rooms_of
 from widget_server.web.admin.impact import ShownImpact, chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.member_form import BLANK_ROWS, Wanted, form_of, keep_who, named_in, read_member
@@ -117,7 +118,7 @@ async def _save_form(
             refuse_for_now(form, refusal)
             return _show(request, signed_in, site, schedule, member, form, refusal.status, is_own=is_own, **shown)
         if edited is not None and edited.is_saved:
-            return go(f"/admin/sites/{site.key}/{'shifts' if is_own else f'staff/{member.key}'}?saved=1")
+            return go(next_page(site, edited, f"{'shifts' if is_own else f'staff/{member.key}'}?saved=1"))
     site, schedule = await use_cases(request).sites.read(site)
     form.values["seen"] = fingerprint_of(schedule, member.key)
     shown["impact"] = await (_impact_unnamed if is_own else shown_impact)(request, site, schedule, edited)

@@ -13,6 +13,8 @@ from widget_server.errors import InvalidRequest, Refusal, TooLarge
 from widget_server.web.bodies import error
 
 BODY_BYTES_MAX = 16_384
+ANSWERED_BYTES_MAX = 131_072
+"""Of bodies with answers to what a service asks: all that may be written for a line, in letters of four bytes."""
 _FIELDS_NAMED_MAX = 20
 _NEVER_STORED = {"cache-control": "no-store"}
 
@@ -20,9 +22,9 @@ _log = structlog.get_logger()
 Model = TypeVar("Model", bound=BaseModel)
 
 
-async def read(request: Request, model: type[Model]) -> Model:
+async def read(request: Request, model: type[Model], bytes_max: int = BODY_BYTES_MAX) -> Model:
     """The body as `model`. Raises TooLarge; InvalidRequest naming what is wrong, without repeating what was sent."""
-    return _parsed(await raw_body(request), model)
+    return _parsed(await raw_body(request, bytes_max), model)
 
 
 async def read_if_any(request: Request, model: type[Model]) -> Model:

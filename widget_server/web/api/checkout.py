@@ -8,7 +8,7 @@ from widget_server.errors import NotFound
 from widget_server.ids import hash_secret
 from widget_server.use_cases.bookings import HoldRef, OrderRef, Visit
 from widget_server.use_cases.checkout import WantedCheckout
-from widget_server.web.api.answers import read, reply
+from widget_server.web.api.answers import ANSWERED_BYTES_MAX, read, reply
 from widget_server.web.api.holds import hold_ref
 from widget_server.web.api.orders import answer_of, order_ref, order_url, schedule_of
 from widget_server.web.bodies import CheckoutAnswer, HoldAnswer, NewCheckout, OrderBody
@@ -17,7 +17,7 @@ from widget_server.web.guards import network_of
 
 
 async def create_checkout(request: Request) -> Response:
-    ref, body = hold_ref(request), await read(request, NewCheckout)
+    ref, body = hold_ref(request), await read(request, NewCheckout, ANSWERED_BYTES_MAX)
     wanted = WantedCheckout(
         customer=body.customer.customer(),
         attendees=body.attendees,

@@ -9,7 +9,7 @@ from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.ids import hash_secret, is_id
 from widget_server.use_cases.bookings import HoldRef, OrderRef, Visit, WantedConfirmation, WantedReschedule
-from widget_server.web.api.answers import read, read_if_any, reply
+from widget_server.web.api.answers import ANSWERED_BYTES_MAX, read, read_if_any, reply
 from widget_server.web.api.holds import hold_ref
 from widget_server.web.bodies import (
     Cancellation,
@@ -24,7 +24,7 @@ from widget_server.web.guards import bearer_secret, network_of
 
 
 async def create_confirmation(request: Request) -> Response:
-    ref, body = hold_ref(request), await read(request, NewConfirmation)
+    ref, body = hold_ref(request), await read(request, NewConfirmation, ANSWERED_BYTES_MAX)
     wanted = WantedConfirmation(
         customer=body.customer.customer(),
         attendees=body.attendees,

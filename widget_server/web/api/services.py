@@ -10,10 +10,11 @@ from widget_server.web.context import use_cases
 
 
 async def list_services(request: Request) -> Response:
-    return reply(services_answer(await use_cases(request).catalog.find(request.path_params["site"])))
+    return reply(services_answer(request, await use_cases(request).catalog.find(request.path_params["site"])))
 
 
-def services_answer(listing: Listing) -> ServicesAnswer:
+def services_answer(request: Request, listing: Listing) -> ServicesAnswer:
     services = tuple(ServiceBody.of(service) for service in listing.schedule.services.values() if service.is_offered)
-    site = SiteBody.of(listing.site, takes_payments=listing.schedule.takes_payments)
+    sends_mails = use_cases(request).messages.has_mail_server
+    site = SiteBody.of(listing.site, takes_payments=listing.schedule.takes_payments, sends_mails=sends_mails)
     return ServicesAnswer(site=site, services=services)
