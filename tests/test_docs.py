@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from tests.engine.box import site
 from widget_server.cli import _COMMANDS, _parser
+from widget_server.domain.coupons import WhyNot
 from widget_server.domain.holds import HoldState
 from widget_server.domain.money import Money
 from widget_server.domain.my_bookings import LINK_LIFE
@@ -35,6 +36,7 @@ from widget_server.engine.wire import FORMS, OPTIONS, Address
 from widget_server.errors import Refusal
 from widget_server.live import wire
 from widget_server.settings import Settings
+from widget_server.use_cases.coupons import WRONG_CODES_PER_NETWORK_MAX
 from widget_server.use_cases.findings import MENDS, Kind
 from widget_server.use_cases.my_bookings import LINKS_PER_ADDRESS_MAX, LINKS_PER_NETWORK_MAX, PAGE_LINES
 from widget_server.use_cases.payment_accounts import EVENTS, PERMISSIONS
@@ -106,6 +108,7 @@ def test_states_and_events_are_named_as_they_are() -> None:
     assert {state for state, _ in rows(API, "GET /v1/sites/{site}/services/{service}/avail")} == set(SlotState)
     of_days = API.split("`why_not` has each day")[1].split("\n\n")[1]
     assert set(re.findall(r"[-;] `(\w+)`:", of_days)) == set(Reason)
+    assert {why for why, _ in rows(API, "POST /v1/sites/{site}/quotes")} == set(WhyNot)
     events = {event for event, *_ in rows(API, "GET /v1/sites/{site}/feed")}
     told = [wire.hello(NOON), wire.seats([], id=None), wire.schedule(1, id=None), wire.reset(1, id=None), wire.BYE]
     assert events == {event.split()[1].decode() for event in told}
@@ -126,6 +129,7 @@ def test_limits_are_told_as_they_are() -> None:
         f"Each address gets at most {LINKS_PER_ADDRESS_MAX} an hour,",
         f"each network asks for at most {LINKS_PER_NETWORK_MAX}:",
         f"last come first, at most {PAGE_LINES};",
+        f"A network may send {WRONG_CODES_PER_NETWORK_MAX} codes that are none",
         f'{{"valid_minutes": {LINK_LIFE // timedelta(minutes=1)}}}',
     ):
         assert told in API, told
@@ -138,6 +142,7 @@ EXAMPLES: list[tuple[str, list[type[BaseModel]]]] = [
     ("GET /v1/sites/{site}/services", [bodies.ServicesAnswer]),
     ("GET /v1/sites/{site}/services/{service}/availability", [bodies.AvailabilityAnswer]),
     ("GET /v1/sites/{site}/services/{service}/next", [bodies.NextAnswer]),
+    ("POST /v1/sites/{site}/quotes", [bodies.NewQuote, bodies.QuoteAnswer]),
     ("POST /v1/sites/{site}/holds", [bodies.NewHold, bodies.HoldAnswer]),
     ("POST /v1/sites/{site}/holds/{id}/confirmation", [bodies.NewConfirmation, bodies.ConfirmationAnswer]),
     ("POST /v1/sites/{site}/holds/{id}/checkout", [bodies.NewCheckout, bodies.CheckoutAnswer]),

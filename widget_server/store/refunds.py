@@ -239,7 +239,7 @@ async def refund_cancelled(
     )
     back = Money(0, attempt.currency)
     for booking, service in await session.exec(rows):
-        paid = Money(booking.unit_price_minor * booking.seats, attempt.currency)
+        paid = Money(booking.unit_price_minor * booking.seats - booking.discount_minor, attempt.currency)
         of_policy = 100 if booking.id in in_full else policy.get(service, 100)
         back += share(paid, of_policy if percent is None else percent)
     back = min(back, left, key=lambda money: money.amount_minor)

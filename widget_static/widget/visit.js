@@ -251,6 +251,7 @@ export class Visit {
         onOther: () => this.#giveBack(choice),
         onCancel: () => this.#cancel(),
         onConfirm: () => this.#confirm(choice),
+        onCode: (code, lines) => patiently(() => this.#api.quote(code, lines)),
         onHoldAgain: () => this.#holdAgain(choice),
         announce: (text) => this.#page.announce(text),
       },
@@ -293,12 +294,21 @@ export class Visit {
     }
   }
 
+  /**
+   * Not what a code has made free.
+   * @param {Choice} choice
+   */
+  #isToPay(choice) {
+    const [{ priceOf }] = /** @type {Steps} */ (this.#steps);
+    return priceOf(choice, this.#typed).amount > 0;
+  }
+
   /** @param {Choice} choice */
   async #confirm(choice) {
     const [{ wantedOf }, , { openTab }, { send }] = /** @type {Steps} */ (this.#steps);
     const wanted = wantedOf(choice, this.#typed, { zone: this.#zone.current, locale: this.#words.locale });
     const isHeld = this.#site.holds_on || this.#keeper.current !== null;
-    const isPriced = choice.service.price.amount > 0;
+    const isPriced = this.#isToPay(choice);
     const tab = isPriced ? openTab(this.#words) : null;
     try {
       const answer = await this.#holding.confirm((keeper) =>
@@ -314,7 +324,7 @@ export class Visit {
 
   async #confirmAgain() {
     const choice = this.#choice;
-    if (choice?.service.price.amount) this.#awaitPayment(choice);
+    if (choice && this.#isToPay(choice)) this.#awaitPayment(choice);
     else if (choice) await this.#confirm(choice);
   }
 
@@ -376,7 +386,7 @@ export class Visit {
       { order, url },
       {
         onAnother: () => {
-          this.#typed = { ...this.#typed, attendees: [], answers: {} };
+          this.#typed = { ...this.#typed, attendees: [], answers: {}, coupon: undefined };
           this.#service ? this.#pickTime(this.#service).focus() : this.#chooseService().focus();
         },
       },
@@ -389,7 +399,7 @@ export class Visit {
     const summary = this.#summary;
     const choice = this.#choice;
     if (!summary || !choice) return;
-    const isPaid = hold?.state === "paying" && choice.service.price.amount > 0;
+    const isPaid = hold?.state === "paying" && this.#isToPay(choice);
     if (isPaid && !this.#holding.isConfirming) return this.#awaitPayment(choice);
     if (hold) summary.showHeld(this.#words.time(hold.expiresMs, this.#zone.current));
     else if (!this.#site.holds_on) summary.showHeld(null);
