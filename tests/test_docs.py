@@ -18,6 +18,7 @@ from widget_server.domain.messages import Role
 from widget_server.domain.money import Money
 from widget_server.domain.move_requests import ALTERNATIVES_MAX, MESSAGE_LETTERS_MAX
 from widget_server.domain.my_bookings import LINK_LIFE
+from widget_server.domain.orders import OrderState
 from widget_server.domain.payments import MIN_LEFT, MINIMUM_MINOR, PAYMENT_WINDOW, AttemptState
 from widget_server.domain.policies import (
     HOLDS_PER_NETWORK_MAX,
@@ -42,6 +43,7 @@ from widget_server.live import wire
 from widget_server.messages.composing import READERS
 from widget_server.settings import Settings
 from widget_server.store.attempts import ENDED_KEPT
+from widget_server.use_cases.checkout import CHECKOUTS_PER_NETWORK_MAX
 from widget_server.use_cases.coupons import WRONG_CODES_PER_NETWORK_MAX
 from widget_server.use_cases.findings import MENDS, Kind
 from widget_server.use_cases.my_bookings import LINKS_PER_ADDRESS_MAX, LINKS_PER_NETWORK_MAX, PAGE_LINES
@@ -122,6 +124,8 @@ def test_states_and_events_are_named_as_they_are() -> None:
     events = {event for event, *_ in rows(API, "GET /v1/sites/{site}/feed")}
     told = [wire.hello(NOON), wire.seats([], id=None), wire.schedule(1, id=None), wire.reset(1, id=None), wire.BYE]
     assert events == {event.split()[1].decode() for event in told}
+    of_payment = API.split("An order that is being paid has one of these states:")[1].split("\n\n")[1]
+    assert set(re.findall(r"^\| `(\w+)`", of_payment, re.MULTILINE)) == set(OrderState)
     of_hold = API.split("## GET /v1/sites/{site}/holds/{id}")[1].split("\n## ")[0]
     assert set(re.findall(r"`(\w+)`", of_hold)) - {"state"} == set(HoldState)
 
@@ -143,6 +147,9 @@ def test_limits_are_told_as_they_are() -> None:
         f'{{"valid_minutes": {LINK_LIFE // timedelta(minutes=1)}}}',
     ):
         assert told in API, told
+    assert (
+        f"{LINKS_PER_NETWORK_MAX} links to\n*My bookings* an hour and {CHECKOUTS_PER_NETWORK_MAX} checkouts" in SETTINGS
+    )
     assert f"{HOLD_MINUTES_MIN} to {HOLD_MINUTES_MAX} minutes." in SETTINGS
     assert LIMIT_LENGTHS == 3
     assert "up to three hold lengths in all" in SETTINGS
