@@ -39,6 +39,7 @@ from widget_server.store import sites as stored_sites
 from widget_server.store import week as stored_week
 from widget_server.store.attempts import Attempts
 from widget_server.store.clearings import Clearings as StoredClearings
+from widget_server.store.coupons import Coupons as StoredCoupons
 from widget_server.store.database import Database
 from widget_server.store.letters import Letters
 from widget_server.store.my_bookings import StoredMyBookings
@@ -55,6 +56,7 @@ from widget_server.use_cases.calendar_files import CalendarFiles
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.checkout import Checkout
 from widget_server.use_cases.clearings import Clearings
+from widget_server.use_cases.coupons import Coupons
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.deciding import DecidingParts
 from widget_server.use_cases.edits import Edits
@@ -191,6 +193,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         reconciliation=reconciliation,
         clock=clock,
     )
+    coupons = Coupons(coupons=StoredCoupons(database), catalog=catalog, scheduling=scheduling, clock=clock)
     pinning = PinningParts(
         catalog=catalog,
         engine=engine,
@@ -199,6 +202,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         reconciliation=reconciliation,
         clock=clock,
         key=key,
+        coupons=coupons,
     )
     bookings = Bookings(**pinning)
     mailer = mailer_of(settings)
@@ -247,6 +251,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         next_dates=NextDates(catalog=catalog, availability=availability, clock=clock),
         bookings=bookings,
         checkout=Checkout(settling=settling, deciding=deciding, links=links, **pinning),
+        coupons=coupons,
         settling=settling,
         refunding=refunding,
         move_requests=MoveRequests(

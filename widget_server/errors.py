@@ -18,6 +18,7 @@ Refusal                  an expected "no": has a public code, becomes an HTTP an
 ├── Changed              409  changed                somebody changed it meanwhile: read it again
 ├── PaymentsNotSetUp     409  payments_not_set_up    the service has a price and the site no payments
 ├── PaymentRefused       409  payment_refused        Stripe has said no, for good
+├── CouponRefused        409  coupon_refused         the code does not count, or not for this
 ├── TooLate              409  too_late               the deadline for this has passed
 ├── HoldEnded            410  hold_ended             released, expired, or already a booking
 ├── TooLarge             413  too_large              the body is larger than its route takes
@@ -117,6 +118,12 @@ class PaymentsNotSetUp(Refusal):
 
 class PaymentRefused(Refusal):
     code, status = "payment_refused", 409
+
+
+class CouponRefused(Refusal):
+    """`reason` says why, as in domain/coupons.py."""
+
+    code, status = "coupon_refused", 409
 
 
 class TooLate(Refusal):

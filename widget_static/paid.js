@@ -170,7 +170,7 @@ export class Paid {
  * @param {import("./widget/words.js").Words} words
  * @returns {[string, string][]}
  */
-export function moneyFacts({ total, payment }, words) {
+export function moneyFacts({ total, coupon, payment }, words) {
   /** @type {[string, import("./widget/api.js").Money | undefined][]} */
   const amounts = [
     ["paid.paid", payment?.paid],
@@ -179,6 +179,10 @@ export function moneyFacts({ total, payment }, words) {
   ];
   const facts = amounts.flatMap(([key, money]) => (money?.amount ? [[words.say(key), words.money(money)]] : []));
   if (payment?.paid.amount !== total.amount) facts.unshift([words.say("order.total"), words.money(total)]);
+  if (coupon) {
+    const off = { code: coupon.code, discount: words.money(coupon.discount) };
+    facts.unshift([words.say("order.coupon"), words.say("order.coupon_off", off)]);
+  }
   return /** @type {[string, string][]} */ (facts);
 }
 

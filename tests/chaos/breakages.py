@@ -29,8 +29,8 @@ BREAKAGES = (
     Breakage(
         "the same call holds again",
         "lua/hold.lua",
-        "if redis.call('EXISTS', keys.hold) == 1 then",
-        "if redis.call('EXISTS', keys.hold) == 2 then",
+        "redis.call('EXISTS', hold_key) == 1 then",
+        "redis.call('EXISTS', hold_key) == 2 then",
     ),
     Breakage(
         "another body is taken for the same call",
@@ -81,14 +81,14 @@ BREAKAGES = (
     Breakage(
         "the sweep ends pinned holds",
         "lua/sweep.lua",
-        "if read[1] == 'paying' then",
-        "if read[1] == 'paying' then end_due(hold, read[4]) elseif read[1] == 'nobody' then",
+        "elseif read[1] == 'paying' then",
+        "elseif read[1] == 'paying' then end_due(hold, read[5]) elseif read[1] == 'nobody' then",
     ),
     Breakage(
         "the sweep is a blink too early",
         "lua/sweep.lua",
-        "tonumber(score) <= now then",
-        "tonumber(score) <= now + 20 then",
+        "tonumber(read[2]) > now then",
+        "tonumber(read[2]) > now + 20 then",
         seed=3,
     ),
     Breakage(

@@ -287,7 +287,7 @@ def _slots_of(service: Service, day: int) -> Iterator[Slot]:
 @contextmanager
 def _short_folder() -> Iterator[Path]:
     """Paths of sockets must be short, and pytest's own folders are not."""
-    folder = Path(tempfile.mkdtemp(prefix="tenuto-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="tenuto-"))
     folder.chmod(0o755)
     try:
         yield folder

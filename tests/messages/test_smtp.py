@@ -9,7 +9,7 @@ import pytest
 
 from tests.engine.certificates import made_in
 from tests.messages.servers import MailServer, free_port, mail_server
-from widget_server.domain.messages import Attempt, Delivered, Mail
+from widget_server.domain.messages import Delivered, Handover, Mail
 from widget_server.errors import Fault
 from widget_server.messages.smtp import Envelope, Mailer
 
@@ -31,13 +31,13 @@ def envelope(to: str = "anna@example.org", *, from_name: str = "The studio") -> 
     return Envelope(to=to, from_name=from_name, mail=MAIL, message_id="1.2.1")
 
 
-async def sent(server: MailServer, *envelopes: Envelope) -> list[Attempt]:
+async def sent(server: MailServer, *envelopes: Envelope) -> list[Handover]:
     async with Mailer(server.url, FROM).round() as one_round:
         return [await one_round.send(each) for each in envelopes or (envelope(),)]
 
 
 async def test_a_mail_arrives_with_both_bodies_and_its_calendar_file(server: MailServer) -> None:
-    assert await sent(server) == [Attempt(Delivered.SENT)]
+    assert await sent(server) == [Handover(Delivered.SENT)]
 
     (mail,) = server.taken
     assert (mail["from"], mail["to"], mail["subject"]) == (f"The studio <{FROM}>", "anna@example.org", "Your booking")
@@ -60,8 +60,8 @@ async def test_a_recipient_that_is_refused_for_good_keeps_back_nobody_else(serve
 
     first, second = await sent(server, envelope("nobody@example.org"), envelope())
 
-    assert first == Attempt(Delivered.REFUSED, "550 no such person")
-    assert second == Attempt(Delivered.SENT)
+    assert first == Handover(Delivered.REFUSED, "550 no such person")
+    assert second == Handover(Delivered.SENT)
     assert server.recipients == ["anna@example.org"]
 
 
@@ -77,7 +77,7 @@ async def test_a_mail_that_is_refused_for_now_may_be_tried_again(server: MailSer
 async def test_a_mail_that_is_refused_for_good_says_why(server: MailServer) -> None:
     server.to_mails = ["554 looks like spam"]
 
-    assert await sent(server) == [Attempt(Delivered.REFUSED, "554 looks like spam")]
+    assert await sent(server) == [Handover(Delivered.REFUSED, "554 looks like spam")]
 
 
 async def test_a_connection_that_breaks_in_the_middle_is_made_again_for_the_next_mail(server: MailServer) -> None:
@@ -92,10 +92,10 @@ async def test_a_connection_that_breaks_in_the_middle_is_made_again_for_the_next
 
 async def test_where_nobody_listens_it_is_tried_later() -> None:
     async with Mailer(f"smtp://127.0.0.1:{free_port()}", FROM).round() as one_round:
-        attempt = await one_round.send(envelope())
+        handover = await one_round.send(envelope())
 
-    assert attempt.delivered is Delivered.LATER
-    assert attempt.why.startswith("The mail server cannot be reached")
+    assert handover.delivered is Delivered.LATER
+    assert handover.why.startswith("The mail server cannot be reached")
 
 
 async def test_a_server_that_is_slow_with_every_word_does_not_outlast_the_try() -> None:
@@ -109,14 +109,14 @@ async def test_a_server_that_is_slow_with_every_word_does_not_outlast_the_try() 
     async with await asyncio.start_server(dawdle, "127.0.0.1") as slow:
         port = slow.sockets[0].getsockname()[1]
         async with Mailer(f"smtp://127.0.0.1:{port}", FROM, try_s=0.2).round() as one_round:
-            attempt = await one_round.send(envelope())
+            handover = await one_round.send(envelope())
 
-        assert attempt == Attempt(Delivered.LATER, "The mail server took too long.")
+        assert handover == Handover(Delivered.LATER, "The mail server took too long.")
         await asyncio.wait_for(hung_up.wait(), 60)
 
 
 async def test_an_address_with_umlauts_in_its_domain_is_written_as_every_server_knows_it(server: MailServer) -> None:
-    assert await sent(server, envelope("anna@müller.example")) == [Attempt(Delivered.SENT)]
+    assert await sent(server, envelope("anna@müller.example")) == [Handover(Delivered.SENT)]
 
     assert server.recipients == [server.taken[0]["to"]] == ["anna@xn--mller-kva.example"]
 
@@ -131,7 +131,7 @@ async def test_mail_goes_over_tls_to_whom_the_authority_knows_and_to_nobody_else
     with mail_server(**{way: context}) as server:
         url = f"{scheme}://127.0.0.1:{server.port}"
         async with Mailer(f"{url}?ssl_ca_certs={made.authority}", FROM).round() as known:
-            assert await known.send(envelope()) == Attempt(Delivered.SENT)
+            assert await known.send(envelope()) == Handover(Delivered.SENT)
         async with Mailer(url, FROM).round() as unknown:
             assert (await unknown.send(envelope())).delivered is Delivered.LATER
     assert len(server.taken) == 1
@@ -141,10 +141,10 @@ async def test_no_password_and_no_mail_goes_where_starttls_is_wanted_and_not_off
     url = server.url.replace("smtp://", "smtp+starttls://mia:secret@")
 
     async with Mailer(url, FROM).round() as one_round:
-        attempt = await one_round.send(envelope())
+        handover = await one_round.send(envelope())
 
-    assert attempt.delivered is Delivered.LATER
-    assert "secret" not in attempt.why
+    assert handover.delivered is Delivered.LATER
+    assert "secret" not in handover.why
     assert server.taken == []
 
 
@@ -160,9 +160,9 @@ async def test_no_name_begins_another_header(server: MailServer, name: str) -> N
 
 @pytest.mark.parametrize("address", ["anna@example.org\nBcc: eve@example.org", "jürgen@example.org", "", "anna"])
 async def test_an_address_that_no_header_can_hold_is_refused(server: MailServer, address: str) -> None:
-    (attempt,) = await sent(server, envelope(address))
+    (handover,) = await sent(server, envelope(address))
 
-    assert attempt.delivered is Delivered.REFUSED
+    assert handover.delivered is Delivered.REFUSED
     assert server.taken == []
 
 

@@ -26,9 +26,11 @@ pytestmark = pytest.mark.anyio
 SOON = NOW + timedelta(seconds=10)
 
 
-async def authorised(db: Database, site: Site, *, capacity: int = 12) -> tuple[Attempt, Payment, Confirmation]:
+async def authorised(
+    db: Database, site: Site, *, capacity: int = 12, new: Attempt | None = None
+) -> tuple[Attempt, Payment, Confirmation]:
     """Anna's card is good for it; what is to be booked then."""
-    new = await Payments(db).begin(attempt(site), due_at=NOW)
+    new = await Payments(db).begin(new or attempt(site), due_at=NOW)
     opened = await Payments(db).opened(new.id, payment(new), fence=1, at=NOW)
     priced = replace(line(slot(capacity=capacity)), unit_price=PRICE)
     asked = confirmation(site, [line(slot())], hold_id=new.hold_id)

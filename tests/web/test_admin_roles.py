@@ -9,7 +9,7 @@ from tests.house import House
 from tests.use_cases.office import NETWORK, PASSWORD
 from tests.web.desks import Desk, desk_in
 from tests.web.teams import MIAS, desk_of_staff, hire
-from tests.web.test_admin_apart import ROUTES, named, path_of
+from tests.web.test_admin_apart import ROUTES, SAME_ORIGIN, is_of_nobody, named, path_of
 from tests.web.test_admin_bookings import book
 from widget_server.web.admin import routes
 from widget_server.web.forms import form_token
@@ -48,8 +48,7 @@ async def is_open(desk: Desk, route: Route, path: str) -> bool:
     """To what our own pages would send. Behind the wall nothing is looked at but who asks, and so it says."""
     method = min(route.methods or ())
     data = {"form_token": form_token(desk.session)} if method == "POST" else None
-    answer = await desk.client.request(method, path, data=data, headers={"sec-fetch-site": "same-origin"})
-    return not (answer.status_code == 404 and "You have no site of this name." in answer.text)
+    return not is_of_nobody(await desk.client.request(method, path, data=data, headers=SAME_ORIGIN))
 
 
 async def open_to(desk: Desk, owner: Desk) -> set[str]:

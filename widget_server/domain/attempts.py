@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from widget_server.domain.bookings import Booking, BookingState, Customer
+from widget_server.domain.coupons import UsedCoupon
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState
@@ -31,6 +32,8 @@ class WantedLine:
     refund_percent: int
     attendees: tuple[str, ...] = ()
     answers: tuple[Answer, ...] = ()
+    discount_minor: int = 0
+    """What a coupon takes off the price of all its seats."""
 
     @property
     def line(self) -> Line:
@@ -38,7 +41,7 @@ class WantedLine:
 
     @property
     def total(self) -> Money:
-        return self.unit_price.times(self.seats)
+        return self.unit_price.times(self.seats).less(self.discount_minor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class WantedOrder:
     visitor: str
     """Keyed hashes, as the hold counts in the budgets; likewise `network`."""
     network: str
+    coupon: UsedCoupon | None = None
 
     @property
     def total(self) -> Money:
@@ -113,6 +117,7 @@ class Attempt:
             created_at=self.created_at,
             is_test=self.is_test,
             payment=self.payment(),
+            coupon=self.wanted.coupon.code if self.wanted.coupon else "",
         )
 
     def payment(self) -> OrderPayment:
@@ -141,4 +146,6 @@ class Attempt:
             access="",
             attendees=(),
             created_at=self.created_at,
+            unit_price_minor=line.unit_price.amount_minor,
+            discount_minor=line.discount_minor,
         )

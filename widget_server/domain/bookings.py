@@ -51,6 +51,10 @@ class Booking:
     """To what its service asked when it was booked."""
     move_request: MoveRequest | None = None
     """While it waits for the customer, and only then."""
+    unit_price_minor: int = 0
+    """A seat's, as it was sold, in the currency of the order."""
+    discount_minor: int = 0
+    """What a coupon has taken off the price of all seats."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,15 @@ class BookingLine:
     served_by: tuple[str, ...]
     """Names of the staff who serve it, while it stands."""
     price: Money
-    """Of all seats."""
+    """Of all seats, less the discount."""
+    discount: Money
+    """What a coupon has taken off."""
+    coupon: str
+    """Its code, if there was one."""
+    paid: Money
+    """For the whole order, whatever has gone back since."""
+    refunded: Money
+    """Of the whole order: what has gone back."""
     created_at: datetime
     cancelled_at: datetime | None
     is_test: bool

@@ -173,6 +173,6 @@ class Delivered(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Handover:
     delivered: Delivered
     why: str = ""

@@ -20,6 +20,10 @@ class Money:
     def times(self, count: int) -> "Money":
         return Money(self.amount_minor * count, self.currency)
 
+    def less(self, amount_minor: int) -> "Money":
+        """So much of it is taken off, at most all."""
+        return Money(self.amount_minor - amount_minor, self.currency)
+
     @property
     def is_free(self) -> bool:
         return self.amount_minor == 0

@@ -52,6 +52,13 @@ class Order:
     """Since then nobody knows any more who its customer was."""
     payment: OrderPayment | None = None
     """None where there was nothing to pay."""
+    coupon: str = ""
+    """The code that was used, as its operator wrote it."""
+
+    @property
+    def discount(self) -> Money:
+        """What the coupon has taken off."""
+        return Money(sum(booking.discount_minor for booking in self.bookings), self.total.currency)
 
     def is_to_come(self, now: datetime) -> bool:
         """Whether a booking of it is neither cancelled nor over."""

@@ -46,7 +46,7 @@ class AttemptState(StrEnum):
 
 
 LIVE = (AttemptState.OPENING, AttemptState.OPEN, AttemptState.CAPTURING)
-"""A hold has one attempt in these states, or that is paid, at most."""
+"""It may still become a booking. Of a hold, one attempt at most has not ended, whichever state it is in."""
 
 
 class PaymentState(StrEnum):
@@ -130,8 +130,6 @@ class PaymentEvent:
     """Something has happened at Stripe. What it is worth is found out by asking."""
 
     id: str
-    kind: str
-    session_id: str | None
     intent_id: str | None
     attempt_id: str | None
 
@@ -209,7 +207,7 @@ def why_not_chargeable(amount: Money) -> str | None:
 
 def is_whole(amount: Money) -> bool:
     """Whether Stripe can charge or refund it: of three decimals, the last must be 0."""
-    return amount.amount_minor % _step(amount.currency) == 0
+    return amount.amount_minor % step_of(amount.currency) == 0
 
 
 def at_stripe(amount: Money) -> int:
@@ -225,7 +223,7 @@ def from_stripe(amount: int, currency: str) -> Money:
 def share(amount: Money, percent: int) -> Money:
     """So much of an amount, rounded in favour of whoever gets it, to what can be refunded."""
     assert 0 <= percent <= 100
-    step = _step(amount.currency)
+    step = step_of(amount.currency)
     exact = amount.amount_minor * percent
     return Money(min(-(-exact // (100 * step)) * step, amount.amount_minor), amount.currency)
 
@@ -234,5 +232,6 @@ def _factor(currency: str) -> int:
     return 100 if currency in _TWO_DECIMALS_AT_STRIPE else 1
 
 
-def _step(currency: str) -> int:
+def step_of(currency: str) -> int:
+    """All amounts that Stripe takes of a currency are multiples of it, in our minor units."""
     return 10 if currency in _THREE_DECIMALS else 1

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from widget_server.domain.bookings import Booking, BookingState, Customer
+from widget_server.domain.coupons import Coupon, discounts
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Move, Order, OrderState
@@ -84,11 +85,38 @@ def _find_line(schedule: Schedule, line: Line) -> OfferedSlot:
     return offered
 
 
-def must_be_free(schedule: Schedule, lines: Sequence[Line], refusal: Refusal | None = None) -> None:
-    """What has a price becomes a booking by being paid, in no other way. Raises InvalidRequest, or `refusal`."""
-    services = [schedule.services.get(line.slot.service) for line in lines]
-    if any(service is not None and not service.price.is_free for service in services):
+def must_be_free(
+    schedule: Schedule, lines: Sequence[Line], refusal: Refusal | None = None, *, coupon: Coupon | None = None
+) -> None:
+    """What has a price becomes a booking by being paid, in no other way, unless a coupon takes all of it off.
+
+    Raises InvalidRequest, or `refusal`; CouponRefused for one that takes nothing off.
+    """
+    total = sum(price.amount_minor for _, price in _prices(schedule, lines))
+    if total > sum(taken_off(schedule, lines, coupon)):
         raise refusal or InvalidRequest("This has a price: begin a checkout to pay it.")
+
+
+def price_of(schedule: Schedule, lines: Sequence[Line]) -> Money:
+    """Of all these lines, without a coupon."""
+    prices = [price for _, price in _prices(schedule, lines)]
+    return sum(prices, Money(0, prices[0].currency))
+
+
+def taken_off(schedule: Schedule, lines: Sequence[Line], coupon: Coupon | None) -> list[int]:
+    """By a coupon off each line, in minor units. Raises CouponRefused for one that takes nothing off."""
+    return discounts(coupon, _prices(schedule, lines)) if coupon else [0] * len(lines)
+
+
+def _prices(schedule: Schedule, lines: Sequence[Line]) -> list[tuple[str, Money]]:
+    """Of all seats of each line; what is no service costs nothing, and is refused elsewhere."""
+    services = {line.slot.service: schedule.services.get(line.slot.service) for line in lines}
+    currency = next((one.price.currency for one in services.values() if one), "XXX")
+    return [
+        (key, service.price.times(line.seats) if (service := services[key]) else Money(0, currency))
+        for line in lines
+        for key in [line.slot.service]
+    ]
 
 
 def may_check_out(customer: Customer, total: Money) -> None:
@@ -177,7 +205,7 @@ def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now:
     until = min(may_change_until(schedule, booking) for booking, _ in moving)
     if until <= now:
         raise TooLate("It is too late to move this booking.", until=until)
-    is_paid = not order.total.is_free
+    is_paid = bool(order.coupon) or not order.total.is_free
     offered = may_hold(schedule, [line for _, line in moving], now, is_paid=is_paid)
     return [Move(booking.slot, slot, line.seats) for (booking, line), slot in zip(moving, offered, strict=True)]
 
@@ -217,7 +245,7 @@ def _refund_of(booking: Booking, sold: Terms | None) -> int:
     if sold is None:
         return 0
     percent = 100 if booking.move_request else sold.refund_percent
-    return share(sold.unit_price.times(booking.seats), percent).amount_minor
+    return share(sold.unit_price.times(booking.seats).less(booking.discount_minor), percent).amount_minor
 
 
 def _confirmed(order: Order) -> list[Booking]:

@@ -1,7 +1,7 @@
 """The only place for what a site is: one tenant and its settings."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 HOLD_MINUTES_MIN, HOLD_MINUTES_MAX = 1, 60
@@ -31,6 +31,12 @@ class Site:
     """Whether those with the role of staff enter their own shifts and days off."""
     is_test: bool = False
     """In test mode: everything happens as in real life, and what is booked is not meant."""
+    coupons_last_day: date | None = None
+    """The last one on which any of its coupons counts; None where there is none."""
+
+    def takes_coupons(self, now: datetime) -> bool:
+        """Whether there is a code that somebody could have."""
+        return self.coupons_last_day is not None and now.astimezone(self.zone).date() <= self.coupons_last_day
 
     @property
     def hold_length(self) -> timedelta:

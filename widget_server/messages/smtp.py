@@ -21,7 +21,7 @@ from aiosmtplib.errors import (
 )
 from email_validator import validate_email
 
-from widget_server.domain.messages import Attempt, Delivered, Mail
+from widget_server.domain.messages import Delivered, Handover, Mail
 from widget_server.errors import Fault
 
 TIMEOUT_S = 20.0
@@ -102,33 +102,33 @@ class Round:
         self._mailer = mailer
         self._client: aiosmtplib.SMTP | None = None
 
-    async def send(self, envelope: Envelope) -> Attempt:
+    async def send(self, envelope: Envelope) -> Handover:
         """One try. Whatever the network or the server does, it ends within TRY_S, with an answer."""
         try:
             recipient = on_the_wire(envelope.to)
             message = write_message(replace(envelope, to=recipient), self._mailer.sender)
         except (ValueError, MessageDefect, IndexError):
-            return Attempt(Delivered.REFUSED, "The address cannot be written into a mail.")
+            return Handover(Delivered.REFUSED, "The address cannot be written into a mail.")
         try:
             async with asyncio.timeout(self._mailer.try_s):
                 return await self._hand_over(message, recipient)
         except TimeoutError:
             self._hang_up()
-            return Attempt(Delivered.LATER, "The mail server took too long.")
+            return Handover(Delivered.LATER, "The mail server took too long.")
 
-    async def _hand_over(self, message: EmailMessage, recipient: str) -> Attempt:
+    async def _hand_over(self, message: EmailMessage, recipient: str) -> Handover:
         try:
             client = await self._connected()
         except (SMTPException, OSError, ValueError) as problem:
             await self.close()
-            return Attempt(Delivered.LATER, f"The mail server cannot be reached: {_said(problem)}")
+            return Handover(Delivered.LATER, f"The mail server cannot be reached: {_said(problem)}")
         try:
             await client.send_message(message, sender=self._mailer.sender, recipients=[recipient])
         except (SMTPException, OSError, ValueError) as problem:
             if not isinstance(problem, SMTPRecipientsRefused | SMTPResponseException):
                 await self.close()
-            return Attempt(Delivered.REFUSED if _is_for_good(problem) else Delivered.LATER, _said(problem))
-        return Attempt(Delivered.SENT)
+            return Handover(Delivered.REFUSED if _is_for_good(problem) else Delivered.LATER, _said(problem))
+        return Handover(Delivered.SENT)
 
     async def close(self) -> None:
         client = self._client

@@ -24,13 +24,10 @@ ID_LENGTH_MAX = 255
 def event_of(event: dict[str, Any]) -> PaymentEvent:
     """Raises ValueError, AttributeError, KeyError or TypeError for what is none."""
     of: dict[str, Any] = event["data"]["object"]
-    is_session = of["object"] == "checkout.session"
     intent = of["id"] if of["object"] == "payment_intent" else of.get("payment_intent")
     attempt = (of.get("metadata") or {}).get("attempt") or of.get("client_reference_id")
     return PaymentEvent(
         id=_id(event["id"]),
-        kind=_id(event["type"]),
-        session_id=_id(of["id"]) if is_session else None,
         intent_id=None if intent is None else _id(intent["id"] if isinstance(intent, dict) else intent),
         attempt_id=None if attempt is None else _id(attempt),
     )

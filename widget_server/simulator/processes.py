@@ -23,9 +23,11 @@ from widget_server.store import audit, outbox, schedule
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import sites as stored_sites
 from widget_server.store.attempts import Attempts
+from widget_server.store.coupons import Coupons as StoredCoupons
 from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.catalog import Catalog
+from widget_server.use_cases.coupons import Coupons
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.rescheduling import Rescheduling
 from widget_server.use_cases.scheduling import Scheduling
@@ -145,6 +147,9 @@ class Process:
             "reconciliation": self.reconciliation,
             "clock": clock,
             "key": KEY,
+            "coupons": Coupons(
+                coupons=StoredCoupons(database), catalog=self.catalog, scheduling=self.scheduling, clock=clock
+            ),
         }
         self.bookings = Bookings(**parts)
         self.rescheduling = Rescheduling(**parts)

@@ -1,5 +1,6 @@
 """The only place that finds attempts to pay, claims those that are due, and turns their rows into values and back."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.attempts import Attempt, WantedLine, WantedOrder
 from widget_server.domain.bookings import Customer
+from widget_server.domain.coupons import UsedCoupon
 from widget_server.domain.money import Money
 from widget_server.domain.payments import AttemptState, OrderPayment, Refund, RefundReason, RefundState, Terms
 from widget_server.domain.services import Place
@@ -182,15 +184,11 @@ async def read_payment(session: AsyncSession, site_id: int, order_id: str) -> Or
     if row is None:
         return None
     refunds = (await session.exec(_REFUNDS_OF, params={"site_id": site_id, "order_id": order_id})).all()
-    lines = _to_wanted(row.wanted, row.currency).lines
-    return OrderPayment(
-        attempt_id=row.public_id,
-        state=AttemptState(row.state),
-        pay_url=row.session_url if row.state == AttemptState.OPEN and row.went_back_at is None else None,
-        pay_until=row.pay_until,
-        was_paid=row.was_paid,
+    attempt = to_attempt(row)
+    return replace(
+        attempt.payment(),
         refunds=tuple(to_refund(refund) for refund in refunds),
-        terms=tuple(Terms(line.slot.service, line.unit_price, line.refund_percent) for line in lines),
+        terms=tuple(Terms(line.slot.service, line.unit_price, line.refund_percent) for line in attempt.wanted.lines),
     )
 
 
@@ -273,6 +271,7 @@ def _from_wanted(wanted: WantedOrder) -> dict[str, Any]:
         "customer": [customer.name, customer.email, customer.zone, customer.locale],
         "visitor": wanted.visitor,
         "network": wanted.network,
+        "coupon": [wanted.coupon.id, wanted.coupon.code] if wanted.coupon else None,
         "lines": [
             {
                 "slot": line.slot.id,
@@ -283,6 +282,7 @@ def _from_wanted(wanted: WantedOrder) -> dict[str, Any]:
                 "refund": line.refund_percent,
                 "attendees": list(line.attendees),
                 "answers": rows_of_answers(line.answers),
+                "discount": line.discount_minor,
             }
             for line in wanted.lines
         ],
@@ -303,9 +303,11 @@ def _to_wanted(found: dict[str, Any], currency: str) -> WantedOrder:
                 refund_percent=line["refund"],
                 attendees=tuple(line["attendees"]),
                 answers=to_answers(line.get("answers", ())),
+                discount_minor=line.get("discount", 0),
             )
             for line in found["lines"]
         ),
         visitor=found["visitor"],
         network=found["network"],
+        coupon=UsedCoupon(*found["coupon"]) if found.get("coupon") else None,
     )

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import BookingState, Customer
 from widget_server.domain.claims import Assignment
+from widget_server.domain.coupons import UsedCoupon
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState, OutcomeState
 from widget_server.domain.questions import Answer
@@ -20,6 +21,7 @@ from widget_server.ids import hash_address, new_order_number
 from widget_server.store import meetings
 from widget_server.store.assignments import assign
 from widget_server.store.audit_log import put_entry
+from widget_server.store.coupons import take_use
 from widget_server.store.database import insert_by
 from widget_server.store.orders import read_order
 from widget_server.store.outbox import BOOKING_CONFIRMED, tell_engine
@@ -67,6 +69,8 @@ class ConfirmationLine:
     attendees: tuple[str, ...] = ()
     """Names of those who come, at most one a seat; may be empty, as may each name."""
     answers: tuple[Answer, ...] = ()
+    discount_minor: int = 0
+    """What a coupon takes off the price of all its seats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class Confirmation:
     is_test: bool = False
     """Whether the site is in test mode, in this version of its schedule; of what is paid, when that began."""
     stage: Stage = Stage.FREE
+    coupon: UsedCoupon | None = None
+    """With which it was sold. What is paid has taken its use with the attempt to pay it."""
 
     def __post_init__(self) -> None:
         assert self.lines
@@ -104,13 +110,12 @@ class Confirmation:
 
     @property
     def total(self) -> Money:
-        return sum(
-            (line.unit_price.times(line.seats) for line in self.lines), Money(0, self.lines[0].unit_price.currency)
-        )
+        lines = (line.unit_price.times(line.seats).less(line.discount_minor) for line in self.lines)
+        return sum(lines, Money(0, self.lines[0].unit_price.currency))
 
 
 async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Order:
-    """Locks in the order that all transactions keep: outcome, site, meetings by id, staff by id."""
+    """Locks in the order that all transactions keep: outcome, site, meetings by id, staff by id, coupon."""
     site_id, hold_id, owner = wanted.site_id, wanted.hold_id, wanted.order_secret_hash
     state, fence = _STATES[wanted.stage][0], wanted.fence if wanted.stage is Stage.FREE else _ANY_FENCE
     await decide(session, site_id, hold_id, state, fence=fence, digest=wanted.digest, owner=owner)
@@ -121,6 +126,9 @@ async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Ord
     bookings = await _write_order(session, wanted, meeting_ids)
     offered = {line.offered.slot: line.offered for line in wanted.lines}
     await assign(session, site_id, wanted.assignments, offered, bookings)
+    if wanted.coupon is not None and wanted.stage is Stage.FREE:
+        email = wanted.customer.email
+        await take_use(session, site_id, wanted.coupon.id, hold_id=hold_id, email=email, at=wanted.at)
     if wanted.entry is not None:
         put_entry(session, wanted.entry)
     tell_engine(session, BOOKING_CONFIRMED, wanted.site_id, wanted.hold_id, fence=wanted.fence, at=wanted.at)
@@ -163,6 +171,7 @@ async def _write_order(session: AsyncSession, wanted: Confirmation, meeting_ids:
             "seats": line.seats,
             "unit_price_minor": line.unit_price.amount_minor,
             "answers": rows_of_answers(line.answers),
+            "discount_minor": line.discount_minor,
             "state": state,
             "created_at": wanted.at,
         }
@@ -200,6 +209,7 @@ def _new_order(wanted: Confirmation) -> OrderRow:
         created_at=wanted.at,
         is_test=wanted.is_test,
         address_hash=hash_address(wanted.customer.email) if wanted.customer.email else None,
+        coupon=wanted.coupon.code if wanted.coupon else None,
     )
 
 

@@ -11,6 +11,7 @@ from widget_server.domain.audit_log import Entry
 from widget_server.errors import NotFound
 from widget_server.store.attempts import Attempts
 from widget_server.store.audit_log import put_entry
+from widget_server.store.coupons import forget_address
 from widget_server.store.database import Database
 from widget_server.store.messages import Messages
 from widget_server.store.move_requests import MoveRequests
@@ -54,6 +55,7 @@ async def _erase(session: AsyncSession, site_id: int, order_id: str, at: datetim
     if address_hash is not None:  # after the messages, as whoever writes them locks both
         await forget_link(session, site_id, address_hash)
     await _forget_request(session, site_id, order_id)
+    await forget_address(session, site_id, order_id)
 
 
 async def _address_hash_of(session: AsyncSession, site_id: int, order_id: str) -> str | None:

@@ -10,12 +10,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.messages import NewMessage
-from widget_server.domain.move_requests import MoveState
 from widget_server.domain.my_bookings import Mark, MyBooking, MyBookings
 from widget_server.domain.schedule import Place
 from widget_server.domain.slots import Slot
 from widget_server.store.database import Database, insert
 from widget_server.store.messages import put_message
+from widget_server.store.orders import its_request, its_service
 from widget_server.store.tables import (
     BookingRow,
     BookingsLinkRow,
@@ -25,9 +25,6 @@ from widget_server.store.tables import (
     ServiceRow,
     values,
 )
-
-_its_service = and_(col(ServiceRow.site_id) == col(MeetingRow.site_id), col(ServiceRow.key) == col(MeetingRow.service))
-_asked = and_(col(MoveRequestRow.booking_id) == col(BookingRow.id), col(MoveRequestRow.state) == MoveState.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +98,8 @@ def _rows_of(site_id: int, address_hash: str, after: Mark | None) -> Any:
         select(BookingRow, MeetingRow.slot, OrderRow, ServiceRow.place, MoveRequestRow.id)  # type: ignore[call-overload]
         .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
         .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
-        .join(ServiceRow, _its_service)
-        .outerjoin(MoveRequestRow, _asked)
+        .join(ServiceRow, its_service)
+        .outerjoin(MoveRequestRow, its_request)
         .where(col(OrderRow.site_id) == site_id, col(OrderRow.address_hash) == address_hash)
         .where(col(OrderRow.erased_at).is_(None))
     )

@@ -34,13 +34,13 @@ from widget_server.store.tables import (
 _BY_HOLD = select(OrderRow).where(
     col(OrderRow.site_id) == bindparam("site_id"), col(OrderRow.hold_id) == bindparam("hold_id")
 )
-_its_service = and_(col(ServiceRow.site_id) == col(MeetingRow.site_id), col(ServiceRow.key) == col(MeetingRow.service))
-_asked = and_(col(MoveRequestRow.booking_id) == col(BookingRow.id), col(MoveRequestRow.state) == MoveState.WAITING)
+its_service = and_(col(ServiceRow.site_id) == col(MeetingRow.site_id), col(ServiceRow.key) == col(MeetingRow.service))
+its_request = and_(col(MoveRequestRow.booking_id) == col(BookingRow.id), col(MoveRequestRow.state) == MoveState.WAITING)
 _BOOKINGS_OF_ORDER: Any = (
     select(BookingRow, MeetingRow.slot, ServiceRow, MoveRequestRow, OperatorRow.email)  # type: ignore[call-overload]
     .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
-    .join(ServiceRow, _its_service)
-    .outerjoin(MoveRequestRow, _asked)
+    .join(ServiceRow, its_service)
+    .outerjoin(MoveRequestRow, its_request)
     .outerjoin(OperatorRow, col(OperatorRow.id) == col(MoveRequestRow.operator_id))
     .where(col(BookingRow.order_id) == bindparam("order_id"))
     .order_by(col(BookingRow.id))
@@ -127,6 +127,8 @@ def _to_booking(
         cancel_message=row.cancel_message,
         answers=to_answers(row.answers),
         move_request=asked,
+        unit_price_minor=row.unit_price_minor,
+        discount_minor=row.discount_minor,
     )
 
 
@@ -154,4 +156,5 @@ def _to_order(row: OrderRow, bookings: tuple[Booking, ...]) -> Order:
         created_at=row.created_at,
         is_test=row.is_test,
         erased_at=row.erased_at,
+        coupon=row.coupon or "",
     )

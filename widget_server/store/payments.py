@@ -17,6 +17,7 @@ from widget_server.store import meetings
 from widget_server.store.assignments import free
 from widget_server.store.attempts import lock_attempt, move_on, new_row, read_last, to_attempt
 from widget_server.store.confirmations import Confirmation, Stage, write_confirmation
+from widget_server.store.coupons import give_back_use, take_use
 from widget_server.store.database import Database, insert
 from widget_server.store.messages import put_message
 from widget_server.store.outbox import BOOKING_CANCELLED, tell_engine
@@ -39,12 +40,17 @@ class Payments:
         self._db = db
 
     async def begin(self, new: Attempt, *, due_at: datetime) -> Attempt:
-        """Written before anybody at Stripe hears of it. Where the hold has one that has not ended, that is returned."""
+        """Written before anybody at Stripe hears of it, with the use of its coupon. Where the hold has one that has not
+        ended, that is returned. Raises CouponRefused.
+        """
         row = new_row(new, due_at=due_at)
         async with self._db.transaction() as session:
             await session.exec(insert(session, AttemptRow).values(values(row)).on_conflict_do_nothing())
             found = await read_last(session, new.site_id, new.hold_id)
             assert found is not None
+            if found.public_id == new.id and (coupon := new.wanted.coupon):
+                email = new.wanted.customer.email
+                await take_use(session, new.site_id, coupon.id, hold_id=new.hold_id, email=email, at=new.created_at)
             return to_attempt(found)
 
     async def opened(self, attempt_id: str, payment: Payment, *, fence: int, at: datetime) -> Attempt:
@@ -154,6 +160,7 @@ class Payments:
             await move_outcome(session, row.site_id, row.hold_id, before=before, after=after)
             if row.was_paid:
                 await put_message(session, _returned(to_attempt(row), at))
+            await _give_use_back(session, row)
 
         return await self._step(attempt_id, (AttemptState.RETURNING,), write)
 
@@ -185,7 +192,9 @@ class Payments:
         return await self._step(attempt_id, (AttemptState.ENDED,), write)
 
     async def _step(self, attempt_id: str, states: tuple[AttemptState, ...], write: _Write) -> Attempt:
-        """Locks in the order that all transactions keep: attempt, outcome, site, order, meetings by id, staff by id."""
+        """Locks in the order that all transactions keep: attempt, outcome, site, order, meetings by id, staff by id,
+        coupon.
+        """
         async with self._db.transaction() as session:
             row = await lock_attempt(session, attempt_id)
             if row.state in states:
@@ -197,6 +206,13 @@ async def _end(session: AsyncSession, row: AttemptRow, at: datetime, *, why: str
     move_on(row, AttemptState.ENDED, at=at, due_in=LET_GO_AGAIN_AFTER, why=why)
     if row.fence:
         await abandon(session, row.site_id, row.hold_id, fence=row.fence)
+    await _give_use_back(session, row)
+
+
+async def _give_use_back(session: AsyncSession, row: AttemptRow) -> None:
+    """Of its coupon, if it had one: nothing has come of it."""
+    if row.wanted.get("coupon"):
+        await give_back_use(session, row.site_id, row.hold_id)
 
 
 def _note(row: AttemptRow, payment: Payment | None) -> None:

@@ -239,13 +239,24 @@ async def refund_cancelled(
     )
     back = Money(0, attempt.currency)
     for booking, service in await session.exec(rows):
-        paid = Money(booking.unit_price_minor * booking.seats, attempt.currency)
+        paid = Money(booking.unit_price_minor * booking.seats - booking.discount_minor, attempt.currency)
         of_policy = 100 if booking.id in in_full else policy.get(service, 100)
         back += share(paid, of_policy if percent is None else percent)
     back = min(back, left, key=lambda money: money.amount_minor)
     if not back.is_free:
         session.add(_new(attempt, back, RefundReason.CANCELLED, at))
     return back
+
+
+async def read_refunded(session: AsyncSession, site_id: int, order_ids: Collection[str]) -> dict[str, int]:
+    """What has gone back of each of these orders, in minor units; those of which nothing has are left out."""
+    if not order_ids:
+        return {}
+    of_orders = (col(RefundRow.site_id) == site_id, col(RefundRow.order_id).in_(order_ids))
+    done = select(RefundRow.order_id, func.sum(RefundRow.amount_minor)).where(
+        *of_orders, col(RefundRow.state) == RefundState.DONE
+    )
+    return {order_id: int(amount) for order_id, amount in await session.exec(done.group_by(col(RefundRow.order_id)))}
 
 
 async def _lock_order(session: AsyncSession, site_id: int, order_id: str) -> OrderRow | None:

@@ -174,4 +174,5 @@ def to_site(row: SiteRow) -> Site:
         schedule_version=row.schedule_version,
         staff_enter_shifts=row.staff_enter_shifts,
         is_test=row.is_test,
+        coupons_last_day=row.coupons_last_day,
     )

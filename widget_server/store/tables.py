@@ -774,7 +774,7 @@ class CouponRow(Table, table=True):
     percent: int | None = None
     amount_minor: int | None = None
     currency: str = Field(max_length=3)
-    """Of the site when it was made."""
+    """Of the amount; empty for a share."""
     first_day: date | None = None
     last_day: date | None = None
     services: list[str] = Field(sa_type=JSON)

@@ -1,19 +1,22 @@
 """From hold to booking: what visitors do with seats, and customers with orders."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from widget_server.domain import policies
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import Customer
+from widget_server.domain.coupons import Coupon, UsedCoupon
 from widget_server.domain.holds import Hold, Line
-from widget_server.domain.orders import Order
+from widget_server.domain.orders import Order, OutcomeState
+from widget_server.domain.payments import MIN_LEFT
 from widget_server.domain.questions import Answer
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine.reservations import Pin
-from widget_server.errors import HoldsOff, IdConflict, NotYours, Refusal, Unavailable
+from widget_server.errors import CouponRefused, HoldsOff, IdConflict, NotFound, NotYours, Refusal, Unavailable
 from widget_server.ids import hash_secret, new_order_number
 from widget_server.store.bookings import Confirmation, ConfirmationLine, Outcome, OutcomeTaken
 from widget_server.use_cases.catalog import Listing
@@ -49,6 +52,8 @@ class WantedConfirmation:
     """For the audit log, where an operator books for the customer."""
     answers: tuple[Mapping[str, str | bool], ...] = ()
     """To what the service of each line asks, by the key of the question. Operators need not ask."""
+    coupon: str = ""
+    """A code, however it was typed, that leaves nothing to be paid."""
     seen: tuple[Line, ...] = ()
     """What the operator saw of the customer's hold: with other lines by now it is not booked. These are never taken,
     only `lines` are."""
@@ -132,7 +137,7 @@ class Bookings(Rescheduling):
 
         The same call again returns the same order, also when its first answer was lost; another body is refused.
         Raises HoldEnded, SlotFull, SlotClosed, Changed, IdConflict, Paying, PaymentsNotSetUp; InvalidRequest for what
-        has to be paid.
+        has to be paid; CouponRefused.
         """
         return await self._repeat(ref.site_key, lambda listing: self._confirm(listing, ref, wanted))
 
@@ -164,29 +169,42 @@ class Bookings(Rescheduling):
         digest, began_at = hash_secret(f"{ref.secret_hash}\0{wanted.digest}"), self._clock.now()
         site, hold_id, owner = listing.site, ref.hold_id, hash_secret(self.order_secret(ref))
         try:
-            pin = await self._pin(listing, ref, wanted)
+            coupon = await self._coupon(site, wanted.coupon, wanted.customer, wanted.visit)
+            pin = await self._pin(listing, ref, wanted, coupon)
         except (NotYours, Unavailable):
             raise
         except Refusal as refusal:
             # It may have become a booking before, whatever stands in its way by now.
             return self._answer(ref, _same_order(await self._refuse(site, hold_id, owner, refusal), digest))
         try:
-            order = await self._store.confirm(self._confirmation(listing, ref, wanted, pin, digest, began_at))
+            confirmation = self._confirmation(listing, ref, wanted, pin, digest, began_at, coupon)
+            order = await self._store.confirm(confirmation)
         except Unavailable:
             raise  # Nobody knows whether it is written: the pin stays, for the next try or the worker.
+        except CouponRefused:
+            await self._hold_again(site, hold_id, pin)
+            raise
         except (OutcomeTaken, Refusal) as problem:
             order = _same_order(await self._decided_before(site, hold_id, owner, pin, problem), digest)
         await self._reconciliation.tell_booked(site, order.id, pin.fence)
         return self._answer(ref, order)
 
-    async def _pin(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Pin:
+    async def _hold_again(self, site: Site, hold_id: str, pin: Pin) -> None:
+        """Somebody has used the code up just now: the seats stay theirs, to be booked without it."""
+        if await self._store.give_up(site.id, hold_id, pin.fence) is OutcomeState.ABANDONED:
+            with suppress(NotFound, Unavailable):  # the pin ends by itself
+                await self._engine.unpin(site, hold_id, fence=pin.fence, release=False, min_left=MIN_LEFT)
+
+    async def _pin(
+        self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation, coupon: Coupon | None = None
+    ) -> Pin:
         must_be_free, must_answer = listing.schedule.takes_payments, wanted.answers or listing.schedule.asks_something
         if must_be_free or must_answer:  # otherwise what has a price is refused as such
             held = wanted.lines or wanted.seen
             if not held:
                 held = (await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)).lines
             if must_be_free:
-                policies.must_be_free(listing.schedule, held)
+                policies.must_be_free(listing.schedule, held, coupon=coupon)
             _answers(listing, held, wanted)  # now: whoever forgot one keeps the hold
         if not wanted.lines:
             return await self._engine.pin(
@@ -204,12 +222,20 @@ class Bookings(Rescheduling):
         )
 
     def _confirmation(
-        self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation, pin: Pin, digest: str, began_at: datetime
+        self,
+        listing: Listing,
+        ref: HoldRef,
+        wanted: WantedConfirmation,
+        pin: Pin,
+        digest: str,
+        began_at: datetime,
+        coupon: Coupon | None = None,
     ) -> Confirmation:
         """Raises as `may_confirm` does: what the operator has taken away or priced meanwhile is not booked any more."""
         names, answers = dict(enumerate(wanted.attendees)), _answers(listing, pin.lines, wanted)
         offered = policies.may_confirm(listing.schedule, pin.lines)
-        policies.must_be_free(listing.schedule, pin.lines)
+        policies.must_be_free(listing.schedule, pin.lines, coupon=coupon)
+        off = policies.taken_off(listing.schedule, pin.lines, coupon)
         lines = [
             ConfirmationLine(
                 offered=slot,
@@ -218,6 +244,7 @@ class Bookings(Rescheduling):
                 service_name=listing.schedule.services[line.slot.service].name,
                 attendees=names.get(number, ())[: line.seats],
                 answers=answers[number],
+                discount_minor=off[number],
             )
             for number, (line, slot) in enumerate(zip(pin.lines, offered, strict=True))
         ]
@@ -237,6 +264,7 @@ class Bookings(Rescheduling):
             assignments=pin.assignments,
             remind_hours=listing.schedule.remind_hours,
             is_test=listing.site.is_test,
+            coupon=UsedCoupon(coupon.id, coupon.code) if coupon and coupon.id else None,
         )
 
     def _may_hold(self, listing: Listing, lines: Sequence[Line]) -> list[OfferedSlot]:

@@ -10,6 +10,7 @@ from typing import Unpack
 from widget_server.domain import policies
 from widget_server.domain.attempts import OPENING_FOR, Attempt, WantedLine, WantedOrder
 from widget_server.domain.bookings import Customer
+from widget_server.domain.coupons import UsedCoupon
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.orders import Order, OutcomeState
 from widget_server.domain.payments import LIVE, PAYMENT_WINDOW, AttemptState, Payment
@@ -52,6 +53,8 @@ class WantedCheckout:
     digest: str
     """All that was sent, in one text: the same again gets the same pay page."""
     answers: tuple[Mapping[str, str | bool], ...] = ()
+    coupon: str = ""
+    """A code, however it was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,8 @@ class Checkout(Pinning):
         The same call again gets the same page, and goes on where an earlier one was stopped. With another body, the
         earlier page is ended at Stripe first; if it was paid by then, that is the answer. Raises what `confirm` raises,
         InvalidRequest for what costs nothing, less than can be charged, or has no address; PaymentsNotSetUp;
-        TooManyTries; PaymentsAway, after which the same call again goes on; PaymentRefused, after which the hold is one
-        again.
+        TooManyTries; CouponRefused; PaymentsAway, after which the same call again goes on; PaymentRefused, after which
+        the hold is one again.
         """
         assert wanted.lines, "the body has them"
         attempt = await self._repeat(ref.site_key, lambda listing: self._begin(listing, ref, wanted))
@@ -171,7 +174,7 @@ class Checkout(Pinning):
     ) -> Attempt:
         """A row for it, before anybody hears of it. Of two calls at once both go on with one row."""
         number = before.wanted.number if before else new_order_number()
-        order = self._wanted_order(listing, wanted, number)
+        order = await self._wanted_order(listing, wanted, number)
         policies.may_check_out(order.customer, order.total)
         if before is not None and before.state is AttemptState.OPENING:
             if before.wanted.lines == order.lines and before.is_test is listing.site.is_test:
@@ -215,9 +218,11 @@ class Checkout(Pinning):
         with suppress(NotFound):
             await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)
 
-    def _wanted_order(self, listing: Listing, wanted: WantedCheckout, number: str) -> WantedOrder:
-        """As it is sold now. Raises as `may_confirm` does."""
+    async def _wanted_order(self, listing: Listing, wanted: WantedCheckout, number: str) -> WantedOrder:
+        """As it is sold now. Raises as `may_confirm` does, and CouponRefused."""
         policies.may_confirm(listing.schedule, wanted.lines)
+        coupon = await self._coupon(listing.site, wanted.coupon, wanted.customer, wanted.visit)
+        off = policies.taken_off(listing.schedule, wanted.lines, coupon)
         services, names = listing.schedule.services, dict(enumerate(wanted.attendees))
         answers = policies.answers_of(listing.schedule, wanted.lines, wanted.answers)
         lines = tuple(
@@ -230,11 +235,13 @@ class Checkout(Pinning):
                 refund_percent=service.refund_percent,
                 attendees=names.get(place, ())[: line.seats],
                 answers=answers[place],
+                discount_minor=off[place],
             )
             for place, line in enumerate(wanted.lines)
         )
         budgets = self._budgets(wanted.visit)
-        return WantedOrder(number, wanted.customer, lines, budgets["visitor"], budgets["network"])
+        used = UsedCoupon(coupon.id, coupon.code) if coupon and coupon.id else None
+        return WantedOrder(number, wanted.customer, lines, budgets["visitor"], budgets["network"], used)
 
     async def _pin(self, listing: Listing, ref: HoldRef, wanted: WantedCheckout, attempt: Attempt) -> Pin:
         """The seats wait for the money. Where there are none, nobody is to pay, whichever of two calls was told so."""

@@ -65,6 +65,7 @@ def confirmation_of(listing: Listing, attempt: Attempt, pin: Pin, payment: Payme
                 line.service_name,
                 line.attendees,
                 line.answers,
+                line.discount_minor,
             )
             for line in wanted.lines
         ),
@@ -76,5 +77,6 @@ def confirmation_of(listing: Listing, attempt: Attempt, pin: Pin, payment: Payme
         assignments=pin.assignments,
         remind_hours=listing.schedule.remind_hours,
         is_test=attempt.is_test,
+        coupon=wanted.coupon,
         stage=Stage.CAPTURED if payment.state is PaymentState.CAPTURED else Stage.AUTHORISED,
     )

@@ -2,11 +2,24 @@
 
 from zoneinfo import ZoneInfo
 
-from widget_server.domain.attempts import Attempt
-from widget_server.domain.payments import SESSION_LENGTH, PaymentLine, WantedPayment
+from widget_server.domain.attempts import Attempt, WantedLine
+from widget_server.domain.coupons import UsedCoupon
+from widget_server.domain.money import Money
+from widget_server.domain.payments import SESSION_LENGTH, PaymentLine, WantedPayment, step_of
 from widget_server.domain.sites import Site
 from widget_server.messages.words import words_for
 from widget_server.use_cases.order_links import OrderLinks
+
+
+def _line(line: WantedLine, when: str, coupon: UsedCoupon | None) -> PaymentLine:
+    """Less what a coupon takes off, which may be no price of a single seat: then all of them are one line."""
+    name, total = f"{line.service_name}, {when}", line.total
+    if line.discount_minor == 0 or coupon is None:
+        return PaymentLine(name, line.unit_price, line.seats)
+    each, rest = divmod(total.amount_minor, line.seats)
+    if rest == 0 and each % step_of(total.currency) == 0:
+        return PaymentLine(f"{name} ({coupon.code})", Money(each, total.currency), line.seats)
+    return PaymentLine(f"{line.seats} \u00d7 {name} ({coupon.code})", total, 1)
 
 
 def to_pay(links: OrderLinks, site: Site, attempt: Attempt) -> WantedPayment:
@@ -18,8 +31,7 @@ def to_pay(links: OrderLinks, site: Site, attempt: Attempt) -> WantedPayment:
     return WantedPayment(
         attempt_id=attempt.id,
         lines=tuple(
-            PaymentLine(f"{line.service_name}, {words.short(line.slot.starts_at, zone)}", line.unit_price, line.seats)
-            for line in attempt.wanted.lines
+            _line(line, words.short(line.slot.starts_at, zone), attempt.wanted.coupon) for line in attempt.wanted.lines
         ),
         amount=attempt.amount,
         email=customer.email,

@@ -9,6 +9,8 @@ from typing import TypedDict, TypeVar
 
 from widget_server.clock import Clock
 from widget_server.domain import policies
+from widget_server.domain.bookings import Customer
+from widget_server.domain.coupons import Coupon
 from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.orders import Order
 from widget_server.domain.sites import Site
@@ -18,6 +20,7 @@ from widget_server.errors import (
     Changed,
     HoldEnded,
     IdConflict,
+    InvalidRequest,
     Loading,
     NotFound,
     Refusal,
@@ -31,6 +34,7 @@ from widget_server.ids import hash_secret, keyed
 from widget_server.store.bookings import Bookings as StoredBookings
 from widget_server.store.bookings import Outcome, OutcomeTaken
 from widget_server.use_cases.catalog import Catalog, Listing
+from widget_server.use_cases.coupons import Coupons
 from widget_server.use_cases.order_links import link_secret
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling
@@ -81,6 +85,7 @@ class PinningParts(TypedDict):
     reconciliation: Reconciliation
     clock: Clock
     key: bytes
+    coupons: Coupons
 
 
 class Pinning:
@@ -94,6 +99,7 @@ class Pinning:
         reconciliation: Reconciliation,
         clock: Clock,
         key: bytes,
+        coupons: Coupons,
     ) -> None:
         self._catalog = catalog
         self._engine = engine
@@ -102,6 +108,7 @@ class Pinning:
         self._reconciliation = reconciliation
         self._clock = clock
         self._key = key
+        self._coupons = coupons
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -196,6 +203,16 @@ class Pinning:
         if found is None or not self._opens(ref, found[1]):
             raise NotFound("There is no such order.")
         return found[0]
+
+    async def _coupon(self, site: Site, code: str, customer: Customer, visit: Visit) -> Coupon | None:
+        """The one of this code, if there is a code. Raises CouponRefused, TooManyTries, InvalidRequest."""
+        if not code:
+            return None
+        coupon = await self._coupons.find(site, code, network=visit.network)
+        if coupon.uses_per_address_max is not None and not customer.email:
+            problem = {"field": "customer.email", "problem": "is needed to use this code"}
+            raise InvalidRequest("An e-mail address is needed to use this code.", fields=[problem])
+        return coupon
 
     def _budgets(self, visit: Visit) -> Budgets:
         """Hashed with our key: no list of visitors or networks can be read out of Redis."""

@@ -138,14 +138,14 @@ class Posting:
         site = await self._site_of(message)
         if message.kind is Kind.MY_BOOKINGS and not await self._renewed(message, site):
             return
-        attempt = await one_round.send(self._envelope(message, site))
-        if attempt.delivered is Delivered.SENT:
+        handover = await one_round.send(self._envelope(message, site))
+        if handover.delivered is Delivered.SENT:
             await self._sending.ended(message.id, MessageState.SENT, self._clock.now())
-        elif attempt.delivered is Delivered.REFUSED:
+        elif handover.delivered is Delivered.REFUSED:
             _log.warning("message_refused", message=message.id, kind=message.kind.value)
-            await self._sending.ended(message.id, MessageState.REFUSED, self._clock.now(), attempt.why)
+            await self._sending.ended(message.id, MessageState.REFUSED, self._clock.now(), handover.why)
         else:
-            await self._failed(message, attempt.why)
+            await self._failed(message, handover.why)
 
     async def _renewed(self, message: KeptMessage, site: Site) -> bool:
         """However long ago it was written: its link lasts from now on. False where nobody is to have it any more."""

@@ -42,6 +42,12 @@ class Tries:
         while len(self._counts) > KEYS_MAX:
             self._counts.popitem(last=False)
 
+    def give_back(self, key: str) -> None:
+        """The last try under it was none of those that count."""
+        began_at, count = self._of(key, self.clock.now())
+        if count:
+            self._counts[key] = (began_at, count - 1)
+
     def forget(self, key: str) -> None:
         """After a success: whoever mistyped twice and then got it right starts from nothing."""
         self._counts.pop(key, None)

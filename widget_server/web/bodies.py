@@ -32,6 +32,7 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.domain.why_not import Reason
 from widget_server.ids import ID_PATTERN
+from widget_server.use_cases.coupons import Quote
 from widget_server.use_cases.move_requests import Alternatives
 from widget_server.use_cases.next_date import NextDate
 
@@ -80,6 +81,8 @@ SlotId = Annotated[str, StringConstraints(max_length=100), AfterValidator(_slot_
 Text = Annotated[str, StringConstraints(max_length=NAME_LENGTH_MAX), AfterValidator(_tidy)]
 AnswerText = Annotated[str, StringConstraints(max_length=LONG_ANSWER_LENGTH_MAX), AfterValidator(_tidy_lines)]
 Answers = Annotated[dict[str, Annotated[bool, Field(strict=True)] | AnswerText], Field(max_length=QUESTIONS_MAX)]
+CouponCode = Annotated[str, StringConstraints(max_length=100), AfterValidator(_tidy)]
+"""Longer than any: whoever types a wrong one is told so in a kinder way."""
 Instant = Annotated[datetime, PlainSerializer(iso, return_type=str)]
 
 
@@ -142,6 +145,7 @@ class NewConfirmation(Body):
     """To what the service of each line asks, by the question's id, in the order of the lines."""
     lines: Lines | None = None
     visitor: Id | None = None
+    coupon: CouponCode = ""
 
 
 class PayingCustomerBody(CustomerBody):
@@ -155,6 +159,11 @@ class NewCheckout(NewConfirmation):
     """As a confirmation. Prices are not sent: they are what the services cost when it begins."""
 
     customer: PayingCustomerBody
+    lines: Lines
+
+
+class NewQuote(Body):
+    coupon: Annotated[CouponCode, Field(min_length=1)]
     lines: Lines
 
 
@@ -196,13 +205,15 @@ class SiteBody(Body):
     hold_minutes: int
     payments: bool
     """Whether what has a price can be booked."""
+    coupons: bool
+    """Whether there is a code that somebody could have."""
     mails: bool
     """Whether customers are written to: there is a mail server."""
     test: bool
     """What is booked is not meant."""
 
     @staticmethod
-    def of(site: Site, *, takes_payments: bool, sends_mails: bool) -> "SiteBody":
+    def of(site: Site, now: datetime, *, takes_payments: bool, sends_mails: bool) -> "SiteBody":
         return SiteBody(
             key=site.key,
             name=site.name,
@@ -214,6 +225,7 @@ class SiteBody(Body):
             holds_on=site.holds_on,
             hold_minutes=site.hold_minutes,
             payments=takes_payments,
+            coupons=site.takes_coupons(now),
             mails=sends_mails,
             test=site.is_test,
         )
@@ -479,11 +491,19 @@ class PaymentBody(Body):
         )
 
 
+class OrderCouponBody(Body):
+    code: str
+    discount: MoneyBody
+    """What it has taken off."""
+
+
 class OrderBody(Body):
     id: str
     number: str
     state: str
     total: MoneyBody
+    """What is to be paid, or was, less what a coupon takes off."""
+    coupon: OrderCouponBody | None
     payment: PaymentBody | None
     """Null where nothing was to be paid."""
     customer: OrderCustomerBody
@@ -503,6 +523,7 @@ class OrderBody(Body):
             number=order.number,
             state=order.state,
             total=MoneyBody.of(order.total),
+            coupon=OrderCouponBody(code=order.coupon, discount=MoneyBody.of(order.discount)) if order.coupon else None,
             payment=PaymentBody.of(order, order.payment) if order.payment else None,
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
             bookings=tuple(BookingBody.of(booking, order, schedule, alternatives or {}) for booking in order.bookings),
@@ -527,6 +548,24 @@ class CheckoutAnswer(ConfirmationAnswer):
     pay_url: str | None
     """Null where there is nothing to pay any more."""
     pay_until: Instant | None
+
+
+class QuoteAnswer(Body):
+    coupon: str
+    """As its operator wrote it."""
+    full: MoneyBody
+    """Without it."""
+    discount: MoneyBody
+    total: MoneyBody
+
+    @staticmethod
+    def of(quote: Quote) -> "QuoteAnswer":
+        return QuoteAnswer(
+            coupon=quote.coupon,
+            full=MoneyBody.of(quote.full),
+            discount=MoneyBody.of(quote.discount),
+            total=MoneyBody.of(quote.total),
+        )
 
 
 class LinkAnswer(Body):

@@ -13,6 +13,7 @@ from widget_server.use_cases.calendar_files import CalendarFiles
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.checkout import Checkout
 from widget_server.use_cases.clearings import Clearings
+from widget_server.use_cases.coupons import Coupons
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.erasing import Erasing
@@ -45,6 +46,7 @@ class UseCases:
     next_dates: NextDates
     bookings: Bookings
     checkout: Checkout
+    coupons: Coupons
     settling: Settling
     refunding: Refunding
     move_requests: MoveRequests

@@ -4,7 +4,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from widget_server.assets import find
 from widget_server.web import admin, health, payment_webhook, widget
-from widget_server.web.api import availability, checkout, description, holds, my_bookings, orders, services
+from widget_server.web.api import availability, checkout, coupons, description, holds, my_bookings, orders, services
 from widget_server.web.static_files import StaticFilesOfRelease
 
 SITE = "/v1/sites/{site}"
@@ -16,6 +16,7 @@ def all_routes() -> list[BaseRoute]:
         Route(f"{SITE}/services/{{service}}/availability", availability.read_availability),
         Route(f"{SITE}/services/{{service}}/next", availability.find_next),
         Route(f"{SITE}/feed", availability.read_feed),
+        Route(f"{SITE}/quotes", coupons.create_quote, methods=["POST"]),
         Route(f"{SITE}/holds", holds.create_hold, methods=["POST"]),
         Route(f"{SITE}/holds/{{id}}", holds.show_hold),
         Route(f"{SITE}/holds/{{id}}", holds.change_hold, methods=["PATCH"]),

@@ -8,7 +8,7 @@ const TIMEOUT_MS = 15_000;
  * @typedef {{id: string, text: string, kind: "text" | "long_text" | "choice" | "yes_no", required: boolean,
  *   choices: string[]}} Question
  * @typedef {{key: string, name: string, zone: string, currency: string, locale: string, accent: string, theme: string,
- *   holds_on: boolean, hold_minutes: number, payments: boolean, mails: boolean,
+ *   holds_on: boolean, hold_minutes: number, payments: boolean, coupons: boolean, mails: boolean,
  *   test: boolean}} Site
  * @typedef {{id: string, name: string, kind: string, place: string, description: string, length_minutes: number,
  *   capacity: number, seats_per_booking_max: number, price: Money, notice_minutes: number, horizon_days: number,
@@ -29,14 +29,14 @@ const TIMEOUT_MS = 15_000;
  * @typedef {{state: "opening" | "open" | "capturing" | "paid" | "returning" | "ended", pay_url: string | null,
  *   pay_until: string, paid: Money, refunding: Money, refunded: Money,
  *   refund_if_cancelled: Money}} Payment
- * @typedef {{id: string, number: string, state: string, total: Money, payment: Payment | null, customer: {name: string, email: string},
+ * @typedef {{id: string, number: string, state: string, total: Money, coupon: {code: string, discount: Money} | null, payment: Payment | null, customer: {name: string, email: string},
  *   bookings: Booking[], created_at: string, cancel_until: string | null, test: boolean,
  *   erased_at: string | null}} Order
  * @typedef {{order: Order, order_secret?: string, order_url?: string, server_now: string}} OrderAnswer
  * @typedef {OrderAnswer & {order_secret: string, order_url: string}} CheckoutAnswer
  * @typedef {{name: string, email: string, zone: string, locale: string}} Customer
  * @typedef {{customer: Customer, attendees?: string[][], answers?: Record<string, string | boolean>[], lines?: Line[],
- *   visitor?: string}} Confirmation
+ *   visitor?: string, coupon?: string}} Confirmation
  * @typedef {{order: string, number: string, order_url: string, slot: string, service_name: string, starts_at: string,
  *   ends_at: string, seats: number, state: string, place: string, asked_to_move: boolean, test: boolean}} MyBooking
  * @typedef {{bookings: MyBooking[], next: string | null, expires_at: string, server_now: string}} MyBookingsAnswer
@@ -100,6 +100,16 @@ export class Api {
    */
   next(service, from) {
     return this.ask("GET", `/services/${encodeURIComponent(service)}/next?from=${from}`);
+  }
+
+  /**
+   * What it costs with a code.
+   * @param {string} coupon
+   * @param {Line[]} lines
+   * @returns {Promise<import("./coupon.js").Quote>}
+   */
+  quote(coupon, lines) {
+    return this.ask("POST", "/quotes", { body: { coupon, lines } });
   }
 
   /**

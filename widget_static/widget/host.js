@@ -4,23 +4,29 @@
  * finds it again. Messages go to the very origin that embedded us, and only those of it are heard.
  */
 
+import { note, remembered } from "./alone.js";
+
 const VERSION = 1;
 
 /**
  * @typedef {{id: string, secret: string, visitor: string}} KeptHold
  * @typedef {{hold?: KeptHold | null, visitor?: string, theme?: string,
- *   prefill?: {name?: string, email?: string}}} Hello
+ *   prefill?: {name?: string, email?: string}, typed?: import("./summary.js").Typed}} Hello  `typed`: only by ourselves
  */
 
 export class Host {
   #origin;
+  #onHello;
+  /** No page around us: we keep it ourselves. */
+  #isAlone = window.parent === window;
 
   /**
    * @param {string | null} origin  as embed.js wrote it into our address
    * @param {(hello: Hello) => void} onHello
    */
   constructor(origin, onHello) {
-    this.#origin = window.parent !== window && origin && isOrigin(origin) ? origin : null;
+    this.#onHello = onHello;
+    this.#origin = !this.#isAlone && origin && isOrigin(origin) ? origin : null;
     addEventListener("message", (event) => {
       if (event.source !== window.parent || event.origin !== this.#origin) return;
       const message = event.data?.tenuto;
@@ -33,7 +39,17 @@ export class Host {
    * @param {object} [contents]
    */
   tell(type, contents = {}) {
+    if (this.#isAlone) note(type, contents);
+    if (this.#isAlone && type === "ready") this.#onHello(remembered());
     if (this.#origin) window.parent.postMessage({ tenuto: { v: VERSION, type, ...contents } }, this.#origin);
+  }
+
+  /**
+   * So that a reload loses nothing of it. No host page hears of it: whatever runs there could read it.
+   * @param {import("./summary.js").Typed} typed
+   */
+  keepTyped(typed) {
+    if (this.#isAlone) note("typed", { typed });
   }
 
   /**

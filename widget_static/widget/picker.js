@@ -6,7 +6,10 @@ import { Calendar } from "./calendar.js";
 import { addDays, dayAt, daysOf, monthOf, rangesFor, startOf } from "./dates.js";
 import { element, fill, isCalm } from "./elements.js";
 import { NextFree } from "./nextfree.js";
-import { SlotList } from "./slots.js";
+import { bringIntoSight, SlotList } from "./slots.js";
+
+/** So many of the first free times are brought into sight where they lie beneath the calendar. */
+const TIMES_SOUGHT = 3;
 
 /**
  * @typedef {import("./availability.js").Slot} Slot
@@ -31,6 +34,8 @@ export class Picker {
   /** @type {string | null} */ #day = null;
   #isFirst = true;
   #isLoading = true;
+  /** The first free times are waited for, and on a phone they lie beneath the calendar. */
+  #isSought = false;
   /** What the hint says, and of which day. @type {{day: string | null, key: string}} */ #hinted = { day: null, key: "" };
   /** Months that were shown once are kept in sight while they are asked for again. */
   /** @type {Set<string>} */ #seen = new Set();
@@ -122,6 +127,14 @@ export class Picker {
     if (this.#isFirst) this.#day = firstOpen(this.#looks()) ?? null;
     this.#isFirst = false;
     this.show();
+    if (this.#isSought) this.bringTimesIntoSight();
+  }
+
+  /** As soon as there are any; the page goes no further than that needs, and focus stays where it is. */
+  bringTimesIntoSight() {
+    this.#isSought = this.#isFirst;
+    const times = [...this.list.element.children].slice(0, TIMES_SOUGHT);
+    if (!isWide()) times.slice(-1).forEach(bringIntoSight);
   }
 
   /** Shows anew what is known; cheap enough for every second. */

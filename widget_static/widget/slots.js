@@ -80,9 +80,9 @@ export class SlotList {
 
 /**
  * With what has just opened in it. A frame grows a moment later: then once more.
- * @param {HTMLElement} row
+ * @param {Element} row
  */
-function bringIntoSight(row) {
+export function bringIntoSight(row) {
   const bring = () => row.scrollIntoView({ block: "nearest", behavior: isCalm() ? "auto" : "smooth" });
   bring();
   if (parent !== window) addEventListener("resize", bring, { once: true, signal: AbortSignal.timeout(GROWN_WITHIN_MS) });

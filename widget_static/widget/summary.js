@@ -2,6 +2,7 @@
 /** The only place for the step before booking: what was chosen, who comes, and what to do when the hold has ended. */
 
 import { leftOf, stateOf } from "./availability.js";
+import { Coupon } from "./coupon.js";
 import { addDays, dayAt, startOf } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
 import { answersTo, Questions } from "./questions.js";
@@ -13,15 +14,28 @@ const EMAIL_LENGTH_MAX = 254;
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 
 /**
- * @typedef {{name: string, email: string, attendees: string[], answers?: import("./questions.js").Answers}} Typed  what the visitor typed; outlives this view
+ * @typedef {{name: string, email: string, attendees: string[], answers?: import("./questions.js").Answers,
+ *   coupon?: import("./coupon.js").Typed}} Typed  what the visitor typed; outlives this view
  * @typedef {{slot: import("./availability.js").Slot, seats: number, service: import("./api.js").Service}} Choice
  * @typedef {object} Listeners
  * @property {() => void} onOther  another time
  * @property {() => void} onCancel
  * @property {() => Promise<void>} onConfirm
+ * @property {(code: string, lines: import("./api.js").Line[]) => Promise<import("./coupon.js").Quote>} onCode
  * @property {() => Promise<void>} onHoldAgain
  * @property {(text: string) => void} announce
  */
+
+/**
+ * What is to be paid: with the code that was typed, as far as it counts for this choice.
+ * @param {Choice} choice
+ * @param {Typed} typed
+ * @returns {import("./api.js").Money}
+ */
+export function priceOf({ seats, service }, { coupon }) {
+  const amount = service.price.amount * seats;
+  return coupon?.quote?.full.amount === amount ? coupon.quote.total : { ...service.price, amount };
+}
 
 /**
  * What is sent to book it: what was chosen and typed.
@@ -29,13 +43,14 @@ const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
  * @param {Typed} typed
  * @param {{zone: string, locale: string}} at
  */
-export function wantedOf({ slot, seats, service }, { name, email, attendees, answers }, at) {
+export function wantedOf({ slot, seats, service }, { name, email, attendees, answers, coupon }, at) {
   const named = attendees.slice(0, seats).map((attendee) => attendee.trim());
   return {
     lines: [{ slot: slot.id, seats }],
     customer: { name: name.trim(), email: email.trim(), ...at },
     ...(named.some(Boolean) ? { attendees: [named] } : {}),
     ...answersTo(service.questions, answers ?? {}),
+    ...(coupon?.quote ? { coupon: coupon.quote.coupon } : {}),
   };
 }
 
@@ -46,6 +61,7 @@ export class Summary {
   #listeners;
   #isUnpaid;
   #isBusy = false;
+  /** Shows another price. */ #onPrice = () => {};
   #hasEnded = false;
   #endedKey = "";
 
@@ -78,16 +94,18 @@ export class Summary {
       required: !this.#isFree,
       maxlength: EMAIL_LENGTH_MAX,
     });
+    this.coupon = at.site.coupons && !this.#isFree ? this.#couponField() : null;
     this.questions = new Questions(words, this.#choice.service.questions, (typed.answers ??= {}));
     this.confirm = element("button", { type: "submit", class: "button primary wide" }, this.#act);
     this.note = element("div", { class: "notice is-problem", hidden: true });
+    this.payNote = element("p", { class: "quiet held-note", hidden: !this.#isToPay }, words.say("pay.note"));
     this.ended = element("div", { class: "notice is-ended", hidden: true });
     this.held = element("p", { class: "quiet held-note" });
     this.actions = element(
       "div",
       { class: "actions" },
       this.confirm,
-      !this.#isFree && element("p", { class: "quiet held-note" }, words.say("pay.note")),
+      this.payNote,
       this.held,
       element(
         "button",
@@ -102,9 +120,12 @@ export class Summary {
       this.email.element,
       this.#attendees(),
       this.questions.elements,
+      this.coupon?.element,
       this.note,
       this.actions,
     );
+    this.ticket = element("div", {}, this.#ticket(at));
+    this.#onPrice = () => fill(this.ticket, this.#ticket(at));
     this.element = element(
       "div",
       { class: "summary" },
@@ -112,7 +133,7 @@ export class Summary {
       element(
         "div",
         { class: "summary-body" },
-        element("div", { class: "summary-side" }, this.#ticket(at), this.#deadline(at), this.#day()),
+        element("div", { class: "summary-side" }, this.ticket, this.#deadline(at), this.#day()),
         this.form,
       ),
     );
@@ -122,21 +143,42 @@ export class Summary {
     return this.#choice.service.price.amount === 0;
   }
 
+  /** Whether a pay page follows: a code may have taken all of the price off. */
+  get #isToPay() {
+    return priceOf(this.#choice, this.#typed).amount > 0;
+  }
+
   /** What all seats cost, as it is read. */
   get #price() {
-    const { seats, service } = this.#choice;
-    return this.#words.money({ ...service.price, amount: service.price.amount * seats });
+    return this.#words.money(priceOf(this.#choice, this.#typed));
+  }
+
+  #couponField() {
+    const { slot, seats, service } = this.#choice;
+    const typed = (this.#typed.coupon ??= { code: "", quote: null });
+    if (typed.quote?.full.amount !== service.price.amount * seats) typed.quote = null;
+    return new Coupon(this.#words, typed, {
+      ask: (code) => this.#listeners.onCode(code, [{ slot: slot.id, seats }]),
+      onPrice: () => this.#reprice(),
+      announce: this.#listeners.announce,
+    });
+  }
+
+  #reprice() {
+    this.#onPrice();
+    this.payNote.hidden = !this.#isToPay;
+    if (!this.#isBusy) this.confirm.textContent = this.#act;
   }
 
   /** What the button does. */
   get #act() {
-    return this.#isFree ? this.#words.say("summary.confirm") : this.#words.say("summary.pay", { price: this.#price });
+    return !this.#isToPay ? this.#words.say("summary.confirm") : this.#words.say("summary.pay", { price: this.#price });
   }
 
   /** @param {{words: import("./words.js").Words, zone: string, site: import("./api.js").Site}} at */
   #ticket({ words, zone, site }) {
     const { slot, seats, service } = this.#choice;
-    const price = this.#isFree ? this.#price : words.say("price.total", { price: this.#price });
+    const price = this.#isToPay ? words.say("price.total", { price: this.#price }) : this.#price;
     return ticket(
       { ...slot, name: service.name, place: service.place, seats, price },
       { words, zone, siteZone: site.zone },
@@ -254,7 +296,8 @@ export class Summary {
     event.preventDefault();
     if (this.#isBusy || this.#hasEnded || !this.#isValid()) return;
     this.note.hidden = true;
-    await this.#busy(this.#listeners.onConfirm, this.#isFree ? "summary.confirming" : "pay.opening");
+    if (this.coupon?.isOpen) return this.coupon.apply(); // what it costs is seen before it is paid
+    await this.#busy(this.#listeners.onConfirm, this.#isToPay ? "pay.opening" : "summary.confirming");
   }
 
   #isValid() {
@@ -303,9 +346,10 @@ export class Summary {
 
   /**
    * @param {string} sentence
-   * @param {any} [problem]  of the server; it may be about an answer
+   * @param {any} [problem]  of the server; it may be about an answer, or the code
    */
   complain(sentence, problem) {
+    if (problem?.code === "coupon_refused" && this.coupon) return this.coupon.refuse(problem);
     const asked = problem?.details?.question;
     if (asked) sentence = this.#words.say(this.questions.refuse(asked) ? "question.look" : "question.changed");
     fill(this.note, icon("warning"), element("p", {}, sentence));

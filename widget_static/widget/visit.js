@@ -19,6 +19,8 @@ const MINUTE_MS = 60_000;
 const RECHECK_MS = 500;
 /** What could not be fetched is asked for again after this. */
 const RELOAD_MS = 5_000;
+/** What was typed is kept once there is a pause of this length: some browsers keep only so much in so much time. */
+const KEEP_TYPED_MS = 500;
 /** Refusals after which there is no hold any more. */
 const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "too_soon", "too_far", "not_found"]);
 /** What comes after the choice of a time: fetched while that is looked at, so that the first view waits for less. */
@@ -62,6 +64,7 @@ export class Visit {
   /** @type {Choice | null} */ #choice = null;
   /** @type {import("./summary.js").Typed} */ #typed = { name: "", email: "", attendees: [] };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #reload;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #keeping;
   #isBooked = false;
   /** On the site's calendar: with each, another day can be booked. */
   #today;
@@ -92,6 +95,10 @@ export class Visit {
     this.#zone = new ZoneChoice(site, words, clock.now(), () => void this.#picker?.rezone());
     page.show({ countdown: this.#holding.countdown.element, zone: this.#zone.element });
     setInterval(() => this.#tick(), TICK_MS);
+    page.stage.addEventListener("input", () => {
+      clearTimeout(this.#keeping);
+      this.#keeping = setTimeout(() => host.keepTyped(this.#typed), KEEP_TYPED_MS);
+    });
   }
 
   #tick() {
@@ -168,7 +175,12 @@ export class Visit {
       service,
     );
     void this.#picker.load();
-    return this.#enter({ element: this.#picker.element, focus: () => this.#page.focus() });
+    const picker = this.#picker;
+    const focus = () => {
+      this.#page.focus();
+      picker.bringTimesIntoSight();
+    };
+    return this.#enter({ element: picker.element, focus });
   }
 
   /** @param {Service} service */
@@ -251,6 +263,7 @@ export class Visit {
         onOther: () => this.#giveBack(choice),
         onCancel: () => this.#cancel(),
         onConfirm: () => this.#confirm(choice),
+        onCode: (code, lines) => patiently(() => this.#api.quote(code, lines)),
         onHoldAgain: () => this.#holdAgain(choice),
         announce: (text) => this.#page.announce(text),
       },
@@ -293,12 +306,21 @@ export class Visit {
     }
   }
 
+  /**
+   * Not what a code has made free.
+   * @param {Choice} choice
+   */
+  #isToPay(choice) {
+    const [{ priceOf }] = /** @type {Steps} */ (this.#steps);
+    return priceOf(choice, this.#typed).amount > 0;
+  }
+
   /** @param {Choice} choice */
   async #confirm(choice) {
     const [{ wantedOf }, , { openTab }, { send }] = /** @type {Steps} */ (this.#steps);
     const wanted = wantedOf(choice, this.#typed, { zone: this.#zone.current, locale: this.#words.locale });
     const isHeld = this.#site.holds_on || this.#keeper.current !== null;
-    const isPriced = choice.service.price.amount > 0;
+    const isPriced = this.#isToPay(choice);
     const tab = isPriced ? openTab(this.#words) : null;
     try {
       const answer = await this.#holding.confirm((keeper) =>
@@ -314,7 +336,7 @@ export class Visit {
 
   async #confirmAgain() {
     const choice = this.#choice;
-    if (choice?.service.price.amount) this.#awaitPayment(choice);
+    if (choice && this.#isToPay(choice)) this.#awaitPayment(choice);
     else if (choice) await this.#confirm(choice);
   }
 
@@ -362,6 +384,7 @@ export class Visit {
   /** @param {import("./api.js").OrderAnswer} answer */
   #booked({ order, order_url }) {
     this.#keeper.current = null;
+    clearTimeout(this.#keeping);
     this.#holding.countdown.follow(null);
     this.#page.calm();
     const url = new URL(order_url ?? location.href);
@@ -376,7 +399,7 @@ export class Visit {
       { order, url },
       {
         onAnother: () => {
-          this.#typed = { ...this.#typed, attendees: [], answers: {} };
+          this.#typed = { ...this.#typed, attendees: [], answers: {}, coupon: undefined };
           this.#service ? this.#pickTime(this.#service).focus() : this.#chooseService().focus();
         },
       },
@@ -389,7 +412,7 @@ export class Visit {
     const summary = this.#summary;
     const choice = this.#choice;
     if (!summary || !choice) return;
-    const isPaid = hold?.state === "paying" && choice.service.price.amount > 0;
+    const isPaid = hold?.state === "paying" && this.#isToPay(choice);
     if (isPaid && !this.#holding.isConfirming) return this.#awaitPayment(choice);
     if (hold) summary.showHeld(this.#words.time(hold.expiresMs, this.#zone.current));
     else if (!this.#site.holds_on) summary.showHeld(null);
@@ -407,9 +430,10 @@ export class Visit {
    * What the host page kept of us.
    * @param {import("./host.js").Hello} hello
    */
-  async greet({ hold, visitor, prefill }) {
+  async greet({ hold, visitor, prefill, typed }) {
     if (hold || visitor) this.#keeper.visitor = hold?.visitor ?? visitor ?? "";
     else this.#host.tell("visitor", { id: this.#keeper.visitor });
+    Object.assign(this.#typed, typed);
     this.#typed.name ||= prefill?.name ?? "";
     this.#typed.email ||= prefill?.email ?? "";
     if (!hold || this.#choice || this.#isBooked) return;

@@ -30,6 +30,7 @@ ROOMS = (
     Room("services", "Services"),
     Room("staff", "Staff"),
     Room("blackouts", "Blackouts"),
+    Room("coupons", "Coupons"),
     Room("messages", "Messages"),
     Room("payments", "Payments"),
     Room("people", "People"),

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from widget_server.use_cases.sites import SignedIn
-from widget_server.web.admin import blackouts, calendar, exports, imports, services, staff, start
+from widget_server.web.admin import blackouts, calendar, coupons, exports, imports, services, staff, start
 from widget_server.web.admin.session import SitePage, at_site, signed_in_only
 from widget_server.web.forms import FORM_BYTES_MAX, TABLE_BYTES_MAX, UPLOAD_BYTES_MAX
 
@@ -26,6 +26,10 @@ def _sent(path: str, page: Page, bytes_max: int = FORM_BYTES_MAX) -> Route:
 
 def _at_site(path: str, page: SitePage) -> Route:
     return Route(f"{SITE}{path}", at_site(page))
+
+
+def _sent_at_site(path: str, page: SitePage, bytes_max: int = FORM_BYTES_MAX) -> Route:
+    return Route(f"{SITE}{path}", at_site(page), methods=["POST"], max_body_size=bytes_max)
 
 
 routes = [
@@ -54,4 +58,10 @@ routes = [
     _shown("/blackouts/{blackout:int}", blackouts.show_blackout),
     _sent("/blackouts/{blackout:int}", blackouts.save),
     _sent("/blackouts/{blackout:int}/removal", blackouts.remove),
+    _at_site("/coupons", coupons.list_coupons),
+    _at_site("/coupons/new", coupons.show_new),
+    _sent_at_site("/coupons/new", coupons.add, TABLE_BYTES_MAX),
+    _at_site("/coupons/{coupon:int}", coupons.show_coupon),
+    _sent_at_site("/coupons/{coupon:int}", coupons.save, TABLE_BYTES_MAX),
+    _sent_at_site("/coupons/{coupon:int}/removal", coupons.remove),
 ]

@@ -25,6 +25,7 @@ async def create_checkout(request: Request) -> Response:
         visit=Visit(body.visitor or ref.hold_id, network_of(request)),
         digest=body.model_dump_json(),
         answers=body.answers,
+        coupon=body.coupon,
     )
     begun = await use_cases(request).checkout.begin(ref, wanted)
     return await _answer(request, ref, begun.order, begun.secret, status=201)

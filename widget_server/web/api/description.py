@@ -23,9 +23,11 @@ from widget_server.web.bodies import (
     NewConfirmation,
     NewHold,
     NewLinkBody,
+    NewQuote,
     NewReschedule,
     NextAnswer,
     OrderAnswer,
+    QuoteAnswer,
     ServicesAnswer,
 )
 
@@ -53,9 +55,11 @@ def document() -> dict[str, Any]:
         NewConfirmation,
         NewHold,
         NewLinkBody,
+        NewQuote,
         NewReschedule,
         NextAnswer,
         OrderAnswer,
+        QuoteAnswer,
         ServicesAnswer,
     ]
     _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=f"{_REF}{{model}}")
@@ -83,6 +87,7 @@ def _paths() -> dict[str, Any]:
             "get": _operation("The next day with something to book", NextAnswer, [_site(), _service(), _from()])
         },
         f"{_SITE}/feed": {"get": _feed()},
+        f"{_SITE}/quotes": {"post": _operation("What it costs with a coupon", QuoteAnswer, [_site()], body=NewQuote)},
         f"{_SITE}/holds": {
             "post": _operation("Hold seats", HoldAnswer, [_site()], body=NewHold, status="201", secret=True)
         },

@@ -32,6 +32,7 @@ async def create_confirmation(request: Request) -> Response:
         visit=Visit(body.visitor or ref.hold_id, network_of(request)),
         digest=body.model_dump_json(),
         answers=body.answers,
+        coupon=body.coupon,
     )
     confirmed = await use_cases(request).bookings.confirm(ref, wanted)
     answer = ConfirmationAnswer(

@@ -16,5 +16,10 @@ async def list_services(request: Request) -> Response:
 def services_answer(request: Request, listing: Listing) -> ServicesAnswer:
     services = tuple(ServiceBody.of(service) for service in listing.schedule.services.values() if service.is_offered)
     sends_mails = use_cases(request).messages.has_mail_server
-    site = SiteBody.of(listing.site, takes_payments=listing.schedule.takes_payments, sends_mails=sends_mails)
+    site = SiteBody.of(
+        listing.site,
+        use_cases(request).bookings.now(),
+        takes_payments=listing.schedule.takes_payments,
+        sends_mails=sends_mails,
+    )
     return ServicesAnswer(site=site, services=services)

@@ -1,0 +1,50 @@
+"""The widget as a page of its own, on a phone: what a host page would do for it, it does itself."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Invite
+from tests.browser.people import BOOKED
+from tests.browser.serving import Server, Studio
+
+pytestmark = pytest.mark.anyio
+
+
+async def kept(page: Page, email: str) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            if await page.evaluate("history.state.tenuto.typed?.email") == email:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def test_free_times_are_in_sight_at_once_and_a_reload_finds_the_hold_and_what_was_typed(
+    server: Server, studio: Studio, invite: Invite
+) -> None:
+    anna = await invite("anna", width=390)
+    page = anna.page
+    await page.set_viewport_size({"width": 390, "height": 600})
+    await page.goto(f"{server.url}/w/{studio.key}")
+    await page.get_by_role("button", name="Yoga").click()
+
+    await expect(page.locator(".slot").first).to_be_in_viewport(ratio=1)
+    await expect(page.get_by_role("heading", name="Yoga")).to_be_focused()
+    await page.locator(".slot-pick").first.click()
+    await page.get_by_role("button", name="Continue").click()
+    await page.get_by_label("Your name").fill("Anna Ek")
+    await page.get_by_label("E-mail").fill("anna@")
+    await kept(page, "anna@")
+    await page.reload()
+    await expect(page.get_by_role("timer", name="Time left to book")).to_be_visible()
+    await expect(page.get_by_label("Your name")).to_have_value("Anna Ek")
+    await expect(page.get_by_label("E-mail")).to_have_value("anna@")
+
+    await page.get_by_label("E-mail").fill("")
+    await page.get_by_role("button", name="Confirm booking").click()
+    await expect(page.get_by_role("heading", name=BOOKED)).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("button", name="Yoga")).to_be_visible()
+    state = await page.evaluate("history.state.tenuto")
+    assert (state["hold"], state.get("typed")) == (None, None)
