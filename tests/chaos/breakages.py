@@ -114,7 +114,7 @@ BREAKAGES = (
     Breakage(
         "confirmed without a pin",
         "widget_server/use_cases/bookings.py",
-        "            pin = await self._pin(listing, ref, wanted)\n",
+        "            pin = await self._pin(listing, ref, wanted, coupon)\n",
         "            found = await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)\n"
         "            pin = Pin(1, found.expires_at, found.lines, found.now)\n",
     ),
