@@ -97,9 +97,9 @@ def ends_told(studio: Studio, line: RedisLine, *, after: str) -> list[tuple[str,
     told = []
     for feed_id, (kind, text) in line.ask("XRANGE", _feed(studio), f"({after}", "+"):
         if kind == "seats":
-            _, _, cause, hold_id, _ = text.split(" ", 4)
+            _, _, cause, hold_ids, _ = text.split(" ", 4)
             if cause == "expire":
-                told.append((hold_id, int(feed_id.partition("-")[0])))
+                told += [(hold_id, int(feed_id.partition("-")[0])) for hold_id in hold_ids.split(",")]
     return told
 
 

@@ -35,7 +35,7 @@ def app(redis_url: str, *, prefix: str, sha: str, epoch: int, schedule: int) -> 
         keys += [f"{prefix}day:{service}:{start[:8]}", f"{prefix}slot:{slot}"]
         hour_ms = timedelta(hours=1) // timedelta(milliseconds=1)
         args = [site, epoch, schedule, body["id"], secret, hour_ms, 3 * hour_ms, visitor, network, 3, 50]
-        args += [0, "", 1, slot, seats, int(starts_at.timestamp() * 1000), 1_000_000]
+        args += [1, slot, seats, int(starts_at.timestamp() * 1000), 1_000_000]
         answer = await redis.evalsha(sha, len(keys), *keys, *args)
         if answer[0] != b"HELD":
             return JSONResponse({"error": {"code": answer[0].decode()}}, 409)

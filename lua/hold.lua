@@ -4,6 +4,9 @@
   The first call with an id decides; the same id, secret and lines again get the same hold. Expired lines that stand
   in the way are dropped, no more than needed: a late sweep never makes a slot look full.
 
+  This is what a site is asked most when seats go on sale, and half of its time is Lua's, not Redis's: so what few
+  holds need is included only where one does, and what is done once is no function.
+
   KEYS[1]    gate     HASH  epoch, schedule version, state
   KEYS[2]    clock    HASH  of the partition
   KEYS[3]    due      ZSET  site/hold -> deadline
@@ -24,10 +27,10 @@
   ARGV[9]    network      hash
   ARGV[10]   visitor_max  live holds a visitor may have
   ARGV[11]   network_max  live holds a network may have
-  ARGV[12]   random       to choose between those who are equally fit to serve
-  ARGV[13]   instead_of   claims of bookings that are being moved, "<hold>:<slot> ...": they do not stand in the way
-  ARGV[14]   count        of lines
-  ARGV[15..] slot, seats, start in ms, capacity of each line, then the needs, as lib/needs_of.lua reads them
+  ARGV[12]   count        of lines
+  ARGV[13..] slot, seats, start in ms, capacity of each line; where slots need somebody also random, to choose between
+             those who are equally fit to serve, claims of bookings that are being moved, "<hold>:<slot> ...": they do
+             not stand in the way, and the needs, as lib/needs_of.lua reads them
 
   Returns {code, ...}
     HELD deadline limit version now    seats are set aside, the feed has been told; or were, by this very call before
@@ -40,43 +43,40 @@
     FULL line left                     number of a line without room or people, and the seats left; nothing changed
     NOT_LOADED                         this Redis does not know the site in this epoch; nothing changed
 ]]
--- include: now_ms
 -- include: loaded_schedule
+-- include: now_ms
 -- include: lines_of
--- include: lines_text
--- include: is_spent
 -- include: read_seats
--- include: find_room
--- include: drop_line
 -- include: keep_line
--- include: needs_of
--- include: named_claims
--- include: claim_all
--- include: keep_claims
 -- include: write_seats
--- include: keep_hold
 -- include: tell_seats
--- include: tell_schedule
 
-local gate_key, clock_key, feed_key = KEYS[1], KEYS[2], KEYS[4]
-local keys = { due = KEYS[3], hold = KEYS[5], visitor = KEYS[6], network = KEYS[7] }
-local site, epoch, schedule = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local hold_id, secret = ARGV[4], ARGV[5]
-local length_ms, limit_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
-local visitor, network = ARGV[8], ARGV[9]
-local visitor_max, network_max = tonumber(ARGV[10]), tonumber(ARGV[11])
-local random, instead_of, count = tonumber(ARGV[12]), ARGV[13], tonumber(ARGV[14])
-local lines = lines_of(KEYS, 8, ARGV, 15, 4, count)
-local needs = needs_of(KEYS, 8 + 2 * count, ARGV, 15 + 4 * count)
+local gate_key, clock_key, due_key, feed_key, hold_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local visitor_key, network_key = KEYS[6], KEYS[7]
+local site, epoch, schedule, hold_id, secret = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local length_ms, limit_ms, visitor, network = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local visitor_max, network_max, count = ARGV[10], ARGV[11], ARGV[12]
+local lines = lines_of(KEYS, 8, ARGV, 13, 4, count)
+local needs, random, instead_of = nil, ARGV[13 + 4 * count], ARGV[14 + 4 * count]
+if random then
+  -- include: needs_of
+  needs = needs_of(KEYS, 8 + 2 * count, ARGV, 15 + 4 * count)
+end
 
 local gate_schedule = loaded_schedule(gate_key, epoch)
 if not gate_schedule then
   return { 'NOT_LOADED' }
 end
 local now = now_ms(clock_key)
-local text = lines_text(lines)
-if redis.call('EXISTS', keys.hold) == 1 then
-  local hold = redis.call('HMGET', keys.hold, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'resolve_by')
+local text
+for n = 1, #lines do
+  local line = lines[n]
+  local part = string.format('%s:%d', line.slot_id, line.seats)
+  text = n == 1 and part or text .. ' ' .. part
+end
+local known = redis.call('EXISTS', hold_key, visitor_key, network_key)
+if known > 0 and redis.call('EXISTS', hold_key) == 1 then
+  local hold = redis.call('HMGET', hold_key, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'resolve_by')
   if hold[2] ~= secret or hold[3] ~= text then
     return { 'ID_CONFLICT' }
   end
@@ -89,52 +89,74 @@ if redis.call('EXISTS', keys.hold) == 1 then
   return { 'ENDED' }
 end
 
+schedule = tonumber(schedule)
 if schedule < gate_schedule then
   return { 'STALE_SCHEDULE', gate_schedule }
 end
-for n, line in ipairs(lines) do
-  if line.starts_ms <= now then
+for n = 1, #lines do
+  if lines[n].starts_ms <= now then
     return { 'CLOSED', n }
   end
 end
-local alive = string.format('(%d', now)
-if is_spent(keys.visitor, visitor_max, alive) then
-  return { 'LIMIT', 'visitor' }
-end
-if is_spent(keys.network, network_max, alive) then
-  return { 'LIMIT', 'network' }
-end
-local left
-for n, line in ipairs(lines) do
-  line.counted = read_seats(line.day_key, line.slot_id)
-  line.dropped, left = find_room(line, line.counted, now)
-  if not line.dropped then
-    return { 'FULL', n, left }
+if known > 0 then
+  -- include: is_spent
+  local alive = string.format('(%d', now)
+  if is_spent(visitor_key, tonumber(visitor_max), alive) then
+    return { 'LIMIT', 'visitor' }
+  end
+  if is_spent(network_key, tonumber(network_max), alive) then
+    return { 'LIMIT', 'network' }
   end
 end
-local claims, claims_text, lack = claim_all(needs, lines, hold_id, now, named_claims(instead_of), random)
-if not claims then
-  return { 'FULL', lack.line, lack.left }
+for n = 1, #lines do
+  local line = lines[n]
+  local seats = read_seats(line.day_key, line.slot_id)
+  line.counted = seats
+  if seats.held + seats.booked + line.seats > line.capacity then
+    -- include: find_room
+    local left
+    line.dropped, left = find_room(line, seats, now)
+    if not line.dropped then
+      return { 'FULL', n, left }
+    end
+  end
+end
+local claims, claims_text, lack
+if needs then
+  -- include: named_claims
+  -- include: claim_all
+  claims, claims_text, lack = claim_all(needs, lines, hold_id, now, named_claims(instead_of), tonumber(random))
+  if not claims then
+    return { 'FULL', lack.line, lack.left }
+  end
 end
 
 local deadline, limit = now + length_ms, now + limit_ms
 local score = string.format('%d', deadline)
 local parts = {}
-for n, line in ipairs(lines) do
-  for _, member in ipairs(line.dropped) do
-    drop_line(line, line.counted, member)
+for n = 1, #lines do
+  local line = lines[n]
+  if line.dropped then
+    -- include: drop_line
+    for _, member in ipairs(line.dropped) do
+      drop_line(line, line.counted, member)
+    end
   end
   keep_line(line, line.counted, string.format('%s:%d', hold_id, line.seats), score)
   parts[n] = write_seats(line, line.counted)
 end
-redis.call('HSET', keys.hold, 'state', 'held', 'secret', secret, 'lines', text, 'deadline', score,
+redis.call('HSET', hold_key, 'state', 'held', 'secret', secret, 'lines', text, 'deadline', score,
   'limit', string.format('%d', limit), 'version', '1', 'visitor', visitor, 'network', network)
-if claims[1] then
+if claims and claims[1] then
+  -- include: keep_claims
   keep_claims(gate_key, claims, score, parts)
-  redis.call('HSET', keys.hold, 'claims', claims_text)
+  redis.call('HSET', hold_key, 'claims', claims_text)
 end
-keep_hold(keys, site, hold_id, deadline, score)
+redis.call('ZADD', due_key, score, site .. '/' .. hold_id)
+redis.call('ZADD', visitor_key, score, hold_id)
+redis.call('ZADD', network_key, score, hold_id)
 if schedule > gate_schedule then
+  -- include: tell_schedule
   redis.call('HSET', gate_key, 'schedule', string.format('%d', schedule))
   tell_schedule(feed_key, site, epoch, 'settled', schedule)
 end

@@ -2,17 +2,17 @@
   sweep: end holds that are due, and name the pinned ones that should have been resolved by now.
 
   The caller has read some holds that looked due, with their lines; this decides. A hold whose lines are others by now
-  stays due and is met again.
+  stays due and is met again. What holds of one site leave, the feed is told in one entry, each slot once.
 
   KEYS[1]    clock    HASH  of the partition
   KEYS[2]    due      ZSET  site/hold -> deadline, or resolve-by when pinned
   KEYS[3]    feed     STREAM
-  KEYS[4..]  gate, the days of all slots, and hold, visitor, network, slot of each line, and the diaries of its claims,
-             of each hold; of each site
+  KEYS[4..]  gate, the days, the slots, and hold, visitor, network and the diaries of its claims, of each hold; of each
+             site
 
   ARGV[1]    retry_ms  a pinned hold is named again after so long, and does not stand before the others until then
-  ARGV[2..]  site, number of days, number of holds, what the ids of each day's slots have before their T, and id, lines
-             and claims of each hold; of each site
+  ARGV[2..]  site, number of days, of slots and of holds, what the ids of each day's slots have before their T, ids of
+             the slots, and id, lines and claims of each hold; of each site
 
   Returns {now, ended, next_due, ...}
     now        in ms
@@ -23,7 +23,7 @@
 -- include: now_ms
 -- include: due_of
 -- include: read_days
--- include: free_lines
+-- include: drop_line
 -- include: write_days
 -- include: drop_claims
 -- include: keep_tombstone
@@ -31,40 +31,48 @@
 
 local clock_key, due_key, feed_key = KEYS[1], KEYS[2], KEYS[3]
 local retry_ms = tonumber(ARGV[1])
-local holds, days = due_of(KEYS, 4, ARGV, 2)
+local sites, holds, days = due_of(KEYS, 4, ARGV, 2)
 
 local function end_due(hold, version)
-  local parts, site = free_lines(hold), hold.site
-  drop_claims(site.gate_key, hold.claims, parts)
+  local site = hold.site
+  for slot_id, seats in string.gmatch(hold.lines_text, '([^ ]+):(%d+)') do
+    local slot = site.slots[slot_id]
+    drop_line(slot, slot, hold.id .. ':' .. seats)
+  end
+  drop_claims(site.gate_key, hold.claims, site.parts)
   keep_tombstone(hold.keys, hold.id, 'expired', version + 1)
-  site.epoch = site.epoch or redis.call('HGET', site.gate_key, 'epoch') or '0'
-  tell_seats(feed_key, site.name, site.epoch, 'expire', hold.id, '', parts)
+  site.ended[#site.ended + 1] = hold.id
 end
 
 local now = now_ms(clock_key)
-local refs, ended, over, overdue = {}, 0, {}, {}
-for n, hold in ipairs(holds) do
-  refs[n] = hold.site.name .. '/' .. hold.id
-end
-local scores = refs[1] and redis.call('ZMSCORE', due_key, unpack(refs))
+local over, overdue = {}, {}
 read_days(days)
-for n, hold in ipairs(holds) do
-  local score = scores[n]
-  if score and tonumber(score) <= now then
-    local read = redis.call('HMGET', hold.keys.hold, 'state', 'lines', 'claims', 'version')
-    if read[1] == 'paying' then
-      redis.call('ZADD', due_key, 'XX', string.format('%d', now + retry_ms), refs[n])
-      overdue[#overdue + 1] = refs[n]
-    elseif read[1] ~= 'held' then
-      over[#over + 1] = refs[n]
-    elseif read[2] == hold.lines_text and (read[3] or '') == hold.claims_text then
-      end_due(hold, read[4])
-      over[#over + 1] = refs[n]
-      ended = ended + 1
+for _, hold in ipairs(holds) do
+  local ref = hold.site.name .. '/' .. hold.id
+  local read = redis.call('HMGET', hold.keys.hold, 'state', 'deadline', 'lines', 'claims', 'version')
+  if read[1] == 'held' and tonumber(read[2]) > now then
+    redis.call('ZADD', due_key, 'XX', read[2], ref)
+  elseif read[1] == 'paying' then
+    if tonumber(redis.call('ZSCORE', due_key, ref) or now + 1) <= now then
+      redis.call('ZADD', due_key, 'XX', string.format('%d', now + retry_ms), ref)
+      overdue[#overdue + 1] = ref
     end
+  elseif read[1] ~= 'held' then
+    over[#over + 1] = ref
+  elseif read[3] == hold.lines_text and (read[4] or '') == hold.claims_text then
+    end_due(hold, read[5])
+    over[#over + 1] = ref
   end
 end
 write_days(days)
+local ended = 0
+for _, site in ipairs(sites) do
+  if site.ended[1] then
+    ended = ended + #site.ended
+    local epoch = redis.call('HGET', site.gate_key, 'epoch') or '0'
+    tell_seats(feed_key, site.name, epoch, 'expire', table.concat(site.ended, ','), '', site.parts)
+  end
+end
 if over[1] then
   redis.call('ZREM', due_key, unpack(over))
 end

@@ -13,8 +13,12 @@ from tests.engine.box import site
 from widget_server.cli import _COMMANDS, _parser
 from widget_server.domain.coupons import WhyNot
 from widget_server.domain.holds import HoldState
+from widget_server.domain.messages import Kind as Message
+from widget_server.domain.messages import Role
 from widget_server.domain.money import Money
+from widget_server.domain.move_requests import ALTERNATIVES_MAX, MESSAGE_LETTERS_MAX
 from widget_server.domain.my_bookings import LINK_LIFE
+from widget_server.domain.orders import OrderState
 from widget_server.domain.payments import MIN_LEFT, MINIMUM_MINOR, PAYMENT_WINDOW, AttemptState
 from widget_server.domain.policies import (
     HOLDS_PER_NETWORK_MAX,
@@ -23,8 +27,9 @@ from widget_server.domain.policies import (
     RANGE_DAYS_MAX,
     SEATS_MAX,
 )
-from widget_server.domain.questions import ANSWER_LENGTH_MAX, LONG_ANSWER_LENGTH_MAX
+from widget_server.domain.questions import ANSWER_LENGTH_MAX, LONG_ANSWER_LENGTH_MAX, QUESTIONS_MAX
 from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN
+from widget_server.domain.slot_files import BYTES_MAX, ROWS_MAX
 from widget_server.domain.slots import SlotState
 from widget_server.domain.why_not import SEARCH_DAYS_MAX, Reason
 from widget_server.engine.cluster import ClusterAddress
@@ -35,12 +40,17 @@ from widget_server.engine.sentinel import SentinelAddress
 from widget_server.engine.wire import FORMS, OPTIONS, Address
 from widget_server.errors import Refusal
 from widget_server.live import wire
+from widget_server.messages.composing import READERS
 from widget_server.settings import Settings
+from widget_server.store.attempts import ENDED_KEPT
+from widget_server.use_cases.checkout import CHECKOUTS_PER_NETWORK_MAX
 from widget_server.use_cases.coupons import WRONG_CODES_PER_NETWORK_MAX
 from widget_server.use_cases.findings import MENDS, Kind
 from widget_server.use_cases.my_bookings import LINKS_PER_ADDRESS_MAX, LINKS_PER_NETWORK_MAX, PAGE_LINES
 from widget_server.use_cases.payment_accounts import EVENTS, PERMISSIONS
+from widget_server.use_cases.posting import FIRST_PAUSE, KEPT_FOR, PAUSE_MAX
 from widget_server.web import app, bodies
+from widget_server.web.admin.messages import STATES
 from widget_server.web.admin.pages import ROOMS
 from widget_server.web.admin.settings_form import form_of
 from widget_server.web.admin.writing import amount
@@ -49,9 +59,11 @@ from widget_server.web.api.description import document
 from widget_server.web.routes import all_routes
 
 ROOT = Path(__file__).parents[1]
-API, SETTINGS, EMBEDDING, PAYMENTS = (
-    (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("api", "settings", "embedding", "payments")
+API, SETTINGS, EMBEDDING, PAYMENTS, MESSAGES, CALENDAR = (
+    (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+    for name in ("api", "settings", "embedding", "payments", "messages", "calendar")
 )
+DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 README, ARCHITECTURE = ((ROOT / f"{name}.md").read_text("utf-8") for name in ("README", "ARCHITECTURE"))
 EMBED = (ROOT / "widget_static" / "embed.js").read_text("utf-8")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -112,6 +124,8 @@ def test_states_and_events_are_named_as_they_are() -> None:
     events = {event for event, *_ in rows(API, "GET /v1/sites/{site}/feed")}
     told = [wire.hello(NOON), wire.seats([], id=None), wire.schedule(1, id=None), wire.reset(1, id=None), wire.BYE]
     assert events == {event.split()[1].decode() for event in told}
+    of_payment = API.split("An order that is being paid has one of these states:")[1].split("\n\n")[1]
+    assert set(re.findall(r"^\| `(\w+)`", of_payment, re.MULTILINE)) == set(OrderState)
     of_hold = API.split("## GET /v1/sites/{site}/holds/{id}")[1].split("\n## ")[0]
     assert set(re.findall(r"`(\w+)`", of_hold)) - {"state"} == set(HoldState)
 
@@ -133,6 +147,9 @@ def test_limits_are_told_as_they_are() -> None:
         f'{{"valid_minutes": {LINK_LIFE // timedelta(minutes=1)}}}',
     ):
         assert told in API, told
+    assert (
+        f"{LINKS_PER_NETWORK_MAX} links to\n*My bookings* an hour and {CHECKOUTS_PER_NETWORK_MAX} checkouts" in SETTINGS
+    )
     assert f"{HOLD_MINUTES_MIN} to {HOLD_MINUTES_MAX} minutes." in SETTINGS
     assert LIMIT_LENGTHS == 3
     assert "up to three hold lengths in all" in SETTINGS
@@ -263,6 +280,60 @@ def section_rows(heading: str) -> list[list[str]]:
     return rows(f"## x\n{PAYMENTS.split(heading)[1].split(chr(10) + '#')[0]}".replace("\n   |", "\n|"), "x")
 
 
+HEARD: dict[str, tuple[set[Message], set[Message], set[Message]]] = {
+    "a booking": ({Message.BOOKED}, {Message.NEW_ORDER}, {Message.ASSIGNED}),
+    "it moves": ({Message.MOVED}, {Message.MOVED}, {Message.ASSIGNED, Message.UNASSIGNED}),
+    "it is cancelled by its customer": ({Message.CANCELLED}, {Message.CANCELLED}, {Message.UNASSIGNED}),
+    "it is cancelled by an operator": ({Message.CANCELLED}, set(), {Message.UNASSIGNED}),
+    "an operator asks for another time": ({Message.WAITING_ALTERNATIVES}, set(), set()),
+    "the operator withdraws that": ({Message.MOVE_WITHDRAWN}, set(), set()),
+    "it is nearly time": ({Message.REMINDER}, set(), set()),
+    "something was paid, and its seats were gone": ({Message.PAYMENT_RETURNED}, set(), set()),
+    "somebody asks for all bookings of an address": ({Message.MY_BOOKINGS}, set(), set()),
+}
+"""As the table has it: what the customer, the owners and the staff get then."""
+
+
+def test_who_hears_of_what_is_told_as_it_is() -> None:
+    told = {what.strip(): [bool(cell.strip()) for cell in cells] for what, *cells in cells_of_who_hears()}
+
+    assert told == {what: [bool(kinds) for kinds in by_role] for what, by_role in HEARD.items()}
+    roles = (Role.CUSTOMER, Role.OPERATOR, Role.STAFF)
+    heard = {
+        (kind, role) for by_role in HEARD.values() for role, kinds in zip(roles, by_role, strict=True) for kind in kinds
+    }
+    assert heard == set(READERS)
+
+
+def cells_of_who_hears() -> list[list[str]]:
+    """With the empty ones."""
+    section = MESSAGES.split("## Who hears of what")[1].split("\n## ")[0]
+    return [line.strip("|").split("|") for line in re.findall(r"^\|.+\|$", section, re.MULTILINE)[2:]]
+
+
+def test_messages_are_described_as_they_are() -> None:
+    assert [state for state, *_ in rows(MESSAGES, "What can become of a message")] == list(STATES.values())
+    assert f"forgotten {KEPT_FOR.days} days after they ended" in MESSAGES
+    assert f"text and address go after {ENDED_KEPT.days} days" in MESSAGES
+    assert FIRST_PAUSE / timedelta(minutes=1) == 0.5
+    assert PAUSE_MAX / timedelta(hours=1) == 4
+    assert "after half a minute, then after twice as long each time, up to four hours" in MESSAGES
+    assert "An address gets at most three an hour" in MESSAGES
+    assert LINKS_PER_ADDRESS_MAX == 3
+
+
+def test_the_calendar_is_described_as_it_is() -> None:
+    for told in (
+        f"A file can have up to {BYTES_MAX // 1_000_000} MB and {ROWS_MAX:,} lines.",
+        f"Write a message of up to {MESSAGE_LETTERS_MAX:,} characters",
+        "asked once a booking, up to ten:",
+        "up to three times of the same service",
+    ):
+        assert told in CALENDAR, told
+    assert QUESTIONS_MAX == 10
+    assert ALTERNATIVES_MAX == 3
+
+
 def test_the_rooms_are_described_as_they_are_named() -> None:
     described = set(headings((ROOT / "docs" / "admin.md").read_text("utf-8"), 2))
 
@@ -276,23 +347,9 @@ def test_the_readme_is_short() -> None:
     assert README.count("\n") < 150
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "README",
-        "ARCHITECTURE",
-        "docs/admin",
-        "docs/api",
-        "docs/settings",
-        "docs/embedding",
-        "docs/operations",
-        "docs/operations-redis",
-        "docs/payments",
-        "CHANGELOG",
-    ],
-)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_and_pictures_are_there(name: str) -> None:
-    document = ROOT / f"{name}.md"
+    document = ROOT / name
     for target in re.findall(r"\]\(([^)#]+)", document.read_text("utf-8")):
         assert "://" in target or (document.parent / target).exists(), target
 

@@ -1,11 +1,17 @@
---[[ Write what was counted anew of the slots of these days, each day once for all of them. ]]
+--[[ Count anew, one version further, those slots on these days that have lost lines, and add what to tell the feed to
+     the parts of their sites. Each day is written once for all of them. ]]
 local function write_days(days)
   for _, day in ipairs(days) do
-    local written = {}
-    for field, seats in pairs(day.changed) do
-      local ends = seats.frees_ms == '' and '' or ':' .. seats.frees_ms
-      written[#written + 1] = field
-      written[#written + 1] = seats.figures .. seats.booked_version .. ends
+    local written, parts = {}, day.site.parts
+    for _, slot in ipairs(day.slots) do
+      if slot.version and not slot.frees_ms then
+        local first = redis.call('ZRANGE', slot.slot_key, 0, 0, 'WITHSCORES')
+        local frees_ms = first[2] and first[2] ~= 'inf' and string.format('%d', tonumber(first[2])) or ''
+        local figures = string.format('%d:%s:%d:', slot.held, slot.booked, slot.version + 1)
+        written[#written + 1] = slot.field
+        written[#written + 1] = figures .. slot.booked_version .. (frees_ms == '' and '' or ':' .. frees_ms)
+        parts[#parts + 1] = slot.id .. ' ' .. figures .. frees_ms
+      end
     end
     if written[1] then
       redis.call('HSET', day.day_key, unpack(written))

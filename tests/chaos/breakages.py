@@ -29,8 +29,8 @@ BREAKAGES = (
     Breakage(
         "the same call holds again",
         "lua/hold.lua",
-        "if redis.call('EXISTS', keys.hold) == 1 then",
-        "if redis.call('EXISTS', keys.hold) == 2 then",
+        "redis.call('EXISTS', hold_key) == 1 then",
+        "redis.call('EXISTS', hold_key) == 2 then",
     ),
     Breakage(
         "another body is taken for the same call",
@@ -81,14 +81,14 @@ BREAKAGES = (
     Breakage(
         "the sweep ends pinned holds",
         "lua/sweep.lua",
-        "if read[1] == 'paying' then",
-        "if read[1] == 'paying' then end_due(hold, read[4]) elseif read[1] == 'nobody' then",
+        "elseif read[1] == 'paying' then",
+        "elseif read[1] == 'paying' then end_due(hold, read[5]) elseif read[1] == 'nobody' then",
     ),
     Breakage(
         "the sweep is a blink too early",
         "lua/sweep.lua",
-        "tonumber(score) <= now then",
-        "tonumber(score) <= now + 20 then",
+        "tonumber(read[2]) > now then",
+        "tonumber(read[2]) > now + 20 then",
         seed=3,
     ),
     Breakage(
@@ -114,7 +114,7 @@ BREAKAGES = (
     Breakage(
         "confirmed without a pin",
         "widget_server/use_cases/bookings.py",
-        "            pin = await self._pin(listing, ref, wanted)\n",
+        "            pin = await self._pin(listing, ref, wanted, coupon)\n",
         "            found = await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)\n"
         "            pin = Pin(1, found.expires_at, found.lines, found.now)\n",
     ),
@@ -189,6 +189,30 @@ BREAKAGES = (
         "widget_server/store/refunds.py",
         "policy.get(service, 100)",
         "100",
+    ),
+    Breakage(
+        "somebody who is busy elsewhere is claimed",
+        "lua/lib/room_with.lua",
+        "if from_ms < need.until_ms and until_ms > need.from_ms then",
+        "if in_slot == slot_id then",
+    ),
+    Breakage(
+        "somebody serves any number of seats",
+        "lua/lib/room_with.lua",
+        "(in_slot == slot_id and tonumber(seats) or need.each)",
+        "(in_slot == slot_id and 0 or need.each)",
+    ),
+    Breakage(
+        "whoever was claimed stays claimed",
+        "lua/lib/drop_claims.lua",
+        "if redis.call('ZREM', claim.diary_key, claim.member) == 1 then",
+        "if false then",
+    ),
+    Breakage(
+        "a claim is not told",
+        "lua/lib/keep_claims.lua",
+        "parts[#parts + 1] = note_claim(gate_key, claim, score)",
+        "note_claim(gate_key, claim, score)",
     ),
     Breakage(
         "memory does not hear of seats",

@@ -118,7 +118,7 @@ async def test_the_feed_tells_all_slots_of_a_change_at_once(box: Box) -> None:
     (told,) = await box.feed.tail("tenuto", 1)
 
     assert isinstance(told, SeatsMoved)
-    assert (told.cause, told.hold_id, told.deadline) == ("change", "anna", hold.expires_at)
+    assert (told.cause, told.hold_ids, told.deadline) == ("change", ("anna",), hold.expires_at)
     assert {slot_id: seats.held for slot_id, seats in told.seats} == {YOGA.id: 0, LATE_YOGA.id: 1, MASSAGE.id: 1}
 
 

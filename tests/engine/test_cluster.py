@@ -221,7 +221,7 @@ async def told_of(news: AsyncIterator[object], name: str) -> None:
             if isinstance(batch, Lost):
                 return
             assert isinstance(batch, list)
-            if any(isinstance(update, SeatsMoved) and update.hold_id == name for update in batch):
+            if any(isinstance(update, SeatsMoved) and update.hold_ids == (name,) for update in batch):
                 return
 
 

@@ -44,7 +44,7 @@ async def test_updates_come_in_their_order_with_absolute_figures(box: Box) -> No
 
     held, pinned, committed, raised, settled = updates
     assert isinstance(held, SeatsMoved)
-    assert (held.site_key, held.epoch, held.cause, held.hold_id) == ("studio", 1, "hold", "anna")
+    assert (held.site_key, held.epoch, held.cause, held.hold_ids) == ("studio", 1, "hold", ("anna",))
     assert held.deadline == hold.expires_at
     assert held.seats[0] == (YOGA.id, Seats(held=2, version=1, frees_at=hold.expires_at))
     assert isinstance(pinned, SeatsMoved)
@@ -66,7 +66,7 @@ async def test_without_an_id_it_is_followed_from_now_on(box: Box) -> None:
     (update,) = await first
 
     assert isinstance(update, SeatsMoved)
-    assert update.hold_id == "ben"
+    assert update.hold_ids == ("ben",)
 
 
 async def test_what_was_trimmed_away_unread_is_not_passed_over_in_silence(box: Box) -> None:
@@ -81,7 +81,7 @@ async def test_what_was_trimmed_away_unread_is_not_passed_over_in_silence(box: B
     await box.hold("dora")
     (update,) = await take(news, 1)
     assert isinstance(update, SeatsMoved)
-    assert update.hold_id == "dora"
+    assert update.hold_ids == ("dora",)
 
 
 async def test_a_feed_that_is_gone_is_noticed_though_nothing_new_comes(box: Box) -> None:
@@ -139,7 +139,7 @@ async def test_an_update_that_cannot_be_read_is_told_as_a_gap_and_passed(box: Bo
     await box.hold("ben")
     (update,) = await take(news, 1)
     assert isinstance(update, SeatsMoved)
-    assert update.hold_id == "ben"
+    assert update.hold_ids == ("ben",)
     assert await box.feed.tail("tenuto", 5) == [update]
 
 
@@ -158,7 +158,7 @@ async def test_a_lost_connection_misses_nothing(box: Box, redis_url: str) -> Non
 
             updates = await take(news, 2)
 
-            assert [update.hold_id for update in updates if isinstance(update, SeatsMoved)] == ["ben", "cleo"]
+            assert [update.hold_ids for update in updates if isinstance(update, SeatsMoved)] == [("ben",), ("cleo",)]
             await connection.close()
 
 

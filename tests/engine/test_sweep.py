@@ -3,7 +3,7 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from tests.engine.box import HOLD_LENGTH, MASSAGE, RETRY, WINDOW, YOGA, Box, site
+from tests.engine.box import HOLD_LENGTH, MASSAGE, RETRY, WINDOW, YOGA, Box, site, slot
 from widget_server.domain.events import SeatsMoved
 from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
@@ -23,7 +23,7 @@ async def test_due_holds_end_and_the_feed_is_told(box: Box) -> None:
     assert (await box.find("anna")).state is HoldState.EXPIRED
     (told,) = await box.feed.tail("tenuto", 1)
     assert isinstance(told, SeatsMoved)
-    assert (told.cause, told.hold_id) == ("expire", "anna")
+    assert (told.cause, told.hold_ids) == ("expire", ("anna",))
     assert told.seats == ((YOGA.id, Seats(version=2)), (MASSAGE.id, Seats(version=2)))
 
 
@@ -52,8 +52,10 @@ async def test_a_hold_ends_once_though_many_sweep(box: Box) -> None:
 
     assert sum(ended) == 8
     updates = await box.feed.tail("tenuto", 100)
-    expired = [told.hold_id for told in updates if isinstance(told, SeatsMoved) and told.cause == "expire"]
-    assert sorted(filter(None, expired)) == [f"visitor-{number}" for number in range(8)]
+    moves = [told for told in updates if isinstance(told, SeatsMoved) and told.cause == "expire"]
+    assert sorted(hold_id for told in moves for hold_id in told.hold_ids) == [
+        f"visitor-{number}" for number in range(8)
+    ]
 
 
 async def test_many_due_holds_end_some_at_a_time(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +71,7 @@ async def test_many_due_holds_end_some_at_a_time(box: Box, monkeypatch: pytest.M
     assert [swept.next_due is not None for swept in rounds] == [True, False]
 
 
-async def test_of_holds_that_end_together_each_tells_what_it_leaves(box: Box) -> None:
+async def test_of_holds_that_end_together_the_feed_is_told_what_they_leave(box: Box) -> None:
     """Also where one script ends several holds of a slot, and others go on."""
     box.capacity = 100
     await box.hold("zoe", Line(YOGA, 3))
@@ -79,13 +81,38 @@ async def test_of_holds_that_end_together_each_tells_what_it_leaves(box: Box) ->
     await box.advance(HOLD_LENGTH)
 
     assert (await box.sweep()).ended == 40
-    told = [one for one in await box.feed.tail("tenuto", 40) if isinstance(one, SeatsMoved)]
-    of_yoga = [seats for one in told for slot_id, seats in one.seats if slot_id == YOGA.id]
-    of_massage = [seats for one in told for slot_id, seats in one.seats if slot_id == MASSAGE.id]
-    assert [seats.held for seats in of_yoga] == list(range(3 + 2 * 39, 2, -2))
-    assert [seats.held for seats in of_massage] == list(range(19, -1, -1))
-    assert [seats.version for seats in of_yoga] == list(range(43, 83))
-    assert (await box.seats(YOGA), await box.seats(MASSAGE)) == (of_yoga[-1], of_massage[-1])
+    first, last = [one for one in await box.feed.tail("tenuto", 2) if isinstance(one, SeatsMoved)]
+    assert (len(first.hold_ids), len(last.hold_ids)) == (32, 8)
+    assert {*first.hold_ids, *last.hold_ids} == {f"visitor-{number}" for number in range(40)}
+    of_yoga, of_massage = (dict(first.seats)[of.id] for of in (YOGA, MASSAGE))
+    with_massage = sum(int(hold_id.removeprefix("visitor-")) % 2 for hold_id in last.hold_ids)
+    assert (of_yoga.held, of_yoga.version, of_massage.held, of_massage.version) == (3 + 2 * 8, 43, with_massage, 21)
+    assert dict(last.seats) == {YOGA.id: Seats(3, version=44), MASSAGE.id: Seats(version=22)}
+    assert (await box.seats(YOGA), await box.seats(MASSAGE)) == (Seats(3, version=44), Seats(version=22))
+
+
+async def test_a_hold_is_swept_by_its_own_deadline_whatever_the_due_set_says(box: Box) -> None:
+    """Where that is too early, it is put right, so that nobody looks at the hold again and again."""
+    hold = await box.hold("anna")
+    await box.connection.read(("ZADD", "{tenuto}:due", 1, "studio/anna"))
+
+    swept = await box.sweep()
+
+    assert (swept.ended, swept.next_due) == (0, hold.expires_at)
+
+
+async def test_one_script_ends_only_so_many_lines(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board remembers some hundreds of slots: whoever is told of more at once reads everything anew."""
+    monkeypatch.setattr(reservations, "LINES_AT_ONCE", 4)
+    box.capacity = 100
+    for number in range(5):
+        await box.hold(f"visitor-{number}", YOGA, MASSAGE)
+    await box.hold("zoe", *(slot(hour=hour) for hour in range(6)))
+    await box.advance(HOLD_LENGTH)
+
+    assert (await box.sweep()).ended == 6
+    told = [one for one in await box.feed.tail("tenuto", 4) if isinstance(one, SeatsMoved)]
+    assert [len(one.hold_ids) for one in told] == [2, 2, 1, 1]
 
 
 @pytest.mark.parametrize("figures", [None, "-1:0:3:0"])

@@ -227,7 +227,7 @@ async def test_by_shift_seats_that_only_kept_a_slot_go_with_whoever_had_them(hou
 async def test_what_was_said_of_a_slot_stays_when_nobody_has_it_any_more(house: House) -> None:
     said = SlotRule(slot(), is_closed=True, capacity=3)
     anna = await book(house, slot())
-    await update(house, None, said)
+    await update(house, None, said, choice=KEEP)
     assert (await black_out(house, Blackout(DAY, DAY), choice=KEEP)).is_saved
     assert (await schedule_of(house)).slot_rules == (replace(said, is_kept=True),)
     await anna.cancel()

@@ -13,7 +13,7 @@ from tests.house import House, slot
 from tests.store.studio import YOGA
 from tests.use_cases.office import NETWORK, PASSWORD
 from widget_server.domain.audit_log import Deed
-from widget_server.domain.impact import Choice, Chosen
+from widget_server.domain.impact import Choice, Chosen, Trouble
 from widget_server.domain.schedule import Opening, Schedule, SlotRule
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
@@ -22,10 +22,12 @@ from widget_server.store.audit_log import AuditLog
 from widget_server.store.operators import Operators
 from widget_server.use_cases.calendar import fingerprint_of
 from widget_server.use_cases.edits import Edited
+from widget_server.use_cases.edits import fingerprint_of as fingerprint_of_bookings
 from widget_server.use_cases.scheduling import Look, Scheduling
 
 pytestmark = pytest.mark.anyio
 
+KEEP = Chosen(Choice.KEEP)
 DAY = slot().starts_at.date()
 """The day after tomorrow, with yoga at 8, 9, 10 and 11."""
 
@@ -88,7 +90,7 @@ async def test_a_slot_with_seats_held_stays_though_its_opening_goes(house: House
     anna = house.guest()
     assert (await anna.hold((slot(), 2))).status_code == 201
 
-    edited = await update(house, [typed(time(20), time(21))])
+    edited = await update(house, [typed(time(20), time(21))], choice=KEEP)
 
     assert edited.is_saved
     assert await offered(house) == [slot_at(20)]
@@ -103,7 +105,7 @@ async def test_a_slot_with_seats_booked_stays_though_its_opening_goes_and_is_for
     await anna.hold((slot(), 2))
     await anna.confirm()
 
-    await update(house, [])
+    await update(house, [], choice=KEEP)
     (rule,) = (await schedule_of(house)).slot_rules
     assert (rule.slot, rule.is_kept) == (slot(), True)
 
@@ -115,10 +117,64 @@ async def test_a_slot_with_seats_booked_stays_though_its_opening_goes_and_is_for
 async def test_the_audit_log_says_what_was_changed_and_nothing_of_what_was_refused(house: House) -> None:
     await house.guest().hold(slot())
     await update(house, [typed(time(8, 30), time(9, 30))])
-    await update(house, [typed(time(20), time(21))])
+    await update(house, [typed(time(20), time(21))], choice=KEEP)
 
     (entry,) = await AuditLog(house.parts.database).entries((await house.site()).id, limit=9)
     assert (entry.deed, entry.about, entry.operator) == (Deed.CALENDAR_CHANGED, "yoga", "studio@example.org")
+
+
+async def decided(house: House, openings: Sequence[Opening], every: Choice, *rules: SlotRule) -> tuple[Edited, Edited]:
+    """What is shown first, and what became of it once that was chosen for all who were shown."""
+    asked = await update(house, openings, *rules)
+    chosen = Chosen(every, message="Come at noon?", bookings_seen=fingerprint_of_bookings(asked.bookings))
+    return asked, await update(house, openings, *rules, choice=chosen)
+
+
+async def test_who_has_a_slot_that_goes_is_shown_and_can_be_cancelled_with_it(house: House) -> None:
+    anna, ben = house.guest(), house.guest()
+    await anna.hold((slot(), 2))
+    await anna.confirm()
+    await ben.hold(slot(number=1))
+
+    asked, saved = await decided(house, [typed(time(20), time(21))], Choice.CANCEL)
+
+    assert not asked.is_saved
+    assert [(one.taken.slot, one.trouble) for one in asked.consequences.affected] == [
+        (slot(), Trouble.NOT_OFFERED),
+        (slot(number=1), Trouble.NOT_OFFERED),
+    ]
+    assert [booked.seats for booked in asked.bookings] == [2]
+    assert saved.is_saved
+    assert (await anna.order()).json()["order"]["bookings"][0]["state"] == "cancelled"
+    assert (await schedule_of(house)).slot_rules == (), "nobody is left, and who holds seats is told when they confirm"
+
+
+async def test_who_has_a_slot_that_is_closed_can_be_asked_to_move(house: House) -> None:
+    anna = house.guest()
+    await anna.hold(slot())
+    await anna.confirm()
+    openings = [opening for opening in (await schedule_of(house)).openings if opening.service == "yoga"]
+
+    asked, saved = await decided(house, openings, Choice.MOVE, SlotRule(slot(), is_closed=True))
+
+    assert [one.trouble for one in asked.consequences.affected] == [Trouble.CLOSED]
+    assert saved.is_saved
+    (booking,) = (await anna.order()).json()["order"]["bookings"]
+    assert (booking["state"], booking["move_request"]["message"]) == ("confirmed", "Come at noon?")
+
+
+async def test_a_new_slot_is_offered_once_those_across_it_are_cancelled(house: House) -> None:
+    anna = house.guest()
+    await anna.hold(slot())
+    await anna.confirm()
+
+    asked, saved = await decided(house, [typed(time(8, 30), time(9, 30))], Choice.CANCEL)
+
+    assert [one.taken.slot for one in asked.consequences.overlaps] == [slot()]
+    assert [booked.customer for booked in asked.bookings] == ["Anna Berg"]
+    assert saved.is_saved
+    assert await offered(house) == [slot_at(8, 30)]
+    assert (await house.guest().hold(slot_at(8, 30))).status_code == 201
 
 
 async def test_a_new_slot_across_a_taken_one_is_refused_and_names_it(house: House) -> None:
@@ -134,9 +190,7 @@ async def test_a_new_slot_across_a_taken_one_is_refused_and_names_it(house: Hous
 async def test_with_a_choice_the_taken_one_stays_and_the_new_one_is_left_out(house: House) -> None:
     await house.guest().hold(slot())
 
-    edited = await update(
-        house, [typed(time(8, 30), time(9, 30)), typed(time(12), time(13))], choice=Chosen(Choice.KEEP)
-    )
+    edited = await update(house, [typed(time(8, 30), time(9, 30)), typed(time(12), time(13))], choice=KEEP)
 
     assert edited.is_saved
     assert await offered(house) == [slot_at(12)]
@@ -151,7 +205,7 @@ async def test_a_taken_slot_can_be_closed_and_grow(house: House) -> None:
     assert (await house.seats()).held == 12
     assert (await house.guest().hold((slot(), 2))).status_code == 201
     await ben.release()
-    closed = await update(house, None, SlotRule(slot(), capacity=14, is_closed=True))
+    closed = await update(house, None, SlotRule(slot(), capacity=14, is_closed=True), choice=KEEP)
 
     assert closed.is_saved
     assert (await house.guest().hold(slot())).status_code == 409
@@ -164,7 +218,7 @@ async def test_fewer_seats_than_are_taken_are_refused_and_say_what_is_in_the_way
     await anna.confirm()
     await house.guest().hold((slot(), 2))
 
-    edited = await update(house, None, SlotRule(slot(), capacity=5), choice=Chosen(Choice.KEEP))
+    edited = await update(house, None, SlotRule(slot(), capacity=5), choice=KEEP)
 
     assert not edited.is_saved
     (found,) = edited.consequences.too_full
@@ -207,7 +261,7 @@ async def test_the_same_update_again_is_as_good_as_once(house: House) -> None:
     await house.guest().hold(slot())
 
     for _ in range(2):
-        assert (await update(house, [typed(time(20), time(21))])).is_saved
+        assert (await update(house, [typed(time(20), time(21))], choice=KEEP)).is_saved
 
     assert await offered(house) == [slot_at(20)]
     assert len((await schedule_of(house)).slot_rules) == 1
@@ -266,7 +320,7 @@ async def race(house: House, monkeypatch: pytest.MonkeyPatch, *, head_start_s: f
         return held
 
     monkeypatch.setattr(inspection, "held_on", in_a_rush)
-    await update(house, list(cut_anew(8)), choice=Chosen(Choice.KEEP))
+    await update(house, list(cut_anew(8)), choice=KEEP)
     granted = [taken for rush in await asyncio.gather(*rushing) for taken in rush]
     schedule = await schedule_of(house)
     return granted, [taken for taken in granted if schedule.find(taken) is None]

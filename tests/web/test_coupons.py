@@ -14,6 +14,8 @@ from tests.house import PRIVATE, SITE, Guest, House, refused, slot
 from tests.payments.shop import Shop, opened_shop
 from tests.store.studio import NOW, YOGA
 from tests.use_cases.till import LESSON, Till, opened_till
+from tests.web.desks import desk_in
+from tests.web.test_admin_bookings import table
 from widget_server.domain.coupons import Coupon
 from widget_server.domain.money import Money
 from widget_server.store.coupons import Coupons, put_coupon
@@ -264,3 +266,27 @@ async def test_a_code_for_what_is_free_is_refused(house: House) -> None:
 
     answer = await send(anna, "confirmation", "tenth", slot(YOGA))
     assert refused(answer, 409, "coupon_refused") == {"reason": "not_for_this"}
+
+
+async def test_the_file_of_bookings_says_what_was_taken_off_paid_and_given_back(till: Till, house: House) -> None:
+    await make(house, TENTH)
+    anna = await held(house, (LESSON, 2))
+    await send(anna, "checkout", "tenth", (LESSON, 2))
+    till.shop.books.pay(till.shop.only_session.id)
+    await anna.send("POST", f"/orders/{anna.id}/payment", secret=anna.order_secret)
+    ben = await held(house, slot(PRIVATE, number=1))
+    await make(house, GIFT)
+    await send(ben, "confirmation", "gift", slot(PRIVATE, number=1))
+    await anna.cancel()
+    await till.work()
+
+    async with desk_in(house) as desk:
+        head, *rows = table(await desk.get("/bookings.csv?sort=newest"))
+        pages = [(await desk.get(f"/orders/{guest.id}")).text for guest in (anna, ben)]
+    money = ("Price", "Discount", "Coupon", "Order paid", "Order refunded")
+    assert [[row[head.index(name)] for name in money] for row in rows] == [
+        ["0.00", "45.00", "GIFT", "0.00", "0.00"],
+        ["81.00", "9.00", "Tenth", "81.00", "81.00"],
+    ]
+    assert "Tenth, 9.00 EUR off" in pages[0]
+    assert "GIFT has taken 45.00 EUR off" in pages[1]

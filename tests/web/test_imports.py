@@ -183,7 +183,7 @@ async def test_a_slot_kept_for_somebody_is_not_overlapped_and_opens_again_by_its
     assert (await desk.house.guest().hold(kept)).status_code == 201
     shown = fields_of(await desk.get(f"/services/yoga/calendar?week={DAY}"))
     row = next(name.removesuffix("-starts") for name, value in shown.items() if value == "14:00")
-    await desk.post(f"/services/yoga/calendar?week={DAY}", **(shown | {f"{row}-gone": "on"}))
+    await desk.post(f"/services/yoga/calendar?week={DAY}", **(shown | {f"{row}-gone": "on", "choice": "keep"}))
     assert await typed_in(desk) == []
 
     across = await send(desk, {"text": f"{HEAD}{DAY},14:30,15:30,\n"})

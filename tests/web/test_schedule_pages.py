@@ -207,7 +207,10 @@ async def test_a_row_that_goes_takes_its_slots_with_it_but_not_those_that_are_ta
     fields = fields_of(await desk.get(CALENDAR))
     rows = {name.removesuffix("-day") for name, value in fields.items() if value == str(DAY) and name.startswith("t-")}
 
-    await desk.post(CALENDAR, fields | {f"{row}-gone": "on" for row in rows})
+    asked = await desk.post(CALENDAR, fields | {f"{row}-gone": "on" for row in rows})
+    assert asked.status_code == 422
+    assert "no opening hours then" in text_of(asked)
+    await desk.post(CALENDAR, fields_of(asked) | {"choice": "keep"})
 
     assert [each.slot for each in (await desk.schedule()).slots_on("yoga", DAY)] == [slot(number=1)]
     assert "1 held" in text_of(await desk.get(CALENDAR))
@@ -239,7 +242,7 @@ async def test_a_time_that_makes_no_sense_is_told_and_stays_as_typed(
 async def test_a_taken_slot_can_be_closed_and_given_more_seats(desk: Desk) -> None:
     await desk.house.guest().hold((slot(), 2))
 
-    answer = await desk.fill_in(CALENDAR, **{f"closed-{slot().id}": "on", f"seats-{slot().id}": "20"})
+    answer = await desk.fill_in(CALENDAR, **{f"closed-{slot().id}": "on", f"seats-{slot().id}": "20", "choice": "keep"})
 
     assert path_of(answer) == f"{CALENDAR}&saved=1"
     rule = (await desk.schedule()).rule_of(slot())

@@ -87,6 +87,10 @@ class BookingLine:
     """What a coupon has taken off."""
     coupon: str
     """Its code, if there was one."""
+    paid: Money
+    """For the whole order, whatever has gone back since."""
+    refunded: Money
+    """Of the whole order: what has gone back."""
     created_at: datetime
     cancelled_at: datetime | None
     is_test: bool

@@ -16,8 +16,8 @@ class SeatsMoved:
     epoch: int
     cause: str
     """The verb: hold, renew, release, expire, pin, unpin, commit, set_booked, assign, mend."""
-    hold_id: str | None
-    """For the server's eyes only."""
+    hold_ids: tuple[str, ...]
+    """Whose change it was; several only where they expired together. For the server's eyes only."""
     deadline: datetime | None
     """When that hold ends or, pinned, must be resolved by."""
     seats: tuple[tuple[str, Seats], ...]

@@ -62,8 +62,10 @@ def hold(
     # A slot writes its id anew each time it is asked, and this is the hot path: the arguments have it.
     hold_keys = _of_hold(site, id, visitor, network, wanted[::4])
     args: list[Word] = [site.key, site.epoch, schedule_version, id, secret_hash, _ms(site.hold_length), _ms(limit)]
-    args += [visitor, network, visitor_max, network_max, _random(offered), _named(instead_of), len(lines), *wanted]
-    _add_needs(site, offered, hold_keys, args)
+    args += [visitor, network, visitor_max, network_max, len(lines), *wanted]
+    if any(offer.needs for offer in offered):
+        args += [_random(offered), _named(instead_of)]
+        _add_needs(site, offered, hold_keys, args)
     return Call(load("hold"), hold_keys, args)
 
 
@@ -170,25 +172,28 @@ def sweep(partition: str, holds: Sequence[DueHold], *, retry: timedelta) -> Call
     args: list[Word] = [_ms(retry)]
     for site_key, holds_of_site in groupby(sorted(holds, key=_site_of), _site_of):
         of_site = keys.of_site(partition, site_key)
-        days, hold_keys, hold_args = _due_of(of_site, holds_of_site)
-        swept_keys += [of_site.gate, *days.values(), *hold_keys]
-        args += [site_key, len(days), len(hold_args) // 3, *days, *hold_args]
+        days, slots, hold_keys, hold_args = _due_of(of_site, holds_of_site)
+        swept_keys += [of_site.gate, *days.values(), *slots.values(), *hold_keys]
+        args += [site_key, len(days), len(slots), len(hold_args) // 3, *days, *slots, *hold_args]
     return Call(load("sweep"), swept_keys, args)
 
 
-def _due_of(of_site: SiteKeys, holds: Iterable[DueHold]) -> tuple[dict[str, str], list[str], list[str]]:
-    """The key of each day, by what the ids of its slots have before their T; and keys and arguments of the holds."""
+def _due_of(of_site: SiteKeys, holds: Iterable[DueHold]) -> tuple[dict[str, str], dict[str, str], list[str], list[str]]:
+    """The key of each day, by what the ids of its slots have before their T, and of each slot, by its id; and keys and
+    arguments of the holds.
+    """
     days: dict[str, str] = {}
+    slots: dict[str, str] = {}
     hold_keys: list[str] = []
     hold_args: list[str] = []
     for hold in holds:
         hold_keys += [of_site.hold(hold.id), of_site.visitor(hold.visitor), of_site.network(hold.network)]
         for slot_id in hold.slot_ids:
-            days[slot_id.partition("T")[0]], slot_key = of_site.seats(slot_id)
-            hold_keys.append(slot_key)
+            if slot_id not in slots:
+                days[slot_id.partition("T")[0]], slots[slot_id] = of_site.seats(slot_id)
         hold_keys += _diaries_of(of_site, claims_of(hold.claims_text))
         hold_args += [hold.id, hold.lines_text, hold.claims_text]
-    return days, hold_keys, hold_args
+    return days, slots, hold_keys, hold_args
 
 
 def raise_schedule(site: Site, *, version: int, token: str) -> Call:

@@ -197,12 +197,12 @@ def _update(entry: Reply) -> Update:
     feed_id, (kind, told) = entry
     match kind:
         case "seats":
-            site_key, epoch, cause, hold_id, until_ms, slots = told.split(" ", 5)
+            site_key, epoch, cause, hold_ids, until_ms, slots = told.split(" ", 5)
             parts = [part for part in slots.split(";") if part]
             seats = tuple([_seats(part) for part in parts if part[0] != "@"])
             claims = tuple([kept.claim_told(part[1:]) for part in parts if part[0] == "@"]) if "@" in slots else ()
-            until = kept.instant(until_ms)
-            return SeatsMoved(site_key, feed_id, int(epoch), cause, hold_id or None, until, seats, claims)
+            until, whose = kept.instant(until_ms), tuple([hold_id for hold_id in hold_ids.split(",") if hold_id])
+            return SeatsMoved(site_key, feed_id, int(epoch), cause, whose, until, seats, claims)
         case "schedule" | "settled":
             site_key, epoch, version = told.split(" ")
             return ScheduleMoved(site_key, feed_id, int(epoch), int(version), settled=kind == "settled")

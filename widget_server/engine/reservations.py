@@ -30,6 +30,8 @@ SWEEP_MAX, SWEPT_AT_ONCE = 1_024, 32
 """So many holds are looked for at once, and so few ended by one script, so that others need not wait long behind it."""
 SWEPT_BESIDE = 3
 """So many scripts, or reads for them, are on their way at once: Redis ends some holds while we look at the next."""
+LINES_AT_ONCE = 128
+"""So few lines does one script give back, if they are of several holds: one entry of the feed tells of all of them."""
 SLOTS_AT_ONCE, ASSIGNED_AT_ONCE = 100, 100
 DAYS_MAX = 33
 READ_AT_ONCE = 1_000
@@ -379,8 +381,8 @@ class Reservations:
 
         async def sweep_some() -> None:
             for chunk in chunks:
-                due = await self._due(partition, chunk)
-                answers.append(await self._run(calls.sweep(partition, due, retry=retry)))
+                due = _few_lines(await self._due(partition, chunk))
+                answers.extend([await self._run(calls.sweep(partition, some, retry=retry)) for some in due])
 
         await asyncio.gather(*(sweep_some() for _ in range(SWEPT_BESIDE)))
         now, _, next_due, *_ = answers[-1]
@@ -548,6 +550,19 @@ class Reservations:
         ]
         found = await self._connection.read(*reads) if reads else []
         return [kept.due_hold(*ref, fields) for ref, fields in zip(refs, found, strict=True)]
+
+
+def _few_lines(due: Sequence[DueHold]) -> list[list[DueHold]]:
+    """In their order; at least one piece, though it be empty."""
+    pieces: list[list[DueHold]] = [[]]
+    lines = 0
+    for hold in due:
+        lines += len(hold.slot_ids)
+        if lines > LINES_AT_ONCE and pieces[-1]:
+            lines = len(hold.slot_ids)
+            pieces.append([])
+        pieces[-1].append(hold)
+    return pieces
 
 
 def _split(ref: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from functools import cache
 
 from widget_server.assets import find
 
-_INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^( *)-- include: (\w+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,16 @@ def load_all() -> tuple[Script, ...]:
 
 
 def _joined(text: str, included: set[str]) -> str:
-    """Each include stands where it is first asked for, and only once."""
+    """Each include stands where it is first asked for, and only once. In a block it is known in that block only, so
+    it is made only when the script comes there.
+    """
 
     def body_of(match: re.Match[str]) -> str:
-        name = match[1]
+        indent, name = match.groups()
         if name in included:
             return ""
-        included.add(name)
-        return _joined((find("lua") / "lib" / f"{name}.lua").read_text("utf-8"), included).rstrip()
+        known = included | {name} if indent else included
+        known.add(name)
+        return _joined((find("lua") / "lib" / f"{name}.lua").read_text("utf-8"), known).rstrip()
 
     return _INCLUDE.sub(body_of, text)

@@ -7,7 +7,7 @@ from widget_server.domain.money import Money
 
 CURRENCY = "EUR"
 FREE = Money(0, CURRENCY)
-PRICES = {"lesson": Money(4500, CURRENCY)}
+PRICES = {"course": Money(4500, CURRENCY)}
 """Of the services that are not free."""
 REFUND_PERCENT = 40
 """Of all of them, for customers who cancel in time."""

@@ -103,14 +103,15 @@ async def put_coupon(session: AsyncSession, site_id: int, coupon: Coupon, *, at:
     await _note_last_day(session, site_id)
 
 
-async def remove_coupon(session: AsyncSession, site_id: int, coupon_id: int) -> None:
-    """Again: nothing more happens. Raises Changed for one that was used: orders were sold with it."""
+async def remove_coupon(session: AsyncSession, site_id: int, coupon_id: int) -> bool:
+    """Whether there was one. Raises Changed for one that was used: orders were sold with it."""
     of_id = (col(CouponRow.site_id) == site_id, col(CouponRow.id) == coupon_id)
     used = (await session.exec(select(CouponRow.used).where(*of_id).with_for_update())).one_or_none()
     if used:
         raise Changed("This coupon has been used: switch it off instead.")
     await session.exec(delete(CouponRow).where(*of_id))
     await _note_last_day(session, site_id)
+    return used is not None
 
 
 async def count_coupons(session: AsyncSession, site_id: int) -> int:

@@ -14,11 +14,13 @@ from widget_server.domain.bookings import BookingState
 from widget_server.domain.dashboard import ERASED, ID_MAX, Attendance, BookingLine, Meeting, Place, Sorting, Wanted
 from widget_server.domain.money import Money
 from widget_server.domain.move_requests import MoveRequest
+from widget_server.domain.orders import OrderState
 from widget_server.domain.slots import Slot
 from widget_server.store.assignments import STAFF, read_names
 from widget_server.store.database import Database
 from widget_server.store.move_requests import read_requests
 from widget_server.store.questions import to_answers
+from widget_server.store.refunds import read_refunded
 from widget_server.store.tables import AssignmentRow, AttendeeRow, BookingRow, MeetingRow, OrderRow
 
 
@@ -142,6 +144,7 @@ _KEYS = {
 _ATTENDEES = _Key(col(MeetingRow.starts_at), col(AttendeeRow.id), is_instant=True, descending=False)
 
 
+_PAID = (OrderState.PAID, OrderState.REFUNDED)
 _is_cancelled = col(BookingRow.state) == BookingState.CANCELLED
 
 
@@ -208,7 +211,18 @@ async def _to_lines(session: AsyncSession, site_id: int, rows: Sequence[Any], so
     ids = [booking.id for booking, *_ in rows]
     coming, serving = await _names(session, ids), await read_names(session, site_id, ids)
     asked = await read_requests(session, ids)
-    return [_to_line(row, coming[row[0].id], serving.get(row[0].id, ()), asked.get(row[0].id), sorting) for row in rows]
+    refunded = await read_refunded(session, site_id, {order.hold_id for _, order, *_ in rows if order.total_minor})
+    return [
+        _to_line(
+            row,
+            coming[row[0].id],
+            serving.get(row[0].id, ()),
+            asked.get(row[0].id),
+            sorting,
+            refunded.get(row[1].hold_id, 0),
+        )
+        for row in rows
+    ]
 
 
 def _to_line(
@@ -217,6 +231,7 @@ def _to_line(
     served_by: tuple[str, ...],
     move_request: MoveRequest | None,
     sorting: Sorting,
+    refunded_minor: int,
 ) -> BookingLine:
     booking, order, slot_id = row
     slot = Slot.parse(slot_id)
@@ -237,6 +252,8 @@ def _to_line(
         price=Money(booking.unit_price_minor, order.currency).times(booking.seats).less(booking.discount_minor),
         discount=Money(booking.discount_minor, order.currency),
         coupon=order.coupon or "",
+        paid=Money(order.total_minor if order.state in _PAID else 0, order.currency),
+        refunded=Money(refunded_minor, order.currency),
         created_at=booking.created_at,
         cancelled_at=booking.cancelled_at,
         is_test=order.is_test,

@@ -248,6 +248,17 @@ async def refund_cancelled(
     return back
 
 
+async def read_refunded(session: AsyncSession, site_id: int, order_ids: Collection[str]) -> dict[str, int]:
+    """What has gone back of each of these orders, in minor units; those of which nothing has are left out."""
+    if not order_ids:
+        return {}
+    of_orders = (col(RefundRow.site_id) == site_id, col(RefundRow.order_id).in_(order_ids))
+    done = select(RefundRow.order_id, func.sum(RefundRow.amount_minor)).where(
+        *of_orders, col(RefundRow.state) == RefundState.DONE
+    )
+    return {order_id: int(amount) for order_id, amount in await session.exec(done.group_by(col(RefundRow.order_id)))}
+
+
 async def _lock_order(session: AsyncSession, site_id: int, order_id: str) -> OrderRow | None:
     """Before everything else in the transaction: all that goes back for an order is counted by one at a time."""
     of_hold = (col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)

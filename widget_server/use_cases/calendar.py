@@ -33,9 +33,10 @@ class Calendar:
     ) -> Edited:
         """These openings in place of all that the service had, and these rules in place of those of their slots.
 
-        A slot with seats taken stays where it is. Where a new one would overlap it, that is told, and nothing is saved
-        unless there is a choice; then the new one is left out. `seen` is the fingerprint of the calendar that was
-        shown: raises Changed if it is another by now. `detail` is for the audit log. Raises InvalidRequest, NotFound.
+        A slot with seats taken is not moved. Where it would be closed, or a new one would overlap it, that is told, and
+        nothing is saved unless there is a choice: as long as it is kept, the new one is left out. `seen` is the
+        fingerprint of the calendar that was shown: raises Changed if it is another by now. `detail` is for the audit
+        log. Raises InvalidRequest, NotFound.
         """
         if len(openings) > OPENINGS_MAX:
             raise InvalidRequest(f"A service can have up to {OPENINGS_MAX} times.", field="page")
@@ -55,7 +56,8 @@ class Calendar:
         def log(at: datetime) -> Entry:
             return Entry(site.id, operator_id, Deed.CALENDAR_CHANGED, at, service, detail or {})
 
-        return await self._edits.save(site, make, log=log, services=[service], choice=choice)
+        touched = [service]
+        return await self._edits.save(site, make, log=log, services=touched, choice=choice, may_close_silently=False)
 
 
 def fingerprint_of(schedule: Schedule, service: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -104,14 +103,15 @@ class Coupons:
 
         await self._scheduling.change(site, write)
 
-    async def remove(self, site: Site, coupon_id: int, *, operator_id: int) -> None:
-        """Raises NotFound; Changed for one that was used."""
-        coupon = await self.one(site, coupon_id)
-        entry = _removed(site, coupon, operator_id, self._clock.now())
+    async def remove(self, site: Site, coupon: Coupon, *, operator_id: int) -> None:
+        """Again: nothing more happens. Raises Changed for one that was used."""
+        assert coupon.id is not None
+        coupon_id, now = coupon.id, self._clock.now()
+        entry = Entry(site.id, operator_id, Deed.COUPON_REMOVED, now, str(coupon_id), {"code": coupon.code})
 
         async def write(session: AsyncSession) -> None:
-            await remove_coupon(session, site.id, coupon_id)
-            put_entry(session, entry)
+            if await remove_coupon(session, site.id, coupon_id):
+                put_entry(session, entry)
 
         await self._scheduling.change(site, write)
 
@@ -119,7 +119,3 @@ class Coupons:
 def mark(coupon: Coupon) -> str:
     """Of what an operator sees and can change: it stays when it is used."""
     return fingerprint(replace(coupon, used=0))
-
-
-def _removed(site: Site, coupon: Coupon, operator_id: int, at: datetime) -> Entry:
-    return Entry(site.id, operator_id, Deed.COUPON_REMOVED, at, str(coupon.id), {"code": coupon.code})

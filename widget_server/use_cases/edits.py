@@ -6,7 +6,7 @@ that will be, until it is written. Nothing that is taken vanishes: it is kept by
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
@@ -16,17 +16,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.clock import Clock
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.impact import (
-    Affected,
     Choice,
     Chosen,
-    Overlap,
     Taken,
-    Trouble,
-    affected,
-    kept_rules,
-    overlaps,
 )
-from widget_server.domain.schedule import CapacityRule, Schedule, SlotRule
+from widget_server.domain.schedule import CapacityRule, Schedule
 from widget_server.domain.services import HORIZON_DAYS_MAX
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
@@ -39,6 +33,7 @@ from widget_server.store.edits import put_difference
 from widget_server.store.impact import BookedBy, read_booked, read_booked_by, read_serving
 from widget_server.store.schedule import Schedules, read_schedule
 from widget_server.store.slot_rules import prune_slot_rules
+from widget_server.use_cases.consequences import Consequences, consequences_of, staying, with_rules
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.scheduling import Scheduling, Write
 
@@ -51,27 +46,6 @@ Make = Callable[[Schedule], Schedule]
 
 Log = Callable[[datetime], Entry]
 """What the audit log is to say of an edit, once it is written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Consequences:
-    """What an edit does to slots that are taken."""
-
-    too_full: tuple[Affected, ...] = ()
-    """More of their seats are taken than they would have, or taken with nobody to serve them: nothing helps but to
-    leave them as they are."""
-    affected: tuple[Affected, ...] = ()
-    """The operator says what becomes of those who have them."""
-    overlaps: tuple[Overlap, ...] = ()
-    """New slots that are in the way of these, and would not be offered."""
-
-    @property
-    def slots(self) -> list[Slot]:
-        return sorted({one.taken.slot for one in (*self.too_full, *self.affected)}, key=lambda slot: slot.starts_at)
-
-    @property
-    def need_a_choice(self) -> bool:
-        return bool(self.affected or self.overlaps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +67,14 @@ class Edited:
     """What the very same form has added before."""
     have_changed: bool = False
     """Somebody chose to cancel or move others than these."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    make: Make
+    log: Log
+    choice: Chosen | None
+    may_close_silently: bool
 
 
 @dataclass
@@ -128,12 +110,15 @@ class Edits:
         log: Log,
         services: Iterable[str],
         choice: Chosen | None = None,
+        may_close_silently: bool = True,
     ) -> Edited:
         """Write what `make` wants, unless it takes away what is taken, or there is a choice to make first.
 
-        `services` are all that the edit may touch. With a choice, those affected stay as they are, are asked for
-        another time, or are cancelled, together with the change: all of it happens or nothing. It is a choice only for
-        the bookings that were shown. Raises what `make` raises, NotFound, Loading and Unavailable.
+        `services` are all that the edit may touch. If it `may_close_silently`, slots that it closes, or that openings
+        do not make any more, stay for those who have them without a choice. With a choice, those affected stay as they
+        are, are asked for another time, or are cancelled, together with the change: all of it happens or nothing. It is
+        a choice only for the bookings that were shown. Where they are very many, it is decided, and left to a clearing.
+        Raises what `make` raises, NotFound, Loading and Unavailable.
         """
         touched, last = sorted(set(services)), _Try()
 
@@ -141,7 +126,8 @@ class Edits:
             held = await self._inspection.held_on(present, touched, self._days())
 
             async def write(session: AsyncSession) -> None:
-                last.edited = await self._write(session, present, make, log, touched, held, choice)
+                wanted = _Wanted(make, log, choice, may_close_silently)
+                last.edited = await self._write(session, present, wanted, touched, held)
 
             return write
 
@@ -165,7 +151,7 @@ class Edits:
                 await write(session)
                 _, moved = await read_schedule(session, present.id)
                 taken = await self._taken(session, present, touched, held)
-                kept = _with_rules(moved, touched, taken)
+                kept = with_rules(moved, touched, taken)
                 await put_difference(session, present.id, moved, kept, at=self._clock.now())
 
             return write_and_keep
@@ -195,19 +181,17 @@ class Edits:
         self,
         session: AsyncSession,
         site: Site,
-        make: Make,
-        log: Log,
+        wanted: "_Wanted",
         touched: Sequence[str],
         held: dict[Slot, int],
-        choice: Chosen | None,
     ) -> Edited:
         _, old = await read_schedule(session, site.id)
-        new = make(old)
-        made = await read_made(session, log(self._clock.now()))
+        new, choice = wanted.make(old), wanted.choice
+        made = await read_made(session, wanted.log(self._clock.now()))
         if made is not None:
             return Edited(True, Consequences(), old, made=made)
         taken = await self._taken(session, site, touched, held)
-        found = _consequences(old, new, taken)
+        found = consequences_of(old, new, taken, may_close_silently=wanted.may_close_silently)
         leaving = await read_leaving(session, site.id)
         bookings = tuple(
             booked for booked in await _bookings_of(session, site, found.slots) if booked.booking_id not in leaving
@@ -217,14 +201,14 @@ class Edits:
             return Edited(False, found, old, bookings, have_changed=have_changed)
         chosen = choice or Chosen(Choice.KEEP)
         cancelled, asked = (
-            tuple(booked for booked in bookings if chosen.of(booked.booking_id) is wanted)
-            for wanted in (Choice.CANCEL, Choice.MOVE)
+            tuple(booked for booked in bookings if chosen.of(booked.booking_id) is each)
+            for each in (Choice.CANCEL, Choice.MOVE)
         )
-        new = _with_rules(new, touched, _staying(taken, found, cancelled, chosen))
+        new = with_rules(new, touched, staying(taken, found, cancelled, chosen))
         now = self._clock.now()
         await put_difference(session, site.id, old, new, at=now)
         await prune_slot_rules(session, site.id, now - _RULES_KEPT)
-        put_entry(session, entry := log(now))
+        put_entry(session, entry := wanted.log(now))
         entry = replace(entry, form_key=None)  # the form adds one thing, whatever else is said of it
         decided = {Choice.CANCEL: cancelled, Choice.MOVE: asked}
         clearing_id = await decide(session, entry, decided, chosen.message)
@@ -260,21 +244,6 @@ def _is_for_others(choice: Chosen, bookings: Sequence[BookedBy]) -> bool:
     return choice.bookings_seen != fingerprint_of(bookings)
 
 
-def _staying(
-    taken: Sequence[Taken], found: Consequences, cancelled: Sequence[BookedBy], choice: Chosen
-) -> Iterator[Taken]:
-    """What is taken once these are cancelled. Where nobody is left, those who only hold seats go as all others do."""
-    given_back = Counter[Slot]()
-    for booked in cancelled:
-        given_back[booked.slot] += booked.seats
-    concerned = {one.taken.slot for one in found.affected}
-    for one in taken:
-        left = replace(one, booked=one.booked - given_back[one.slot])
-        held_goes = choice.all is Choice.CANCEL and one.slot in concerned and left.booked == 0
-        if left.seats and not held_goes:
-            yield left
-
-
 async def _bookings_of(session: AsyncSession, site: Site, slots: Sequence[Slot]) -> tuple[BookedBy, ...]:
     """By their start, as are the slots. In parts: a database takes only so many values at once."""
     parts = (slots[first : first + _READ_AT_ONCE] for first in range(0, len(slots), _READ_AT_ONCE))
@@ -284,55 +253,6 @@ async def _bookings_of(session: AsyncSession, site: Site, slots: Sequence[Slot])
 def fingerprint_of(bookings: Iterable[BookedBy]) -> str:
     """Of what a choice is about. Not of holds: they come and go, and nobody is told who has them."""
     return fingerprint([(booked.booking_id, booked.slot.id, booked.seats) for booked in bookings])
-
-
-def _consequences(old: Schedule, new: Schedule, taken: Sequence[Taken]) -> Consequences:
-    """What is closed, or not made by openings any more, stays by itself: nothing changes for those who have it."""
-    silent = (Trouble.NOT_OFFERED, Trouble.CLOSED)
-    found = [one for one in affected(old, new, taken) if one.trouble not in silent]
-    before = {overlap.slot for overlap in overlaps(old, taken)}
-    unserved = [one for one in taken if _is_fixed(old, one) and not _is_fixed(new, one)]
-    return Consequences(
-        too_full=(*_too_full(old, new, taken), *(Affected(one, Trouble.UNSERVED, 0) for one in unserved)),
-        affected=tuple(
-            one
-            for one in found
-            if one.taken not in unserved and (one.trouble is not Trouble.TOO_FEW_SEATS or not _is_fixed(new, one.taken))
-        ),
-        overlaps=tuple(overlap for overlap in overlaps(new, taken) if overlap.slot not in before),
-    )
-
-
-def _too_full(old: Schedule, new: Schedule, taken: Sequence[Taken]) -> Iterator[Affected]:
-    """Also of slots that are closed: whoever holds seats of one can book them, so they must be there."""
-    for one in taken:
-        before, after = old.find(one.slot), new.find(one.slot)
-        if after is None or after.capacity >= one.seats or not _is_fixed(new, one):
-            continue
-        if before is None or before.capacity > after.capacity:
-            yield Affected(one, Trouble.TOO_FEW_SEATS, after.capacity)
-
-
-def _is_fixed(schedule: Schedule, one: Taken) -> bool:
-    return schedule.services[one.slot.service].capacity_rule is CapacityRule.FIXED
-
-
-def _with_rules(new: Schedule, services: Sequence[str], staying: Iterable[Taken]) -> Schedule:
-    """With rules that keep what is taken; and without those of slots that were kept for somebody who is not there."""
-    taken = list(staying)
-    slots = {one.slot for one in taken}
-    rules = {rule.slot: rule for rule in new.slot_rules}
-    for rule in new.slot_rules:
-        if rule.is_kept and rule.slot.service in services and rule.slot not in slots:
-            rules[rule.slot] = _not_kept(new, rule)
-    rules |= {rule.slot: rule for rule in kept_rules(replace(new, slot_rules=tuple(rules.values())), taken)}
-    return replace(new, slot_rules=tuple(rule for rule in rules.values() if rule != SlotRule(rule.slot)))
-
-
-def _not_kept(schedule: Schedule, rule: SlotRule) -> SlotRule:
-    """What the operator has said of this slot stays; by shift they say no seats: those were only of who had them."""
-    is_by_shift = schedule.services[rule.slot.service].capacity_rule is CapacityRule.BY_SHIFT
-    return replace(rule, is_kept=False, capacity=None if is_by_shift else rule.capacity)
 
 
 def key_of_form(form_id: str, *typed: object) -> str | None:

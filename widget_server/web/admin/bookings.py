@@ -25,6 +25,7 @@ _HEAD = (
     *("Order", "Service", "Starts", "Ends", "Time zone", "Seats", "State", "Customer", "E-mail", "Attendees"),
     "Served by",
     *("Price", "Currency", "Booked", "Cancelled", "Slot", "Answers"),
+    *("Discount", "Coupon", "Order paid", "Order refunded"),
 )
 _ONCE_ALL_THE_SAME = "It may have been noted already: send the form below as it is, and the amount goes back once."
 """Where nobody knows whether a refund was written down: this form has the id by which that is found out."""
@@ -158,7 +159,8 @@ def _row(line: BookingLine, zone: ZoneInfo) -> list[Cell]:
     who = [line.customer, line.email, line.names, ", ".join(line.served_by)]
     price = [amount(line.price), line.price.currency]
     answers = "\n".join(f"{one.question} {one.said}" for one in line.answers)
-    return [*what, *who, *price, wall_clock(line.created_at, zone), cancelled, line.slot.id, answers]
+    paid = [amount(line.discount), line.coupon, amount(line.paid), amount(line.refunded)]
+    return [*what, *who, *price, wall_clock(line.created_at, zone), cancelled, line.slot.id, answers, *paid]
 
 
 def wall_clock(at: datetime, zone: ZoneInfo) -> str:

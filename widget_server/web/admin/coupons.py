@@ -12,9 +12,10 @@ from widget_server.domain.coupons import (
     Coupon,
     is_code,
 )
+from widget_server.domain.dashboard import ID_MAX
 from widget_server.domain.money import Money
 from widget_server.domain.payments import is_whole
-from widget_server.errors import Changed, IdConflict, InvalidRequest, Unavailable
+from widget_server.errors import Changed, IdConflict, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.coupons import mark
 from widget_server.web.admin.choices import Choice
 from widget_server.web.admin.impact import refuse_for_now
@@ -41,35 +42,39 @@ async def show_new(request: Request, at: AtSite) -> Response:
 
 
 async def show_coupon(request: Request, at: AtSite) -> Response:
-    coupon = await use_cases(request).coupons.one(at.site, request.path_params["coupon"])
+    coupon = await _coupon_of(request, at)
     return _show(request, at, coupon, form_of(coupon))
 
 
 async def add(request: Request, at: AtSite) -> Response:
-    return await _save(request, at, await _form_of(request, at), None)
+    form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
+    return await _save(request, at, None, form)
 
 
 async def save(request: Request, at: AtSite) -> Response:
-    form = await _form_of(request, at)
-    present = await use_cases(request).coupons.one(at.site, request.path_params["coupon"])
-    return await _save(request, at, form, present)
+    form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
+    return await _save(request, at, await _coupon_of(request, at), form)
 
 
 async def remove(request: Request, at: AtSite) -> Response:
     await read_form_of(request, at.signed_in.session)
-    coupons, operator_id = use_cases(request).coupons, at.signed_in.operator.id
+    coupon, coupons = await _coupon_of(request, at), use_cases(request).coupons
     try:
-        await coupons.remove(at.site, request.path_params["coupon"], operator_id=operator_id)
+        await coupons.remove(at.site, coupon, operator_id=at.signed_in.operator.id)
     except (Changed, Unavailable) as refusal:
         return await _list(request, at, problem=refusal.message, status=refusal.status)
     return go(f"{at.path}/coupons?saved=removed")
 
 
-async def _form_of(request: Request, at: AtSite) -> Form:
-    return await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
+async def _coupon_of(request: Request, at: AtSite) -> Coupon:
+    """The one of the path. Raises NotFound."""
+    coupon_id: int = request.path_params["coupon"]
+    if coupon_id > ID_MAX:
+        raise NotFound("There is no such coupon.")
+    return await use_cases(request).coupons.one(at.site, coupon_id)
 
 
-async def _save(request: Request, at: AtSite, form: Form, present: Coupon | None) -> Response:
+async def _save(request: Request, at: AtSite, present: Coupon | None, form: Form) -> Response:
     wanted, status = read_coupon(form, at, present), 422
     if wanted is not None:
         try:
@@ -83,7 +88,7 @@ async def _save(request: Request, at: AtSite, form: Form, present: Coupon | None
             return go(f"{at.path}/coupons?saved=1")
         except Changed:
             assert present is not None
-            present = await use_cases(request).coupons.one(at.site, present.id or 0)
+            present = await _coupon_of(request, at)
             form.values["seen"] = mark(present)
             form.refuse("page", "Somebody saved other details meanwhile. Check yours and save once more.")
         except (IdConflict, InvalidRequest) as refusal:
@@ -152,8 +157,9 @@ def said_days(coupon: Coupon) -> str:
 
 
 def said_uses(coupon: Coupon) -> str:
-    used = f"used {coupon.used} of {count(coupon.uses_max, 'time')}" if coupon.uses_max else ""
-    return used or (f"used {count(coupon.used, 'time')}" if coupon.used else "not used yet")
+    if coupon.uses_max:
+        return f"Used {coupon.used} of {count(coupon.uses_max, 'time')}"
+    return f"Used {count(coupon.used, 'time')}" if coupon.used else "Not used yet"
 
 
 def state_of(coupon: Coupon, today: date) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from widget_server.domain.impact import Affected, Choice, Chosen, Trouble
+from widget_server.domain.impact import Affected, Choice, Chosen, Overlap, Trouble
 from widget_server.domain.move_requests import MESSAGE_LETTERS_MAX
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
@@ -51,10 +51,18 @@ class ShownSlot:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownOverlap:
+    said: str
+    bookings: tuple[ShownBooking, ...] = ()
+    """Of the taken slot, unless they are shown before."""
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ShownImpact:
     too_full: list[ShownSlot]
     affected: list[ShownSlot]
-    overlaps: list[str]
+    overlaps: list[ShownOverlap]
     more: int
     """So many are not shown."""
     bookings: int
@@ -115,18 +123,18 @@ async def shown_impact(request: Request, site: Site, schedule: Schedule, edited:
             service=schedule.services[taken.slot.service].name,
             taken=said_taken(taken.booked, taken.held),
             why=_WHY[one.trouble],
-            bookings=tuple(bookings.get(taken.slot, ())),
+            bookings=tuple(bookings.pop(taken.slot, ())),
         )
 
-    overlaps = [
-        f"{said_when(one.slot, schedule)} would lie across {said_when(one.taken.slot, schedule)}, "
-        f"which has {said_taken(one.taken.booked, one.taken.held)}"
-        for one in found.overlaps
-    ]
+    def shown_overlap(one: Overlap) -> ShownOverlap:
+        across, taken = said_when(one.taken.slot, schedule), said_taken(one.taken.booked, one.taken.held)
+        said = f"{said_when(one.slot, schedule)} would lie across {across}, which has {taken}"
+        return ShownOverlap(said, tuple(bookings.pop(one.taken.slot, ())), across)
+
     return ShownImpact(
         too_full=[shown(one) for one in found.too_full[:SHOWN_MAX]],
         affected=[shown(one) for one in found.affected[:SHOWN_MAX]],
-        overlaps=overlaps[:SHOWN_MAX],
+        overlaps=[shown_overlap(one) for one in found.overlaps[:SHOWN_MAX]],
         more=sum(max(0, len(each) - SHOWN_MAX) for each in (found.too_full, found.affected, found.overlaps)),
         bookings=len(edited.bookings),
         bookings_seen=fingerprint_of(edited.bookings),
