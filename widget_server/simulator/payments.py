@@ -162,6 +162,8 @@ async def go_back(world: World) -> str:
 def _told(world: World, purchase: Purchase, order: Order) -> None:
     """How the order stands, to whoever has its secret."""
     visitor = purchase.visitor
+    if visitor.confirming is not None:  # they have come to want something else, for nothing
+        return
     if order.state in _PAID:
         got = lines_of(order)
         if not purchase.is_paid:
