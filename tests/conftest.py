@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +14,9 @@ from sqlalchemy import make_url
 
 from tests.engine.servers import Valkey
 from tests.house import House, opened
+from tests.payments.shop import Shop, opened_shop
+from tests.use_cases.till import Till, opened_till
+from widget_server.payments.fake_stripe.faults import Faults, Post
 from widget_server.store import migrations
 
 _IN_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108
@@ -103,3 +107,24 @@ async def house(empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> 
     """A server of the test's own, with an empty Redis but for the site `studio`."""
     async with opened(empty_valkey.url, sqlite_template, tmp_path) as house:
         yield house
+
+
+@pytest.fixture(scope="session")
+async def pretend_stripe() -> AsyncIterator[Shop]:
+    async with opened_shop() as shop:
+        yield shop
+
+
+@pytest.fixture
+async def shop(pretend_stripe: Shop) -> Shop:
+    """An account of the test's own at one pretend Stripe, which nothing goes wrong with yet."""
+    books = pretend_stripe.books
+    books.faults, books.post = Faults(), Post()
+    return replace(pretend_stripe, account=books.open_account(name="Studio"))
+
+
+@pytest.fixture
+async def till(shop: Shop, empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Till]:
+    """A site that takes payments."""
+    async with opened_till(empty_valkey.url, sqlite_template, tmp_path, shop) as till:
+        yield till

@@ -289,6 +289,7 @@ HEARD: dict[str, tuple[set[Message], set[Message], set[Message]]] = {
     "it is cancelled by its customer": ({Message.CANCELLED}, {Message.CANCELLED}, {Message.UNASSIGNED}),
     "it is cancelled by an operator": ({Message.CANCELLED}, set(), {Message.UNASSIGNED}),
     "an operator asks for another time": ({Message.WAITING_ALTERNATIVES}, set(), set()),
+    "the operator withdraws that": ({Message.MOVE_WITHDRAWN}, set(), set()),
     "it is nearly time": ({Message.REMINDER}, set(), set()),
     "something was paid, and its seats were gone": ({Message.PAYMENT_RETURNED}, set(), set()),
     "somebody asks for all bookings of an address": ({Message.MY_BOOKINGS}, set(), set()),

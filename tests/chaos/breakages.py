@@ -114,7 +114,7 @@ BREAKAGES = (
     Breakage(
         "confirmed without a pin",
         "widget_server/use_cases/bookings.py",
-        "            pin = await self._pin(listing, ref, wanted)\n",
+        "            pin = await self._pin(listing, ref, wanted, coupon)\n",
         "            found = await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)\n"
         "            pin = Pin(1, found.expires_at, found.lines, found.now)\n",
     ),
@@ -149,6 +149,30 @@ BREAKAGES = (
         "if not same and last_id != NOTHING:",
         "if False:",
         seed=4,
+    ),
+    Breakage(
+        "somebody who is busy elsewhere is claimed",
+        "lua/lib/room_with.lua",
+        "if from_ms < need.until_ms and until_ms > need.from_ms then",
+        "if in_slot == slot_id then",
+    ),
+    Breakage(
+        "somebody serves any number of seats",
+        "lua/lib/room_with.lua",
+        "(in_slot == slot_id and tonumber(seats) or need.each)",
+        "(in_slot == slot_id and 0 or need.each)",
+    ),
+    Breakage(
+        "whoever was claimed stays claimed",
+        "lua/lib/drop_claims.lua",
+        "if redis.call('ZREM', claim.diary_key, claim.member) == 1 then",
+        "if false then",
+    ),
+    Breakage(
+        "a claim is not told",
+        "lua/lib/keep_claims.lua",
+        "parts[#parts + 1] = note_claim(gate_key, claim, score)",
+        "note_claim(gate_key, claim, score)",
     ),
     Breakage(
         "memory does not hear of seats",

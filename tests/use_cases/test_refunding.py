@@ -102,12 +102,12 @@ async def test_an_operator_gives_back_a_part_and_never_more_than_is_left(till: T
     assert till.shop.taken_minor == 0
 
 
-async def close_the_day(till: Till) -> None:
-    """And cancel everybody who comes that day."""
+async def close_the_day(till: Till, choice: Choice = Choice.CANCEL) -> None:
+    """And cancel everybody who comes that day, or ask them to choose another one."""
     day = Blackout(LESSON.starts_at.date(), LESSON.starts_at.date())
     shown = await black_out(till.house, day)
     seen = fingerprint_of(shown.bookings)
-    edited = await black_out(till.house, day, choice=Chosen(Choice.CANCEL, bookings_seen=seen))
+    edited = await black_out(till.house, day, choice=Chosen(choice, bookings_seen=seen))
     assert edited.is_saved
 
 
@@ -127,7 +127,7 @@ async def test_who_is_cancelled_with_a_day_that_is_closed_gets_all_back_that_is_
     assert (await till.order(anna)).state is OrderState.REFUNDED
 
 
-async def test_nobody_is_cancelled_whose_money_is_just_being_taken(till: Till) -> None:
+async def test_nobody_is_cancelled_or_asked_to_move_whose_money_is_just_being_taken(till: Till) -> None:
     anna = Payer()
     till.shop.books.pay(await till.at_the_page(anna))
     till.shop.faults.plan("capture", "busy", times=2)
@@ -135,8 +135,10 @@ async def test_nobody_is_cancelled_whose_money_is_just_being_taken(till: Till) -
         await till.settle(anna)
     assert (await till.attempt(anna)).state == AttemptState.CAPTURING
 
-    with pytest.raises(InvalidRequest):
-        await close_the_day(till)
+    for choice in (Choice.CANCEL, Choice.MOVE):
+        with pytest.raises(InvalidRequest, match="just being paid"):
+            await close_the_day(till, choice)
+    assert await till.messages(anna) == []
     assert await till.settle(anna) is AttemptState.PAID
     await close_the_day(till)
     await till.work()

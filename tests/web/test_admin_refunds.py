@@ -2,32 +2,17 @@
 
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engine.servers import Valkey
 from tests.house import slot
-from tests.payments.shop import Shop, opened_shop
-from tests.use_cases.till import LESSON, Payer, Till, opened_till
+from tests.use_cases.till import LESSON, Payer, Till
 from tests.web.desks import Desk, desk_in
 from tests.web.rooms import fields_of, path_of
 from widget_server.errors import Unavailable
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-async def shop() -> AsyncIterator[Shop]:
-    async with opened_shop() as shop:
-        yield shop
-
-
-@pytest.fixture
-async def till(shop: Shop, empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Till]:
-    async with opened_till(empty_valkey.url, sqlite_template, tmp_path, shop) as till:
-        yield till
 
 
 @pytest.fixture

@@ -1,19 +1,15 @@
 """Paying over HTTP: the checkout of a hold, the ways back from it, and all that is refused on the way."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 from httpx2 import Response as Answer
 
-from tests.engine.servers import Valkey
 from tests.house import PRIVATE, SITE, URL, Guest, House, refused, slot
-from tests.payments.shop import Shop, opened_shop
-from tests.use_cases.till import LESSON, Till, opened_till
+from tests.use_cases.till import LESSON, Till
 from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
@@ -21,7 +17,6 @@ from widget_server.domain.payments import MIN_LEFT, PAYMENT_WINDOW
 from widget_server.domain.questions import Question, QuestionKind
 from widget_server.errors import InvalidRequest
 from widget_server.ids import is_id, new_id
-from widget_server.payments.fake_stripe.faults import Faults, Post
 from widget_server.use_cases.operations import ForCustomer
 
 pytestmark = pytest.mark.anyio
@@ -43,23 +38,6 @@ WRONG: list[dict[str, Any]] = [
     {"attendees": "Anna"},
 ]
 EUR_0, EUR_45 = {"amount": 0, "currency": "EUR"}, {"amount": 4500, "currency": "EUR"}
-
-
-@pytest.fixture(scope="module")
-async def pretend_stripe() -> AsyncIterator[Shop]:
-    async with opened_shop() as shop:
-        yield shop
-
-
-@pytest.fixture
-async def till(
-    pretend_stripe: Shop, empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path
-) -> AsyncIterator[Till]:
-    books = pretend_stripe.books
-    books.faults, books.post = Faults(), Post()
-    shop = replace(pretend_stripe, account=books.open_account())
-    async with opened_till(empty_valkey.url, sqlite_template, tmp_path, shop) as till:
-        yield till
 
 
 @pytest.fixture
@@ -412,62 +390,6 @@ async def test_no_secret_is_logged_however_it_ends(till: Till, house: House) -> 
     assert "attempt_moved" in told
     for secret in (anna.secret, anna.order_secret, ben.secret, "anna@example.org", till.shop.keys.secret_key):
         assert secret not in told
-
-
-class TestWebhook:
-    async def test_what_stripe_tells_is_done_and_doubled_late_or_out_of_order_it_is_the_same(
-        self, till: Till, house: House
-    ) -> None:
-        anna = await at_the_page(house)
-        till.shop.books.pay(till.shop.only_session.id)
-        letters = till.shop.letters()
-
-        for letter in (*reversed(letters), *letters):
-            answer = await told(house, letter.body, letter.signature)
-            assert (answer.status_code, answer.content) == (204, b"")
-
-        assert (await anna.order()).json()["order"]["state"] == "paid"
-        assert till.shop.taken_minor == 4500
-
-    async def test_what_is_not_signed_or_signed_by_somebody_else_is_refused(self, till: Till, house: House) -> None:
-        anna = await at_the_page(house)
-        till.shop.books.pay(till.shop.only_session.id)
-        (letter, *_) = till.shop.letters()
-
-        for body, signature in (
-            (letter.body, None),
-            (letter.body, "t=1,v1=00"),
-            (letter.body + b" ", letter.signature),
-            (b"{}", letter.signature),
-        ):
-            refused(await told(house, body, signature), 400, "bad_signature")
-
-        assert (await anna.order()).json()["order"]["state"] == "open"
-
-    async def test_unknown_sites_too_large_events_and_other_methods_are_refused(self, till: Till, house: House) -> None:
-        await at_the_page(house)
-        till.shop.books.pay(till.shop.only_session.id)
-        (letter, *_) = till.shop.letters()
-
-        refused(await told(house, letter.body, letter.signature, site="nowhere"), 404, "not_found")
-        refused(await told(house, b" " * 300_000, letter.signature), 413, "too_large")
-        refused(await house.client.get(f"/stripe/webhook/{SITE}"), 405, "method_not_allowed")
-
-    async def test_while_stripe_cannot_be_asked_it_is_to_tell_again(self, till: Till, house: House) -> None:
-        anna = await at_the_page(house)
-        till.shop.books.pay(till.shop.only_session.id)
-        (letter, *_) = till.shop.letters()
-        till.shop.faults.plan("read", "broken")
-
-        refused(await told(house, letter.body, letter.signature), 503, "payments_away")
-        assert (await told(house, letter.body, letter.signature)).status_code == 204
-
-        assert (await anna.order()).json()["order"]["state"] == "paid"
-
-
-async def told(house: House, body: bytes, signature: str | None, site: str = SITE) -> Answer:
-    headers = {"stripe-signature": signature} if signature else {}
-    return await house.client.post(f"/stripe/webhook/{site}", content=body, headers=headers)
 
 
 assert PRIVATE.price == Money(4500, "EUR"), "these figures are of that price"

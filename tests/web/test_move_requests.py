@@ -166,6 +166,42 @@ async def test_an_operator_sees_who_is_asked_and_withdraws(desk: Desk) -> None:
     assert "Asked no more for another time" in text_of(await desk.get(f"{HOME}/audit-log"))
 
 
+async def customer_mails(desk: Desk) -> list[tuple[str, str]]:
+    """Kind and state of what was written to customers about being asked, the oldest first."""
+    kinds = (Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN)
+    of_asking = select(MessageRow.kind, MessageRow.state).where(col(MessageRow.kind).in_(kinds))
+    async with desk.house.parts.database.snapshot() as session:
+        return [(kind, state) for kind, state in await session.exec(of_asking.order_by(col(MessageRow.id)))]
+
+
+async def test_whoever_was_asked_by_mail_is_told_once_that_it_stays_as_it_is(desk: Desk) -> None:
+    anna = desk.house.guest()
+    await anna.hold(slot())
+    await anna.confirm(customer={"name": "Anna Berg", "email": "anna@example.org"})
+    assert path_of(await choose(desk, "move")) == SAVED
+    while await desk.house.parts.posting.post():
+        pass
+    fields = fields_of(await page_of(desk, anna))
+
+    for _ in range(2):
+        await withdraw(desk, anna, fields)
+    while await desk.house.parts.posting.post():
+        pass
+
+    assert await customer_mails(desk) == [(Kind.WAITING_ALTERNATIVES, "kept"), (Kind.MOVE_WITHDRAWN, "kept")]
+    assert "Asked no more" in text_of(await desk.get(f"{HOME}/messages"))
+
+
+async def test_whoever_was_not_asked_by_mail_yet_is_not_told_that_they_are_asked_no_more(desk: Desk) -> None:
+    anna = await asked(desk)
+
+    await withdraw(desk, anna, fields_of(await page_of(desk, anna)))
+    while await desk.house.parts.posting.post():
+        pass
+
+    assert await customer_mails(desk) == [(Kind.WAITING_ALTERNATIVES, "dropped")]
+
+
 async def test_whoever_withdraws_too_late_is_told_what_the_customer_chose(desk: Desk) -> None:
     anna = await asked(desk)
     fields = fields_of(await page_of(desk, anna))

@@ -69,6 +69,16 @@ async def test_files_and_the_first_page_are_without_what_is_not_meant(house: Hou
     assert "Anna Berg" not in today
 
 
+async def test_the_first_page_has_test_bookings_marked_while_the_site_is_in_test_mode(house: House, desk: Desk) -> None:
+    await house.change_settings(is_test=True)
+    await book(house, "Anna Berg")
+
+    today = (await desk.get("")).text
+
+    assert RIBBON in today
+    assert today.index("Anna Berg") < today.index(MARK)
+
+
 async def test_the_api_says_it_of_the_site_and_of_each_order(house: House) -> None:
     assert (await house.client.get("/v1/sites/studio/services")).json()["site"]["test"] is False
     await house.change_settings(is_test=True)

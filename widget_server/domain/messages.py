@@ -26,6 +26,8 @@ class Kind(StrEnum):
     MOVED = "moved"
     CANCELLED = "cancelled"
     WAITING_ALTERNATIVES = "waiting_alternatives"
+    MOVE_WITHDRAWN = "move_withdrawn"
+    """Whoever was asked for another time need not choose one."""
     REMINDER = "reminder"
     MY_BOOKINGS = "my_bookings"
     PAYMENT_RETURNED = "payment_returned"

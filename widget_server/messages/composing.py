@@ -18,12 +18,16 @@ from widget_server.messages.words import Words, words_for
 SUBJECT_LENGTH_MAX = 200
 READERS = (
     *((kind, Role.CUSTOMER) for kind in (Kind.BOOKED, Kind.MOVED, Kind.CANCELLED, Kind.PAYMENT_RETURNED)),
-    *((kind, Role.CUSTOMER) for kind in (Kind.WAITING_ALTERNATIVES, Kind.REMINDER, Kind.MY_BOOKINGS)),
+    *((kind, Role.CUSTOMER) for kind in (Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN)),
+    *((kind, Role.CUSTOMER) for kind in (Kind.REMINDER, Kind.MY_BOOKINGS)),
     *((kind, Role.OPERATOR) for kind in (Kind.NEW_ORDER, Kind.MOVED, Kind.CANCELLED)),
     *((kind, Role.STAFF) for kind in (Kind.ASSIGNED, Kind.UNASSIGNED)),
 )
 """Who reads what. To all staff concerned, whatever happens is one of these two."""
-_WITHOUT_CALENDAR = {Kind.NEW_ORDER, Kind.WAITING_ALTERNATIVES, Kind.MY_BOOKINGS, Kind.PAYMENT_RETURNED}
+_WITHOUT_CALENDAR = {
+    *(Kind.NEW_ORDER, Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN),
+    *(Kind.MY_BOOKINGS, Kind.PAYMENT_RETURNED),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,18 @@ class Decided(NamedTuple):
 
 class Offer(NamedTuple):
     capacity: int
-    schedule_version: int
+    seats_each: int
+    """By shift: that one person serves."""
+
+
+class Assigned(NamedTuple):
+    site: str
+    claimed: str
+    hold_id: str
+    slot: str
+    busy_from: str
+    busy_until: str
+    seats: int
 
 
 class Books:
@@ -32,10 +43,12 @@ class Books:
         return Decided(*found) if found else None
 
     def offer(self, site: str, service: str) -> Offer:
+        """By shift with all people, of whom some may be off."""
         return Offer(
             *self._sql.execute(
-                "SELECT capacity, schedule_version FROM service JOIN site ON site.id = site_id "
-                "WHERE site.key = ? AND service.key = ?",
+                "SELECT capacity * CASE capacity_rule WHEN 'by_shift' THEN "
+                "(SELECT count(*) FROM staff WHERE staff.site_id = site.id) ELSE 1 END, capacity "
+                "FROM service JOIN site ON site.id = site_id WHERE site.key = ? AND service.key = ?",
                 (site, service),
             ).fetchone()
         )
@@ -80,6 +93,45 @@ class Books:
             "SELECT DISTINCT site_id || '/' || hold_id, 1, 0 FROM rescheduling UNION ALL "
             "SELECT site_id || '/' || hold_id, 0, 1 FROM outcome WHERE state = 'confirmed'"
             ") GROUP BY id HAVING sum(ordered) <> 1 OR sum(decided) <> 1"
+        ).fetchall()
+
+    def assigned(self, since: str) -> list[Assigned]:
+        """Who is to serve bookings that are not over."""
+        rows = self._sql.execute(
+            "SELECT key, claimed, hold_id, slot, busy_from, busy_until, seats FROM assignment "
+            "JOIN site ON site.id = site_id WHERE freed_at IS NULL AND busy_until > ? ORDER BY assignment.id",
+            (since,),
+        )
+        return [Assigned(*row) for row in rows]
+
+    def is_freed(self, site: str, claimed: str, hold_id: str, slot: str) -> bool:
+        found = self._sql.execute(
+            "SELECT 1 FROM assignment JOIN site ON site.id = site_id "
+            "WHERE key = ? AND claimed = ? AND hold_id = ? AND slot = ? AND freed_at IS NOT NULL",
+            (site, claimed, hold_id, slot),
+        )
+        return found.fetchone() is not None
+
+    def assigned_twice(self, since: str) -> list[tuple[str, str, str]]:
+        """Names with two slots at the same time."""
+        return self._sql.execute(
+            "SELECT one.claimed, one.slot, other.slot FROM assignment AS one JOIN assignment AS other "
+            "ON one.site_id = other.site_id AND one.claimed = other.claimed AND one.slot < other.slot "
+            "AND one.busy_from < other.busy_until AND one.busy_until > other.busy_from "
+            "WHERE one.freed_at IS NULL AND other.freed_at IS NULL AND one.busy_until > ?",
+            (since,),
+        ).fetchall()
+
+    def badly_served(self, since: str) -> list[tuple[str, int, str, int]]:
+        """Bookings by shift whose seats are not just those that somebody is to serve."""
+        return self._sql.execute(
+            "SELECT slot, seats, state, served FROM (SELECT meeting.slot, booking.seats, booking.state, "
+            "(SELECT coalesce(sum(seats), 0) FROM assignment WHERE booking_id = booking.id AND freed_at IS NULL) "
+            "AS served FROM booking JOIN meeting ON meeting.id = meeting_id JOIN service "
+            "ON service.site_id = meeting.site_id AND service.key = meeting.service "
+            "WHERE capacity_rule = 'by_shift' AND starts_at > ?) "
+            "WHERE served <> CASE state WHEN 'confirmed' THEN seats ELSE 0 END",
+            (since,),
         ).fetchall()
 
     def untold(self) -> int:

@@ -17,6 +17,8 @@ class Invariant(StrEnum):
     RISING = "versions never go backwards"
     LIMIT = "no hold outlives its limit"
     BUDGET = "nobody is given more live holds than allowed"
+    CLAIM = "nobody serves two slots at once"
+    DIARY = "diaries say whom holds and bookings have claimed, and nobody else"
     SCHEDULE = "nothing is given on a schedule that has ended"
     MEETING = "a meeting has as many seats booked as are confirmed, within its capacity"
     ORDER = "a confirmed hold is one order, and an order is one confirmed hold"

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from widget_server.engine import calls
 from widget_server.errors import Fault, Unavailable
 from widget_server.simulator import customers, fate, payments, people, widgets, workers
 from widget_server.simulator.invariants import Broken, Invariant
@@ -75,6 +76,7 @@ def simulate(seed: int, steps: int, say: Say) -> Report:
     gc.collect()  # what an earlier run has left, too
     _freeze_what_never_ends()
     random.seed(seed)  # for the jitter of the product's own pauses
+    vars(calls)["randbelow"] = random.randrange  # for who serves: nobody shall foretell that, but the seed
     logging.disable(logging.ERROR)
     with new_world(seed) as world:
         structlog.configure(processors=[_Log(world)])

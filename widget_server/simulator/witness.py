@@ -16,6 +16,16 @@ from widget_server.engine.feed import _understood
 from widget_server.engine.scripts import load
 from widget_server.engine.wire import Reply, pack
 from widget_server.simulator.books import Books
+from widget_server.simulator.diaries import (
+    GIVES,
+    DiaryKey,
+    DiaryThen,
+    check_moved,
+    check_told,
+    diary_key,
+    diary_then,
+    served_more,
+)
 from widget_server.simulator.invariants import Broken, Invariant, must
 
 _HOLD_FIELDS = ("state", "fence", "deadline", "limit", "window")
@@ -79,6 +89,7 @@ class Moment:
     slots: dict[SlotKey, SlotThen]
     budgets: dict[str, int]
     """How many live holds count in each."""
+    diaries: dict[DiaryKey, DiaryThen]
     epochs: dict[str, str | None]
     """Of the gate of each site."""
 
@@ -112,6 +123,7 @@ class Witness:
         for slot in _slots(script_keys):
             looks += [pack("HGET", slot.day_key, slot.field), pack("ZRANGE", slot.key, 0, -1, "WITHSCORES")]
         looks += [pack("ZCOUNT", key, f"({now_ms}", "+inf") for key in _budgets(script_keys)]
+        looks += [pack("ZRANGE", diary.key, 0, -1, "WITHSCORES") for diary in _diaries(script_keys)]
         return looks + [pack("HGET", key, "epoch") for key in _gates(script_keys).values()]
 
     def see(
@@ -132,7 +144,7 @@ class Witness:
             said_ms = reply[-1] if _code(reply) in _SAY_NOW and len(reply) > 1 else now_ms
             must(said_ms == now_ms, Invariant.CLOCK, f"{script} says {said_ms}, it is {now_ms}")
             self._compare(script, args, then, now)
-            if script != "restore":
+            if script != "restore" and _rebuilder(script, args) == "":
                 _told(then, now, told)
         except Broken as broken:
             self.broken = self.broken or broken
@@ -146,11 +158,25 @@ class Witness:
         for slot, slot_now in now.slots.items():
             if then.slots[slot] != slot_now:
                 self._slot_moved(script, slot, then.slots[slot], slot_now, ours)
+        self._compare_diaries(script, args, then, now)
         if any(now.slots[slot].has_given(then.slots[slot]) for slot in now.slots):
             self._schedule_is_in_force(script, args, next(iter(now.slots)).site)
             if script == "hold":
                 for key, live in now.budgets.items():
                     must(live <= _most(key), Invariant.BUDGET, f"{key} has {live}")
+
+    def _compare_diaries(self, script: str, args: Sequence[str], then: Moment, now: Moment) -> None:
+        ours = {hold.id for hold in now.holds}
+        for diary, diary_now in now.diaries.items():
+            if then.diaries[diary] != diary_now:
+                check_moved(script, args, diary, then.diaries[diary], diary_now, ours, self.now_ms)
+                for slot_id, seats in served_more(then.diaries[diary], diary_now, self.now_ms).items():
+                    self._can_serve(script, diary, slot_id, seats)
+
+    def _can_serve(self, script: str, diary: DiaryKey, slot_id: str, seats: int) -> None:
+        if script in GIVES and not self.doubts(diary.site):
+            most = self._books.offer(diary.site, slot_id.partition(".")[0]).seats_each
+            must(seats <= most, Invariant.ROOM, f"{diary} serves {seats} of {slot_id}, and can {most}")
 
     def _hold_moved(self, hold: HoldKey, then: HoldThen, now: HoldThen) -> None:
         what = f"{hold.site}/{hold.id} was {then}, is {now}, at {self.now_ms}"
@@ -193,7 +219,7 @@ class Witness:
         """
         if self.doubts(slot.site):
             return
-        capacity, _ = self._books.offer(slot.site, slot.id.partition(".")[0])
+        capacity = self._books.offer(slot.site, slot.id.partition(".")[0]).capacity
         must(now.seats.taken <= capacity, Invariant.ROOM, f"of {capacity}: {what}")
         booked = self._books.booked(slot.site, slot.id)
         held = sum(seats_of(line) for line in now.lines if not self._is_booked(slot.site, line))
@@ -215,6 +241,10 @@ def _told(then: Moment, now: Moment, told: Reply) -> None:
     updates = [update for update in map(_understood, told) if update is not None]
     for update in updates:
         must(str(update.epoch) == now.epochs[update.site_key], Invariant.EPOCH, f"{update}, {now.epochs}")
+    claims = [move for update in updates if isinstance(update, SeatsMoved) for move in update.claims]
+    for diary, diary_now in now.diaries.items():
+        if then.diaries[diary] != diary_now:
+            check_told(diary, then.diaries[diary], diary_now, claims)
     moved = {slot: now.slots[slot].seats for slot in now.slots if then.slots[slot].seats != now.slots[slot].seats}
     if not moved:
         return
@@ -230,7 +260,8 @@ def _moment(script_keys: Sequence[str], replies: Sequence[Reply]) -> Moment:
     holds = {hold: _hold_then(next(answers)) for hold in _holds(script_keys)}
     slots = {slot: _slot_then(slot, answers) for slot in _slots(script_keys)}
     budgets = {key: next(answers) for key in _budgets(script_keys)}
-    return Moment(holds, slots, budgets, {site: next(answers) for site in _gates(script_keys)})
+    of_diaries = {diary: diary_then(next(answers)) for diary in _diaries(script_keys)}
+    return Moment(holds, slots, budgets, of_diaries, {site: next(answers) for site in _gates(script_keys)})
 
 
 def _hold_then(fields: Reply) -> HoldThen:
@@ -255,6 +286,11 @@ def _slots(script_keys: Iterable[str]) -> list[SlotKey]:
 
 def _budgets(script_keys: Iterable[str]) -> list[str]:
     return [key for key in script_keys if ":visitor:" in key or ":network:" in key]
+
+
+def _diaries(script_keys: Iterable[str]) -> list[DiaryKey]:
+    """Each once: one that is both of a claim and of a candidate is named twice."""
+    return list(dict.fromkeys(found for key in script_keys if (found := diary_key(key)) is not None))
 
 
 def _gates(script_keys: Iterable[str]) -> dict[str, str]:
@@ -288,6 +324,12 @@ def slot_key(key: str) -> SlotKey | None:
     day_key, _ = keys.of_site(partition.strip("{}"), site).seats(slot_id)
     start, _, field = slot_id.partition("T")
     return SlotKey(site, slot_id, key, day_key, f"{start}T", field)
+
+
+def _rebuilder(script: str, args: Sequence[str]) -> str:
+    """Whose filling a script is part of: the feed hears of it as a whole."""
+    at = _argument(script, "rebuilder")
+    return "" if at is None else args[at]
 
 
 def hold_of(line: str) -> str:

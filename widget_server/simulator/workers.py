@@ -6,8 +6,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.sites import Site
 from widget_server.simulator.operations import ask, operation
-from widget_server.simulator.world import PARTITION, SERVICES, SITES, World, openings
+from widget_server.simulator.world import PARTITION, PEOPLE, SITES, WITH_PEOPLE, World, openings, services_of, shifts
 from widget_server.store.schedule import Write, put_openings, put_service, put_settings
+from widget_server.store.staff import put_shifts
 
 CAPACITIES = (1, 2, 3, 4, 5)
 
@@ -50,7 +51,7 @@ async def rebuild(world: World) -> str:
 @operation(weight=1)
 async def change_schedule(world: World) -> str:
     process, site = world.web(), world.sites[world.chance.choice(list(SITES))]
-    what, write = world.chance.choice((_capacity, _hours, _settings))(world, site)
+    what, write = world.chance.choice((_capacity, _hours, _settings, _people))(world, site)
     try:
         version = await ask(process, process.scheduling.change(site, write))
     finally:
@@ -61,7 +62,7 @@ async def change_schedule(world: World) -> str:
 
 
 def _capacity(world: World, site: Site) -> tuple[str, Write]:
-    service = replace(world.chance.choice(SERVICES), capacity=world.chance.choice(CAPACITIES))
+    service = replace(world.chance.choice(services_of(site.key)), capacity=world.chance.choice(CAPACITIES))
 
     async def write(session: AsyncSession) -> None:
         await put_service(session, site.id, service, at=world.clock.now())
@@ -70,12 +71,23 @@ def _capacity(world: World, site: Site) -> tuple[str, Write]:
 
 
 def _hours(world: World, site: Site) -> tuple[str, Write]:
-    service, closed = world.chance.choice(SERVICES).key, world.chance.sample(range(7), world.chance.choice((0, 0, 1)))
+    service, closed = world.any_service(site.key), world.chance.sample(range(7), world.chance.choice((0, 0, 1)))
 
     async def write(session: AsyncSession) -> None:
         await put_openings(session, site.id, service, openings(service, without=closed))
 
     return f"{service} closed on {closed}", write
+
+
+def _people(world: World, site: Site) -> tuple[str, Write]:
+    if site.key != WITH_PEOPLE:
+        return _hours(world, site)
+    person, off = world.chance.choice(PEOPLE), world.chance.sample(range(7), world.chance.choice((0, 0, 1, 2)))
+
+    async def write(session: AsyncSession) -> None:
+        await put_shifts(session, site.id, person, shifts(person, without=off))
+
+    return f"{person} is off on {off}", write
 
 
 def _settings(world: World, site: Site) -> tuple[str, Write]:

@@ -5,6 +5,7 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from random import Random
 from typing import TYPE_CHECKING
@@ -14,7 +15,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.clock import to_ms
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
-from widget_server.domain.schedule import Opening, Place, Schedule, Service, ServiceKind
+from widget_server.domain.schedule import (
+    CapacityRule,
+    Opening,
+    Place,
+    Schedule,
+    Service,
+    ServiceKind,
+    Shift,
+    StaffMember,
+)
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
 from widget_server.domain.slots import Slot
 from widget_server.ids import _base64url
@@ -30,6 +40,7 @@ from widget_server.simulator.turns import Turns, VirtualClock
 from widget_server.simulator.witness import Witness
 from widget_server.store.schedule import Schedules, Write, put_openings, put_service
 from widget_server.store.sites import Sites
+from widget_server.store.staff import put_member, put_shifts
 
 if TYPE_CHECKING:
     from widget_server.simulator.payments import Webhook
@@ -67,7 +78,25 @@ SERVICES = (
     _service("yoga", ServiceKind.CLASS, length_min=60, capacity=4),
     _service("talk", ServiceKind.CONSULTATION, length_min=30, capacity=2),
 )
-HOURS = {"yoga": (time(9), time(12)), "talk": (time(11), time(12, 30))}
+BY_SHIFT = (
+    replace(
+        _service("massage", ServiceKind.CONSULTATION, length_min=30, capacity=1), capacity_rule=CapacityRule.BY_SHIFT
+    ),
+    replace(
+        _service("lesson", ServiceKind.CLASS, length_min=50, capacity=2),
+        capacity_rule=CapacityRule.BY_SHIFT,
+        buffer_after_min=10,
+    ),
+)
+"""Of one site: the same people serve both, at overlapping times."""
+WITH_PEOPLE, PEOPLE = "studio", ("pia", "quinn")
+HOURS = {
+    "yoga": (time(9), time(12)),
+    "talk": (time(11), time(12, 30)),
+    "massage": (time(9), time(11)),
+    "lesson": (time(9, 30), time(11, 30)),
+}
+ON_SHIFT = time(8), time(13)
 
 
 class World:
@@ -159,8 +188,11 @@ class World:
         chosen = {int(len(coming) * self.chance.random() ** 2) for _ in range(count)} if coming else set()
         return [coming[at] for at in sorted(chosen)]
 
+    def any_service(self, site_key: str) -> str:
+        return self.chance.choice(services_of(site_key)).key
+
     def wanted_lines(self, site_key: str) -> tuple[Line, ...]:
-        slots = self.wanted_slots(site_key, self.chance.choice((1, 1, 1, 2, 3)), self.chance.choice(SERVICES).key)
+        slots = self.wanted_slots(site_key, self.chance.choice((1, 1, 1, 2, 3)), self.any_service(site_key))
         return tuple(Line(slot, self.chance.choice((1, 1, 2))) for slot in slots)
 
     def pass_time(self, ms: int) -> None:
@@ -186,9 +218,13 @@ class World:
 
     def _first_plan(self, site: Site) -> Write:
         async def write(session: AsyncSession) -> None:
-            for service in SERVICES:
+            for service in services_of(site.key):
                 await put_service(session, site.id, service, at=self.clock.now())
                 await put_openings(session, site.id, service.key, openings(service.key))
+            for person in PEOPLE if site.key == WITH_PEOPLE else ():
+                served = frozenset(service.key for service in BY_SHIFT)
+                await put_member(session, site.id, StaffMember(person, person.title(), services=served))
+                await put_shifts(session, site.id, person, shifts(person))
 
         return write
 
@@ -197,6 +233,16 @@ def openings(service: str, *, without: Sequence[int] = ()) -> list[Opening]:
     """Each day of the week its hours, but for some weekdays."""
     starts, ends = HOURS[service]
     return [Opening(service, starts, ends, weekday=weekday) for weekday in range(7) if weekday not in without]
+
+
+def shifts(person: str, *, without: Sequence[int] = ()) -> list[Shift]:
+    """Likewise."""
+    starts, ends = ON_SHIFT
+    return [Shift(person, starts, ends, weekday=weekday) for weekday in range(7) if weekday not in without]
+
+
+def services_of(site_key: str) -> tuple[Service, ...]:
+    return SERVICES + BY_SHIFT if site_key == WITH_PEOPLE else SERVICES
 
 
 @contextmanager

@@ -35,8 +35,7 @@ async def cancel_bookings(
     of them is being completed.
     """
     ids = [booked.booking_id for booked in bookings]
-    priced = await _lock_priced(session, site_id, sorted({booked.order_id for booked in bookings}))
-    await _must_be_confirmed(session, ids)
+    priced = await lock_confirmed(session, site_id, bookings)
     for part in (ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE)):
         of_part = col(BookingRow.id).in_(part)
         seats = select(BookingRow.meeting_id, BookingRow.seats).where(of_part).order_by(col(BookingRow.meeting_id))
@@ -56,6 +55,16 @@ async def cancel_bookings(
         tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
 
 
+async def lock_confirmed(session: AsyncSession, site_id: int, bookings: Sequence[BookedBy]) -> set[str]:
+    """For something to be done to them: the ids of those orders for which something was to be paid.
+
+    Raises InvalidRequest where the money of one is on its way, or it was just undone.
+    """
+    priced = await _lock_priced(session, site_id, sorted({booked.order_id for booked in bookings}))
+    await _must_be_confirmed(session, [booked.booking_id for booked in bookings])
+    return priced
+
+
 async def _lock_priced(session: AsyncSession, site_id: int, order_ids: Sequence[str]) -> set[str]:
     """Those for which something was to be paid: nobody captures, undoes or gives back their payments meanwhile."""
     priced = set[str]()
@@ -67,7 +76,6 @@ async def _lock_priced(session: AsyncSession, site_id: int, order_ids: Sequence[
 
 
 async def _must_be_confirmed(session: AsyncSession, booking_ids: Sequence[int]) -> None:
-    """Raises InvalidRequest where the money of one is on its way, or it was just undone."""
     for part in (booking_ids[first : first + _AT_ONCE] for first in range(0, len(booking_ids), _AT_ONCE)):
         others = (col(BookingRow.id).in_(part), col(BookingRow.state) != BookingState.CONFIRMED)
         if (await session.exec(select(BookingRow.id).where(*others).limit(1))).first() is not None:

@@ -21,7 +21,7 @@ from widget_server.domain.impact import Choice
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store.audit_log import put_entry
-from widget_server.store.cancellations import cancel_bookings
+from widget_server.store.cancellations import cancel_bookings, lock_confirmed
 from widget_server.store.database import Database, insert
 from widget_server.store.impact import BookedBy, read_bookings
 from widget_server.store.move_requests import ask_to_move
@@ -153,6 +153,7 @@ async def _carry_out(session: AsyncSession, edit: Entry, decided: Decided, messa
     cancelled, asked = decided.get(Choice.CANCEL, ()), decided.get(Choice.MOVE, ())
     await cancel_bookings(session, edit.site_id, cancelled, edit.at, message=message)
     assert edit.operator_id is not None, "somebody decided it"
+    await lock_confirmed(session, edit.site_id, asked)
     ids = [booked.booking_id for booked in asked]
     await ask_to_move(session, ids, message, operator_id=edit.operator_id, at=edit.at)
     of_orders = [(booked.order_id, booked.booking_id) for booked in asked]

@@ -13,6 +13,7 @@ from widget_server.errors import NotFound
 from widget_server.store.audit_log import put_entry
 from widget_server.store.database import Database, insert
 from widget_server.store.tables import BookingRow, MoveRequestRow, OperatorRow, OrderRow, values
+from widget_server.store.telling import tell_withdrawn
 
 _AT_ONCE = 1_000
 
@@ -22,7 +23,10 @@ class MoveRequests:
         self._db = db
 
     async def withdraw(self, site_id: int, order_id: str, booking_id: int, *, entry: Entry) -> MoveState:
-        """Nobody is asked any more; what had become of the request before stays, and is the answer. Raises NotFound."""
+        """The customer is not asked any more, and told so by mail if a mail had asked.
+
+        What had become of the request before stays, and is the answer. Raises NotFound.
+        """
         of_booking = (
             select(BookingRow.id)
             .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
@@ -35,6 +39,7 @@ class MoveRequests:
                 raise NotFound("There is no such booking.")
             if await end_requests(session, [booking_id], MoveState.WITHDRAWN, entry.at):
                 put_entry(session, entry)
+                await tell_withdrawn(session, site_id, order_id, booking_id, entry.at)
             found = (await read_requests(session, [booking_id])).get(booking_id)
         if found is None:
             raise NotFound("Nobody was asked for another time.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, or_
-from sqlmodel import col
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.messages import Kind, MessageState, NewMessage, Role
@@ -118,6 +118,21 @@ async def tell_to_choose(
     ]
     for part in (told[first : first + _AT_ONCE] for first in range(0, len(told), _AT_ONCE)):
         await put_messages(session, part)
+
+
+async def tell_withdrawn(session: AsyncSession, site_id: int, order_id: str, booking_id: int, at: datetime) -> None:
+    """The customer of a booking is not asked for another time any more. Nothing, if no mail has said that they are:
+    one that is not written yet finds out by itself that there is nothing to say.
+    """
+    asked = select(MessageRow.detail).where(
+        col(MessageRow.site_id) == site_id,
+        col(MessageRow.order_id) == order_id,
+        col(MessageRow.kind) == Kind.WAITING_ALTERNATIVES,
+        col(MessageRow.plain).is_not(None),
+    )
+    if any(booking_id in detail["bookings"] for detail in await session.exec(asked)):
+        event = _Event(site_id, order_id, f"stays/{booking_id}/{at:%Y%m%dT%H%M%S%f}", [booking_id], at)
+        await put_messages(session, [event.message(Kind.MOVE_WITHDRAWN, Role.CUSTOMER)])
 
 
 def _reminders(

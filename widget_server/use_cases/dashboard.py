@@ -93,10 +93,11 @@ class Dashboard:
     async def agenda(self, site: Site, since: datetime, until: datetime | None = None) -> list[Appointment]:
         """What is booked from then on, the earliest first, out of the first bookings of that time. Raises Unavailable.
 
-        Without those made in test mode. Cut after AGENDA_LINES bookings: whoever has more looks at the list.
+        Those made in test mode only while the site is in it. Cut after AGENDA_LINES bookings: whoever has more looks
+        at the list.
         """
         confirmed = Wanted(since=since, until=until, state=BookingState.CONFIRMED, sorting=Sorting.SOONEST)
-        wanted = replace(confirmed, is_test=False)
+        wanted = replace(confirmed, is_test=None if site.is_test else False)
         by_slot: dict[Slot, list[BookingLine]] = {}
         for line in await self._dashboard.bookings(site.id, wanted, limit=AGENDA_LINES):
             by_slot.setdefault(line.slot, []).append(line)

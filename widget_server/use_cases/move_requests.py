@@ -46,7 +46,7 @@ class MoveRequests:
         return {one.slot: await self._nearest(listing, one, own) for one in asked}
 
     async def withdraw(self, site: Site, order_id: str, booking_id: int, *, operator_id: int) -> None:
-        """The booking stays as it is; again: nothing more happens.
+        """The booking stays as it is, and its customer is told; again: nothing more happens.
 
         Raises NotFound; TooLate once the customer has chosen another time, or the booking was cancelled.
         """

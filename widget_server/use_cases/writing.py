@@ -159,6 +159,8 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
     told = _concerned(subject, wanted, is_over=is_over)
     if message.kind is Kind.WAITING_ALTERNATIVES:  # whoever has chosen since need not be asked any more
         told = {booking_id: one for booking_id, one in told.items() if one.booking.move_request is not None}
+    if message.kind is Kind.MOVE_WITHDRAWN:  # nor told that they need not, if they are asked anew
+        told = {booking_id: one for booking_id, one in told.items() if one.booking.move_request is None}
     left = {int(booking_id): Slot.parse(slot) for booking_id, slot in message.detail.get("left", {}).items()}
     return tuple(
         shown_of(subject, booking_id, one, left=left.get(booking_id), is_cancelled=is_over)

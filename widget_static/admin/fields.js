@@ -75,7 +75,7 @@ export function zoneClock(clock) {
   if (!field) return;
   const update = () => {
     try {
-      const time = new Intl.DateTimeFormat("en-GB", { timeZone: field.value.trim(), hour: "2-digit", minute: "2-digit" });
+      const time = new Intl.DateTimeFormat("en-GB", { timeZone: zoneOf(field), hour: "2-digit", minute: "2-digit" });
       clock.textContent = `, where it is ${time.format()} now`;
     } catch {
       clock.textContent = "";
@@ -84,6 +84,16 @@ export function zoneClock(clock) {
   field.addEventListener("input", update);
   setInterval(update, CLOCK_MS);
   update();
+}
+
+/**
+ * Whoever types a city means its zone.
+ * @param {HTMLInputElement} field
+ */
+function zoneOf(field) {
+  const typed = field.value.trim();
+  const city = [...(field.list?.options ?? [])].find(({ label }) => label.toLowerCase().startsWith(`${typed.toLowerCase()},`));
+  return city?.value ?? typed;
 }
 
 /** @param {HTMLFormElement} form */

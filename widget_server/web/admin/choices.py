@@ -47,6 +47,24 @@ vi Tiếng Việt|zh-Hans 简体中文|zh-Hant 繁體中文
 """
 
 
+_CITIES = """
+Ankara Europe/Istanbul|Atlanta America/New_York|Austin America/Chicago|Barcelona Europe/Madrid|Basel Europe/Zurich
+Beijing Asia/Shanghai|Bengaluru Asia/Kolkata|Bern Europe/Zurich|Bordeaux Europe/Paris|Boston America/New_York
+Canberra Australia/Sydney|Cape Town Africa/Johannesburg|Chennai Asia/Kolkata|Cologne Europe/Berlin
+Dallas America/Chicago|Delhi Asia/Kolkata|Edinburgh Europe/London|Frankfurt Europe/Berlin|Geneva Europe/Zurich
+Glasgow Europe/London|Graz Europe/Vienna|Hamburg Europe/Berlin|Houston America/Chicago|Jeddah Asia/Riyadh
+Köln Europe/Berlin|Leipzig Europe/Berlin|Lyon Europe/Paris|Manchester Europe/London|Marrakesh Africa/Casablanca
+Marseille Europe/Paris|Miami America/New_York|Milan Europe/Rome|Montreal America/Toronto|Mumbai Asia/Kolkata
+Munich Europe/Berlin|München Europe/Berlin|Naples Europe/Rome|Osaka Asia/Tokyo|Ottawa America/Toronto
+Philadelphia America/New_York|Porto Europe/Lisbon|Rabat Africa/Casablanca|Rio de Janeiro America/Sao_Paulo
+Rotterdam Europe/Amsterdam|Salzburg Europe/Vienna|San Diego America/Los_Angeles|San Francisco America/Los_Angeles
+Seattle America/Los_Angeles|Seville Europe/Madrid|Stuttgart Europe/Berlin|Tel Aviv Asia/Jerusalem
+The Hague Europe/Amsterdam|Turin Europe/Rome|Valencia Europe/Madrid|Washington America/New_York|Wien Europe/Vienna
+Zürich Europe/Zurich
+"""
+"""That people look for, and no zone is named after."""
+
+
 def _listed(text: str) -> tuple[Choice, ...]:
     return tuple(Choice(*entry.split(" ", 1)) for line in text.strip().splitlines() for entry in line.split("|"))
 
@@ -68,13 +86,32 @@ def with_present(choices: tuple[Choice, ...], present: str) -> tuple[Choice, ...
 
 def zones(at: datetime) -> list[Choice]:
     """Zones people look for, by their city, with what their clocks show against UTC at this instant."""
-    return [Choice(name, f"{name.rpartition('/')[2].replace('_', ' ')}, {_offset(name, at)}") for name in _zone_names()]
+    return [Choice(name, f"{city}, {_offset(name, at)}") for city, name in _cities()]
 
 
 def find_zone(typed: str) -> ZoneInfo | None:
-    """The zone of this name, in capitals or not, with spaces or underscores."""
-    name = _zones_by_folded_name().get(typed.casefold().replace(" ", "_"))
+    """The zone of this name or of this city, in capitals or not, with spaces or underscores."""
+    wanted = "_".join(typed.partition(",")[0].casefold().split())
+    name = _zones_by_folded_name().get(wanted) or _zones_by_folded_city().get(wanted)
     return ZoneInfo(name) if name else None
+
+
+@cache
+def _cities() -> tuple[tuple[str, str], ...]:
+    """Each with its zone."""
+    others = ((city, name) for line in _CITIES.strip().splitlines() for city, _, name in _parted(line))
+    return tuple(sorted([*((name.rpartition("/")[2].replace("_", " "), name) for name in _zone_names()), *others]))
+
+
+def _parted(line: str) -> list[tuple[str, str, str]]:
+    return [entry.rpartition(" ") for entry in line.split("|")]
+
+
+@cache
+def _zones_by_folded_city() -> dict[str, str]:
+    """Some zones have an old name as well, which is the shorter one, or in Asia where the new one is in Europe."""
+    by_age = sorted(_cities(), key=lambda entry: (entry[1].count("/"), entry[1]))
+    return {"_".join(city.casefold().split()): name for city, name in by_age}
 
 
 @cache

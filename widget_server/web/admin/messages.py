@@ -32,6 +32,7 @@ KINDS = {
     Kind.MOVED: "Moved",
     Kind.CANCELLED: "Cancelled",
     Kind.WAITING_ALTERNATIVES: "Choose another time",
+    Kind.MOVE_WITHDRAWN: "Asked no more",
     Kind.REMINDER: "Reminder",
     Kind.MY_BOOKINGS: "My bookings",
     Kind.PAYMENT_RETURNED: "Payment returned",

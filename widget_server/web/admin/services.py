@@ -159,6 +159,7 @@ def _show(
         rules=RULES,
         shown=SHOWN,
         focus=focus,
+        spelled=lengths.spelled,
         question_rows=rows_of(form),
         question_kinds=QUESTION_KINDS,
         question_labels=labels_of(form),

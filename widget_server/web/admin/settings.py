@@ -46,7 +46,9 @@ async def save_settings(request: Request, signed_in: SignedIn) -> Response:
         await sites.change_settings(signed_in, wanted)
     except Unavailable as refusal:
         refuse_for_now(form, refusal)
-        return _show(request, signed_in, site, schedule, form, status=refusal.status)
+        answer = _show(request, signed_in, site, schedule, form, status=refusal.status)
+        answer.headers["retry-after"] = str(refusal.retry_after_s)
+        return answer
     changed = [name for name in _NOTES if getattr(wanted, name) != getattr(site, name)]
     query = urlencode({"saved": ",".join(changed) or "1"})
     return go(f"/admin/sites/{site.key}/settings?{query}")

@@ -80,7 +80,7 @@ def read_name(form: Form) -> str | None:
 def read_zone(form: Form) -> ZoneInfo | None:
     zone = find_zone(form.text("zone"))
     if zone is None:
-        form.refuse("zone", "There is no such time zone. Pick one from the list, such as Europe/Berlin.")
+        form.refuse("zone", "There is no such time zone. Type a larger city in it, or one of the list: Europe/Berlin.")
     return zone
 
 

@@ -1,0 +1,43 @@
+"""What can be typed where a time zone is asked for."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from widget_server.web.admin.choices import find_zone, zones
+
+
+@pytest.mark.parametrize(
+    ("typed", "zone"),
+    [
+        ("Europe/Berlin", "Europe/Berlin"),
+        ("america/new york", "America/New_York"),
+        ("Berlin", "Europe/Berlin"),
+        (" new  york ", "America/New_York"),
+        ("Buenos Aires", "America/Argentina/Buenos_Aires"),
+        ("Munich", "Europe/Berlin"),
+        ("münchen", "Europe/Berlin"),
+        ("Rio de Janeiro", "America/Sao_Paulo"),
+        ("Berlin, UTC+01:00", "Europe/Berlin"),
+        ("Istanbul", "Europe/Istanbul"),
+    ],
+)
+def test_a_zone_is_found_by_its_name_or_by_a_city_in_it(typed: str, zone: str) -> None:
+    assert getattr(find_zone(typed), "key", None) == zone
+
+
+@pytest.mark.parametrize("typed", ["", " ", ",", "Atlantis", "../../etc/passwd", "localtime"])
+def test_what_is_no_zone_is_none(typed: str) -> None:
+    assert find_zone(typed) is None
+
+
+def test_every_city_on_the_list_leads_to_its_zone() -> None:
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    strayed = {
+        choice.label: found
+        for choice in zones(now)
+        if (found := find_zone(choice.label)) is None or found.utcoffset(now) is None
+    }
+
+    assert strayed == {}
+    assert ("Europe/Berlin", "Munich, UTC+01:00") in {(choice.value, choice.label) for choice in zones(now)}
