@@ -51,6 +51,11 @@ async def order_page(request: Request) -> Response:
     return await _page_of_site(request, "order.html", order_id=request.path_params["id"])
 
 
+async def receipt_page(request: Request) -> Response:
+    """Likewise."""
+    return await _page_of_site(request, "receipt.html", order_id=request.path_params["id"])
+
+
 async def my_bookings_page(request: Request) -> Response:
     """Likewise of no booking."""
     return await _page_of_site(request, "my.html")
