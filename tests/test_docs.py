@@ -164,6 +164,7 @@ EXAMPLES: list[tuple[str, list[type[BaseModel]]]] = [
     ("POST /v1/sites/{site}/holds/{id}/confirmation", [bodies.NewConfirmation, bodies.ConfirmationAnswer]),
     ("POST /v1/sites/{site}/holds/{id}/checkout", [bodies.NewCheckout, bodies.CheckoutAnswer]),
     ("GET /v1/sites/{site}/orders/{id}", [bodies.MoveRequestBody]),
+    ("GET /v1/sites/{site}/orders/{id}/receipt", [bodies.ReceiptAnswer]),
     ("POST /v1/sites/{site}/orders/{id}/reschedule", [bodies.NewReschedule]),
     ("GET /v1/sites/{site}/my-bookings", [bodies.MyBookingsAnswer]),
 ]
@@ -221,6 +222,8 @@ def test_every_field_of_the_settings_page_has_its_heading() -> None:
         "theme": "Theme",
         "accent": "Accent colour",
         "origins": "Allowed origins",
+        "receipt_seller": "Who sells",
+        "receipt_tax": "About taxes",
         "staff_enter_shifts": "Staff enter their own shifts",
     }
 

@@ -47,6 +47,7 @@ from widget_server.store.payment_events import PaymentEvents
 from widget_server.store.payments import Payments
 from widget_server.store.refunds import Refunds
 from widget_server.store.sending import Sending
+from widget_server.store.slot_rules import KeptSlots as StoredKeptSlots
 from widget_server.use_cases.audit_log import AuditLog
 from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.blackouts import Blackouts
@@ -62,6 +63,7 @@ from widget_server.use_cases.deciding import DecidingParts
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.erasing import Erasing
 from widget_server.use_cases.freezing import Freezing
+from widget_server.use_cases.kept_slots import KeptSlots
 from widget_server.use_cases.messages import Messages
 from widget_server.use_cases.move_requests import MoveRequests
 from widget_server.use_cases.my_bookings import MyBookings
@@ -120,6 +122,7 @@ class Parts:
             tasks.create_task(self.use_cases.settling.run())
             tasks.create_task(self.use_cases.payment_accounts.run())
             tasks.create_task(self.use_cases.clearings.run())
+            tasks.create_task(self.use_cases.kept_slots.run())
 
     async def in_each_partition(self, act: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Do something endless for every partition, also for those that get their first site later; until cancelled."""
@@ -275,6 +278,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         clearings=Clearings(
             clearings=StoredClearings(database), sites=sites, store=store, reconciliation=reconciliation, clock=clock
         ),
+        kept_slots=KeptSlots(kept_slots=StoredKeptSlots(database), edits=edits, sites=sites, clock=clock),
         services=Services(edits),
         calendar=Calendar(edits),
         freezing=Freezing(edits, clock),

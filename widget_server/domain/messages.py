@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from widget_server.domain.money import Money
 from widget_server.domain.questions import Answer
 from widget_server.domain.services import Place
 from widget_server.domain.sites import Site
@@ -117,6 +118,13 @@ class Facts:
     """It is about an order that was made in test mode."""
     my_bookings: str = ""
     """Where customers ask for a link to all they have booked."""
+    paid: Money | None = None
+    """For the order that was just booked, if something was."""
+    coupon: str = ""
+    """The code that was used for it."""
+    discount: Money | None = None
+    receipt: str = ""
+    """Where its customer finds a receipt."""
 
 
 @dataclass(frozen=True, slots=True)

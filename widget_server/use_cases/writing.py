@@ -2,12 +2,15 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.diary import first_name
 from widget_server.domain.messages import Facts, KeptMessage, Kind, Mail, MessageState, Role, Shown
+from widget_server.domain.money import Money
 from widget_server.domain.my_bookings import LINK_LIFE
+from widget_server.domain.orders import Order
 from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
 from widget_server.ids import hash_address, hash_secret
@@ -21,6 +24,15 @@ from widget_server.use_cases.order_links import OrderLinks
 _NO_ADDRESS = "The customer gave no address."
 _OVERTAKEN = "What happened since has overtaken it."
 _SEQUENCES_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Costs(TypedDict, total=False):
+    """What a message says of the price of a new order."""
+
+    paid: Money
+    coupon: str
+    discount: Money
+    receipt: str
 
 
 class Writing:
@@ -101,7 +113,21 @@ class Writing:
             text=message.text,
             is_test=order.is_test if order else False,
             my_bookings=self._links.for_my_bookings(site.key) if message.role is Role.CUSTOMER else "",
+            **self._costs(message, order, site.key),
         )
+
+    def _costs(self, message: KeptMessage, order: Order | None, site_key: str) -> Costs:
+        """What a new order has cost, if it had a price."""
+        if order is None or message.kind not in (Kind.BOOKED, Kind.NEW_ORDER):
+            return {}
+        costs = Costs()
+        if order.payment is not None:
+            costs["paid"] = order.total
+        if order.coupon:
+            costs["coupon"], costs["discount"] = order.coupon, order.discount
+        if costs and message.role is Role.CUSTOMER:
+            costs["receipt"] = self._links.receipt(site_key, order.id)
+        return costs
 
     def _link(self, message: KeptMessage, site_key: str) -> str:
         if message.role is Role.STAFF or message.order_id is None:

@@ -24,7 +24,7 @@ from widget_server.domain.money import Money
 from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.my_bookings import MyBooking
 from widget_server.domain.orders import Order
-from widget_server.domain.payments import AttemptState, OrderPayment
+from widget_server.domain.payments import AttemptState, OrderPayment, RefundState
 from widget_server.domain.policies import LINES_MAX, SEATS_MAX
 from widget_server.domain.questions import LONG_ANSWER_LENGTH_MAX, QUESTIONS_MAX, Question
 from widget_server.domain.schedule import Schedule, Service
@@ -496,6 +496,10 @@ class OrderCouponBody(Body):
     discount: MoneyBody
     """What it has taken off."""
 
+    @staticmethod
+    def of(order: Order) -> "OrderCouponBody | None":
+        return OrderCouponBody(code=order.coupon, discount=MoneyBody.of(order.discount)) if order.coupon else None
+
 
 class OrderBody(Body):
     id: str
@@ -523,7 +527,7 @@ class OrderBody(Body):
             number=order.number,
             state=order.state,
             total=MoneyBody.of(order.total),
-            coupon=OrderCouponBody(code=order.coupon, discount=MoneyBody.of(order.discount)) if order.coupon else None,
+            coupon=OrderCouponBody.of(order),
             payment=PaymentBody.of(order, order.payment) if order.payment else None,
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
             bookings=tuple(BookingBody.of(booking, order, schedule, alternatives or {}) for booking in order.bookings),
@@ -536,6 +540,82 @@ class OrderBody(Body):
 
 class OrderAnswer(Body):
     order: OrderBody
+    server_now: Instant
+
+
+class SellerBody(Body):
+    name: str
+    about: str
+    """In lines: an address, a tax number. May be empty."""
+
+
+class ReceiptLineBody(Body):
+    service_name: str
+    starts_at: Instant
+    ends_at: Instant
+    seats: int
+    unit_price: MoneyBody
+    price: MoneyBody
+    """Of all seats, before a coupon."""
+    state: str
+
+    @staticmethod
+    def of(booking: Booking, currency: str) -> "ReceiptLineBody":
+        each = Money(booking.unit_price_minor, currency)
+        return ReceiptLineBody(
+            service_name=booking.service_name,
+            starts_at=booking.slot.starts_at,
+            ends_at=booking.slot.ends_at,
+            seats=booking.seats,
+            unit_price=MoneyBody.of(each),
+            price=MoneyBody.of(each.times(booking.seats)),
+            state=booking.state,
+        )
+
+
+class RefundBody(Body):
+    amount: MoneyBody
+    at: Instant
+    state: RefundState
+
+
+class ReceiptBody(Body):
+    number: str
+    """Of the order."""
+    ordered_at: Instant
+    seller: SellerBody
+    customer: OrderCustomerBody
+    lines: tuple[ReceiptLineBody, ...]
+    coupon: OrderCouponBody | None
+    total: MoneyBody
+    tax: str
+    """What the seller says about taxes; may be empty."""
+    paid: MoneyBody
+    refunds: tuple[RefundBody, ...]
+    test: bool
+
+    @staticmethod
+    def of(order: Order, site: Site) -> "ReceiptBody":
+        refunds = [one for one in order.payment.refunds if one.state is not RefundState.FAILED] if order.payment else []
+        return ReceiptBody(
+            number=order.number,
+            ordered_at=order.created_at,
+            seller=SellerBody(name=site.name, about=site.receipt_seller),
+            customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
+            lines=tuple(ReceiptLineBody.of(booking, order.total.currency) for booking in order.bookings),
+            coupon=OrderCouponBody.of(order),
+            total=MoneyBody.of(order.total),
+            tax=site.receipt_tax,
+            paid=MoneyBody.of(order.total),
+            refunds=tuple(
+                RefundBody(amount=MoneyBody.of(one.amount), at=one.created_at, state=one.state) for one in refunds
+            ),
+            test=order.is_test,
+        )
+
+
+class ReceiptAnswer(Body):
+    receipt: ReceiptBody
     server_now: Instant
 
 

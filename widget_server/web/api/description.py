@@ -28,6 +28,7 @@ from widget_server.web.bodies import (
     NextAnswer,
     OrderAnswer,
     QuoteAnswer,
+    ReceiptAnswer,
     ServicesAnswer,
 )
 
@@ -60,6 +61,7 @@ def document() -> dict[str, Any]:
         NextAnswer,
         OrderAnswer,
         QuoteAnswer,
+        ReceiptAnswer,
         ServicesAnswer,
     ]
     _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=f"{_REF}{{model}}")
@@ -119,6 +121,9 @@ def _paths() -> dict[str, Any]:
             "post": _operation("Have it asked whether an order is paid", OrderAnswer, [_site(), order], secret=True)
         },
         f"{_SITE}/orders/{{id}}": {"get": _operation("Look at an order", OrderAnswer, [_site(), order], secret=True)},
+        f"{_SITE}/orders/{{id}}/receipt": {
+            "get": _operation("What to print of an order that was sold", ReceiptAnswer, [_site(), order], secret=True)
+        },
         f"{_SITE}/orders/{{id}}/calendar.ics": {"get": _calendar([_site(), order])},
         f"{_SITE}/orders/{{id}}/cancellation": {
             "post": _operation(
