@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from widget_server.assets import find
 from widget_server.ids import is_key
+from widget_server.use_cases.messages import LANGUAGES
 from widget_server.web.api.services import services_answer
 from widget_server.web.context import use_cases
 from widget_server.web.headers import framed_by
@@ -70,6 +71,11 @@ async def _page_of_site(request: Request, template: str, **context: Any) -> Resp
 
 
 def _language(request: Request, locale: str) -> dict[str, str]:
-    """That of the address, or else the site's; and which way its words run."""
-    lang = request.query_params.get("lang") or locale
-    return {"lang": lang, "direction": "rtl" if lang.partition("-")[0].lower() in RIGHT_TO_LEFT else "ltr"}
+    """That of the address, or else the site's, if there is one of its texts; and which way its words run."""
+    wanted = (request.query_params.get("lang", ""), locale)
+    lang = next((tag for tag in wanted if _language_of(tag) in LANGUAGES), LANGUAGES[0])
+    return {"lang": lang, "direction": "rtl" if _language_of(lang) in RIGHT_TO_LEFT else "ltr"}
+
+
+def _language_of(tag: str) -> str:
+    return tag.partition("-")[0].lower()
