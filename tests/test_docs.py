@@ -165,6 +165,7 @@ EXAMPLES: list[tuple[str, list[type[BaseModel]]]] = [
     ("POST /v1/sites/{site}/holds/{id}/checkout", [bodies.NewCheckout, bodies.CheckoutAnswer]),
     ("GET /v1/sites/{site}/orders/{id}", [bodies.MoveRequestBody]),
     ("GET /v1/sites/{site}/orders/{id}/receipt", [bodies.ReceiptAnswer]),
+    ("POST /v1/sites/{site}/orders/{id}/choice", [bodies.OfferedBody]),
     ("POST /v1/sites/{site}/orders/{id}/reschedule", [bodies.NewReschedule]),
     ("GET /v1/sites/{site}/my-bookings", [bodies.MyBookingsAnswer]),
 ]
@@ -291,7 +292,8 @@ HEARD: dict[str, tuple[set[Message], set[Message], set[Message]]] = {
     "an operator asks for another time": ({Message.WAITING_ALTERNATIVES}, set(), set()),
     "the operator withdraws that": ({Message.MOVE_WITHDRAWN}, set(), set()),
     "it is nearly time": ({Message.REMINDER}, set(), set()),
-    "something was paid, and its seats were gone": ({Message.PAYMENT_RETURNED}, set(), set()),
+    "something was paid, and its seats were gone": ({Message.PAID_TOO_LATE}, set(), set()),
+    "there are none, or none was chosen": ({Message.PAYMENT_RETURNED}, set(), set()),
     "somebody asks for all bookings of an address": ({Message.MY_BOOKINGS}, set(), set()),
 }
 """As the table has it: what the customer, the owners and the staff get then."""

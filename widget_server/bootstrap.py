@@ -37,6 +37,7 @@ from widget_server.store import payment_accounts as stored_accounts
 from widget_server.store import reliability as stored_reliability
 from widget_server.store import sites as stored_sites
 from widget_server.store import week as stored_week
+from widget_server.store.alternatives import LatePayments
 from widget_server.store.attempts import Attempts
 from widget_server.store.clearings import Clearings as StoredClearings
 from widget_server.store.coupons import Coupons as StoredCoupons
@@ -44,7 +45,6 @@ from widget_server.store.database import Database
 from widget_server.store.letters import Letters
 from widget_server.store.my_bookings import StoredMyBookings
 from widget_server.store.payment_events import PaymentEvents
-from widget_server.store.payments import Payments
 from widget_server.store.refunds import Refunds
 from widget_server.store.sending import Sending
 from widget_server.store.slot_rules import KeptSlots as StoredKeptSlots
@@ -59,7 +59,6 @@ from widget_server.use_cases.checkout import Checkout
 from widget_server.use_cases.clearings import Clearings
 from widget_server.use_cases.coupons import Coupons
 from widget_server.use_cases.dashboard import Dashboard
-from widget_server.use_cases.deciding import DecidingParts
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.erasing import Erasing
 from widget_server.use_cases.freezing import Freezing
@@ -71,6 +70,7 @@ from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
 from widget_server.use_cases.order_links import OrderLinks
+from widget_server.use_cases.paid_seats import DecidingParts
 from widget_server.use_cases.passwords import Passwords
 from widget_server.use_cases.payment_accounts import PaymentAccounts
 from widget_server.use_cases.people import People
@@ -216,11 +216,12 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     refunding = Refunding(refunds=Refunds(database), accounts=accounts, gateway=gateway, clock=clock)
     deciding = DecidingParts(
         attempts=attempts,
-        payments=Payments(database),
+        payments=LatePayments(database),
         accounts=accounts,
         gateway=gateway,
         refunding=refunding,
         sites=sites,
+        offers=Offers(availability),
     )
     settling = Settling(events=PaymentEvents(database), deciding=deciding, **pinning)
     posting = Posting(sending=Sending(database), writing=writing, sites=sites, mailer=mailer, clock=clock)

@@ -33,6 +33,15 @@ export class OrdersApi extends Api {
 
   /**
    * @param {import("./widget/api.js").Claim} claim
+   * @param {string | null} alternative  of what is held for whoever has paid too late; null: none of them
+   * @returns {Promise<import("./widget/api.js").OrderAnswer>}
+   */
+  choose({ id, secret }, alternative) {
+    return this.ask("POST", `/orders/${id}/choice`, { secret, body: { alternative } });
+  }
+
+  /**
+   * @param {import("./widget/api.js").Claim} claim
    * @param {{id: string, lines: import("./widget/api.js").Line[]}} wanted  the same id again is the same call
    * @returns {Promise<import("./widget/api.js").OrderAnswer>}
    */

@@ -89,7 +89,7 @@ async def test_a_refused_capture_gives_the_seats_back_and_is_not_captured_after_
     order = await order_of(db, one)
     assert (order.state, order.bookings[0].state) == (OrderState.VOIDED, BookingState.CANCELLED)
     assert (await outcome(db, one), await booked(db, site)) == (OutcomeState.VOIDING, 0)
-    await Payments(db).returned(one.id, NOW)
+    await Payments(db).returned(one.id, NOW, is_refund=False)
     assert await outcome(db, one) is OutcomeState.VOIDED
 
 

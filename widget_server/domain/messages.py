@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """Whoever was asked for another time need not choose one."""
     REMINDER = "reminder"
     MY_BOOKINGS = "my_bookings"
+    PAID_TOO_LATE = "paid_too_late"
+    """The seats were gone: others are held, to choose from."""
     PAYMENT_RETURNED = "payment_returned"
     """Something was paid, and there is no booking for it."""
 
@@ -116,6 +118,8 @@ class Facts:
     text: str = ""
     is_test: bool = False
     """It is about an order that was made in test mode."""
+    until: datetime | None = None
+    """Until when there is something to choose."""
     my_bookings: str = ""
     """Where customers ask for a link to all they have booked."""
     paid: Money | None = None

@@ -18,7 +18,7 @@ from widget_server.messages.words import Words, words_for
 SUBJECT_LENGTH_MAX = 200
 READERS = (
     *((kind, Role.CUSTOMER) for kind in (Kind.BOOKED, Kind.MOVED, Kind.CANCELLED, Kind.PAYMENT_RETURNED)),
-    *((kind, Role.CUSTOMER) for kind in (Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN)),
+    *((kind, Role.CUSTOMER) for kind in (Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN, Kind.PAID_TOO_LATE)),
     *((kind, Role.CUSTOMER) for kind in (Kind.REMINDER, Kind.MY_BOOKINGS)),
     *((kind, Role.OPERATOR) for kind in (Kind.NEW_ORDER, Kind.MOVED, Kind.CANCELLED)),
     *((kind, Role.STAFF) for kind in (Kind.ASSIGNED, Kind.UNASSIGNED)),
@@ -26,7 +26,7 @@ READERS = (
 """Who reads what. To all staff concerned, whatever happens is one of these two."""
 _WITHOUT_CALENDAR = {
     *(Kind.NEW_ORDER, Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN),
-    *(Kind.MY_BOOKINGS, Kind.PAYMENT_RETURNED),
+    *(Kind.MY_BOOKINGS, Kind.PAID_TOO_LATE, Kind.PAYMENT_RETURNED),
 }
 
 
@@ -172,6 +172,7 @@ def _texts(facts: Facts, words: Words, zone: ZoneInfo) -> dict[str, str]:
         "customer": facts.customer,
         "service": first.service_name if first else "",
         "time": words.short(first.slot.starts_at, zone) if first else "",
+        "until": words.short(facts.until, zone) if facts.until else "",
     }
 
 

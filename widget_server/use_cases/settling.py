@@ -13,8 +13,9 @@ from widget_server.domain.attempts import Attempt
 from widget_server.domain.payments import AttemptState, PaymentEvent
 from widget_server.errors import BadSignature, NotFound, Refusal
 from widget_server.store.payment_events import PaymentEvents
-from widget_server.use_cases.deciding import Deciding, DecidingParts
+from widget_server.use_cases.deciding import Deciding
 from widget_server.use_cases.forever import forever
+from widget_server.use_cases.paid_seats import DecidingParts
 from widget_server.use_cases.pinning import PinningParts
 
 _BATCH = 10

@@ -1,6 +1,7 @@
 """Writing messages: what each has to say by the time its turn comes, or why it has nothing to say any more."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypedDict
 from zoneinfo import ZoneInfo
@@ -108,6 +109,7 @@ class Writing:
             shown=_shown(message, subject),
             link=self._link(message, site.key),
             number=order.number if order else "",
+            until=order.payment.offered_until if order and order.payment else None,
             customer=name,
             customer_address=address,
             text=message.text,
@@ -155,6 +157,8 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
         return _served(message, subject)
     if message.kind is Kind.PAYMENT_RETURNED:
         return _wished(subject)
+    if message.kind is Kind.PAID_TOO_LATE:
+        return _offered(subject)
     is_over, wanted = message.kind is Kind.CANCELLED, _bookings_of(message)
     told = _concerned(subject, wanted, is_over=is_over)
     if message.kind is Kind.WAITING_ALTERNATIVES:  # whoever has chosen since need not be asked any more
@@ -172,6 +176,13 @@ def _wished(subject: Subject) -> tuple[Shown, ...]:
     """What was to be booked, and is not."""
     bookings = subject.order.bookings if subject.order else ()
     return tuple(Shown(one.slot, one.service_name, one.seats, one.place) for one in bookings)
+
+
+def _offered(subject: Subject) -> tuple[Shown, ...]:
+    """What its customer may choose from, earliest first; nothing once they have."""
+    offered = subject.order.payment.alternatives if subject.order and subject.order.payment else ()
+    pairs = (pair for each in offered for pair in zip(_wished(subject), each.slots, strict=True))
+    return tuple(sorted((replace(one, slot=slot) for one, slot in pairs), key=lambda one: one.slot.starts_at))
 
 
 def _concerned(subject: Subject, wanted: Collection[int], *, is_over: bool) -> dict[int, Told]:

@@ -18,6 +18,7 @@ from pydantic_core import to_json
 
 from widget_server.clock import iso
 from widget_server.domain import policies
+from widget_server.domain.alternatives import Alternative
 from widget_server.domain.bookings import Booking, Customer
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.money import Money
@@ -176,6 +177,11 @@ class NewReschedule(Body):
 class Cancellation(Body):
     slot: SlotId | None = None
     """Where the only booking is that is to be cancelled; without it, all of the order are."""
+
+
+class NewChoice(Body):
+    alternative: Id | None
+    """One of those that are offered, by its id; null: none of them, and the money goes back."""
 
 
 class NewLinkBody(Body):
@@ -459,6 +465,39 @@ class OrderCustomerBody(Body):
     email: str
 
 
+class OfferedTimeBody(Body):
+    slot: str
+    service_name: str
+    starts_at: Instant
+    ends_at: Instant
+    seats: int
+
+
+class OfferedBody(Body):
+    """Seats that are held for whoever has paid too late for others."""
+
+    id: str
+    times: tuple[OfferedTimeBody, ...]
+    """One for each booking that was wanted, in their order."""
+
+    @staticmethod
+    def of(order: Order, offered: Alternative) -> "OfferedBody":
+        wanted = zip(order.bookings, offered.slots, strict=True)
+        return OfferedBody(
+            id=offered.hold_id,
+            times=tuple(
+                OfferedTimeBody(
+                    slot=slot.id,
+                    service_name=booking.service_name,
+                    starts_at=slot.starts_at,
+                    ends_at=slot.ends_at,
+                    seats=booking.seats,
+                )
+                for booking, slot in wanted
+            ),
+        )
+
+
 class PaymentBody(Body):
     state: AttemptState
     pay_url: str | None
@@ -472,6 +511,10 @@ class PaymentBody(Body):
     """What has gone back."""
     refund_if_cancelled: MoneyBody
     """What would go back if the customer cancelled all of the order now."""
+    offered: tuple[OfferedBody, ...]
+    """Where it was paid too late: what is held for its customer, to choose from."""
+    offered_until: Instant | None
+    """Then they are free again, and the money goes back."""
 
     @staticmethod
     def of(order: Order, payment: OrderPayment) -> "PaymentBody":
@@ -488,6 +531,8 @@ class PaymentBody(Body):
             refunding=money(payment.refunding_minor),
             refunded=money(payment.refunded_minor),
             refund_if_cancelled=MoneyBody.of(policies.refund_if_cancelled(order)),
+            offered=tuple(OfferedBody.of(order, each) for each in payment.alternatives),
+            offered_until=payment.offered_until,
         )
 
 

@@ -28,6 +28,7 @@ def all_routes() -> list[BaseRoute]:
         Route(f"{SITE}/orders/{{id}}", orders.show_order),
         Route(f"{SITE}/orders/{{id}}/payment", checkout.ask_payment, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}/receipt", orders.show_receipt),
+        Route(f"{SITE}/orders/{{id}}/choice", checkout.create_choice, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}/calendar.ics", orders.download_calendar),
         Route(f"{SITE}/orders/{{id}}/cancellation", orders.create_cancellation, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}/reschedule", orders.create_reschedule, methods=["POST"]),

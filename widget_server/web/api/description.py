@@ -20,6 +20,7 @@ from widget_server.web.bodies import (
     LinkAnswer,
     MyBookingsAnswer,
     NewCheckout,
+    NewChoice,
     NewConfirmation,
     NewHold,
     NewLinkBody,
@@ -119,6 +120,15 @@ def _paths() -> dict[str, Any]:
         },
         f"{_SITE}/orders/{{id}}/payment": {
             "post": _operation("Have it asked whether an order is paid", OrderAnswer, [_site(), order], secret=True)
+        },
+        f"{_SITE}/orders/{{id}}/choice": {
+            "post": _operation(
+                "Choose what is held for whoever has paid too late",
+                OrderAnswer,
+                [_site(), order],
+                body=NewChoice,
+                secret=True,
+            )
         },
         f"{_SITE}/orders/{{id}}": {"get": _operation("Look at an order", OrderAnswer, [_site(), order], secret=True)},
         f"{_SITE}/orders/{{id}}/receipt": {
