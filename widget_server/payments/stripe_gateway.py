@@ -89,7 +89,7 @@ class StripeGateway:
             wanted=PaymentState.CAPTURED,
         )
         if captured.state is PaymentState.GONE:
-            raise PaymentRefused("The payment can no longer be captured: its authorisation has ended.")
+            raise PaymentRefused("The payment can no longer be captured.", reason="its authorisation has ended")
         return captured
 
     async def void(self, account: PaymentAccount, payment: Payment, *, attempt_id: str) -> Payment:
@@ -197,7 +197,8 @@ class StripeGateway:
         except (stripe.AuthenticationError, stripe.PermissionError):
             raise PaymentsNotSetUp("Stripe does not take the keys of this site.") from None
         except stripe.StripeError as refusal:
-            raise PaymentRefused(refusal.user_message or "Stripe has refused this.") from None
+            why = refusal.user_message or "Stripe has refused this."
+            raise PaymentRefused(why, reason=refusal.code or "refused") from None
 
 
 def _page_of(wanted: WantedPayment) -> stripe.params.checkout.SessionCreateParams:

@@ -273,7 +273,7 @@ class Checkout(Pinning):
         except Unavailable:
             raise
         except Refusal as refusal:
-            await self._payments.not_opened(attempt.id, self.now(), why=refusal.message)
+            await self._payments.not_opened(attempt.id, self.now(), why=refusal.on_record)
             raise
 
     async def _open(self, site: Site, ref: HoldRef, attempt: Attempt, pin: Pin) -> Attempt:
@@ -281,7 +281,7 @@ class Checkout(Pinning):
         try:
             payment = await self._gateway.open(account, to_pay(self._links, site, attempt))
         except (PaymentRefused, PaymentsNotSetUp) as refused:
-            ended = await self._payments.not_opened(attempt.id, self.now(), fence=pin.fence, why=refused.message)
+            ended = await self._payments.not_opened(attempt.id, self.now(), fence=pin.fence, why=refused.on_record)
             await self._settling.carry_on(ended)
             if isinstance(refused, PaymentsNotSetUp):
                 await self._accounts.doubt(site.id, is_test=attempt.is_test)

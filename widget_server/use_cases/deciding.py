@@ -171,7 +171,7 @@ class Deciding(Offering):
         self, site: Site, attempt: Attempt, payment: Payment, problem: OutcomeTaken | Refusal
     ) -> Attempt:
         """Unless somebody else has booked these seats for it."""
-        why = problem.message if isinstance(problem, Refusal) else "the seats were given up before"
+        why = problem.on_record if isinstance(problem, Refusal) else "the seats were given up before"
         if isinstance(problem, OutcomeTaken) and problem.order is not None:
             after = await self._payments.void(attempt.id, self.now(), payment=payment, why=why)
         else:
@@ -189,7 +189,7 @@ class Deciding(Offering):
             try:
                 payment = await self._gateway.capture(account, payment, attempt_id=attempt.id)
             except PaymentRefused as refused:
-                why, payment = refused.message, await self._read(account, attempt)
+                why, payment = refused.on_record, await self._read(account, attempt)
         if payment.state is PaymentState.CAPTURED:
             listing = await self._catalog.find(site.key)
             return await self._payments.captured(attempt.id, self.now(), remind_hours=listing.schedule.remind_hours)

@@ -72,8 +72,8 @@ class Settling(Deciding):
         try:
             after = await self.carry_on(attempt)
         except Refusal as problem:
-            _log.warning("attempt_waits", attempt=attempt.id, why=problem.message)
-            await self._attempts.look_again(attempt, attempt.next_look(self.now()), problem.message)
+            _log.warning("attempt_waits", attempt=attempt.id, why=problem.on_record)
+            await self._attempts.look_again(attempt, attempt.next_look(self.now()), problem.on_record)
         except Exception:
             _log.exception("attempt_failed", attempt=attempt.id)  # its claim ends by itself
         else:
