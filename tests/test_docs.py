@@ -164,6 +164,8 @@ EXAMPLES: list[tuple[str, list[type[BaseModel]]]] = [
     ("POST /v1/sites/{site}/holds/{id}/confirmation", [bodies.NewConfirmation, bodies.ConfirmationAnswer]),
     ("POST /v1/sites/{site}/holds/{id}/checkout", [bodies.NewCheckout, bodies.CheckoutAnswer]),
     ("GET /v1/sites/{site}/orders/{id}", [bodies.MoveRequestBody]),
+    ("GET /v1/sites/{site}/orders/{id}/receipt", [bodies.ReceiptAnswer]),
+    ("POST /v1/sites/{site}/orders/{id}/choice", [bodies.OfferedBody]),
     ("POST /v1/sites/{site}/orders/{id}/reschedule", [bodies.NewReschedule]),
     ("GET /v1/sites/{site}/my-bookings", [bodies.MyBookingsAnswer]),
 ]
@@ -221,6 +223,8 @@ def test_every_field_of_the_settings_page_has_its_heading() -> None:
         "theme": "Theme",
         "accent": "Accent colour",
         "origins": "Allowed origins",
+        "receipt_seller": "Who sells",
+        "receipt_tax": "About taxes",
         "staff_enter_shifts": "Staff enter their own shifts",
     }
 
@@ -288,7 +292,8 @@ HEARD: dict[str, tuple[set[Message], set[Message], set[Message]]] = {
     "an operator asks for another time": ({Message.WAITING_ALTERNATIVES}, set(), set()),
     "the operator withdraws that": ({Message.MOVE_WITHDRAWN}, set(), set()),
     "it is nearly time": ({Message.REMINDER}, set(), set()),
-    "something was paid, and its seats were gone": ({Message.PAYMENT_RETURNED}, set(), set()),
+    "something was paid, and its seats were gone": ({Message.PAID_TOO_LATE}, set(), set()),
+    "there are none, or none was chosen": ({Message.PAYMENT_RETURNED}, set(), set()),
     "somebody asks for all bookings of an address": ({Message.MY_BOOKINGS}, set(), set()),
 }
 """As the table has it: what the customer, the owners and the staff get then."""

@@ -37,6 +37,7 @@ from widget_server.store import payment_accounts as stored_accounts
 from widget_server.store import reliability as stored_reliability
 from widget_server.store import sites as stored_sites
 from widget_server.store import week as stored_week
+from widget_server.store.alternatives import LatePayments
 from widget_server.store.attempts import Attempts
 from widget_server.store.clearings import Clearings as StoredClearings
 from widget_server.store.coupons import Coupons as StoredCoupons
@@ -44,9 +45,9 @@ from widget_server.store.database import Database
 from widget_server.store.letters import Letters
 from widget_server.store.my_bookings import StoredMyBookings
 from widget_server.store.payment_events import PaymentEvents
-from widget_server.store.payments import Payments
 from widget_server.store.refunds import Refunds
 from widget_server.store.sending import Sending
+from widget_server.store.slot_rules import KeptSlots as StoredKeptSlots
 from widget_server.use_cases.audit_log import AuditLog
 from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.blackouts import Blackouts
@@ -58,10 +59,10 @@ from widget_server.use_cases.checkout import Checkout
 from widget_server.use_cases.clearings import Clearings
 from widget_server.use_cases.coupons import Coupons
 from widget_server.use_cases.dashboard import Dashboard
-from widget_server.use_cases.deciding import DecidingParts
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.erasing import Erasing
 from widget_server.use_cases.freezing import Freezing
+from widget_server.use_cases.kept_slots import KeptSlots
 from widget_server.use_cases.messages import Messages
 from widget_server.use_cases.move_requests import MoveRequests
 from widget_server.use_cases.my_bookings import MyBookings
@@ -69,6 +70,7 @@ from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
 from widget_server.use_cases.order_links import OrderLinks
+from widget_server.use_cases.paid_seats import DecidingParts
 from widget_server.use_cases.passwords import Passwords
 from widget_server.use_cases.payment_accounts import PaymentAccounts
 from widget_server.use_cases.people import People
@@ -120,6 +122,7 @@ class Parts:
             tasks.create_task(self.use_cases.settling.run())
             tasks.create_task(self.use_cases.payment_accounts.run())
             tasks.create_task(self.use_cases.clearings.run())
+            tasks.create_task(self.use_cases.kept_slots.run())
 
     async def in_each_partition(self, act: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Do something endless for every partition, also for those that get their first site later; until cancelled."""
@@ -213,11 +216,12 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     refunding = Refunding(refunds=Refunds(database), accounts=accounts, gateway=gateway, clock=clock)
     deciding = DecidingParts(
         attempts=attempts,
-        payments=Payments(database),
+        payments=LatePayments(database),
         accounts=accounts,
         gateway=gateway,
         refunding=refunding,
         sites=sites,
+        offers=Offers(availability),
     )
     settling = Settling(events=PaymentEvents(database), deciding=deciding, **pinning)
     posting = Posting(sending=Sending(database), writing=writing, sites=sites, mailer=mailer, clock=clock)
@@ -275,6 +279,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         clearings=Clearings(
             clearings=StoredClearings(database), sites=sites, store=store, reconciliation=reconciliation, clock=clock
         ),
+        kept_slots=KeptSlots(kept_slots=StoredKeptSlots(database), edits=edits, sites=sites, clock=clock),
         services=Services(edits),
         calendar=Calendar(edits),
         freezing=Freezing(edits, clock),

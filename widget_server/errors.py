@@ -51,6 +51,11 @@ class Refusal(Exception):
         self.message = message
         self.details = details
 
+    @property
+    def on_record(self) -> str:
+        """What is kept and logged of it: nothing about a person."""
+        return self.message
+
 
 class InvalidRequest(Refusal):
     code, status = "invalid_request", 400
@@ -118,6 +123,11 @@ class PaymentsNotSetUp(Refusal):
 
 class PaymentRefused(Refusal):
     code, status = "payment_refused", 409
+
+    @property
+    def on_record(self) -> str:
+        """Stripe's code for it. Its sentence is for whoever pays, and may repeat their address."""
+        return f"Stripe: {self.details.get('reason', 'refused')}"
 
 
 class CouponRefused(Refusal):

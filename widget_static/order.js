@@ -9,7 +9,7 @@ import { applyAccent } from "./widget/accent.js";
 import { Refused } from "./widget/api.js";
 import { ServerClock } from "./widget/clock.js";
 import { calendarButton } from "./widget/calendar_file.js";
-import { bookingCard } from "./widget/confirmation.js";
+import { bookingCard, receiptLink } from "./widget/confirmation.js";
 import { dayAt } from "./widget/dates.js";
 import { element, fill, icon } from "./widget/elements.js";
 import { patiently, sleep } from "./widget/patience.js";
@@ -195,6 +195,7 @@ class OrderPage {
         names.length > 0 && fact(words.say("order.attendees"), names.join(", ")),
         moneyFacts(order, words).map(([name, value]) => fact(name, value)).flat(),
       ),
+      receiptLink(order, new URL(location.href), words),
       this.#isComing(order) && calendarButton(this.#api, this.#claim, words),
       this.#cancelling(order),
       order.customer.email && this.#allBookings(),

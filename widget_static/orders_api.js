@@ -3,6 +3,16 @@
 
 import { Api } from "./widget/api.js";
 
+/**
+ * @typedef {import("./widget/api.js").Money} Money
+ * @typedef {{number: string, ordered_at: string, seller: {name: string, about: string},
+ *   customer: {name: string, email: string},
+ *   lines: {service_name: string, starts_at: string, ends_at: string, seats: number, unit_price: Money, price: Money,
+ *     state: string}[],
+ *   coupon: {code: string, discount: Money} | null, total: Money, tax: string, paid: Money,
+ *   refunds: {amount: Money, at: string, state: "waiting" | "done"}[], test: boolean}} Receipt
+ */
+
 export class OrdersApi extends Api {
   /**
    * @param {import("./widget/api.js").Claim} claim
@@ -23,11 +33,28 @@ export class OrdersApi extends Api {
 
   /**
    * @param {import("./widget/api.js").Claim} claim
+   * @param {string | null} alternative  of what is held for whoever has paid too late; null: none of them
+   * @returns {Promise<import("./widget/api.js").OrderAnswer>}
+   */
+  choose({ id, secret }, alternative) {
+    return this.ask("POST", `/orders/${id}/choice`, { secret, body: { alternative } });
+  }
+
+  /**
+   * @param {import("./widget/api.js").Claim} claim
    * @param {{id: string, lines: import("./widget/api.js").Line[]}} wanted  the same id again is the same call
    * @returns {Promise<import("./widget/api.js").OrderAnswer>}
    */
   reschedule({ id, secret }, wanted) {
     return this.ask("POST", `/orders/${id}/reschedule`, { secret, body: wanted });
+  }
+
+  /**
+   * @param {import("./widget/api.js").Claim} claim
+   * @returns {Promise<{receipt: Receipt}>}
+   */
+  receipt({ id, secret }) {
+    return this.ask("GET", `/orders/${id}/receipt`, { secret });
   }
 
   /** @param {string} email  to which a link goes, if there are bookings */

@@ -3,6 +3,7 @@
 
 import { Countdown } from "./widget/countdown.js";
 import { element, fill, icon } from "./widget/elements.js";
+import { Choosing } from "./choosing.js";
 import { PaymentWatch, stepOf } from "./widget/payment.js";
 
 /** @typedef {import("./widget/api.js").Order} Order */
@@ -11,6 +12,7 @@ import { PaymentWatch, stepOf } from "./widget/payment.js";
 /** Whoever comes back from the pay page has paid, as a rule; if nothing is heard of it for so long, perhaps not. */
 const BELIEVED_MS = 20_000;
 const WINDOW_MS = 15 * 60_000;
+/** @type {Step[]} */ const UNDECIDED = ["waiting", "confirming", "choosing"];
 
 export class Paid {
   #api;
@@ -20,6 +22,7 @@ export class Paid {
   #onChange;
   #watch;
   #countdown;
+  #choosing;
   #isBelieved;
   #isWatching = false;
   #said = "";
@@ -43,7 +46,7 @@ export class Paid {
       onAnswer: ({ order }) => {
         const isNews = JSON.stringify(order) !== JSON.stringify(this.#order);
         this.#order = order;
-        const isDecided = !["waiting", "confirming"].includes(stepOf(order));
+        const isDecided = !UNDECIDED.includes(stepOf(order));
         if (isDecided) this.#rest(stepOf(order));
         if (isNews) this.#onChange(order); // else whoever is about to press something keeps it under their finger
         return isDecided;
@@ -55,6 +58,13 @@ export class Paid {
       onDoubt: () => void this.#watch.look(),
       onRenew: async () => {},
       announce: (text) => this.#say(text),
+    });
+    this.#choosing = new Choosing({ api, words, claim }, {
+      onChosen: (order) => {
+        this.#order = order;
+        this.#onChange(order);
+      },
+      onOutdated: () => void this.#watch.look(),
     });
     this.news = element("p", { class: "unseen", role: "status", "aria-live": "polite" });
     this.place = element("div", { class: "order-card" });
@@ -73,13 +83,15 @@ export class Paid {
   show(order, zone) {
     const step = stepOf(order);
     this.#order = order;
-    if (step === "waiting" || step === "confirming") this.#begin();
+    if (UNDECIDED.includes(step)) this.#begin();
     else this.#rest(step);
-    const untilMs = Date.parse(order.payment?.pay_until ?? "");
-    const isOpen = step === "waiting" && !this.#isBelieved;
+    const isChoosing = step === "choosing";
+    const isOpen = isChoosing || (step === "waiting" && !this.#isBelieved);
+    const untilMs = Date.parse((isChoosing ? order.payment?.offered_until : order.payment?.pay_until) ?? "");
+    const state = isChoosing ? "held" : "paying";
     this.#countdown.follow(
       isOpen && untilMs > this.#clock.now()
-        ? { ...this.#claim, state: "paying", lines: [], version: 0, expiresMs: untilMs, limitMs: untilMs }
+        ? { ...this.#claim, state, lines: [], version: 0, expiresMs: untilMs, limitMs: untilMs }
         : null,
     );
     fill(this.place, ...this.#contents(order, step, zone));
@@ -129,12 +141,14 @@ export class Paid {
     const words = this.#words;
     const isAsking = step === "confirming" || (step === "waiting" && this.#isBelieved);
     const key = isAsking ? "paid.confirming" : `paid.${step}`;
-    const time = words.time(Date.parse(order.payment?.pay_until ?? "") || 0, zone);
+    const { pay_until: payUntil = "", offered_until: offeredUntil } = order.payment ?? {};
+    const time = words.time(Date.parse(offeredUntil ?? payUntil) || 0, zone);
     const sentence = words.say(key, { time, price: words.money(order.total) });
     if (this.#said !== key) this.#say(sentence);
     this.#said = key;
     const text = element("p", {}, sentence);
     if (isAsking) return [text, element("progress", { "aria-label": words.say("paid.confirming_title") })];
+    if (step === "choosing") return [text, element("div", { class: "row" }, this.#countdown.element), this.#choosing.show(order, zone)];
     if (step === "waiting") return [text, this.#payButton(order), this.#hint("paid.change")];
     return [element("div", { class: "notice" }, icon(step === "over" ? "clock" : "warning"), text)];
   }

@@ -18,12 +18,13 @@ from zoneinfo import ZoneInfo
 
 from redis.asyncio import Redis
 from sqlalchemy import update
-from sqlmodel import col
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.bootstrap import Parts, assembled, secret_key
 from widget_server.demo import PRETEND_KEYS
 from widget_server.domain.blackouts import Blackout
+from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.payment_accounts import AccountState, KeptAccount
 from widget_server.domain.questions import Question
@@ -32,14 +33,18 @@ from widget_server.domain.services import HORIZON_DAYS_DEFAULT
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
 from widget_server.domain.slots import Slot
 from widget_server.engine import keys
+from widget_server.engine.connection import connect
 from widget_server.engine.embedded import start_or_attach
+from widget_server.engine.reservations import Reservations
 from widget_server.errors import Loading
+from widget_server.ids import hash_secret, new_id
 from widget_server.sealing import Seal
 from widget_server.settings import Settings
 from widget_server.store.blackouts import put_blackout
 from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.schedule import put_openings, put_service, put_settings
 from widget_server.store.tables import AttemptRow
+from widget_server.use_cases.pinning import HoldRef, Visit
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ENDING_MAX_S = LOADING_MAX_S = 15.0
@@ -219,7 +224,7 @@ class Server:
             accounts = PaymentAccounts(parts.database, Seal(secret_key(parts.settings)))
             await parts.use_cases.scheduling.change(site, lambda session: accounts.put(session, site.id, kept, keys))
 
-    async def end_payment_windows(self, studio: Studio) -> None:
+    async def end_payment_windows(self, studio: Studio, *, look_in: timedelta = timedelta(0)) -> None:
         """As if their time had passed, and that of their holds: the next who looks asks Stripe, whose answer counts."""
         async with self._redis() as redis:
             async for hold in redis.scan_iter(f"*:{studio.key}:hold:*"):
@@ -229,7 +234,27 @@ class Server:
             assert site is not None
             now = datetime.now(UTC)
             of_site = update(AttemptRow).where(col(AttemptRow.site_id) == site.id, col(AttemptRow.due_at).is_not(None))
-            await session.exec(of_site.values(pay_until=now, due_at=now))
+            await session.exec(of_site.values(pay_until=now, due_at=now + look_in))
+
+    async def let_windows_pass(self, studio: Studio) -> None:
+        """As above, but nobody has looked yet: whoever pays now is late."""
+        await self.end_payment_windows(studio, look_in=timedelta(hours=1))
+
+    async def give_away_what_is_being_paid(self, studio: Studio, slot: Slot) -> None:
+        """Redis forgets that these seats wait for their payment, and somebody else holds all that is free of them."""
+        async with self.parts() as parts:
+            site = await parts.sites.by_key(studio.key)
+            assert site is not None
+            engine = Reservations(await connect(await asyncio.to_thread(_redis_url, self.data_dir)))
+            async with parts.database.snapshot() as session:
+                of_site = select(AttemptRow.hold_id).where(col(AttemptRow.site_id) == site.id)
+                (hold_id,) = await session.exec(of_site)
+            pin = await engine.pinned(site, hold_id)
+            assert pin is not None
+            await engine.unpin(site, hold_id, fence=pin.fence, release=True)
+            ben = HoldRef(site.key, new_id(), hash_secret("ben"))
+            await parts.use_cases.bookings.hold(ben, [Line(slot, 1)], Visit("ben", "ben"))
+            await engine._connection.close()
 
     async def first_run_link_of(self, studio: Studio) -> str:
         async with self.parts() as parts:

@@ -1,4 +1,4 @@
-"""A code that takes something off: made by an operator, typed by visitors, seen on the order's page."""
+"""A code that takes something off: made by an operator, typed by visitors, seen on the order's page and its receipt."""
 
 import pytest
 from playwright.async_api import Page, expect
@@ -58,6 +58,13 @@ async def test_anna_pays_less_and_ben_nothing_with_the_codes_of_an_operator(
     await tab.get_by_role("button", name="Pay").click()
     await expect(tab.get_by_role("heading", name="Your booking")).to_be_visible(timeout=BOOKED_MS)
     await expect(tab.get_by_text("Half-26, \u20ac12.00 off")).to_be_visible()
+    async with anna.context.expect_page() as opening:
+        await tab.get_by_role("link", name="Receipt").click()
+    receipt = await opening.value
+    await expect(receipt.get_by_role("row", name="Code Half-26")).to_contain_text("\u2212\u20ac12.00")
+    await is_fine(receipt)
+    await receipt.emulate_media(media="print")
+    await expect(receipt.get_by_role("button", name="Print")).to_be_hidden()
 
     await ben.opens(host.page(studio))
     await ben.holds(studio.slot(PIANO, 1))

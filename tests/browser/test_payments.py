@@ -1,6 +1,7 @@
 """Paying: from the widget to the pay page in a tab of its own, and back in every way."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -37,7 +38,9 @@ async def is_fine(page: Page) -> None:
     assert (await serious(page), await overflow(page)) == ([], 0)
 
 
-async def test_anna_is_declined_pays_and_cancels(paid_studio: Studio, host: Host, invite: Invite) -> None:
+async def test_anna_is_declined_fails_3_d_secure_pays_and_cancels(
+    paid_studio: Studio, host: Host, invite: Invite
+) -> None:
     anna, slot = await invite("anna", width=1280), paid_studio.slot(PIANO)
     await anna.opens(host.page(paid_studio))
     await anna.holds(slot, seats=2)
@@ -52,6 +55,10 @@ async def test_anna_is_declined_pays_and_cancels(paid_studio: Studio, host: Host
     await is_fine(anna.page)
     await tab.get_by_label("A card that is declined").check()
     await tab.get_by_role("button", name="Pay").click()
+    await expect(tab.get_by_role("alert")).to_be_visible()
+    await tab.get_by_label("A card whose bank asks first").check()
+    await tab.get_by_role("button", name="Pay").click()
+    await tab.get_by_role("button", name="No, it is not me").click()
     await expect(tab.get_by_role("alert")).to_be_visible()
     await tab.get_by_label("A card that works").check()
     await tab.get_by_role("button", name="Pay").click()
@@ -98,3 +105,57 @@ async def test_ben_goes_back_changes_something_and_is_too_late(
     await expect(ben.name).to_have_value("Ben Oak")
     await tab.reload()
     await expect(tab.get_by_role("heading", name="This page has expired")).to_be_visible()
+
+
+SOLO = Offer("solo", capacity=1, seats_max=1, slots_a_day=4, price_minor=1200)
+
+
+async def pays_too_late(server: Server, studio: Studio, visitor: Visitor) -> Page:
+    """The pay page still takes it: nobody has told it that the time is over."""
+    await visitor.holds(studio.slot(SOLO))
+    await visitor.name.fill("Anna Ek")
+    await visitor.widget.get_by_label("E-mail").fill("anna@example.org")
+    tab = await goes_to_pay(visitor, "€12.00")
+    await server.let_windows_pass(studio)
+    return tab
+
+
+async def test_who_pays_after_the_window_gets_the_same_seats_if_they_are_free(
+    server: Server, host: Host, invite: Invite
+) -> None:
+    anna = await invite("anna", width=1280)
+    studio = await server.open_studio(SOLO, origins=[host.origin])
+    await server.take_payments(studio)
+    await anna.opens(host.page(studio))
+    tab = await pays_too_late(server, studio, anna)
+
+    await tab.get_by_role("button", name="Pay").click()
+    await expect(tab.get_by_role("heading", name="Your booking")).to_be_visible(timeout=BOOKED_MS)
+    await expect(anna.widget.get_by_role("heading", name="You\u2019re booked")).to_be_visible(timeout=BOOKED_MS)
+
+
+async def test_who_pays_after_the_window_for_seats_that_are_gone_chooses_others(
+    server: Server, host: Host, invite: Invite, tmp_path: Path
+) -> None:
+    anna = await invite("anna", width=390, color_scheme="dark")
+    studio = await server.open_studio(SOLO, origins=[host.origin])
+    await server.take_payments(studio)
+    await anna.opens(host.page(studio))
+    tab = await pays_too_late(server, studio, anna)
+    await server.give_away_what_is_being_paid(studio, studio.slot(SOLO))
+
+    await tab.get_by_role("button", name="Pay").click()
+    await expect(tab.get_by_role("heading", name="Please choose another time")).to_be_visible(timeout=BOOKED_MS)
+    await expect(tab.locator(".asked-time")).to_have_count(3)
+    await is_fine(tab)
+    await tab.screenshot(path=tmp_path / "choosing.png", full_page=True)
+    await expect(anna.widget.get_by_role("link", name="Choose another time")).to_be_visible(timeout=BOOKED_MS)
+    await anna.page.screenshot(path=tmp_path / "widget.png", full_page=True)
+    await tab.get_by_role("button", name="None of these").click()
+    await expect(tab.get_by_role("button", name="Let me choose")).to_be_focused()
+    await tab.get_by_role("button", name="Let me choose").click()
+    await tab.locator(".asked-time").first.click()
+
+    await expect(tab.get_by_role("heading", name="Your booking")).to_be_visible(timeout=BOOKED_MS)
+    await expect(tab.get_by_role("main")).to_contain_text(re.compile("Paid.*€12.00"))
+    await is_fine(tab)

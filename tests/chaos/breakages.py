@@ -151,6 +151,46 @@ BREAKAGES = (
         seed=4,
     ),
     Breakage(
+        "money is taken before the seats are booked",
+        "widget_server/use_cases/deciding.py",
+        "                return await self._book(site, attempt, payment)\n",
+        "                account = await self._account(attempt)\n"
+        "                payment = await self._gateway.capture(account, payment, attempt_id=attempt.id)\n"
+        "                return await self._book(site, attempt, payment)\n",
+    ),
+    Breakage(
+        "what was charged for no seats is kept",
+        "widget_server/use_cases/deciding.py",
+        "            if not await self._refunding.return_all(attempt, payment):\n",
+        "            if False:\n",
+    ),
+    Breakage(
+        "a refund has another key each time",
+        "widget_server/use_cases/refunding.py",
+        "amount, refund_id=due.id)",
+        'amount, refund_id=f"{due.id}{due.tries}")',
+    ),
+    Breakage(
+        "a webhook is believed",
+        "widget_server/use_cases/settling.py",
+        "            await self.carry_on(attempt)\n        await",
+        "            await self._payments.give_up(attempt.id, self.now(), why=event.kind)\n        await",
+    ),
+    Breakage(
+        "seats are given back while their page is open",
+        "widget_server/use_cases/deciding.py",
+        "        try:\n            payment = await ask(",
+        "        if is_over:\n"
+        '            return await self._payments.give_up(attempt.id, now, why="not paid")\n'
+        "        try:\n            payment = await ask(",
+    ),
+    Breakage(
+        "more goes back than was said",
+        "widget_server/store/refunds.py",
+        "policy.get(service, 100)",
+        "100",
+    ),
+    Breakage(
         "somebody who is busy elsewhere is claimed",
         "lua/lib/room_with.lua",
         "if from_ms < need.until_ms and until_ms > need.from_ms then",
@@ -184,6 +224,18 @@ BREAKAGES = (
 )
 
 RARELY_FOUND = (
+    Breakage(
+        "who does not answer at once has not been paid",
+        "widget_server/use_cases/deciding.py",
+        "        if attempt.is_let_go(self.now()):\n",
+        "        if True:\n",
+    ),
+    Breakage(
+        "pins that wait for Stripe are resolved like others",
+        "widget_server/use_cases/delivery.py",
+        "            if await self._attempts.waits(site.id, hold_id):\n",
+        "            if False:\n",
+    ),
     Breakage(
         "lines are dropped a minute early",
         "lua/lib/find_room.lua",

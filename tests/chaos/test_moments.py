@@ -145,7 +145,7 @@ async def set_in(place: Town) -> AsyncIterator[Scene]:
     """Each with a slot of its own, and web processes that have just begun or are well."""
     slot = next(slot.id for slot in place.slots if slot.service == "talk" and slot.id not in _USED)
     _USED.add(slot)
-    web, other = await _two_that_are_ready(place)
+    web, other = await place.two_that_are_ready()
     async with Line(free_port(), web.port).open() as door:
         scene = Scene(place, web, other, slot, Guest(), Guest(), door)
 
@@ -158,23 +158,6 @@ async def set_in(place: Town) -> AsyncIterator[Scene]:
 
 
 _USED: set[str] = set()
-
-
-async def _two_that_are_ready(place: Town) -> tuple[Member, Member]:
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            ready = [web for web in place.webs if await _is_ready(web)]
-            if len(ready) >= 2:
-                return ready[0], ready[1]
-            await asyncio.sleep(STEP_S)
-
-
-async def _is_ready(web: Member) -> bool:
-    async with AsyncClient(timeout=60) as client:
-        try:
-            return (await client.get(f"{web.url}/readyz")).status_code == 200
-        except TransportError:
-            return False
 
 
 def moments_before_the_record(scene: Scene) -> dict[str, tuple[Line, Trap]]:

@@ -11,7 +11,6 @@ from widget_server.errors import Unavailable
 from widget_server.simulator.customers import _confirm
 from widget_server.simulator.invariants import Broken, Invariant
 from widget_server.simulator.ledger import Visitor
-from widget_server.simulator.payments import _pin
 from widget_server.simulator.people import _renew, hold
 from widget_server.simulator.processes import Process
 from widget_server.simulator.redis import SimulatedWire
@@ -67,6 +66,20 @@ def nobody_goes_on(world: World, visitor: Visitor) -> Iterator[None]:
         (world.turns._stopped,), world.turns._stopped_for = wires, 1_000
 
 
+async def pin(process: Process, visitor: Visitor) -> None:
+    """For nobody."""
+    listing = await process.catalog.find(visitor.site)
+    await process.engine.pin(
+        listing.site,
+        visitor.id,
+        visitor.ref.secret_hash,
+        listing.schedule.find,
+        schedule_version=listing.schedule.version,
+        attempt="nobody's",
+        window=CONFIRMING_WINDOW,
+    )
+
+
 class Overtaken(Bookings):
     """Between a pin and its record something happens."""
 
@@ -103,7 +116,7 @@ def test_a_hold_that_somebody_pins_without_being_asked_to_is_noticed() -> None:
     async def story(world: World) -> None:
         anna = await anna_holds(world, FIRST)
         assert "held v2" in await _renew(world, anna)
-        await _pin(world.processes[SECOND], anna, attempt="nobody's")
+        await pin(world.processes[SECOND], anna)
 
         with pytest.raises(Broken) as broken:
             await _renew(world, anna)

@@ -45,9 +45,13 @@ def test_a_simulation_has_all_kinds_of_operations_and_of_faults() -> None:
         "cancel",
         "sweep",
         "audit",
-        "webhook",
+        "check_out",
+        "pay",
+        "stripe_tells",
+        "settle",
+        "refund",
         "read_month",
     ):
         assert f" {happened}" in printed, happened
-    for went_wrong in ("killed before", "killed after", "reply of Redis lost", "SQL refuses", "answer lost"):
+    for went_wrong in ("killed before", "killed after", "reply of Redis lost", "SQL refuses", "answer lost", "Stripe"):
         assert went_wrong in printed, went_wrong

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
 
+from httpx2 import AsyncClient, TransportError
 from sqlalchemy import create_engine, make_url, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -30,22 +31,30 @@ from tests.chaos.processes import (
 )
 from tests.domain.schedules import daily
 from tests.house import SITE
+from tests.payments.shop import Shop, keys_of
 from tests.store.studio import TALK, YOGA
 from tests.test_cli import free_port
 from widget_server.bootstrap import assembled
+from widget_server.domain.money import Money
+from widget_server.domain.payment_accounts import AccountState, KeptAccount
+from widget_server.domain.payments import PaymentAccount
 from widget_server.domain.schedule import Service
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine import keys
 from widget_server.engine.connection import Connection, connect
+from widget_server.sealing import Seal
 from widget_server.settings import Settings
 from widget_server.store import migrations
 from widget_server.store.database import Database
+from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.schedule import put_openings, put_service, put_settings
 from widget_server.store.sites import Sites
 
 ROOT = Path(__file__).parents[2]
 SERVICES = (YOGA, replace(YOGA, key="choir", name="Choir", capacity=5, seats_per_booking_max=3), TALK)
+LESSON = replace(TALK, key="lesson", name="Lesson", price=Money(4500, "EUR"))
+"""Of a town with a shop."""
 CAPACITY = {service.key: service.capacity for service in SERVICES}
 FIRST_DAY = datetime.now(UTC).date() + timedelta(days=2)
 DAYS = 8
@@ -108,6 +117,7 @@ class Member:
     redis: Line
     sql: Line | None
     port: int = 0
+    stripe: Line | None = None
 
     @property
     def process(self) -> Process:
@@ -123,7 +133,7 @@ class Member:
         return self.process.runs and ("Serving on" if self.port else "Working") in self.process.said_since_start()
 
     def lines(self) -> list[Line]:
-        return [line for line in (self.redis, self.sql) if line is not None]
+        return [line for line in (self.redis, self.sql, self.stripe) if line is not None]
 
 
 @dataclass
@@ -133,6 +143,8 @@ class Town:
     postgres: Postgres | None
     sql_url: str
     tree: Path = ROOT
+    shop: Shop | None = None
+    """Where its customers pay."""
     webs: list[Member] = field(default_factory=list)
     workers: list[Member] = field(default_factory=list)
 
@@ -143,7 +155,7 @@ class Town:
     @cached_property
     def slots(self) -> list[Slot]:
         """All that can be booked, the first days first."""
-        return [slot for day in range(DAYS) for service in SERVICES for slot in _slots_of(service, day)]
+        return [slot for day in range(DAYS) for service in SERVICES for slot in slots_of(service, day)]
 
     @asynccontextmanager
     async def redis(self) -> AsyncIterator[Connection]:
@@ -190,6 +202,15 @@ class Town:
 
         await until(all_are, patience_s=_ANSWER_MAX_S)
 
+    async def two_that_are_ready(self) -> tuple[Member, Member]:
+        """Web processes."""
+        async with asyncio.timeout(_ANSWER_MAX_S):
+            while True:
+                ready = [web for web in self.webs if await _is_ready(web)]
+                if len(ready) >= 2:
+                    return ready[0], ready[1]
+                await asyncio.sleep(STEP_S)
+
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TENUTO_")}
         return {
@@ -207,12 +228,22 @@ class Town:
 
 @asynccontextmanager
 async def town(
-    made_from: Templates, *, postgres: bool, webs: int = 2, workers: int = 2, clock: bool = False, tree: Path = ROOT
+    made_from: Templates,
+    *,
+    postgres: bool,
+    webs: int = 2,
+    workers: int = 2,
+    clock: bool = False,
+    tree: Path = ROOT,
+    shop: Shop | None = None,
 ) -> AsyncIterator[Town]:
-    """A whole town at work, with a studio in it. At its end all its processes have ended."""
+    """A whole town at work, with a studio in it, which takes money for lessons if there is a shop. At its end all its
+    processes have ended.
+    """
     async with AsyncExitStack() as at_the_end:
         folder = at_the_end.enter_context(_short_folder())
         new = await _with_servers(folder, made_from, at_the_end, postgres=postgres, clock=clock, tree=tree)
+        new.shop = shop
         await _found_a_studio(new)
         for number in range(webs):
             port = free_port()
@@ -251,7 +282,18 @@ async def _found_a_studio(new: Town) -> None:
                 await put_service(session, site.id, service, at=datetime.now(UTC))
                 await put_openings(session, site.id, service.key, daily(service.key, time(8), time(12)))
 
+            if new.shop is not None:
+                await _take_payments(session, parts.database, site, keys_of(new.shop.account))
+
         await parts.use_cases.scheduling.change(site, write)
+
+
+async def _take_payments(session: AsyncSession, database: Database, site: Site, its_keys: PaymentAccount) -> None:
+    now = datetime.now(UTC)
+    kept = KeptAccount(False, "", "", "Studio", AccountState.ACCEPTED, now, now, now, None, is_readable=True)
+    await put_service(session, site.id, LESSON, at=now)
+    await put_openings(session, site.id, LESSON.key, daily(LESSON.key, time(8), time(12)))
+    await PaymentAccounts(database, Seal(KEY.encode())).put(session, site.id, kept, its_keys)
 
 
 async def _member(new: Town, name: str, command: tuple[str, ...], at_the_end: AsyncExitStack, port: int = 0) -> Member:
@@ -263,8 +305,13 @@ async def _member(new: Town, name: str, command: tuple[str, ...], at_the_end: As
     if new.postgres is not None:
         sql = Line(folder / new.postgres.socket.name, new.postgres.socket)
         env["TENUTO_DATABASE_URL"] = url_of(folder)
+    stripe = None
+    if new.shop is not None:
+        stripe = Line(free_port(), int(new.shop.url.rpartition(":")[2]))
+        env["TENUTO_PUBLIC_URL"] = "https://book.example.org"  # each page is asked for in the same words by all
+        env["TENUTO_STRIPE_URL"] = f"http://127.0.0.1:{stripe.own}"
     process = Process(name, [sys.executable, "-m", "widget_server", *command], new.folder, env=env)
-    member = Member(Supervised(process), redis, sql, port)
+    member = Member(Supervised(process), redis, sql, port, stripe)
     for line in member.lines():
         await at_the_end.enter_async_context(line.open())
     keeping = asyncio.create_task(member.supervised.keep())
@@ -272,12 +319,20 @@ async def _member(new: Town, name: str, command: tuple[str, ...], at_the_end: As
     return member
 
 
+async def _is_ready(web: Member) -> bool:
+    async with AsyncClient(timeout=_ANSWER_MAX_S) as client:
+        try:
+            return (await client.get(f"{web.url}/readyz")).status_code == 200
+        except TransportError:
+            return False
+
+
 async def _end(keeping: asyncio.Task[None]) -> None:
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
 
 
-def _slots_of(service: Service, day: int) -> Iterator[Slot]:
+def slots_of(service: Service, day: int) -> Iterator[Slot]:
     length = timedelta(minutes=service.length_min)
     first = datetime.combine(FIRST_DAY + timedelta(days=day), time(8), UTC)
     for number in range(timedelta(hours=4) // length):

@@ -120,6 +120,18 @@ async def test_a_redis_that_never_answers_is_given_up_in_time(proxy: Proxy) -> N
     await connection.close()
 
 
+async def test_a_process_that_stood_still_reads_what_redis_has_answered_meanwhile(redis_url: str) -> None:
+    connection = await connect(redis_url)
+    await connection.read(("PING",))
+
+    call = asyncio.create_task(connection.read(("PING",)))
+    for _ in range(3):  # it leaves
+        await asyncio.sleep(0)
+    time.sleep(1.5)  # noqa: ASYNC251
+    assert await call == ["PONG"]
+    await connection.close()
+
+
 async def test_without_redis_calls_are_refused_in_about_a_second() -> None:
     connection = await connect("unix:///nowhere/at/all.sock")
     began = time.monotonic()

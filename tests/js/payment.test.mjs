@@ -44,6 +44,8 @@ test("an order means what its own state and that of its payment say", () => {
   const payment = (state, amount = 0) => ({ state, paid: { amount, currency: "EUR" } });
 
   assert.equal(stepOf({ state: "open", payment: payment("open") }), "waiting");
+  assert.equal(stepOf({ state: "open", payment: { ...payment("offering", 2400), offered: [{ id: "a" }] } }), "choosing");
+  assert.equal(stepOf({ state: "open", payment: { ...payment("offering", 2400), offered: [] } }), "confirming");
   assert.equal(stepOf({ state: "authorised", payment: payment("capturing") }), "confirming");
   assert.equal(stepOf({ state: "paid", payment: payment("paid") }), "booked");
   assert.equal(stepOf({ state: "refunded", payment: payment("paid") }), "booked");

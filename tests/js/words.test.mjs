@@ -100,8 +100,11 @@ test("amounts have the digits of their currency", () => {
   assert.equal(english.money({ amount: 0, currency: "EUR" }), "Free");
 });
 
-test("a language tag that is none is passed over", () => {
+test("a language tag that is none, or one of a language that there is not, is passed over", () => {
   assert.equal(knownLocale("de_DE!", null, "en-GB"), "en-GB");
+  assert.equal(knownLocale("", undefined, "ar-eg"), "ar-EG");
+  assert.equal(knownLocale("it-IT", "de-AT"), "de-AT");
+  assert.equal(knownLocale("it-IT", "tlh"), "en");
   assert.equal(knownLocale(), "en");
 });
 

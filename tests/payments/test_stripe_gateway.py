@@ -478,3 +478,12 @@ async def test_no_log_and_no_error_tells_a_key_or_an_address(shop: Shop, caplog:
     assert shop.account.secret_key not in told
     assert "anna@example.org" not in told
     assert not [record for record in caplog.records if record.name.startswith(("stripe", "httpx", "httpcore"))]
+
+
+async def test_what_is_kept_of_a_refusal_is_stripes_code_and_not_its_sentence(shop: Shop) -> None:
+    """Which may repeat what was sent: here, an address that is none."""
+    with pytest.raises(PaymentRefused) as refused:
+        await opened(shop, email="anna at example.org")
+
+    assert "anna at example.org" in refused.value.message
+    assert refused.value.on_record == "Stripe: email_invalid"

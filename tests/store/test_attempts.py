@@ -120,7 +120,7 @@ async def test_what_came_to_nothing_is_forgotten_and_who_was_paid_back_too(db: D
     await Payments(db).rest(nothing.id)
     paid = payment(returned, PaymentState.AUTHORISED)
     await Payments(db).void(returned.id, NOW, payment=paid, why="the seats were gone")
-    await Payments(db).returned(returned.id, NOW)
+    await Payments(db).returned(returned.id, NOW, is_refund=False)
     (told,) = await Messages(db).listed(site.id, limit=9)
     await Sending(db).write([Written(told.id, ANNA.email, "de", "Europe/Berlin", MAIL)], NOW)
 

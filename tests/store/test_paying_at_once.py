@@ -13,6 +13,7 @@ from tests.engine.servers import Valkey
 from tests.house import PRIVATE, opened, slot
 from tests.payments.shop import opened_shop
 from tests.use_cases.till import KEY, Payer, Till, opened_till
+from widget_server.domain.alternatives import OFFERED_FOR
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
@@ -66,6 +67,33 @@ async def pay(till: Till, anna: Payer) -> None:
         till.shop.books.pay(await till.session_of(anna))
 
 
+async def choose_the_first(till: Till, anna: Payer) -> None:
+    await choose(till, anna, 0)
+
+
+async def choose_the_last(till: Till, anna: Payer) -> None:
+    await choose(till, anna, -1)
+
+
+async def choose(till: Till, anna: Payer, place: int) -> None:
+    """As from a page that has shown all three."""
+    attempt = await till.attempt(anna)
+    alternatives = await till.settling._payments.alternatives(attempt.public_id)
+    await till.choose(anna, [each for each in alternatives if not each.is_same][place])
+
+
+async def choose_none(till: Till, anna: Payer) -> None:
+    await till.choose(anna, None)
+
+
+CHOICES: tuple[tuple[Act, Act], ...] = (
+    (choose_the_first, choose_the_first),
+    (choose_the_first, choose_the_last),
+    (choose_the_first, choose_none),
+    (choose_the_last, see_the_window_close),
+    (choose_none, come_back),
+)
+TOLD_BOOKED = ["new_order", "booked"]
 ACTS: tuple[Act, ...] = (webhook, worker, come_back, go_back, see_the_window_close)
 
 
@@ -102,6 +130,32 @@ async def run_all_pairs(till: Till, other: Till) -> None:
         assert all(each is None or isinstance(each, Refusal) for each in done), (first, second, done)
         await other.work()
         await it_is_paid_and_booked_or_neither(other, anna, of.id)
+
+
+async def test_of_two_who_choose_at_once_what_is_held_for_them_one_has_chosen(tills: tuple[Till, Till]) -> None:
+    till, other = tills
+    for number, (first, second) in enumerate(CHOICES):
+        anna, of = Payer(), slot(PRIVATE, day=number)
+        till.shop.books.pay(await till.at_the_page(anna, (of, 1)))
+        await till.lose_seats(anna, of)
+        await till.settle(anna)
+        offered = [each.slots for each in await till.offered(anna)]
+        assert len(offered) == 3
+        if see_the_window_close in (first, second):
+            await till.later(OFFERED_FOR)
+
+        done = await asyncio.gather(first(till, anna), second(other, anna), return_exceptions=True)
+        assert all(not isinstance(each, Exception) or isinstance(each, Refusal) for each in done), (first, second, done)
+        await other.work()
+        order, attempt = await other.order(anna), await other.attempt(anna)
+        is_paid = order.state is OrderState.PAID
+        assert attempt.state == (AttemptState.PAID if is_paid else AttemptState.ENDED), (first, second)
+        booked = [slots for slots in offered if await other.house.booked_in_sql(slots[0])]
+        assert booked == ([tuple(booking.slot for booking in order.bookings)] if is_paid else [])
+        assert [(await other.house.seats(slots[0])).held for slots in offered] == [0, 0, 0]
+        assert await other.messages(anna) == ["paid_too_late", *(TOLD_BOOKED if is_paid else ["payment_returned"])]
+        intent = till.shop.books.intent(attempt.session_id or "")
+        assert intent.status == ("succeeded" if is_paid else "canceled")
 
 
 async def it_is_paid_and_booked_or_neither(till: Till, anna: Payer, of: str) -> None:

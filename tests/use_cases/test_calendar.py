@@ -21,7 +21,7 @@ from widget_server.errors import Changed, NotFound
 from widget_server.store.audit_log import AuditLog
 from widget_server.store.operators import Operators
 from widget_server.use_cases.calendar import fingerprint_of
-from widget_server.use_cases.edits import Edited
+from widget_server.use_cases.edits import Edited, fingerprint
 from widget_server.use_cases.edits import fingerprint_of as fingerprint_of_bookings
 from widget_server.use_cases.scheduling import Look, Scheduling
 
@@ -185,6 +185,51 @@ async def test_a_new_slot_across_a_taken_one_is_refused_and_names_it(house: Hous
     assert not edited.is_saved
     assert [(o.slot, o.taken.slot) for o in edited.consequences.overlaps] == [(slot_at(8, 30), slot())]
     assert slot() in await offered(house)
+
+
+async def test_a_slot_is_kept_as_long_as_somebody_has_it_and_then_gives_way(house: House) -> None:
+    anna, ben = house.guest(), house.guest()
+    await anna.hold(slot())
+    await anna.confirm()
+    await ben.hold(slot())
+    across = typed(time(8, 30), time(9, 30))
+    assert (await update(house, [across], choice=KEEP)).is_saved
+    kept_slots = house.parts.use_cases.kept_slots
+
+    assert await kept_slots.let_go() == 0
+    await anna.cancel()
+    version = (await schedule_of(house)).version
+    assert await kept_slots.let_go() == 0, "ben still holds a seat"
+    assert (await schedule_of(house)).version == version
+    await ben.release()
+
+    assert await kept_slots.let_go() == 1
+    house.parts.use_cases.catalog.forget("studio")
+    assert (await schedule_of(house)).slot_rules == ()
+    assert await offered(house) == [slot_at(8, 30)]
+    assert (await house.guest().hold(slot_at(8, 30))).status_code == 201
+
+
+async def test_seats_that_a_slot_had_only_for_those_who_had_it_do_not_stay_behind(house: House) -> None:
+    """Another length makes other slots, with fewer seats than somebody has of a slot that is not made any more."""
+    anna = house.guest()
+    await anna.hold((slot(), 5))
+    await anna.confirm()
+    schedule = await schedule_of(house)
+    yoga, services = schedule.services["yoga"], house.parts.use_cases.services
+    shorter, site, by = replace(yoga, length_min=45, capacity=3), await house.site(), await operator_of(house)
+    saved = await services.change(site, shorter, seen=fingerprint(yoga), operator_id=by, choice=KEEP)
+    assert saved.is_saved
+    assert [(rule.slot, rule.capacity) for rule in (await schedule_of(house)).slot_rules] == [(slot(), 5)]
+    await anna.cancel()
+
+    assert await house.parts.use_cases.kept_slots.let_go() == 1
+    longer = replace(shorter, length_min=60)
+    await services.change(site, longer, seen=fingerprint(shorter), operator_id=by)
+
+    again = (await schedule_of(house)).find(slot())
+    assert again is not None
+    assert again.capacity == 3
 
 
 async def test_with_a_choice_the_taken_one_stays_and_the_new_one_is_left_out(house: House) -> None:

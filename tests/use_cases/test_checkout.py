@@ -14,7 +14,15 @@ from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payment_accounts import AccountState
 from widget_server.domain.payments import MIN_LEFT, PAYMENT_WINDOW, AttemptState
-from widget_server.errors import InvalidRequest, NotYours, Paying, PaymentsAway, PaymentsNotSetUp, TooManyTries
+from widget_server.errors import (
+    InvalidRequest,
+    NotYours,
+    Paying,
+    PaymentRefused,
+    PaymentsAway,
+    PaymentsNotSetUp,
+    TooManyTries,
+)
 from widget_server.use_cases import checkout
 from widget_server.use_cases.bookings import WantedConfirmation
 
@@ -338,3 +346,12 @@ async def test_keys_that_stripe_does_not_take_give_the_hold_back_and_are_doubted
     accounts = await till.house.parts.use_cases.payment_accounts.all_of(await till.house.site())
     assert accounts.live is not None
     assert accounts.live.state is AccountState.UNCHECKED
+
+
+async def test_why_nothing_was_opened_is_kept_without_what_stripe_repeats_of_the_customer(till: Till) -> None:
+    anna = Payer()
+    await till.hold(anna)
+
+    with pytest.raises(PaymentRefused):
+        await till.begin(anna, email="anna@nowhere")
+    assert (await till.attempt(anna)).why == "Stripe: email_invalid"

@@ -1,9 +1,9 @@
 """A process dies between any two effects of a payment; another one carries on, and the books come out right."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from tests.house import PRIVATE, House, opened, slot
 from tests.use_cases.till import KEY, Payer, Till
+from widget_server.domain.alternatives import OFFERED_FOR
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
 from widget_server.domain.slots import Slot
@@ -86,16 +87,32 @@ async def wait(till: Till, anna: Payer, of: Slot) -> None:
 
 
 async def wait_for_nothing(till: Till, anna: Payer, of: Slot, method: str = "card") -> None:
-    """She pays, and Redis does not keep her seats any more."""
+    """She pays what others have by now."""
     till.shop.books.pay(await till.at_the_page(anna, (of, 1)), method)
-    engine, site = till.house.engine, await till.house.site()
-    pin = await engine.pinned(site, anna.id)
-    assert pin is not None
-    await engine.unpin(site, anna.id, fence=pin.fence, release=True)
+    await till.lose_seats(anna, of)
 
 
-async def wait_for_nothing_with_another_method(till: Till, anna: Payer, of: Slot) -> None:
-    await wait_for_nothing(till, anna, of, "ideal")
+async def choose_from_others(till: Till, anna: Payer, of: Slot, method: str = "card") -> None:
+    await wait_for_nothing(till, anna, of, method)
+    await till.settle(anna)
+    assert len(await till.offered(anna)) == 3
+
+
+async def choose_another(till: Till, anna: Payer, of: Slot) -> None:
+    """She has pressed, and that is written."""
+    await choose_from_others(till, anna, of, "ideal")
+    attempt, offered = await till.attempt(anna), await till.offered(anna)
+    await till.settling._payments.choose(attempt.public_id, offered[0].hold_id, datetime.now(UTC))
+
+
+async def choose_none(till: Till, anna: Payer, of: Slot) -> None:
+    await choose_from_others(till, anna, of, "ideal")
+    await till.settling._payments.decline((await till.attempt(anna)).public_id, datetime.now(UTC))
+
+
+async def choose_for_too_long(till: Till, anna: Payer, of: Slot) -> None:
+    await choose_from_others(till, anna, of)
+    await till.later(OFFERED_FOR)
 
 
 async def wait_with_a_card_that_lapses(till: Till, anna: Payer, of: Slot) -> None:
@@ -127,13 +144,15 @@ async def go_back(till: Till, anna: Payer, of: Slot) -> None:
 Act = Callable[[Till, Payer, Slot], Awaitable[None]]
 STORIES: dict[str, tuple[Act, Act, OrderState, str]] = {
     "paid": (wait, settle, OrderState.PAID, "hold_and_pin hold_and_pin sql commit capture sql"),
-    "late, by card": (wait_for_nothing, settle, OrderState.VOIDED, "hold_and_pin expire hold_and_pin sql void sql"),
-    "late, otherwise": (
-        wait_for_nothing_with_another_method,
+    "late, others held": (
+        wait_for_nothing,
         settle,
-        OrderState.VOIDED,
-        "hold_and_pin expire hold_and_pin sql sql refund sql sql",
+        OrderState.OPEN,
+        "hold_and_pin expire hold_and_pin sql hold_and_pin hold_and_pin hold_and_pin hold_and_pin sql",
     ),
+    "late, another taken": (choose_another, settle, OrderState.PAID, "hold_and_pin sql commit unpin unpin"),
+    "late, none taken": (choose_none, settle, OrderState.VOIDED, "unpin unpin unpin sql refund sql sql"),
+    "late, never chosen": (choose_for_too_long, settle, OrderState.VOIDED, "sql unpin unpin unpin void sql"),
     "capture refused": (wait_with_a_card_that_lapses, settle, OrderState.VOIDED, "sql set_booked sql"),
     "window over": (wait_until_it_is_over, settle, OrderState.EXPIRED, "expire sql unpin sql"),
     "went back": (only_look, go_back, OrderState.EXPIRED, "sql expire sql unpin sql"),
@@ -197,21 +216,37 @@ async def test_whenever_a_process_dies_while_it_opens_a_page_nobody_waits_for_lo
 
 
 async def the_books_are_right(till: Till, anna: Payer, of: Slot, expected: OrderState) -> None:
-    """Nothing is charged without a booking, nothing booked without a charge, and nobody waits any more."""
+    """Nothing is charged without a booking, nothing booked without a charge, and nobody waits any more, but whoever may
+    choose.
+    """
     attempt, order = await till.attempt(anna), await till.order(anna)
     assert order.state is expected
-    is_paid = expected is OrderState.PAID
-    assert attempt.state == (AttemptState.PAID if is_paid else AttemptState.ENDED)
-    assert attempt.due_at is None
+    is_paid, is_open = expected is OrderState.PAID, expected is OrderState.OPEN
+    kept = {OrderState.PAID: AttemptState.PAID, OrderState.OPEN: AttemptState.OFFERING}
+    assert attempt.state == kept.get(expected, AttemptState.ENDED)
+    assert (attempt.due_at is None) is not is_open
     intents = [till.shop.books.session(attempt.session_id or "").intent]
     charges = [intent.charge for intent in intents if intent and intent.charge and intent.charge.amount_captured]
     assert sum(charge.left_to_refund for charge in charges) == (4500 if is_paid else 0)
-    assert await till.house.booked_in_sql(of) == is_paid
+    assert await till.house.booked_in_sql(order.bookings[0].slot) == is_paid
     outcomes = {OrderState.PAID: OutcomeState.CONFIRMED, OrderState.VOIDED: OutcomeState.VOIDED}
-    assert await till.outcome(anna) is outcomes.get(expected, OutcomeState.ABANDONED)
+    outcomes[OrderState.OPEN] = OutcomeState.VOIDING
+    assert await till.outcome(anna, attempt.seats_id) is outcomes.get(expected, OutcomeState.ABANDONED)
     told = {OrderState.PAID: ["new_order", "booked"], OrderState.VOIDED: ["payment_returned"]}
-    assert await till.messages(anna) == told.get(expected, [])
+    alternatives = await till.settling._payments.alternatives(attempt.public_id)
+    asked = ["paid_too_late"] if any(each.fence and not each.is_same for each in alternatives) else []
+    assert await till.messages(anna) == asked + told.get(expected, [])
     await till.house.deliver()
-    assert (await till.house.seats(of)).booked == is_paid
-    with suppress(NotFound):  # Redis may have forgotten it
-        assert await till.house.engine.pinned(await till.house.site(), anna.id) is None
+    assert (await till.house.seats(order.bookings[0].slot)).booked == is_paid
+    for hold_id in [anna.id, *(each.hold_id for each in alternatives)]:
+        is_offered = is_open and hold_id in {each.hold_id for each in await till.offered(anna)}
+        assert await is_pinned(till, hold_id) is is_offered
+    if is_open:
+        await till.choose(anna, None)  # and waits no more
+
+
+async def is_pinned(till: Till, hold_id: str) -> bool:
+    try:
+        return await till.house.engine.pinned(await till.house.site(), hold_id) is not None
+    except NotFound:  # Redis may have forgotten it
+        return False

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.use_cases.till import LESSON, Payer, Till
+from tests.use_cases.till import ALL_SEATS, LESSON, Payer, Till
 from widget_server.domain.attempts import LET_GO_AFTER, OPENING_FOR
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
@@ -15,19 +15,15 @@ from widget_server.store.refunds import REFUSED_AGAIN_AFTER
 pytestmark = pytest.mark.anyio
 
 
-ALL = 12
-"""Seats of a lesson."""
-
-
 async def wipe(till: Till) -> None:
     await till.house.flush()
     await till.house.parts.use_cases.reconciliation.fill("studio")
 
 
 async def take_all_seats(till: Till) -> None:
-    """Others hold all that Redis, having forgotten anna, believes free."""
-    for _ in range(2):
-        await till.hold(Payer(), (LESSON, ALL // 2))
+    """Others hold all that Redis, having forgotten anna, believes free; and there is no other lesson."""
+    await till.offer_only(LESSON)
+    await till.take_all(LESSON)
 
 
 async def test_a_payer_whose_pin_redis_has_forgotten_gets_the_same_seats_again(till: Till) -> None:
@@ -68,6 +64,8 @@ async def test_who_has_paid_seats_that_are_gone_has_their_money_again_and_is_tol
     assert await till.refunds(anna) == ([(4500, "no_seats", "done")] if how == "refunded" else [])
     assert await till.outcome(anna) is OutcomeState.VOIDED
     assert await till.messages(anna) == ["payment_returned"]
+    given_back = {"voided": "payment_voided", "refunded": "payment_refunded"}[how]
+    assert await till.deeds(anna) == ["paid_too_late", given_back]
     order = await till.order(anna)
     assert order.state is OrderState.VOIDED
     assert await till.settle(anna) is AttemptState.ENDED
@@ -175,8 +173,9 @@ async def test_seats_that_sql_has_not_are_not_sold_whatever_redis_believes(till:
     anna, ben = Payer(), Payer(name="Ben Oak")
     till.shop.books.pay(await till.at_the_page(anna))
     for other in (ben, Payer()):
-        await till.paid(other, (LESSON, ALL // 2 - (other is ben)))  # eleven
+        await till.paid(other, (LESSON, ALL_SEATS // 2 - (other is ben)))  # eleven
     await till.house.rewind(LESSON)
+    await till.offer_only(LESSON)
     await wipe(till)
     await till.house.rewind(LESSON)
     eve = Payer(name="Eve")
@@ -184,8 +183,8 @@ async def test_seats_that_sql_has_not_are_not_sold_whatever_redis_believes(till:
 
     assert await till.settle(anna) is AttemptState.PAID
     assert await till.settle(eve) is AttemptState.ENDED
-    assert await till.house.booked_in_sql(LESSON) == ALL
-    assert till.shop.taken_minor == 4500 * ALL
+    assert await till.house.booked_in_sql(LESSON) == ALL_SEATS
+    assert till.shop.taken_minor == 4500 * ALL_SEATS
 
 
 async def test_seats_are_free_again_when_the_capture_is_refused(till: Till) -> None:
@@ -284,6 +283,7 @@ async def test_seats_of_a_page_that_stripe_does_not_know_are_let_go_as_well(till
     assert (await till.attempt(anna)).state == AttemptState.RETURNING
 
     till.shop.account.sessions[session] = kept
+    await take_all_seats(till)
     till.shop.books.pay(session)
     assert await till.settle(anna) is AttemptState.ENDED
     assert till.shop.taken_minor == 0
@@ -309,15 +309,16 @@ async def test_an_audit_leaves_what_stripe_has_not_answered_to_stripe(till: Till
     assert [one.hold_id for one in found] == [ben.id]
 
 
-async def test_what_turns_out_paid_after_that_hour_goes_back(till: Till) -> None:
+async def test_what_turns_out_paid_after_that_hour_is_booked_if_its_seats_are_free(till: Till) -> None:
     anna = Payer()
     till.shop.books.pay(await till.at_the_page(anna))
     till.shop.faults.plan("expire", "cut")
 
     await till.later(PAYMENT_WINDOW + LET_GO_AFTER)
-    assert await till.settle(anna) is AttemptState.ENDED
-    assert till.shop.taken_minor == 0
-    assert await till.messages(anna) == ["payment_returned"]
+    assert await till.settle(anna) is AttemptState.PAID
+    assert await till.house.booked_in_sql(LESSON) == 1
+    assert await till.messages(anna) == ["new_order", "booked"]
+    assert await till.deeds(anna) == ["payment_let_go", "paid_too_late", "same_seats_taken", "payment_captured"]
 
 
 async def test_no_seat_waits_for_days_for_a_method_that_takes_them(till: Till) -> None:
@@ -331,6 +332,7 @@ async def test_no_seat_waits_for_days_for_a_method_that_takes_them(till: Till) -
     await till.later(LET_GO_AFTER)
     assert await till.settle(anna) is AttemptState.RETURNING
     assert (await till.house.seats(LESSON)).held == 0
+    await take_all_seats(till)
     till.shop.books.arrive(session)
     assert await till.settle(anna) is AttemptState.ENDED
     assert till.shop.taken_minor == 0

@@ -12,21 +12,27 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.house import PRIVATE, SITE, House, opened, slot
 from tests.payments.shop import Shop
+from widget_server.domain.alternatives import Alternative
 from widget_server.domain.bookings import Customer
 from widget_server.domain.holds import Hold, Line
+from widget_server.domain.openings import Opening
 from widget_server.domain.orders import Order, OutcomeState
 from widget_server.domain.payment_accounts import AccountState, KeptAccount
 from widget_server.domain.payments import AttemptState
 from widget_server.domain.slots import Slot
 from widget_server.ids import hash_secret, new_id
 from widget_server.sealing import Seal
+from widget_server.store.audit_log import AuditLog
 from widget_server.store.payment_accounts import PaymentAccounts
+from widget_server.store.schedule import put_openings
 from widget_server.store.tables import AttemptRow, MessageRow, OutcomeRow, RefundRow
 from widget_server.use_cases.checkout import CheckoutBegun, WantedCheckout
 from widget_server.use_cases.pinning import HoldRef, OrderRef, Visit
 from widget_server.use_cases.settling import Settling
 
 LESSON = slot(PRIVATE)
+ALL_SEATS = 12
+"""Of a lesson."""
 KEY = "a key of the test that is long enough"
 
 
@@ -102,6 +108,41 @@ class Till:
     async def order(self, payer: Payer) -> Order:
         return await self.house.parts.use_cases.checkout.find_order(payer.order_ref)
 
+    async def offered(self, payer: Payer) -> list[Alternative]:
+        """What is held for whoever has paid too late, in the order in which it is offered."""
+        payment = (await self.order(payer)).payment
+        return list(payment.alternatives) if payment else []
+
+    async def choose(self, payer: Payer, alternative: Alternative | None) -> Order:
+        """None: none of them."""
+        chosen = alternative.hold_id if alternative else None
+        return await self.house.parts.use_cases.checkout.choose(payer.order_ref, chosen)
+
+    async def deeds(self, payer: Payer) -> list[str]:
+        """What became of the money, as the audit log has it."""
+        entries = await AuditLog(self.house.parts.database).entries((await self.house.site()).id, limit=99)
+        return [entry.deed for entry in entries[::-1] if entry.about == payer.id and not entry.operator]
+
+    async def lose_seats(self, payer: Payer, of: Slot) -> None:
+        """Redis forgets that they are held, and others hold all of them."""
+        site, engine = await self.house.site(), self.house.engine
+        pin = await engine.pinned(site, payer.id)
+        assert pin is not None
+        await engine.unpin(site, payer.id, fence=pin.fence, release=True)
+        await self.take_all(of)
+
+    async def offer_only(self, of: Slot) -> None:
+        """No other time of this service can be booked."""
+        site = await self.house.site()
+        only = [Opening(of.service, of.starts_at.time(), of.ends_at.time(), day=of.starts_at.date())]
+        await self.house.change(lambda session: put_openings(session, site.id, of.service, only))
+
+    async def take_all(self, of: Slot) -> None:
+        """Others hold all that Redis believes free."""
+        left = ALL_SEATS - (await self.house.seats(of)).taken
+        for seats in (left // 2, left - left // 2):
+            await self.hold(Payer(), (of, seats))
+
     async def session_of(self, payer: Payer) -> str:
         found = (await self.attempt(payer)).session_id
         assert found is not None
@@ -113,8 +154,9 @@ class Till:
         async with self.house.parts.database.snapshot() as session:
             return (await session.exec(of_hold.limit(1))).one()
 
-    async def outcome(self, payer: Payer) -> OutcomeState | None:
-        of_hold = select(OutcomeRow.state).where(col(OutcomeRow.hold_id) == payer.id)
+    async def outcome(self, payer: Payer, hold_id: str | None = None) -> OutcomeState | None:
+        """Of their own hold, or of another one that has their seats."""
+        of_hold = select(OutcomeRow.state).where(col(OutcomeRow.hold_id) == (hold_id or payer.id))
         async with self.house.parts.database.snapshot() as session:
             found = (await session.exec(of_hold)).one_or_none()
         return None if found is None else OutcomeState(found)
@@ -138,6 +180,7 @@ class Till:
                 row.created_at, row.pay_until = row.created_at - by, row.pay_until - by
                 row.due_at = row.due_at and row.due_at - by
                 row.asked_at = row.asked_at and row.asked_at - by
+                row.offered_until = row.offered_until and row.offered_until - by
             for refund in await session.exec(select(RefundRow)):
                 refund.due_at = refund.due_at and refund.due_at - by
                 refund.ended_at = refund.ended_at and refund.ended_at - by

@@ -76,7 +76,7 @@ def fields_of(response: Answer) -> dict[str, str]:
     for name, options in re.findall(r'<select\b[^>]*name="([\w-]+)"[^>]*>(.*?)</select>', page, re.DOTALL):
         values = re.findall(r'value="([^"]*)" selected', options) or re.findall(r'value="([^"]*)"', options)
         fields[name] = values[0]
-    for name, text in re.findall(r'<textarea\b[^>]*name="(\w+)"[^>]*>\n?(.*?)</textarea>', page, re.DOTALL):
+    for name, text in re.findall(r'<textarea\b[^>]*name="([\w-]+)"[^>]*>\n?(.*?)</textarea>', page, re.DOTALL):
         fields[name] = unescape(text)
     return fields
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 
 from tests.house import PRIVATE, SITE, House, slot
-from tests.store.studio import TALK
+from tests.store.studio import TALK, YOGA
 from tests.web.desks import Desk, desk_in
 from tests.web.rooms import fields_of
 from widget_server.domain.audit_log import Deed
+from widget_server.domain.questions import Question, QuestionKind
 from widget_server.ids import new_id
 
 pytestmark = pytest.mark.anyio
@@ -186,3 +188,54 @@ def fields_of_post(page: str) -> dict[str, str]:
         text = page[page.index('method="post" action="/admin/sites/studio/bookings/new"') :]
 
     return fields_of(Page)  # type: ignore[arg-type]
+
+
+ASKED = (
+    Question("level", "Your level?", QuestionKind.CHOICE, True, ("New", "Much")),
+    Question("knee", "Any injuries?", QuestionKind.LONG_TEXT, False),
+    Question("mat", "Bring a mat?", QuestionKind.YES_NO, False),
+    Question("from", "Whence?", QuestionKind.TEXT, False),
+)
+
+
+async def test_what_the_service_asks_is_asked_and_answers_stand_at_the_order(house: House, desk: Desk) -> None:
+    await house.change_service(replace(YOGA, questions=ASKED))
+    page = (await desk.get(f"{NEW}?slot={slot().id}")).text
+    assert all(question.text in page for question in ASKED)
+    assert "Customers have to answer this. Here it may be left out." in page
+
+    form = typed() | {"answer-level": "Much", "answer-knee": "My knee", "answer-mat": "no", "answer-from": ""}
+    assert (await desk.post(NEW, **form)).status_code == 303
+    _, (line,) = await house.parts.use_cases.dashboard.order(await house.site(), form["id"])
+    assert [(one.question, one.answer) for one in line.answers] == [
+        ("Your level?", "Much"),
+        ("Any injuries?", "My knee"),
+        ("Bring a mat?", False),
+    ]
+    again = await desk.post(NEW, **form)
+    assert again.headers["location"].endswith("?done=booked")
+    assert (await desk.post(NEW, **form | {"answer-mat": "yes"})).headers["location"].endswith("?done=before")
+
+
+async def test_staff_may_leave_all_of_it_out_but_what_does_not_fit_is_said_and_kept(house: House, desk: Desk) -> None:
+    await house.change_service(replace(YOGA, questions=ASKED))
+
+    for wrong in ({"answer-level": "Some"}, {"answer-from": "x" * 201}, {"answer-knee": "a\x07b"}):
+        answer = await desk.post(NEW, **typed() | {"answer-knee": "My knee"} | wrong)
+        assert answer.status_code == 422
+        assert f'id="{next(iter(wrong))}-error"' in answer.text
+        assert "My knee" in answer.text or "answer-knee" in wrong
+    assert await house.booked_in_sql() == 0
+    assert (await desk.post(NEW, **typed())).status_code == 303
+
+
+async def test_whoever_books_a_hold_for_its_visitor_is_asked_as_well(house: House, desk: Desk) -> None:
+    await house.change_service(replace(YOGA, questions=ASKED))
+    guest = house.guest()
+    await guest.hold()
+
+    form = fields_of(await desk.get(f"/live/{guest.id}/booking")) | {"name": "Anna Berg", "answer-level": "New"}
+    assert "answer-knee" in form
+    assert (await desk.post(f"/live/{guest.id}/booking", **form)).status_code == 303
+    _, (line,) = await house.parts.use_cases.dashboard.order(await house.site(), guest.id)
+    assert [one.answer for one in line.answers] == ["New"]

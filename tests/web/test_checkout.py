@@ -179,9 +179,10 @@ async def test_whoever_has_paid_cannot_go_back_and_is_told_to_look_at_the_order(
 async def test_whoever_has_paid_when_the_seats_were_gone_gets_the_money_back_and_is_told(
     till: Till, house: House, method: str, goes_back: dict[str, Any]
 ) -> None:
-    """A card was only authorised; what was charged at once goes back."""
+    """A card was only authorised; what was charged at once goes back. There is no other lesson to be had."""
     anna, ben = await at_the_page(house), house.guest()
     session = till.shop.only_session
+    await till.offer_only(LESSON)
     await house.flush()
     await ben.hold((LESSON, PRIVATE.seats_per_booking_max))
     while (await house.guest().hold(LESSON)).status_code == 201:

@@ -18,14 +18,17 @@ async def test_a_page_in_arabic_runs_from_right_to_left_from_the_first_moment(ho
     sites_own = (await house.client.get(path)).text
 
     assert '<html lang="ar-EG" dir="rtl"' in arabic
+    assert '<noscript><p class="notice">تحتاج هذه الصفحة' in arabic
     assert '<html lang="de" dir="ltr"' in german
     assert '<html lang="en" dir="ltr"' in sites_own
 
 
-async def test_what_is_no_language_stays_text(house: House) -> None:
-    page = (await house.client.get(f'/my/{SITE}?lang="><script>')).text
+async def test_what_is_no_language_stays_text_and_one_that_is_not_spoken_gives_way_to_the_site_s(house: House) -> None:
+    await house.change_settings(locale="ar-EG")
+    strange, italian = [(await house.client.get(f"/my/{SITE}?lang={lang}")).text for lang in ('de-"><script>', "it")]
 
-    assert '<html lang="&#34;&gt;&lt;script&gt;" dir="ltr"' in page
+    assert '<html lang="de-&#34;&gt;&lt;script&gt;" dir="ltr"' in strange
+    assert '<html lang="ar-EG" dir="rtl"' in italian
 
 
 def test_mails_speak_what_the_widget_speaks_and_run_the_same_way() -> None:

@@ -1,6 +1,6 @@
 """The only place for what one try to pay is, and which order would come of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from widget_server.domain.bookings import Booking, BookingState, Customer
@@ -87,6 +87,17 @@ class Attempt:
     due_at: datetime | None = None
     tries: int = 0
     why: str | None = None
+    seats_id: str | None = None
+    """The hold of other seats than were wanted, where those were taken in their place."""
+    offered_until: datetime | None = None
+    """Until when other seats are held for its customer."""
+    chosen_id: str | None = None
+    """The hold of those that they have chosen."""
+
+    @property
+    def held_by(self) -> str:
+        """The hold that has the seats of its order."""
+        return self.seats_id or self.hold_id
 
     def is_over(self, now: datetime) -> bool:
         """Nothing more is to be paid: its customer went back, or the window has closed."""
@@ -97,13 +108,23 @@ class Attempt:
         """It came to nothing, and all that follows from that has been done."""
         return self.state is AttemptState.ENDED and self.due_at is None
 
+    def is_offered(self, now: datetime) -> bool:
+        """Whether its customer may still choose other seats."""
+        return self.state is AttemptState.OFFERING and self.offered_until is not None and now < self.offered_until
+
+    def at(self, slots: tuple[Slot, ...]) -> "Attempt":
+        """As if these had been wanted, one for each line."""
+        lines = tuple(replace(line, slot=of) for line, of in zip(self.wanted.lines, slots, strict=True))
+        return replace(self, wanted=replace(self.wanted, lines=lines))
+
     def is_let_go(self, now: datetime) -> bool:
         return now >= self.pay_until + LET_GO_AFTER
 
     def next_look(self, now: datetime) -> datetime:
         """When to see to it again where nothing has changed: soon, then less and less often, and when it is over."""
         later = now + min(_FIRST_PAUSE * (1 << min(self.tries, 10)), _PAUSE_MAX)
-        return min(later, self.pay_until) if now < self.pay_until else later
+        ends = self.offered_until if self.is_offered(now) and self.offered_until else self.pay_until
+        return min(later, ends) if now < ends else later
 
     def order(self) -> Order:
         """As its customer sees it while there is no order yet, or where nothing came of it."""
@@ -131,12 +152,14 @@ class Attempt:
         )
 
     def _order_state(self) -> OrderState:
+        if self.state is AttemptState.OFFERING:
+            return OrderState.OPEN
         if self.state is AttemptState.RETURNING or self.was_paid:
             return OrderState.VOIDED
         return OrderState.EXPIRED if self.state is AttemptState.ENDED else OrderState.OPEN
 
     def _booking(self, line: WantedLine) -> Booking:
-        is_over = self.state in (AttemptState.RETURNING, AttemptState.ENDED)
+        is_over = self.state in (AttemptState.OFFERING, AttemptState.RETURNING, AttemptState.ENDED)
         return Booking(
             slot=line.slot,
             service_name=line.service_name,

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from widget_server.domain.money import Money
 from widget_server.domain.questions import Answer
 from widget_server.domain.services import Place
 from widget_server.domain.sites import Site
@@ -29,6 +30,8 @@ class Kind(StrEnum):
     """Whoever was asked for another time need not choose one."""
     REMINDER = "reminder"
     MY_BOOKINGS = "my_bookings"
+    PAID_TOO_LATE = "paid_too_late"
+    """The seats were gone: others are held, to choose from."""
     PAYMENT_RETURNED = "payment_returned"
     """Something was paid, and there is no booking for it."""
 
@@ -115,8 +118,17 @@ class Facts:
     text: str = ""
     is_test: bool = False
     """It is about an order that was made in test mode."""
+    until: datetime | None = None
+    """Until when there is something to choose."""
     my_bookings: str = ""
     """Where customers ask for a link to all they have booked."""
+    paid: Money | None = None
+    """For the order that was just booked, if something was."""
+    coupon: str = ""
+    """The code that was used for it."""
+    discount: Money | None = None
+    receipt: str = ""
+    """Where its customer finds a receipt."""
 
 
 @dataclass(frozen=True, slots=True)

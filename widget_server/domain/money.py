@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+_WITHOUT_DECIMALS = {"CLP", "ISK", "JPY", "KRW", "UGX", "VND", "XOF"}
+_WITH_THREE_DECIMALS = {"BHD", "JOD", "KWD", "OMR", "TND"}
+
 
 @dataclass(frozen=True, slots=True)
 class Money:
@@ -27,3 +30,8 @@ class Money:
     @property
     def is_free(self) -> bool:
         return self.amount_minor == 0
+
+
+def digits_of(currency: str) -> int:
+    """So many decimals do its amounts have."""
+    return 0 if currency in _WITHOUT_DECIMALS else 3 if currency in _WITH_THREE_DECIMALS else 2

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from widget_server.domain.alternatives import Alternative
 from widget_server.domain.money import Money
 
 PAYMENT_WINDOW = timedelta(minutes=15)
@@ -35,6 +36,8 @@ class AttemptState(StrEnum):
     """The row is written; nobody knows whether Stripe has heard."""
     OPEN = "open"
     """Its customer can pay."""
+    OFFERING = "offering"
+    """It was paid, and the seats are gone: others are held, and its customer chooses."""
     CAPTURING = "capturing"
     """Seats are booked and the order is authorised; the capture is on its way."""
     PAID = "paid"
@@ -179,6 +182,9 @@ class OrderPayment:
     refunds: tuple[Refund, ...] = ()
     terms: tuple[Terms, ...] = ()
     """Of each of its services."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Held for its customer, who has paid too late, and may take one of them."""
+    offered_until: datetime | None = None
 
     @property
     def refunded_minor(self) -> int:

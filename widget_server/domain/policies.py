@@ -183,6 +183,12 @@ def may_erase(order: Order, now: datetime) -> None:
         raise Changed("A booking of this order is still to come: cancel it first, or wait until it is over.")
 
 
+def may_have_receipt(order: Order) -> None:
+    """Raises NotFound unless it was sold: what waits for its payment, or came to nothing, has no receipt."""
+    if order.state not in (OrderState.PAID, OrderState.REFUNDED):
+        raise NotFound("There is no receipt for this order.")
+
+
 def cancel_until(schedule: Schedule, order: Order) -> datetime | None:
     """Until when its customer can cancel an order; None where there is nothing left to cancel."""
     return min((may_change_until(schedule, booking) for booking in _confirmed(order)), default=None)

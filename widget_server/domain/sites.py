@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 HOLD_MINUTES_MIN, HOLD_MINUTES_MAX = 1, 60
+RECEIPT_SELLER_LENGTH_MAX, RECEIPT_TAX_LENGTH_MAX = 500, 200
 DEFAULT_PARTITION = "tenuto"
 """Of all sites, unless Redis is a Cluster: there, sites are spread over more of them."""
 
@@ -33,6 +34,10 @@ class Site:
     """In test mode: everything happens as in real life, and what is booked is not meant."""
     coupons_last_day: date | None = None
     """The last one on which any of its coupons counts; None where there is none."""
+    receipt_seller: str = ""
+    """Who sells, in lines under the site's name: address, tax number."""
+    receipt_tax: str = ""
+    """What is to be said about taxes under the sum."""
 
     def takes_coupons(self, now: datetime) -> bool:
         """Whether there is a code that somebody could have."""

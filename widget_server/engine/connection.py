@@ -20,7 +20,7 @@ from widget_server.engine.cluster import Cluster, ClusterAddress
 from widget_server.engine.scripts import load_all
 from widget_server.engine.sentinel import SentinelAddress
 from widget_server.engine.server import Server, Servers, is_error
-from widget_server.engine.wire import Address, Reply, Wire, Word, pack
+from widget_server.engine.wire import LOOKS, Address, Reply, Wire, Word, pack
 from widget_server.errors import Fault, Unavailable
 
 PATIENCE_S = 1.0
@@ -141,7 +141,7 @@ class Connection:
         trouble: Exception | None = None
         pause_s = PAUSE_FIRST_S
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with _patience(self._patience_s):
                 while True:
                     try:
                         replies = await attempt()
@@ -157,6 +157,31 @@ class Connection:
         except TimeoutError:
             log.warning("redis_unavailable: %s", _told(trouble))
             raise Unavailable(_UNREACHED) from trouble
+
+
+@asynccontextmanager
+async def _patience(for_s: float) -> AsyncIterator[None]:
+    """Raises TimeoutError when it is over. Counted in steps: a process that stood still has not waited for so long, and
+    what Redis answered meanwhile is still to be read.
+    """
+    loop, looks = asyncio.get_running_loop(), 0
+    timer: asyncio.TimerHandle | None = None
+
+    def wait_on() -> None:
+        nonlocal looks, timer
+        if looks == LOOKS:
+            limit.reschedule(loop.time())
+        else:
+            timer = loop.call_later(for_s / LOOKS, wait_on)
+        looks += 1
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            wait_on()
+            yield
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 def _is_trouble(reply: Reply) -> bool:

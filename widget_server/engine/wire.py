@@ -19,6 +19,8 @@ from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocket
 from widget_server.errors import Fault
 
 CONNECT_MAX_S = 1.0
+LOOKS = 4
+"""So often it is looked whether an answer has come, before patience is over."""
 WAITING_MAX = 20_000
 LEAVING_MAX = 32
 """So many calls do not wait for the end of a tick: Redis shall have something to do while we go on."""
@@ -64,7 +66,7 @@ class Wire(asyncio.Protocol):
         self._leaving: list[bytes] = []
         self._waiting: deque[asyncio.Future[Reply]] = deque()
         self._slowest: asyncio.Future[Reply] | None = None
-        self._silent_since = 0.0
+        self._looks = 0
         self._transport: asyncio.Transport | None = None
         self._watch: asyncio.TimerHandle | None = None
 
@@ -123,13 +125,14 @@ class Wire(asyncio.Protocol):
             self._transport.write(packed)
 
     def _look_for_silence(self) -> None:
-        slowest, now = self._waiting[0] if self._waiting else None, self._loop.time()
-        if slowest is None or slowest is not self._slowest:
-            self._slowest, self._silent_since = slowest, now
-        elif now - self._silent_since >= self._silence_max_s:
+        """Looks are counted, not time: if this process stood still, the answer may be there and wait to be read."""
+        slowest = self._waiting[0] if self._waiting else None
+        self._looks = self._looks + 1 if slowest is not None and slowest is self._slowest else 0
+        self._slowest = slowest
+        if self._looks == LOOKS:
             self.close()
-            return
-        self._watch = self._loop.call_later(self._silence_max_s / 4, self._look_for_silence)
+        else:
+            self._watch = self._loop.call_later(self._silence_max_s / LOOKS, self._look_for_silence)
 
     def _end(self) -> None:
         self.is_open = False

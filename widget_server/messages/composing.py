@@ -18,7 +18,7 @@ from widget_server.messages.words import Words, words_for
 SUBJECT_LENGTH_MAX = 200
 READERS = (
     *((kind, Role.CUSTOMER) for kind in (Kind.BOOKED, Kind.MOVED, Kind.CANCELLED, Kind.PAYMENT_RETURNED)),
-    *((kind, Role.CUSTOMER) for kind in (Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN)),
+    *((kind, Role.CUSTOMER) for kind in (Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN, Kind.PAID_TOO_LATE)),
     *((kind, Role.CUSTOMER) for kind in (Kind.REMINDER, Kind.MY_BOOKINGS)),
     *((kind, Role.OPERATOR) for kind in (Kind.NEW_ORDER, Kind.MOVED, Kind.CANCELLED)),
     *((kind, Role.STAFF) for kind in (Kind.ASSIGNED, Kind.UNASSIGNED)),
@@ -26,7 +26,7 @@ READERS = (
 """Who reads what. To all staff concerned, whatever happens is one of these two."""
 _WITHOUT_CALENDAR = {
     *(Kind.NEW_ORDER, Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN),
-    *(Kind.MY_BOOKINGS, Kind.PAYMENT_RETURNED),
+    *(Kind.MY_BOOKINGS, Kind.PAID_TOO_LATE, Kind.PAYMENT_RETURNED),
 }
 
 
@@ -67,6 +67,9 @@ class _Letter:
     customer_title: str
     button: str
     link: str
+    costs: tuple[str, ...]
+    receipt: str
+    receipt_title: str
     notes: tuple[str, ...]
     footer: str
     my_bookings_title: str
@@ -109,6 +112,9 @@ def _letter(facts: Facts, words: Words, zone: ZoneInfo) -> _Letter:
         customer_title=words.say("customer"),
         button=words.say(f"{key}.button", **texts) if facts.link else "",
         link=facts.link,
+        costs=_costs(facts, words),
+        receipt=facts.receipt,
+        receipt_title=words.say("receipt"),
         notes=tuple(filter(None, [words.say(f"{key}.note", **texts), _calendar_note(facts, words)])),
         footer=words.say("footer", site=facts.site.name) if is_for_customer else "",
         my_bookings_title=words.say("footer.my_bookings", site=facts.site.name),
@@ -116,6 +122,15 @@ def _letter(facts: Facts, words: Words, zone: ZoneInfo) -> _Letter:
         accent=accent[0],
         on_accent=accent[1],
     )
+
+
+def _costs(facts: Facts, words: Words) -> tuple[str, ...]:
+    lines = []
+    if facts.coupon and facts.discount:
+        lines.append(words.say("coupon", code=facts.coupon, discount=words.money(facts.discount)))
+    if facts.paid:
+        lines.append(words.say("paid", amount=words.money(facts.paid)))
+    return tuple(lines)
 
 
 def _card(facts: Facts, one: Shown, words: Words, zone: ZoneInfo) -> _Card:
@@ -157,6 +172,7 @@ def _texts(facts: Facts, words: Words, zone: ZoneInfo) -> dict[str, str]:
         "customer": facts.customer,
         "service": first.service_name if first else "",
         "time": words.short(first.slot.starts_at, zone) if first else "",
+        "until": words.short(facts.until, zone) if facts.until else "",
     }
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,8 +11,10 @@ from zoneinfo import ZoneInfo
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone_name
 from babel.lists import format_list
+from babel.numbers import format_currency
 from babel.units import format_unit
 
+from widget_server.domain.money import Money, digits_of
 from widget_server.domain.slots import Slot
 
 _FOLDER = Path(__file__).parent / "texts"
@@ -83,6 +86,10 @@ class Words:
         there = at.astimezone(zone)
         day = self._in_digits(format_date(there.date(), "medium", locale=self._locale))
         return self._on(day, self.clock(there))
+
+    def money(self, money: Money) -> str:
+        amount = Decimal(money.amount_minor).scaleb(-digits_of(money.currency))
+        return self._in_digits(_plain_spaces(format_currency(amount, money.currency, locale=self._locale)))
 
     def _on(self, day: str, time: str) -> str:
         return self._text("on").format(day=day, time=time)

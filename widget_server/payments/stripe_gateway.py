@@ -30,19 +30,13 @@ from widget_server.domain.payments import (
 )
 from widget_server.errors import BadSignature, InvalidRequest, PaymentRefused, PaymentsAway, PaymentsNotSetUp
 from widget_server.payments.events import event_of
+from widget_server.payments.intents import STATES, settled
 from widget_server.payments.pay_pages import TAKE_DAYS, language
 
 API_VERSION = "2026-10-28.endive"
 """The one that the pinned package was made for: Stripe answers in its shapes, whatever the account's own version is."""
 TIMEOUT_S = 10.0
 SIGNATURE_AGE_S_MAX = 300
-_STATES = {
-    "requires_capture": PaymentState.AUTHORISED,
-    "succeeded": PaymentState.CAPTURED,
-    "processing": PaymentState.PROCESSING,
-    "canceled": PaymentState.GONE,
-}
-"""Of intents. In all others nothing was paid: their session says whether it still can be."""
 _NOT_THERE = "not_there"
 _SESSION: list[str] = ["payment_intent.latest_charge"]
 _INTENT: list[str] = ["latest_charge"]
@@ -95,7 +89,7 @@ class StripeGateway:
             wanted=PaymentState.CAPTURED,
         )
         if captured.state is PaymentState.GONE:
-            raise PaymentRefused("The payment can no longer be captured: its authorisation has ended.")
+            raise PaymentRefused("The payment can no longer be captured.", reason="its authorisation has ended")
         return captured
 
     async def void(self, account: PaymentAccount, payment: Payment, *, attempt_id: str) -> Payment:
@@ -177,23 +171,14 @@ class StripeGateway:
         )
 
     async def _settled(self, account: PaymentAccount, payment: Payment, ask: Any, *, wanted: PaymentState) -> Payment:
-        """Ask; if nobody knows, ask again with the same key. Then read: only Stripe's word counts."""
         assert payment.intent_id is not None
-        for _ in range(2):
-            try:
-                async with self._asking():
-                    return _with_intent(payment, await ask(self._client(account).v1.payment_intents, payment.intent_id))
-            except PaymentsAway:
-                continue
-            except PaymentRefused as refusal:
-                present = await self._read_intent(account, payment)
-                if present.state is wanted or present.state in {PaymentState.CAPTURED, PaymentState.GONE}:
-                    return present
-                raise refusal from None
-        present = await self._read_intent(account, payment)
-        if present.state is PaymentState.AUTHORISED:  # it may still be on its way
-            raise PaymentsAway("Stripe has not answered.")
-        return present
+        intent_id = payment.intent_id
+
+        async def asked() -> Payment:
+            async with self._asking():
+                return _with_intent(payment, await ask(self._client(account).v1.payment_intents, intent_id))
+
+        return await settled(asked, lambda: self._read_intent(account, payment), wanted=wanted)
 
     async def _read_intent(self, account: PaymentAccount, payment: Payment) -> Payment:
         assert payment.intent_id is not None
@@ -212,7 +197,8 @@ class StripeGateway:
         except (stripe.AuthenticationError, stripe.PermissionError):
             raise PaymentsNotSetUp("Stripe does not take the keys of this site.") from None
         except stripe.StripeError as refusal:
-            raise PaymentRefused(refusal.user_message or "Stripe has refused this.") from None
+            why = refusal.user_message or "Stripe has refused this."
+            raise PaymentRefused(why, reason=refusal.code or "refused") from None
 
 
 def _page_of(wanted: WantedPayment) -> stripe.params.checkout.SessionCreateParams:
@@ -274,7 +260,7 @@ def _with_intent(known: Payment, intent: stripe.PaymentIntent) -> Payment:
     refunded = charge.amount_refunded if is_captured and isinstance(charge, stripe.Charge) else 0
     return replace(
         known,
-        state=_STATES.get(intent.status, known.state),
+        state=STATES.get(intent.status, known.state),
         intent_id=intent.id,
         captured_minor=from_stripe(intent.amount_received, intent.currency).amount_minor if is_captured else 0,
         refunded_minor=from_stripe(refunded, intent.currency).amount_minor,

@@ -42,6 +42,16 @@ class Books:
         ).fetchone()
         return Decided(*found) if found else None
 
+    def is_being_paid(self, site: str, hold_id: str) -> bool:
+        """Whether it is Stripe that says what becomes of a hold."""
+        return bool(
+            self._sql.execute(
+                "SELECT 1 FROM attempt JOIN site ON site.id = site_id "
+                "WHERE key = ? AND hold_id = ? AND attempt.state IN ('opening', 'open')",
+                (site, hold_id),
+            ).fetchone()
+        )
+
     def offer(self, site: str, service: str) -> Offer:
         """By shift with all people, of whom some may be off."""
         return Offer(
@@ -71,7 +81,7 @@ class Books:
         return self._sql.execute(
             "SELECT site.key, slot, coalesce(sum(seats), 0), booked, capacity FROM meeting "
             "JOIN site ON site.id = meeting.site_id "
-            "LEFT JOIN booking ON meeting_id = meeting.id AND booking.state = 'confirmed' WHERE starts_at >= ? "
+            "LEFT JOIN booking ON meeting_id = meeting.id AND booking.state <> 'cancelled' WHERE starts_at >= ? "
             "GROUP BY meeting.id HAVING coalesce(sum(seats), 0) <> booked OR booked > capacity",
             (since,),
         ).fetchall()
@@ -89,7 +99,8 @@ class Books:
         """Hold ids that have not just as many orders, or orders moved, as confirmed outcomes: one or none of each."""
         return self._sql.execute(
             "SELECT id, sum(ordered), sum(decided) FROM ("
-            "SELECT site_id || '/' || hold_id AS id, 1 AS ordered, 0 AS decided FROM orders UNION ALL "
+            "SELECT site_id || '/' || hold_id AS id, 1 AS ordered, 0 AS decided FROM orders "
+            "WHERE state NOT IN ('authorised', 'voided') UNION ALL "
             "SELECT DISTINCT site_id || '/' || hold_id, 1, 0 FROM rescheduling UNION ALL "
             "SELECT site_id || '/' || hold_id, 0, 1 FROM outcome WHERE state = 'confirmed'"
             ") GROUP BY id HAVING sum(ordered) <> 1 OR sum(decided) <> 1"

@@ -8,7 +8,7 @@ from widget_server.ids import hash_secret
 from widget_server.simulator.invariants import Invariant, must
 from widget_server.simulator.ledger import Visitor
 from widget_server.simulator.operations import ask, operation
-from widget_server.simulator.people import binds, must_have_ended, new_visitor, said
+from widget_server.simulator.people import binds, must_have_ended, new_visitor, said, settle
 from widget_server.simulator.world import World
 from widget_server.use_cases.bookings import Confirmed, WantedConfirmation
 from widget_server.use_cases.pinning import CONFIRMING_WINDOW, NO_FOR_GOOD, OrderRef
@@ -24,7 +24,9 @@ async def confirm(world: World) -> str:
     now_ms = world.redis.now_ms()
     is_late = world.chance.random() < 0.3
     visitor = world.ledger.latecomer(now_ms) if is_late else world.ledger.one(now_ms, "held")
-    return await _confirm(world, visitor) if visitor else "nobody holds"
+    if visitor is None:
+        return "nobody holds"
+    return await (_confirm_unpaid if visitor.is_priced else _confirm)(world, visitor)
 
 
 @operation(weight=4)
@@ -34,6 +36,8 @@ async def book_at_once(world: World) -> str:
     if visitor is None:
         return "nothing is offered"
     visitor.state = "over"
+    if visitor.is_priced:
+        return await _confirm_unpaid(world, visitor)
     world.ledger.confirming.append(visitor)
     return await _confirm(world, visitor)
 
@@ -48,7 +52,9 @@ async def confirm_once_more(world: World) -> str:
 @operation(weight=3)
 async def confirm_again(world: World) -> str:
     visitor = world.ledger.customer()
-    return await _confirm(world, visitor) if visitor else "nobody has booked"
+    if visitor is None:
+        return "nobody has booked"
+    return await (_confirm_unpaid if visitor.is_priced else _confirm)(world, visitor)
 
 
 @operation(weight=1)
@@ -78,11 +84,22 @@ async def _confirm(world: World, visitor: Visitor) -> str:
         else:
             must(visitor.order is None, Invariant.SAME, f"{visitor} was confirmed before, and now {answer!r}")
             visitor.refused = visitor.refused or isinstance(answer, NO_FOR_GOOD)
-            is_binding = is_first and visitor.state == "held" and not visitor.pins and binds(world, visitor, asking)
+            is_binding = is_first and visitor.state == "held" and not visitor.has_paid and binds(world, visitor, asking)
             if is_binding and not isinstance(answer, SlotFull | SlotClosed):
                 must_have_ended(world, visitor, answer, given_up_ms=given_up_ms)
             visitor.state = "over"
         return f"{process.name}: {visitor} {said(answer)}"
+
+
+async def _confirm_unpaid(world: World, visitor: Visitor) -> str:
+    """What has a price is not to be had for nothing, and whoever tries keeps what they have."""
+    process = world.web()
+    with visitor.asking(world.redis.losses) as asking:
+        answer = await ask(process, process.bookings.confirm(visitor.ref, wanted(visitor, visitor.lines)))
+        must(isinstance(answer, Refusal), Invariant.MONEY, f"{visitor} has paid nothing, and got {answer!r}")
+        if binds(world, visitor, asking):
+            settle(world, visitor, asking)
+        return f"{process.name}: {visitor} unpaid {said(answer)}"
 
 
 def _confirmed(world: World, visitor: Visitor, answer: Confirmed) -> None:

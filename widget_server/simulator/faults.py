@@ -10,6 +10,9 @@ RATES = (0.001, 0.004, 0.008, 0.015)
 """Of all calls to Redis and SQL, in different runs."""
 REDIS_AWAY_MS = (100, 700, 1_500)
 SQL_AWAY_MS = (10, 50, 300)
+STRIPE_AWAY_MS = (1_000, 20_000, 300_000)
+STRIPE_WORSE = 6
+"""So many times as often do calls to Stripe go wrong: there are few of them."""
 
 
 class Fault(StrEnum):
@@ -25,6 +28,12 @@ class Fault(StrEnum):
     SQL_REFUSES = "SQL refuses"
     SQL_UNKNOWN = "commit done, answer lost"
     SQL_AWAY = "SQL away for a while"
+    STRIPE_BUSY = "Stripe answers 429"
+    STRIPE_BREAKS = "Stripe answers 500, all being done"
+    STRIPE_SILENT = "Stripe silent, all being done"
+    STRIPE_UNHEARD = "Stripe silent, and has heard nothing"
+    STRIPE_SLOW = "Stripe slow"
+    STRIPE_AWAY = "Stripe away for a while"
 
 
 _AT_REDIS = (
@@ -34,6 +43,10 @@ _AT_REDIS = (
 )
 _BEFORE_SQL = (Fault.CRASH_BEFORE, Fault.SQL_REFUSES, Fault.SQL_AWAY)
 _AFTER_SQL = (Fault.CRASH_AFTER, Fault.SQL_UNKNOWN)
+_AT_STRIPE = (
+    *(Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.STRIPE_SILENT, Fault.STRIPE_BREAKS) * 2,
+    *(Fault.STRIPE_BUSY, Fault.STRIPE_UNHEARD, Fault.STRIPE_SLOW, Fault.STRIPE_AWAY),
+)
 
 
 class Faults:
@@ -41,6 +54,7 @@ class Faults:
         self.counted: Counter[str] = Counter()
         self.redis_away_until_ms = 0
         self.sql_away_until_ms = 0
+        self.stripe_away_until_ms = 0
         self._chance = chance
         self._clock = clock
         self._rate = chance.choice(RATES)
@@ -49,7 +63,7 @@ class Faults:
     def stop(self) -> None:
         """From here on all goes well, so that the world can come to rest."""
         self._is_on = False
-        self.redis_away_until_ms = self.sql_away_until_ms = 0
+        self.redis_away_until_ms = self.sql_away_until_ms = self.stripe_away_until_ms = 0
 
     def go_on(self) -> None:
         self._is_on = True
@@ -61,6 +75,10 @@ class Faults:
     @property
     def is_sql_away(self) -> bool:
         return self._clock.now_ms < self.sql_away_until_ms
+
+    @property
+    def is_stripe_away(self) -> bool:
+        return self._clock.now_ms < self.stripe_away_until_ms
 
     def at_redis(self) -> Fault | None:
         fault = self._one_of(_AT_REDIS, self._rate)
@@ -76,6 +94,12 @@ class Faults:
 
     def after_sql(self) -> Fault | None:
         return self._one_of(_AFTER_SQL, self._rate)
+
+    def at_stripe(self) -> Fault | None:
+        fault = self._one_of(_AT_STRIPE, self._rate * STRIPE_WORSE)
+        if fault is Fault.STRIPE_AWAY:
+            self.stripe_away_until_ms = self._clock.now_ms + self._chance.choice(STRIPE_AWAY_MS)
+        return fault
 
     def _one_of(self, faults: tuple[Fault, ...], rate: float) -> Fault | None:
         if not self._is_on or self._chance.random() >= rate:

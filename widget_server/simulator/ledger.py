@@ -10,8 +10,8 @@ from random import Random
 from widget_server.clock import to_ms
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Order
-from widget_server.engine.reservations import Pin
 from widget_server.ids import hash_secret
+from widget_server.simulator.prices import total_of
 from widget_server.use_cases.pinning import HoldRef, OrderRef, Visit
 from widget_server.use_cases.rescheduling import WantedReschedule
 
@@ -43,9 +43,6 @@ class Visitor:
     """What Redis had lost by then: whatever it loses later, this hold may be among it."""
     has_paid: bool = False
     """Or tried to: then a failed payment may have given more time."""
-    pins: list[Pin] = field(default_factory=list)
-    given_up: int = 0
-    """The fence of the latest pin that was given up for good."""
     confirming: tuple[Line, ...] | None = None
     """The lines of their confirmation, once they sent one: the same are sent again, whatever came of it."""
     refused: bool = False
@@ -58,6 +55,10 @@ class Visitor:
     cancelled: bool = False
     _asking: int = 0
     _asked: int = 0
+
+    @property
+    def is_priced(self) -> bool:
+        return not total_of(self.lines).is_free
 
     @property
     def ref(self) -> HoldRef:
@@ -142,9 +143,12 @@ class Ledger:
         ended = [one for one in self.visitors if one.state == "held" and one.deadline_ms <= now_ms]
         return max(ended, key=lambda one: one.deadline_ms, default=None)
 
-    def declined(self) -> Visitor | None:
-        """Somebody whose payment failed, and who may try again."""
-        return next((one for one in reversed(self.visitors) if one.state == "held" and one.pins), None)
+    def priced(self, now_ms: int) -> Visitor | None:
+        """As `one` of those who hold what they have to pay."""
+        recent_ms = now_ms - REMEMBERED_MS
+        held = [one for one in self.visitors if one.state == "held" and one.is_priced]
+        found = [one for one in held if one.deadline_ms >= recent_ms]
+        return found[-1 - int(len(found) * self._chance.random() ** 2)] if found else None
 
     def unsure(self) -> Visitor | None:
         """Whose confirmation has had no answer, or a no."""

@@ -1,125 +1,274 @@
-"""What payments will do, until there are any: pins that last minutes, and webhooks that come late, twice or never."""
+"""What payers, banks, Stripe and the worker do: pages are opened, paid, left and come back to, and money goes back."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
-from widget_server.clock import to_ms
-from widget_server.domain.orders import OutcomeState
-from widget_server.engine.reservations import Pin
-from widget_server.errors import Refusal, StaleEpoch, StaleSchedule, Unavailable
-from widget_server.simulator.customers import wanted
+from widget_server.domain.attempts import LET_GO_AFTER
+from widget_server.domain.audit_log import Deed, Entry
+from widget_server.domain.holds import Hold
+from widget_server.domain.orders import Order, OrderState
+from widget_server.domain.payments import Refund
+from widget_server.errors import BadSignature, Paying, PaymentRefused, SlotClosed, SlotFull
+from widget_server.payments.fake_stripe.books import NotPayable
+from widget_server.payments.fake_stripe.objects import Session
+from widget_server.simulator.customers import ANNA, CONFIRMING_WINDOW_MS, is_kept, lines_of
 from widget_server.simulator.invariants import Invariant, must
-from widget_server.simulator.ledger import Visitor
 from widget_server.simulator.operations import ask, operation
-from widget_server.simulator.processes import Process
-from widget_server.simulator.world import World
-from widget_server.store.bookings import OutcomeTaken
+from widget_server.simulator.people import binds, must_have_ended, new_visitor, said
+from widget_server.simulator.prices import REFUND_PERCENT
+from widget_server.simulator.purchases import Page, Purchase
+from widget_server.simulator.stripe import KEYS, sign
+from widget_server.simulator.world import OPERATOR, World
+from widget_server.use_cases.checkout import CheckoutBegun, WantedCheckout
+from widget_server.use_cases.pinning import NO_FOR_GOOD
 
-WINDOW = timedelta(minutes=5)
-MIN_LEFT = timedelta(minutes=2)
-WEBHOOKS_MAX = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    visitor: Visitor
-    pin: Pin
-    epoch: int
-    """In which it was pinned: in a later one nobody knows of this pin."""
-    paid: bool
+PAYER = replace(ANNA, email="anna@example.org")
+_PAID = (OrderState.PAID, OrderState.REFUNDED)
 
 
 @operation(weight=7)
-async def begin_to_pay(world: World) -> str:
-    tries_again = world.ledger.declined() if world.chance.random() < 0.5 else None
-    visitor = tries_again or world.ledger.one(world.redis.now_ms(), "held", "paying")
-    if visitor is None:
-        return "nobody holds"
-    process = world.web()
+async def check_out(world: World) -> str:
+    now_ms = world.redis.now_ms()
+    visitor = world.ledger.latecomer(now_ms) if world.chance.random() < 0.2 else world.ledger.priced(now_ms)
+    if visitor is None or not visitor.is_priced:
+        return "nobody holds what has a price"
+    purchase = world.purchases.of(visitor)
+    if purchase is None:
+        purchase = world.purchases.begin(visitor)
+    elif purchase.lines != visitor.lines:
+        purchase.want(visitor.lines)
+    return await _check_out(world, purchase)
+
+
+@operation(weight=1.5)
+async def check_out_at_once(world: World) -> str:
+    """Without a hold."""
+    visitor = new_visitor(world)
+    if visitor is None or not visitor.is_priced:
+        return "nothing with a price is wanted"
+    visitor.state = "over"
+    return await _check_out(world, world.purchases.begin(visitor))
+
+
+@operation(weight=2)
+async def check_out_again(world: World) -> str:
+    """The same call, as after a lost answer; now and then with another body."""
+    purchase = world.purchases.unpaid()
+    if purchase is None:
+        return "nobody pays"
+    purchase.notes += world.chance.random() < 0.15
+    return await _check_out(world, purchase)
+
+
+async def _check_out(world: World, purchase: Purchase) -> str:
+    visitor, process = purchase.visitor, world.web()
+    is_first = not visitor.has_paid
     visitor.has_paid = True
-    with visitor.asking(world.redis.losses):
-        answer = await ask(process, _pin(process, visitor, attempt=f"attempt {world.chance.randrange(3)}"))
-        if isinstance(answer, Refusal):
-            return f"{process.name}: {visitor} {type(answer).__name__}"
-        pin, epoch = answer
-        visitor.state = "paying"
-        visitor.pins.append(pin)
-        _expect_webhooks(world, visitor, pin, epoch)
-        return f"{process.name}: {visitor} pinned {pin.fence} for {to_ms(pin.resolve_by) - to_ms(pin.now)} ms"
+    given_up_ms = world.redis.now_ms() + CONFIRMING_WINDOW_MS
+    wanted = WantedCheckout(PAYER, (), purchase.lines, visitor.visit, f"all that was sent {purchase.notes}")
+    losses, schedule = world.redis.losses, world.plans[visitor.site].version
+    with visitor.asking(losses) as asking:
+        answer = await ask(process, process.checkout.begin(visitor.ref, wanted))
+        if isinstance(answer, CheckoutBegun):
+            visitor.state = "paying"
+            purchase.secret = answer.secret
+            if answer.pay_url:
+                session = answer.pay_url.rpartition("/")[2]
+                must(session in world.stripe.account.sessions, Invariant.MONEY, f"{purchase}: no page {session}")
+                if purchase.page is None or purchase.page.session != session:
+                    purchase.page, purchase.is_open = Page(session, answer.pay_until, losses, schedule), True
+            _told(world, purchase, answer.order)
+            return f"{process.name}: {purchase} {answer.order.state}"
+        must(not purchase.is_paid or isinstance(answer, Paying), Invariant.KEPT, f"{purchase} is paid: {answer!r}")
+        is_binding = is_first and visitor.state == "held" and binds(world, visitor, asking)
+        if is_binding and not isinstance(answer, SlotFull | SlotClosed | PaymentRefused):
+            must_have_ended(world, visitor, answer, given_up_ms=given_up_ms)
+        if isinstance(answer, NO_FOR_GOOD):
+            visitor.state = "over"
+        return f"{process.name}: {purchase} {said(answer)}"
 
 
-def _expect_webhooks(world: World, visitor: Visitor, pin: Pin, epoch: int) -> None:
-    """One or two, or none; of the same payment they may even say different things in turn."""
-    for _ in range(world.chance.choice((0, 1, 1, 2))):
-        world.webhooks.append(Webhook(visitor, pin, epoch, paid=world.chance.random() < 0.5))
-    del world.webhooks[:-WEBHOOKS_MAX]
+@operation(weight=7)
+async def pay(world: World) -> str:
+    """At the page, whose tab may have been open for long."""
+    purchase = world.purchases.with_page()
+    return _pay(world, purchase) if purchase else "nobody has a page"
 
 
-@operation(weight=6)
-async def webhook(world: World) -> str:
-    """Any of those that are on their way, mostly a late one; often it stays there, to come once more."""
-    if not world.webhooks:
-        return "none is on its way"
-    at = -1 - int(len(world.webhooks) * world.chance.random() ** 3)
-    news = world.webhooks[at]
-    if world.chance.random() < 0.5:
-        del world.webhooks[at]
+@operation(weight=1)
+async def pay_in_the_last_second(world: World) -> str:
+    purchase = world.purchases.with_page()
+    if purchase is None or purchase.page is None:
+        return "nobody has a page"
+    left_ms = (purchase.page.pay_until - world.clock.now()) // timedelta(milliseconds=1)
+    world.pass_time(max(0, left_ms + world.chance.choice((-900, -5, 0, 5))))
+    return _pay(world, purchase)
+
+
+def _pay(world: World, purchase: Purchase) -> str:
+    page, books = purchase.page, world.stripe.books
+    assert page is not None
+    is_in_time = world.clock.now() < page.pay_until and world.till.state_of_session(page.session) == "open"
+    how = world.chance.choice(("card", "card", "card", "ideal", "decline", "ask_bank", "refused by the bank"))
+    try:
+        match how:
+            case "decline":
+                books.decline(page.session)
+            case "ask_bank":
+                books.ask_bank(page.session)
+            case "refused by the bank":
+                books.answer_bank(page.session, is_sure=False)
+            case method:
+                books.pay(page.session, method)
+                purchase.paid_in_time = page if is_in_time and not purchase.went_back else None
+                purchase.is_open = world.chance.random() < 0.1
+    except NotPayable as over:
+        purchase.is_open = False
+        return f"{purchase} {how}: the page is {over}"
+    finally:
+        world.stripe.collect_letters()
+    return f"{purchase} {how}, {'in time' if is_in_time else 'late'}"
+
+
+@operation(weight=3)
+async def come_back(world: World) -> str:
+    """To the order's page, from Stripe or from a mail."""
+    purchase = world.purchases.unpaid()
+    if purchase is None or not purchase.secret:
+        return "nobody has paid"
     process = world.web()
-    with news.visitor.asking(world.redis.losses):
-        act = _capture(process, news) if news.paid else _give_up(process, news)
-        answer = await ask(process, act)
-        return f"{process.name}: {news.visitor} {'paid' if news.paid else 'declined'} {news.pin.fence}: {answer}"
+    answer = await ask(process, process.checkout.ask(purchase.order_ref))
+    must(isinstance(answer, Order), Invariant.KEPT, f"{purchase} has no order: {answer!r}")
+    assert isinstance(answer, Order)
+    _told(world, purchase, answer)
+    return f"{process.name}: {purchase} {answer.state}"
 
 
-async def _pin(process: Process, visitor: Visitor, *, attempt: str) -> tuple[Pin, int]:
-    listing = await process.catalog.find(visitor.site)
+@operation(weight=2)
+async def go_back(world: World) -> str:
+    """From the page, without having paid, perhaps; and perhaps to pay in another tab all the same."""
+    purchase = world.purchases.unpaid()
+    if purchase is None:
+        return "nobody pays"
+    visitor, process = purchase.visitor, world.web()
+    purchase.went_back, purchase.paid_in_time = True, None
+    with visitor.asking(world.redis.losses) as asking:
+        answer = await ask(process, process.checkout.go_back(visitor.ref))
+        if isinstance(answer, Hold):
+            visitor.holds(answer, asking.losses)
+        return f"{process.name}: {purchase} {said(answer)}"
+
+
+def _told(world: World, purchase: Purchase, order: Order) -> None:
+    """How the order stands, to whoever has its secret."""
+    visitor = purchase.visitor
+    if visitor.confirming is not None:  # they have come to want something else, for nothing
+        return
+    if order.state in _PAID:
+        got = lines_of(order)
+        if not purchase.is_paid:
+            must(got in (purchase.lines, *purchase.former), Invariant.SAME, f"{purchase} got {got}")
+            visitor.lines = purchase.lines = got
+            visitor.wanted.clear()
+            purchase.is_paid = True
+        world.ledger.confirmed(visitor, order, purchase.secret)
+        is_kept(world, visitor)
+        return
+    must(not purchase.is_paid, Invariant.KEPT, f"{purchase} was paid, and now is {order.state}")
+    if order.state is OrderState.EXPIRED and visitor.state == "paying":
+        visitor.state = "held"
+
+
+@operation(weight=5)
+async def stripe_tells(world: World) -> str:
+    """One of the letters that are on their way, mostly a late one; often it stays there, to come once more."""
+    letters = world.stripe.letters
+    if not letters:
+        return "nothing"
+    at = -1 - int(len(letters) * world.chance.random() ** 2)
+    letter, is_forged, process = letters[at], world.chance.random() < 0.03, world.web()
+    if world.chance.random() < 0.7:
+        del letters[at]
+    signature = sign(letter.body, "somebody else's" if is_forged else KEYS.webhook_secret)
     try:
-        pin = await process.engine.pin(
-            listing.site,
-            visitor.id,
-            visitor.ref.secret_hash,
-            listing.schedule.find,
-            schedule_version=listing.schedule.version,
-            attempt=attempt,
-            window=WINDOW,
-        )
-    except StaleSchedule:
-        process.catalog.forget(visitor.site)
-        raise Unavailable("The schedule is being changed.") from None
-    return pin, listing.site.epoch
+        answer = await ask(process, process.settling.heard(letter.site, letter.body, signature))
+    except BaseException:
+        letters.append(letter)  # Stripe tries again
+        raise
+    must(isinstance(answer, BadSignature) is is_forged, Invariant.OWNER, f"{letter.kind}: {answer!r}")
+    return f"{process.name}: {letter.kind}: {said(answer)}"
 
 
-async def _capture(process: Process, news: Webhook) -> str:
-    """Whoever writes the outcome first has decided; all others carry that on."""
-    listing = await process.catalog.find(news.visitor.site)
-    bookings, ref = process.bookings, news.visitor.ref
-    paid = bookings._confirmation(listing, ref, wanted(news.visitor), news.pin, "paid", bookings.now())
-    try:
-        await process.store.confirm(replace(paid, epoch=news.epoch))
-    except OutcomeTaken as taken:
-        if taken.order is None:
-            return "refunded"
-    except (StaleEpoch, StaleSchedule):
-        process.catalog.forget(news.visitor.site)
-        return "tries again later"
-    except Refusal as refusal:
-        return await _undo(process, news, release=True) + f" after {refusal.code}"
-    else:
-        must(news.pin.fence > news.visitor.given_up, Invariant.OUTCOME, f"{news.visitor} was given up before")
-    await process.reconciliation.tell_booked(listing.site, ref.hold_id, news.pin.fence)
-    return "booked"
+@operation(weight=4)
+async def settle(world: World) -> str:
+    process = world.worker()
+    return f"{await ask(process, process.settling.settle_due())} seen to"
 
 
-async def _give_up(process: Process, news: Webhook) -> str:
-    return await _undo(process, news, release=False)
+@operation(weight=1.5)
+async def refund(world: World) -> str:
+    process = world.worker()
+    return f"{await ask(process, process.refunding.refund_due())} seen to"
 
 
-async def _undo(process: Process, news: Webhook, *, release: bool) -> str:
-    site, hold_id, fence = (await process.catalog.find(news.visitor.site)).site, news.visitor.id, news.pin.fence
-    if await process.store.give_up(site.id, hold_id, fence) is OutcomeState.ABANDONED:
-        news.visitor.given_up = max(fence, news.visitor.given_up)
-        await process.engine.unpin(site, hold_id, fence=fence, release=release, min_left=MIN_LEFT)
-        news.visitor.state = "held"
-        return "given back"
-    await process.reconciliation.tell_booked(site, hold_id, fence)
-    return "was booked"
+@operation(weight=1)
+async def operator_gives_back(world: World) -> str:
+    """A part, once, whatever is cancelled; the same form again is the same refund."""
+    purchase = world.purchases.paid()
+    if purchase is None:
+        return "nobody has paid"
+    process, visitor = world.web(), purchase.visitor
+    purchase.asked_back = purchase.asked_back or world.chance.choice((500, 2_000, purchase.total.amount_minor))
+    site, amount = world.sites[visitor.site], replace(purchase.total, amount_minor=purchase.asked_back)
+    entry = Entry(site.id, OPERATOR, Deed.REFUNDED, world.clock.now(), visitor.id, form_key=f"form {visitor.id}")
+    answer = await ask(process, process.refunding.refund(site.id, visitor.id, amount, entry=entry))
+    purchase.is_given_back = purchase.is_given_back or isinstance(answer, Refund)
+    return f"{process.name}: {purchase} {amount.amount_minor}: {said(answer)}"
+
+
+@operation(weight=0.5)
+async def bank_takes_it_back(world: World) -> str:
+    """An authorisation ends before it was captured."""
+    purchase = world.purchases.unpaid()
+    session = _session(world, purchase) if purchase else None
+    if purchase is None or session is None or session.intent is None or session.intent.status != "requires_capture":
+        return "nothing is authorised"
+    world.stripe.books.lapse(session.id)
+    world.stripe.collect_letters()
+    purchase.paid_in_time = None
+    return f"{purchase}"
+
+
+def check_purchases(world: World) -> None:
+    """At rest: what each payer may rely on."""
+    for purchase in world.purchases:
+        _check_promise(world, purchase)
+        if purchase.is_paid:
+            _check_given_back(world, purchase)
+
+
+def _check_promise(world: World, purchase: Purchase) -> None:
+    """Unless Redis has forgotten something, the offer was changed, or nobody looked for an hour."""
+    page, purchase.paid_in_time = purchase.paid_in_time, None
+    if page is None or world.clock.now() >= page.pay_until + LET_GO_AFTER:
+        return
+    if (page.losses, page.schedule) == (world.redis.losses, world.plans[purchase.visitor.site].version):
+        state = world.till.state_of_session(page.session)
+        must(state == "paid", Invariant.IN_TIME, f"{purchase} has paid in time, and that is {state}")
+
+
+def _check_given_back(world: World, purchase: Purchase) -> None:
+    visitor = purchase.visitor
+    back, total = world.till.went_back(visitor.site, visitor.id), purchase.total.amount_minor
+    what = f"{purchase} gets back {back}"
+    by_operator, by_policy = back.pop("operator", 0), back.pop("cancelled", 0)
+    must(not back, Invariant.BACK, what)
+    asked = {purchase.asked_back} if purchase.is_given_back else {0, purchase.asked_back}
+    must(by_operator in asked, Invariant.BACK, what)
+    by_policy_max = total * REFUND_PERCENT // 100
+    possible = {by_policy_max, min(by_policy_max, total - by_operator)} if visitor.cancelling else {0}
+    must(by_policy in possible | ({0} if not visitor.cancelled else set()), Invariant.BACK, what)
+
+
+def _session(world: World, purchase: Purchase) -> Session | None:
+    return world.stripe.account.sessions.get(purchase.page.session) if purchase.page else None

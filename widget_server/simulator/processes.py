@@ -15,26 +15,40 @@ from widget_server.engine.mending import Mending
 from widget_server.engine.reservations import Reservations
 from widget_server.errors import Unavailable
 from widget_server.live.hub import Hub
+from widget_server.sealing import Seal
 from widget_server.simulator.database import SimulatedDatabase, Sql
 from widget_server.simulator.faults import Fault, Faults
 from widget_server.simulator.redis import Redis, SimulatedAddress
+from widget_server.simulator.stripe import SimulatedGateway, Stripe
 from widget_server.simulator.turns import Turns, VirtualClock
 from widget_server.store import audit, outbox, schedule
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import sites as stored_sites
 from widget_server.store.attempts import Attempts
 from widget_server.store.coupons import Coupons as StoredCoupons
+from widget_server.store.payment_accounts import PaymentAccounts
+from widget_server.store.payment_events import PaymentEvents
+from widget_server.store.payments import Payments
+from widget_server.store.refunds import Refunds
 from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.catalog import Catalog
+from widget_server.use_cases.checkout import Checkout
 from widget_server.use_cases.coupons import Coupons
+from widget_server.use_cases.deciding import DecidingParts
+from widget_server.use_cases.order_links import OrderLinks
+from widget_server.use_cases.pinning import PinningParts
 from widget_server.use_cases.reconciliation import Reconciliation
+from widget_server.use_cases.refunding import Refunding
 from widget_server.use_cases.rescheduling import Rescheduling
 from widget_server.use_cases.scheduling import Scheduling
+from widget_server.use_cases.settling import Settling
 
 NEVER_S = 1e9
 """Widgets are not shown that we are there: the beat would only make long jumps through time slow."""
 KEY = b"the simulator's own key, thirty-two bytes"
+SEAL = Seal(KEY)
+BASE_URL = "https://tenuto.example"
 
 _Result = TypeVar("_Result")
 
@@ -51,6 +65,7 @@ class Surroundings:
     turns: Turns
     faults: Faults
     redis: Redis
+    stripe: Stripe
     sql: Sql
     chance: Random
     partition: str
@@ -125,7 +140,7 @@ class Process:
             feed=feed,
             sites=self.sites,
             store=self.store,
-            attempts=Attempts(database),
+            attempts=(attempts := Attempts(database)),
             outbox=outbox.Outbox(database),
             audits=audit.Audits(database),
             clock=clock,
@@ -139,20 +154,39 @@ class Process:
             reconciliation=self.reconciliation,
             clock=clock,
         )
-        parts: dict[str, Any] = {
-            "catalog": self.catalog,
-            "engine": self.engine,
-            "store": self.store,
-            "scheduling": self.scheduling,
-            "reconciliation": self.reconciliation,
-            "clock": clock,
-            "key": KEY,
-            "coupons": Coupons(
-                coupons=StoredCoupons(database), catalog=self.catalog, scheduling=self.scheduling, clock=clock
-            ),
-        }
+        coupons = Coupons(
+            coupons=StoredCoupons(database), catalog=self.catalog, scheduling=self.scheduling, clock=clock
+        )
+        parts = PinningParts(
+            catalog=self.catalog,
+            engine=self.engine,
+            store=self.store,
+            scheduling=self.scheduling,
+            reconciliation=self.reconciliation,
+            clock=clock,
+            key=KEY,
+            coupons=coupons,
+        )
         self.bookings = Bookings(**parts)
         self.rescheduling = Rescheduling(**parts)
+        self._build_payments(database, attempts, parts)
+
+    def _build_payments(self, database: SimulatedDatabase, attempts: Attempts, parts: PinningParts) -> None:
+        around = self._around
+        gateway: Any = SimulatedGateway(around.stripe, self, around.turns, around.faults)
+        accounts = PaymentAccounts(database, SEAL)
+        self.refunding = Refunding(refunds=Refunds(database), accounts=accounts, gateway=gateway, clock=around.clock)
+        deciding = DecidingParts(
+            attempts=attempts,
+            payments=Payments(database),
+            accounts=accounts,
+            gateway=gateway,
+            refunding=self.refunding,
+            sites=self.sites,
+        )
+        self.settling = Settling(events=PaymentEvents(database), deciding=deciding, **parts)
+        links = OrderLinks(KEY, BASE_URL)
+        self.checkout = Checkout(settling=self.settling, deciding=deciding, links=links, **parts)
 
     def _start(self, act: Coroutine[Any, Any, _Result]) -> "asyncio.Task[_Result]":
         task = asyncio.get_running_loop().create_task(act)

@@ -1,5 +1,6 @@
 """The only place that lets the world come to rest, with all faults over, and then looks at everything."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from widget_server.errors import Unavailable
 from widget_server.simulator import diaries, whole
 from widget_server.simulator.customers import is_kept
 from widget_server.simulator.invariants import Invariant, must
+from widget_server.simulator.payments import check_purchases
 from widget_server.simulator.processes import Process
 from widget_server.simulator.whole import Whole
 from widget_server.simulator.widgets import Shown, Widget, is_shared, month_of
@@ -17,12 +19,15 @@ from widget_server.simulator.world import PARTITION, SITES, WEBS, WORKER, World,
 ROUNDS_MAX = 30
 """Of the audit, each of half a minute."""
 PAUSE_MS = 1_000
+SETTLED_WITHIN = timedelta(minutes=11)
+"""Of the end of all faults: so long a refund may pause."""
 REMEMBERED = timedelta(days=1)
 
 
 async def come_to_rest(world: World) -> None:
     world.faults.stop()
     try:
+        await _settle_all(world)
         for _ in range(ROUNDS_MAX):
             if await _has_worked(world) and _nothing_is_left(world):
                 break
@@ -39,6 +44,7 @@ def check_all(world: World) -> Whole:
     whole.check(seen, world.books.is_freed)
     miscounted = world.books.miscounted_meetings(_since(world))
     must(not miscounted, Invariant.MEETING, f"{miscounted}")
+    world.till.check()
     twice, badly = world.books.assigned_twice(_since(world)), world.books.badly_served(_since(world))
     must(not twice, Invariant.CLAIM, f"{twice}")
     must(not badly, Invariant.DIARY, f"{badly}")
@@ -49,6 +55,23 @@ def check_orders(world: World) -> None:
     """Whatever was ever confirmed to anybody; asked at the end, as it takes a while."""
     for visitor in world.ledger.orders.values():
         is_kept(world, visitor)
+
+
+async def _settle_all(world: World) -> None:
+    """Until nobody waits for money any more, but payers who still have time; as soon as the worker looks again."""
+    began, sessions = world.clock.now(), world.stripe.account.sessions
+    while True:
+        worker = world.worker()
+        with suppress(Unavailable):
+            while await worker.do(worker.settling.settle_due()) or await worker.do(worker.refunding.refund_due()):
+                pass
+        waiting = world.till.unfinished(world.clock.now(), sessions)
+        if not waiting:
+            return
+        looks = [look for look in waiting if look is not None]
+        must(len(looks) == len(waiting), Invariant.ATTEMPT, f"nobody looks again at {len(waiting) - len(looks)}")
+        must(world.clock.now() < began + SETTLED_WITHIN, Invariant.ATTEMPT, f"{len(waiting)} are not settled yet")
+        world.pass_time(max(1, -((world.clock.now() - min(looks)) // timedelta(milliseconds=1))))
 
 
 async def _has_worked(world: World) -> bool:
@@ -73,7 +96,11 @@ async def _has_worked(world: World) -> bool:
 
 def _nothing_is_left(world: World) -> bool:
     seen = whole.look(world.redis.line, PARTITION, world.redis.now_ms())
-    overdue = [hold for hold in seen.holds.values() if hold.state in ("held", "paying") and hold.due_ms <= seen.now_ms]
+    overdue = [
+        hold
+        for ref, hold in seen.holds.items()
+        if hold.state in ("held", "paying") and hold.due_ms <= seen.now_ms and not world.books.is_being_paid(*ref)
+    ]
     living = [process for process in world.processes.values() if process.is_alive]
     are_waiting = any(process.reconciliation.has_to_stand_in(PARTITION) for process in living)
     return not overdue and not are_waiting and world.books.untold() == 0
@@ -81,7 +108,9 @@ def _nothing_is_left(world: World) -> bool:
 
 async def _check(world: World) -> None:
     seen = check_all(world)
-    whole.check_at_rest(seen)
+    whole.check_at_rest(seen, world.books.is_being_paid)
+    world.till.check_at_rest(world.stripe.account.sessions)
+    check_purchases(world)
     must(world.books.untold() == 0, Invariant.REST_OUTBOX, f"{world.books.untold()} are not told")
     wrong = world.books.orders_without_their_outcome()
     must(not wrong, Invariant.ORDER, f"{wrong}")

@@ -30,7 +30,7 @@ CHECK_EVERY, REST_EVERY = 200, 1_500
 LANES = (1, 1, 1, 1, 1, 1, 2, 2, 3, 5)
 IN_A_ROW = (1, 1, 2, 4)
 SAY_EVERY_S = 5.0
-_UNFORESEEN = ("worker_failed", "feed_not_followed")
+_UNFORESEEN = ("worker_failed", "feed_not_followed", "attempt_failed", "refund_failed", "payment_differs")
 """What the product logs when it survives something that should not have happened."""
 
 Say = Callable[[str], None]

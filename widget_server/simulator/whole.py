@@ -123,10 +123,11 @@ def check(whole: Whole, is_freed: IsFreed) -> None:
             _check_claimed(whole, ref, hold, is_freed)
 
 
-def check_at_rest(whole: Whole) -> None:
-    """Once everything was swept and resolved."""
+def check_at_rest(whole: Whole, is_being_paid: Callable[[str, str], bool]) -> None:
+    """Once everything was swept and resolved, but pins for which somebody may be paying."""
     for ref, hold in whole.holds.items():
-        must(hold.state != "paying" or hold.due_ms > whole.now_ms, Invariant.REST_PINS, f"{ref} is {hold}")
+        is_overdue = hold.state == "paying" and hold.due_ms <= whole.now_ms
+        must(not is_overdue or is_being_paid(*ref), Invariant.REST_PINS, f"{ref} is {hold}")
         must(hold.state != "held" or hold.deadline_ms > whole.now_ms, Invariant.REST_INDEX, f"{ref} is {hold}, unswept")
     must(whole.due.keys() == whole.live, Invariant.REST_INDEX, f"due {sorted(whole.due.keys() ^ whole.live)}")
     expected: dict[str, set[str]] = {}

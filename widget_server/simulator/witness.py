@@ -32,6 +32,8 @@ _HOLD_FIELDS = ("state", "fence", "deadline", "limit", "window")
 _SAY_NOW = ("HELD", "PAYING", "RENEWED", "CHANGED", "PINNED")
 """These answers end with the instant, where they say more than the word."""
 _ENDED = ("released", "confirmed")
+_BOOKED, _GIVING_BACK = ("confirming", "confirmed"), ("voiding", "voided")
+"""Outcomes. While one is confirming, its money is on its way; where it is voided, nothing comes of any pin."""
 KEYS_KEPT = 4_096
 
 
@@ -161,7 +163,7 @@ class Witness:
         self._compare_diaries(script, args, then, now)
         if any(now.slots[slot].has_given(then.slots[slot]) for slot in now.slots):
             self._schedule_is_in_force(script, args, next(iter(now.slots)).site)
-            if script == "hold":
+            if script == "hold" and not any(self._books.is_being_paid(hold.site, hold.id) for hold in now.holds):
                 for key, live in now.budgets.items():
                     must(live <= _most(key), Invariant.BUDGET, f"{key} has {live}")
 
@@ -195,9 +197,13 @@ class Witness:
 
     def _pin_ended(self, hold: HoldKey, then: HoldThen, now: HoldThen, what: str) -> None:
         decided = self._books.decided(hold.site, hold.id)
-        wanted = "confirmed" if now.state == "confirmed" else "abandoned"
         must(now.state in ("held", "released", "confirmed"), Invariant.PIN, what)
-        must(decided and decided.state == wanted and decided.fence >= then.fence, Invariant.PIN, f"{what}, {decided}")
+        must(decided, Invariant.PIN, what)
+        assert decided is not None
+        if decided.state in _GIVING_BACK:  # of whatever pin
+            return
+        fits = decided.state in _BOOKED if now.state == "confirmed" else decided.state == "abandoned"
+        must(fits and decided.fence >= then.fence, Invariant.PIN, f"{what}, {decided}")
 
     def _slot_moved(self, script: str, slot: SlotKey, then: SlotThen, now: SlotThen, ours: set[str]) -> None:
         what = f"{slot.site}/{slot.id} was {then}, is {now}, at {self.now_ms}"
@@ -227,7 +233,7 @@ class Witness:
 
     def _is_booked(self, site: str, line: str) -> bool:
         decided = self._books.decided(site, hold_of(line))
-        return decided is not None and decided.state == "confirmed"
+        return decided is not None and decided.state in _BOOKED
 
     def _schedule_is_in_force(self, script: str, args: Sequence[str], site: str) -> None:
         at = _argument(script, "schedule")

@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import to_ms
 from widget_server.domain.holds import Line
-from widget_server.domain.money import Money
+from widget_server.domain.payment_accounts import AccountState, KeptAccount
 from widget_server.domain.schedule import (
     CapacityRule,
     Opening,
@@ -33,17 +33,22 @@ from widget_server.simulator.books import Books
 from widget_server.simulator.database import SimulatedDatabase, Sql, new_sql
 from widget_server.simulator.faults import Faults
 from widget_server.simulator.ledger import Ledger
-from widget_server.simulator.processes import Process, Surroundings
+from widget_server.simulator.prices import REFUND_PERCENT, price_of
+from widget_server.simulator.processes import SEAL, Process, Surroundings
+from widget_server.simulator.purchases import Purchases
 from widget_server.simulator.redis import Redis, SimulatedWire
 from widget_server.simulator.server import Line as RedisLine
+from widget_server.simulator.stripe import KEYS, Stripe
+from widget_server.simulator.till import Till
 from widget_server.simulator.turns import Turns, VirtualClock
 from widget_server.simulator.witness import Witness
+from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.schedule import Schedules, Write, put_openings, put_service
 from widget_server.store.sites import Sites
 from widget_server.store.staff import put_member, put_shifts
+from widget_server.store.tables import OperatorRow
 
 if TYPE_CHECKING:
-    from widget_server.simulator.payments import Webhook
     from widget_server.simulator.widgets import Widget
 
 PARTITION = DEFAULT_PARTITION
@@ -56,7 +61,8 @@ DAYS_WANTED = 3
 TRACE_MAX = 30
 HEARD_AFTER_MAX = 200
 
-_FREE = Money(0, "EUR")
+OPERATOR = 1
+"""Who gives money back."""
 
 
 def _service(key: str, kind: ServiceKind, *, length_min: int, capacity: int) -> Service:
@@ -69,14 +75,16 @@ def _service(key: str, kind: ServiceKind, *, length_min: int, capacity: int) -> 
         length_min=length_min,
         capacity=capacity,
         seats_per_booking_max=4,
-        price=_FREE,
+        price=price_of(key),
         access="",
+        refund_percent=REFUND_PERCENT,
     )
 
 
 SERVICES = (
     _service("yoga", ServiceKind.CLASS, length_min=60, capacity=4),
     _service("talk", ServiceKind.CONSULTATION, length_min=30, capacity=2),
+    _service("course", ServiceKind.CLASS, length_min=60, capacity=3),
 )
 BY_SHIFT = (
     replace(
@@ -93,6 +101,7 @@ WITH_PEOPLE, PEOPLE = "studio", ("pia", "quinn")
 HOURS = {
     "yoga": (time(9), time(12)),
     "talk": (time(11), time(12, 30)),
+    "course": (time(13), time(16)),
     "massage": (time(9), time(11)),
     "lesson": (time(9, 30), time(11, 30)),
 }
@@ -108,21 +117,26 @@ class World:
         self.books = Books(sql.raw)
         self.witness = Witness(self.books)
         self.redis = Redis(line, self.clock, self.faults, self.witness, PARTITION)
+        self.till = Till(sql.raw, self.witness)
+        self.stripe = Stripe(self.clock, self.till)
         self.ledger = Ledger(self.chance)
+        self.purchases = Purchases(self.chance)
         self.sites: dict[str, Site] = {}
         self.plans: dict[str, Schedule] = {}
         """What each site offers, as SQL says."""
         self.processes: dict[str, Process] = {}
         self.widgets: list[Widget] = []
-        self.webhooks: list[Webhook] = []
-        """On their way from whoever takes payments."""
         self.done: Counter[str] = Counter()
         self.trace: deque[str] = deque(maxlen=TRACE_MAX)
         self._digest = hashlib.blake2b(digest_size=12)
-        self._around = Surroundings(self.clock, self.turns, self.faults, self.redis, sql, self.chance, PARTITION)
+        self._around = Surroundings(
+            self.clock, self.turns, self.faults, self.redis, self.stripe, sql, self.chance, PARTITION
+        )
         self._onlooker = SimulatedDatabase(sql, before=_at_once, after=_at_once)
 
     async def begin(self) -> None:
+        async with self._onlooker.transaction() as session:
+            session.add(OperatorRow(id=OPERATOR, email="", password_hash="", created_at=self.clock.now()))
         for key, minutes in SITES.items():
             site = await Sites(self._onlooker).create(
                 key=key, name=key, zone="Europe/Berlin", currency="EUR", hold_minutes=minutes, at=self.clock.now()
@@ -221,12 +235,28 @@ class World:
             for service in services_of(site.key):
                 await put_service(session, site.id, service, at=self.clock.now())
                 await put_openings(session, site.id, service.key, openings(service.key))
+            await PaymentAccounts(self._onlooker, SEAL).put(session, site.id, _account(self.clock.now()), KEYS)
             for person in PEOPLE if site.key == WITH_PEOPLE else ():
                 served = frozenset(service.key for service in BY_SHIFT)
                 await put_member(session, site.id, StaffMember(person, person.title(), services=served))
                 await put_shifts(session, site.id, person, shifts(person))
 
         return write
+
+
+def _account(now: datetime) -> KeptAccount:
+    return KeptAccount(
+        is_test=False,
+        key_shown="",
+        webhook_shown="",
+        name="",
+        state=AccountState.ACCEPTED,
+        checked_at=now,
+        entered_at=now,
+        webhook_entered_at=now,
+        removed_at=None,
+        is_readable=True,
+    )
 
 
 def openings(service: str, *, without: Sequence[int] = ()) -> list[Opening]:

@@ -1,5 +1,6 @@
 """The only place that finds attempts to pay, claims those that are due, and turns their rows into values and back."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from widget_server.domain.alternatives import STANDING
 from widget_server.domain.attempts import Attempt, WantedLine, WantedOrder
 from widget_server.domain.bookings import Customer
 from widget_server.domain.coupons import UsedCoupon
@@ -19,8 +21,9 @@ from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store.database import Database
 from widget_server.store.messages import Messages
+from widget_server.store.offered import read_offered
 from widget_server.store.questions import rows_of_answers, to_answers
-from widget_server.store.tables import AttemptRow, OrderRow, RefundRow
+from widget_server.store.tables import AlternativeRow, AttemptRow, OrderRow, RefundRow
 
 CLAIMED_FOR = timedelta(seconds=20)
 """Should whoever sees to an attempt die, another does after that."""
@@ -66,9 +69,9 @@ class Attempts:
             return await read_payment(session, site_id, hold_id)
 
     async def waits(self, site_id: int, hold_id: str) -> bool:
-        """Whether it is Stripe that says what becomes of a pinned hold."""
-        is_waiting = col(AttemptRow.state).in_(WAITING)
-        return await self._one(site_id, (col(AttemptRow.hold_id) == hold_id) & is_waiting) is not None
+        """Whether it is Stripe that says what becomes of a pinned hold, or a customer who has paid too late."""
+        async with self._db.snapshot() as session:
+            return bool(await read_waiting(session, site_id, [hold_id]))
 
     async def due(self, limit: int, *, at: datetime, claim: timedelta = CLAIMED_FOR) -> list[Attempt]:
         """Claim up to `limit`, the longest due first. Nobody else gets them until `claim` has passed."""
@@ -102,7 +105,7 @@ class Attempts:
 
     async def wake(self, site_id: int, at: datetime) -> None:
         """Redis has forgotten the pins of a site: those that are waited for are seen to at once."""
-        waiting = (col(AttemptRow.site_id) == site_id, col(AttemptRow.state).in_(WAITING))
+        waiting = (col(AttemptRow.site_id) == site_id, col(AttemptRow.state).in_((*WAITING, AttemptState.OFFERING)))
         async with self._db.transaction() as session:
             await session.exec(update(AttemptRow).where(*waiting).values(due_at=at, tries=0))
 
@@ -150,6 +153,19 @@ class Attempts:
         return next_at is not None and next_at <= at
 
 
+async def read_waiting(session: AsyncSession, site_id: int, hold_ids: Collection[str]) -> set[str]:
+    """Those of these holds whose pins wait for Stripe, or for a customer to choose."""
+    paying = (col(AttemptRow.hold_id).in_(hold_ids), col(AttemptRow.state).in_(WAITING))
+    of_holds = (col(AlternativeRow.site_id) == site_id, col(AlternativeRow.hold_id).in_(hold_ids))
+    offered = (*of_holds, col(AlternativeRow.state).in_(STANDING), col(AttemptRow.state) == AttemptState.OFFERING)
+    waiting = set(await session.exec(select(AttemptRow.hold_id).where(col(AttemptRow.site_id) == site_id, *paying)))
+    chosen_from = select(AlternativeRow.hold_id).join(AttemptRow, _its_attempt).where(*offered)
+    return waiting | set(await session.exec(chosen_from))
+
+
+_its_attempt = col(AttemptRow.id) == col(AlternativeRow.attempt_id)
+
+
 def _erase(row: AttemptRow) -> None:
     """Names, address and answers, where somebody is from, and what was sent: who guesses it could find it confirmed."""
     lines = [{**line, "attendees": [], "answers": []} for line in row.wanted["lines"]]
@@ -184,11 +200,13 @@ async def read_payment(session: AsyncSession, site_id: int, order_id: str) -> Or
     if row is None:
         return None
     refunds = (await session.exec(_REFUNDS_OF, params={"site_id": site_id, "order_id": order_id})).all()
-    attempt = to_attempt(row)
+    attempt, is_offered = to_attempt(row), row.state == AttemptState.OFFERING
     return replace(
         attempt.payment(),
         refunds=tuple(to_refund(refund) for refund in refunds),
         terms=tuple(Terms(line.slot.service, line.unit_price, line.refund_percent) for line in attempt.wanted.lines),
+        alternatives=await read_offered(session, row.id) if is_offered and not row.chosen_id else (),
+        offered_until=row.offered_until if is_offered else None,
     )
 
 
@@ -216,6 +234,9 @@ def to_attempt(row: AttemptRow) -> Attempt:
         due_at=row.due_at,
         tries=row.tries,
         why=row.why,
+        seats_id=row.seats_id,
+        offered_until=row.offered_until,
+        chosen_id=row.chosen_id,
     )
 
 

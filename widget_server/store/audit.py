@@ -14,10 +14,9 @@ from widget_server.domain.claims import Assignment
 from widget_server.domain.orders import OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.store.assigned import read_of_holds, read_to_come
-from widget_server.store.attempts import WAITING
+from widget_server.store.attempts import read_waiting
 from widget_server.store.database import Database, insert
 from widget_server.store.tables import (
-    AttemptRow,
     AuditRoundRow,
     BookingRow,
     MeetingRow,
@@ -125,14 +124,12 @@ class Audits:
             return set(await session.exec(of_holds))
 
     async def being_paid(self, site_id: int, hold_ids: Sequence[str]) -> set[str]:
-        """Those of these holds that wait for Stripe to say what becomes of them. Raises Unavailable."""
-        waiting = select(AttemptRow.hold_id).where(
-            col(AttemptRow.site_id) == site_id,
-            col(AttemptRow.hold_id).in_(hold_ids),
-            col(AttemptRow.state).in_(WAITING),
-        )
+        """Those of these holds that wait for Stripe to say what becomes of them, or for a customer to choose.
+
+        Raises Unavailable.
+        """
         async with self._db.snapshot() as session:
-            return set(await session.exec(waiting))
+            return await read_waiting(session, site_id, hold_ids)
 
     async def backlogs(self) -> dict[int, Backlog]:
         """Of each site that has one, by its id. Raises Unavailable."""

@@ -96,6 +96,8 @@ class Confirmation:
     """Who was claimed with the hold, where its slots need somebody."""
     remind_hours: Mapping[str, int] = field(default_factory=dict)
     """Service -> so long before its start its customers are reminded; others are not."""
+    order_id: str = ""
+    """Where it is not the hold's own: seats that were taken in the place of others have a hold of their own."""
     is_test: bool = False
     """Whether the site is in test mode, in this version of its schedule; of what is paid, when that began."""
     stage: Stage = Stage.FREE
@@ -136,14 +138,15 @@ async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Ord
         await tell_booked(
             session,
             site_id,
-            hold_id,
+            wanted.order_id or hold_id,
             bookings,
             wanted.at,
             has_address=bool(wanted.customer.email),
             has_staff=bool(wanted.assignments),
             remind_hours=wanted.remind_hours,
+            held_by=hold_id,
         )
-    found = await read_order(session, wanted.site_id, wanted.hold_id)
+    found = await read_order(session, wanted.site_id, wanted.order_id or hold_id)
     assert found is not None
     return found[0]
 
@@ -196,7 +199,7 @@ async def _insert_order(session: AsyncSession, wanted: Confirmation) -> int:
 def _new_order(wanted: Confirmation) -> OrderRow:
     return OrderRow(
         site_id=wanted.site_id,
-        hold_id=wanted.hold_id,
+        hold_id=wanted.order_id or wanted.hold_id,
         number=wanted.order_number,
         secret_hash=wanted.order_secret_hash,
         state=_STATES[wanted.stage][1],

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import func, literal
@@ -16,7 +16,7 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store.assignments import STAFF
-from widget_server.store.attempts import read_last, to_attempt
+from widget_server.store.attempts import read_last, read_payment, to_attempt
 from widget_server.store.database import Database
 from widget_server.store.orders import read_order, to_customer
 from widget_server.store.sites import to_site
@@ -74,8 +74,7 @@ class Letters:
                 raise NotFound("There is no such site.")
             found = await read_order(session, site_id, order_id) if order_id else None
             if found is None:
-                attempt = await read_last(session, site_id, order_id) if order_id else None
-                return Subject(to_site(row), to_attempt(attempt).order() if attempt else None, {})
+                return Subject(to_site(row), await _attempted(session, site_id, order_id) if order_id else None, {})
             moves = await _moves(session, site_id, found[0].id)
         told = zip(found[0].bookings, moves.values(), strict=True)
         return Subject(to_site(row), found[0], dict(zip(moves, (Told(*one) for one in told), strict=True)))
@@ -128,6 +127,14 @@ class Letters:
 
 
 _their_own = (col(MembershipRow.site_id) == col(StaffRow.site_id)) & (col(MembershipRow.staff) == col(StaffRow.key))
+
+
+async def _attempted(session: AsyncSession, site_id: int, order_id: str) -> Order | None:
+    """What would have become an order, with what is held in its place."""
+    row = await read_last(session, site_id, order_id)
+    if row is None:
+        return None
+    return replace(to_attempt(row).order(), payment=await read_payment(session, site_id, order_id))
 
 
 async def _moves(session: AsyncSession, site_id: int, order_id: str) -> dict[int, int]:

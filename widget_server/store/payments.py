@@ -1,13 +1,15 @@
 """The only place where attempts go from state to state: each step is one transaction, and none is taken twice."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.attempts import Attempt
+from widget_server.domain.audit_log import NOBODY, Deed, Entry
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.messages import Kind, NewMessage, Role
 from widget_server.domain.orders import OrderState, OutcomeState
@@ -16,6 +18,7 @@ from widget_server.domain.slots import Slot
 from widget_server.store import meetings
 from widget_server.store.assignments import free
 from widget_server.store.attempts import lock_attempt, move_on, new_row, read_last, to_attempt
+from widget_server.store.audit_log import put_entry
 from widget_server.store.confirmations import Confirmation, Stage, write_confirmation
 from widget_server.store.coupons import give_back_use, take_use
 from widget_server.store.database import Database, insert
@@ -84,17 +87,11 @@ class Payments:
 
         Raises what `Bookings.confirm` raises.
         """
-        is_captured = wanted.stage is Stage.CAPTURED
-        assert payment.state is (PaymentState.CAPTURED if is_captured else PaymentState.AUTHORISED)
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
-            row.fence, row.intent_id, row.was_paid = wanted.fence, payment.intent_id, True
-            if is_captured:
-                move_on(row, AttemptState.PAID, at=at, due_in=None)
-            else:
-                move_on(row, AttemptState.CAPTURING, at=at, due_in=_FIRST_LOOK)
-            await session.flush()
-            await write_confirmation(session, wanted)
+            if at >= row.pay_until:
+                put_deed(session, row, Deed.SAME_SEATS_TAKEN, at)
+            await book_paid(session, row, payment, wanted, at)
 
         return await self._step(attempt_id, (AttemptState.OPEN,), write)
 
@@ -103,12 +100,13 @@ class Payments:
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
             move_on(row, AttemptState.PAID, at=at, due_in=None)
+            put_deed(session, row, Deed.PAYMENT_CAPTURED, at)
             before, after = OutcomeState.CONFIRMING, OutcomeState.CONFIRMED
-            await move_outcome(session, row.site_id, row.hold_id, before=before, after=after)
+            await move_outcome(session, row.site_id, _held_by(row), before=before, after=after)
             order = await _move_order(session, row, before=OrderState.AUTHORISED, after=OrderState.PAID)
             of_order = (col(BookingRow.order_id) == order.id, col(BookingRow.state) == BookingState.CONFIRMING)
             await session.exec(update(BookingRow).where(*of_order).values(state=BookingState.CONFIRMED))
-            await _tell_booked(session, order, at, remind_hours=remind_hours)
+            await _tell_booked(session, order, at, held_by=_held_by(row), remind_hours=remind_hours)
 
         return await self._step(attempt_id, (AttemptState.CAPTURING,), write)
 
@@ -117,7 +115,8 @@ class Payments:
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
             move_on(row, AttemptState.RETURNING, at=at, why=why)
-            await void_outcome(session, row.site_id, row.hold_id, fence=row.fence)
+            put_deed(session, row, Deed.CAPTURE_REFUSED, at)
+            await void_outcome(session, row.site_id, _held_by(row), fence=row.fence)
             order = await _move_order(session, row, before=OrderState.AUTHORISED, after=OrderState.VOIDED)
             await _give_seats_back(session, order, at)
             tell_engine(session, BOOKING_CANCELLED, row.site_id, row.hold_id, fence=None, at=at)
@@ -128,8 +127,9 @@ class Payments:
         """There are no seats for it: what is paid, now or later, goes back, and the hold never becomes a booking."""
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
-            _note(row, payment)
+            note_payment(row, payment)
             move_on(row, AttemptState.RETURNING, at=at, why=why)
+            put_deed(session, row, Deed.PAID_TOO_LATE if payment and row.was_paid else Deed.PAYMENT_LET_GO, at)
             await void_outcome(session, row.site_id, row.hold_id, fence=row.fence)
 
         return await self._step(attempt_id, (AttemptState.OPEN,), write)
@@ -147,18 +147,24 @@ class Payments:
         """Stripe says that nothing was paid, and nothing can be any more. Its customer may try again."""
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
+            if row.went_back_at is None:
+                put_deed(session, row, Deed.PAYMENT_WINDOW_ENDED, at)
             await _end(session, row, at, why=why)
 
         return await self._step(attempt_id, (AttemptState.OPEN,), write)
 
-    async def returned(self, attempt_id: str, at: datetime) -> Attempt:
-        """All that was paid has gone back, and its customer is told, if anything was."""
+    async def returned(self, attempt_id: str, at: datetime, *, is_refund: bool) -> Attempt:
+        """All that was paid has gone back, and its customer is told, if anything was. Otherwise than by a refund, what
+        was set aside was given up.
+        """
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
             move_on(row, AttemptState.ENDED, at=at, due_in=None)
             before, after = OutcomeState.VOIDING, OutcomeState.VOIDED
-            await move_outcome(session, row.site_id, row.hold_id, before=before, after=after)
+            for hold_id in {row.hold_id, _held_by(row)}:
+                await move_outcome(session, row.site_id, hold_id, before=before, after=after)
             if row.was_paid:
+                put_deed(session, row, Deed.PAYMENT_REFUNDED if is_refund else Deed.PAYMENT_VOIDED, at)
                 await put_message(session, _returned(to_attempt(row), at))
             await _give_use_back(session, row)
 
@@ -179,17 +185,17 @@ class Payments:
         """What Stripe says of one whose money is to go back: there is some."""
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
-            _note(row, payment)
+            note_payment(row, payment)
 
         return await self._step(attempt_id, (AttemptState.RETURNING,), write)
 
     async def rest(self, attempt_id: str) -> Attempt:
-        """All that follows from its end has been done."""
+        """All that follows from its end, or from being paid, has been done."""
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
             row.due_at = None
 
-        return await self._step(attempt_id, (AttemptState.ENDED,), write)
+        return await self._step(attempt_id, (AttemptState.ENDED, AttemptState.PAID), write)
 
     async def _step(self, attempt_id: str, states: tuple[AttemptState, ...], write: _Write) -> Attempt:
         """Locks in the order that all transactions keep: attempt, outcome, site, order, meetings by id, staff by id,
@@ -215,7 +221,35 @@ async def _give_use_back(session: AsyncSession, row: AttemptRow) -> None:
         await give_back_use(session, row.site_id, row.hold_id)
 
 
-def _note(row: AttemptRow, payment: Payment | None) -> None:
+async def book_paid(
+    session: AsyncSession, row: AttemptRow, payment: Payment, wanted: Confirmation, at: datetime
+) -> None:
+    """What Stripe says is paid becomes an order: with the money still to be taken, or, where it is, all at once."""
+    is_captured = wanted.stage is Stage.CAPTURED
+    assert payment.state is (PaymentState.CAPTURED if is_captured else PaymentState.AUTHORISED)
+    row.fence, row.intent_id, row.was_paid = wanted.fence, payment.intent_id, True
+    if is_captured:
+        put_deed(session, row, Deed.PAYMENT_CAPTURED, at)
+        move_on(row, AttemptState.PAID, at=at, due_in=_FIRST_LOOK if row.seats_id else None)
+    else:
+        move_on(row, AttemptState.CAPTURING, at=at, due_in=_FIRST_LOOK)
+    await session.flush()
+    await write_confirmation(session, wanted)
+
+
+def put_deed(session: AsyncSession, row: AttemptRow, deed: Deed, at: datetime, *, slots: Sequence[str] = ()) -> None:
+    """What becomes of money stands in the audit log, with the step itself."""
+    detail: dict[str, Any] = {"number": row.wanted["number"], "amount_minor": row.amount_minor}
+    detail |= {"currency": row.currency, "slots": list(slots)}
+    put_entry(session, Entry(row.site_id, NOBODY, deed, at, about=row.hold_id, detail=detail))
+
+
+def _held_by(row: AttemptRow) -> str:
+    """The hold that has the seats of its order."""
+    return row.seats_id or row.hold_id
+
+
+def note_payment(row: AttemptRow, payment: Payment | None) -> None:
     if payment is not None:
         row.intent_id = payment.intent_id or row.intent_id
         row.was_paid = row.was_paid or payment.state in (PaymentState.AUTHORISED, PaymentState.CAPTURED)
@@ -241,7 +275,7 @@ async def _give_seats_back(session: AsyncSession, order: OrderRow, at: datetime)
 
 
 async def _tell_booked(
-    session: AsyncSession, order: OrderRow, at: datetime, *, remind_hours: Mapping[str, int]
+    session: AsyncSession, order: OrderRow, at: datetime, *, held_by: str, remind_hours: Mapping[str, int]
 ) -> None:
     of_order = (
         select(BookingRow.id, MeetingRow.slot)
@@ -260,6 +294,7 @@ async def _tell_booked(
         has_address=bool(order.customer_email),
         has_staff=(await session.exec(serving)).one() > 0,
         remind_hours=remind_hours,
+        held_by=held_by,
     )
 
 

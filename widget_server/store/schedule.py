@@ -130,6 +130,8 @@ async def put_settings(session: AsyncSession, site: Site) -> None:
             origins=list(site.origins),
             staff_enter_shifts=site.staff_enter_shifts,
             is_test=site.is_test,
+            receipt_seller=site.receipt_seller,
+            receipt_tax=site.receipt_tax,
         )
     )
 

@@ -175,4 +175,6 @@ def to_site(row: SiteRow) -> Site:
         staff_enter_shifts=row.staff_enter_shifts,
         is_test=row.is_test,
         coupons_last_day=row.coupons_last_day,
+        receipt_seller=row.receipt_seller,
+        receipt_tax=row.receipt_tax,
     )

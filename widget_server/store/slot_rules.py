@@ -9,11 +9,36 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.openings import SlotRule
 from widget_server.domain.slots import Slot
-from widget_server.store.database import insert
-from widget_server.store.tables import MeetingRow, SlotRuleRow, Table, values
+from widget_server.store.database import Database, insert
+from widget_server.store.tables import MeetingRow, SiteRow, SlotRuleRow, Table, values
 
 _OF_SITE = select(SlotRuleRow).where(col(SlotRuleRow.site_id) == bindparam("site_id")).order_by(col(SlotRuleRow.slot))
 """Read with every schedule, so it is made once."""
+
+
+class KeptSlots:
+    """Slots that stay only for whoever has them."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def without_bookings(self, at: datetime, *, limit: int) -> list[str]:
+        """The keys of sites with such slots to come of which nothing is booked any more; seats may be held."""
+        booked = (
+            select(MeetingRow.id)
+            .where(col(MeetingRow.site_id) == col(SlotRuleRow.site_id), col(MeetingRow.slot) == col(SlotRuleRow.slot))
+            .where(col(MeetingRow.booked) > 0)
+            .correlate(SlotRuleRow)
+        )
+        idle = (
+            select(SiteRow.key)
+            .join(SlotRuleRow, col(SlotRuleRow.site_id) == col(SiteRow.id))
+            .where(col(SlotRuleRow.is_kept).is_(True), col(SlotRuleRow.ends_at) > at, ~booked.exists())
+            .distinct()
+            .limit(limit)
+        )
+        async with self._db.snapshot() as session:
+            return list(await session.exec(idle))
 
 
 async def put_slot_rules(session: AsyncSession, site_id: int, rules: Iterable[SlotRule]) -> None:

@@ -84,6 +84,8 @@ class SiteRow(Table, table=True):
     staff_enter_shifts: bool = False
     coupons_last_day: date | None = None
     """The last one on which any of its coupons counts."""
+    receipt_seller: str = Field(default="", max_length=500, sa_column_kwargs={"server_default": ""})
+    receipt_tax: str = Field(default="", max_length=200, sa_column_kwargs={"server_default": ""})
     created_at: datetime = Field(sa_type=Instant)
 
 

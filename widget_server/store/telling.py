@@ -45,12 +45,13 @@ async def tell_booked(
     has_address: bool,
     has_staff: bool,
     remind_hours: Mapping[str, int],
+    held_by: str = "",
 ) -> None:
     """Customer, operators, whoever serves, and the customer again when it is nearly time: all in one statement.
 
-    `bookings` are by slot, `remind_hours` by service.
+    `bookings` are by slot, `remind_hours` by service, `held_by` the hold that had the seats, if not the order's own.
     """
-    event = _Event(site_id, order_id, order_id, bookings.values(), at)
+    event = _Event(site_id, order_id, held_by or order_id, bookings.values(), at)
     told = [event.message(Kind.NEW_ORDER, Role.OPERATOR)]
     if has_staff:
         told.append(event.message(Kind.ASSIGNED, Role.STAFF))

@@ -17,6 +17,7 @@ from widget_server.domain.payments import LIVE, PAYMENT_WINDOW, AttemptState, Pa
 from widget_server.domain.sites import Site
 from widget_server.engine.reservations import Pin
 from widget_server.errors import (
+    Changed,
     HoldEnded,
     NotFound,
     NotYours,
@@ -24,12 +25,14 @@ from widget_server.errors import (
     PaymentRefused,
     PaymentsNotSetUp,
     Refusal,
+    SlotFull,
+    TooLate,
     Unavailable,
 )
 from widget_server.ids import hash_secret, new_id, new_order_number
 from widget_server.use_cases.catalog import Listing
-from widget_server.use_cases.deciding import DecidingParts
 from widget_server.use_cases.order_links import OrderLinks
+from widget_server.use_cases.paid_seats import DecidingParts
 from widget_server.use_cases.pay_pages import to_pay
 from widget_server.use_cases.pinning import HoldRef, OrderRef, Pinning, PinningParts, Visit
 from widget_server.use_cases.settling import Settling
@@ -132,10 +135,28 @@ class Checkout(Pinning):
         """
         site, now = (await self._catalog.find(ref.site_key)).site, self.now()
         attempt = await self._own_attempt(site, ref)
-        can_change = attempt.state in (*LIVE, AttemptState.RETURNING)
+        can_change = attempt.state in (*LIVE, AttemptState.OFFERING, AttemptState.RETURNING)
         if can_change and await self._attempts.may_ask(attempt.id, at=now, not_since=now - ASK_AGAIN_AFTER):
             with suppress(Unavailable, PaymentsNotSetUp, PaymentRefused):  # the worker asks again
                 await self._settling.carry_on(attempt)
+        return await self.find_order(ref)
+
+    async def choose(self, ref: OrderRef, alternative: str | None) -> Order:
+        """Whoever has paid too late takes one of the alternatives that are held for them, by its id, or none: then the
+        money goes back. The order as it is after that; the same choice again is the same.
+
+        Raises NotFound; TooLate once the time is over, or the money goes back; Changed where another one was chosen
+        before; SlotFull for one that is not held any more.
+        """
+        site = (await self._catalog.find(ref.site_key)).site
+        attempt = await self._own_attempt(site, ref)
+        if alternative is None:
+            attempt = await self._payments.decline(attempt.id, self.now())
+        else:
+            attempt = await self._payments.choose(attempt.id, alternative, self.now())
+        with suppress(Unavailable, PaymentsNotSetUp, PaymentRefused):  # it is written: the worker goes on
+            attempt = await self._settling.carry_on(attempt)
+        _must_be_chosen(attempt, alternative, self.now())
         return await self.find_order(ref)
 
     async def _begin(self, listing: Listing, ref: HoldRef, wanted: WantedCheckout) -> Attempt:
@@ -161,7 +182,7 @@ class Checkout(Pinning):
 
         Raises Paying while it is being opened; TooManyTries. Of what is paid, or goes back, there is nothing to end.
         """
-        if attempt.state in (AttemptState.PAID, AttemptState.RETURNING):
+        if attempt.state in (AttemptState.PAID, AttemptState.OFFERING, AttemptState.RETURNING):
             return attempt
         self._spend(attempt.wanted.network)
         attempt = await self._payments.go_back(attempt.id, self.now())
@@ -252,7 +273,7 @@ class Checkout(Pinning):
         except Unavailable:
             raise
         except Refusal as refusal:
-            await self._payments.not_opened(attempt.id, self.now(), why=refusal.message)
+            await self._payments.not_opened(attempt.id, self.now(), why=refusal.on_record)
             raise
 
     async def _open(self, site: Site, ref: HoldRef, attempt: Attempt, pin: Pin) -> Attempt:
@@ -260,7 +281,7 @@ class Checkout(Pinning):
         try:
             payment = await self._gateway.open(account, to_pay(self._links, site, attempt))
         except (PaymentRefused, PaymentsNotSetUp) as refused:
-            ended = await self._payments.not_opened(attempt.id, self.now(), fence=pin.fence, why=refused.message)
+            ended = await self._payments.not_opened(attempt.id, self.now(), fence=pin.fence, why=refused.on_record)
             await self._settling.carry_on(ended)
             if isinstance(refused, PaymentsNotSetUp):
                 await self._accounts.doubt(site.id, is_test=attempt.is_test)
@@ -292,6 +313,21 @@ class Checkout(Pinning):
         if attempt is None or not self._opens(ref, attempt.order_secret_hash):
             raise NotFound("There is no such order.")
         return attempt
+
+
+def _must_be_chosen(attempt: Attempt, alternative: str | None, now: datetime) -> None:
+    """What became of a choice. Raises TooLate, Changed, SlotFull."""
+    taken = attempt.seats_id or attempt.chosen_id
+    is_going_back = attempt.state in (AttemptState.RETURNING, AttemptState.ENDED)
+    if alternative == taken and (taken is not None or is_going_back):
+        return
+    if taken is not None:
+        raise Changed("You have chosen another time before.")
+    if alternative is None:
+        raise TooLate("There is nothing to choose here.")
+    if is_going_back or not attempt.is_offered(now):
+        raise TooLate("These times are not held for you any more: your money goes back.")
+    raise SlotFull("This time is not held for you any more. Please choose another one.")
 
 
 def _must_be_own(attempt: Attempt, ref: HoldRef) -> None:

@@ -79,18 +79,20 @@ def with_rules(new: Schedule, services: Sequence[str], staying: Iterable[Taken])
     """With rules that keep what is taken; and without those of slots that were kept for somebody who is not there."""
     taken = list(staying)
     slots = {one.slot for one in taken}
-    rules = {rule.slot: rule for rule in new.slot_rules}
+    rules, bare = {rule.slot: rule for rule in new.slot_rules}, replace(new, slot_rules=())
     for rule in new.slot_rules:
         if rule.is_kept and rule.slot.service in services and rule.slot not in slots:
-            rules[rule.slot] = _not_kept(new, rule)
+            rules[rule.slot] = _not_kept(bare, rule)
     rules |= {rule.slot: rule for rule in kept_rules(replace(new, slot_rules=tuple(rules.values())), taken)}
     return replace(new, slot_rules=tuple(rule for rule in rules.values() if rule != SlotRule(rule.slot)))
 
 
 def _not_kept(schedule: Schedule, rule: SlotRule) -> SlotRule:
-    """What the operator has said of this slot stays; by shift they say no seats: those were only of who had them."""
-    is_by_shift = schedule.services[rule.slot.service].capacity_rule is CapacityRule.BY_SHIFT
-    return replace(rule, is_kept=False, capacity=None if is_by_shift else rule.capacity)
+    """What the operator has said of a slot that openings make stays. Of others, and by shift, its seats were those of
+    whoever had it.
+    """
+    is_fixed = schedule.services[rule.slot.service].capacity_rule is CapacityRule.FIXED
+    return replace(rule, is_kept=False, capacity=rule.capacity if is_fixed and schedule.makes(rule.slot) else None)
 
 
 def staying(

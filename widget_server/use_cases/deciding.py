@@ -4,17 +4,14 @@ It may be stopped anywhere: each step is a committed state of the attempt, from 
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Unpack
 
 import structlog
 
 from widget_server.domain.attempts import OPENING_FOR, Attempt
-from widget_server.domain.payments import MIN_LEFT, AttemptState, Payment, PaymentAccount, PaymentState
+from widget_server.domain.payments import MIN_LEFT, AttemptState, Payment, PaymentState
 from widget_server.domain.sites import Site
 from widget_server.errors import (
-    HoldEnded,
     NotFound,
     Paying,
     PaymentRefused,
@@ -24,42 +21,17 @@ from widget_server.errors import (
     SlotFull,
     Unavailable,
 )
-from widget_server.payments.stripe_gateway import StripeGateway
-from widget_server.store.attempts import Attempts
 from widget_server.store.bookings import OutcomeTaken
-from widget_server.store.payment_accounts import PaymentAccounts
-from widget_server.store.payments import Payments
-from widget_server.store.sites import Sites
 from widget_server.use_cases.catalog import Listing
-from widget_server.use_cases.paid_seats import LOST, PaidSeats, confirmation_of
-from widget_server.use_cases.pinning import PinningParts
-from widget_server.use_cases.refunding import Refunding
+from widget_server.use_cases.offering import NOT_MEANT, PAID, NotMeant, Offering, must_be_meant
+from widget_server.use_cases.paid_seats import LOST, confirmation_of
 
 _STEPS_MAX = 8
-_PAID = (PaymentState.AUTHORISED, PaymentState.CAPTURED)
 
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class DecidingParts:
-    """What it takes besides to have seats paid."""
-
-    attempts: Attempts
-    payments: Payments
-    accounts: PaymentAccounts
-    gateway: StripeGateway
-    refunding: Refunding
-    sites: Sites
-
-
-class Deciding(PaidSeats):
-    def __init__(self, deciding: DecidingParts, **parts: Unpack[PinningParts]) -> None:
-        super().__init__(**parts)
-        self._attempts, self._payments = deciding.attempts, deciding.payments
-        self._accounts, self._gateway = deciding.accounts, deciding.gateway
-        self._refunding, self._sites = deciding.refunding, deciding.sites
-
+class Deciding(Offering):
     async def carry_on(self, attempt: Attempt) -> Attempt:
         """Ask Stripe, do the next steps for what it says, and return what it is by then. Any number may do so at once.
 
@@ -88,10 +60,12 @@ class Deciding(PaidSeats):
                 return await self._finish_opening(site, attempt)
             case AttemptState.OPEN:
                 return await self._ask(site, attempt)
+            case AttemptState.OFFERING:
+                return await self._go_on_offering(site, attempt)
             case AttemptState.CAPTURING:
                 return await self._capture(site, attempt)
             case AttemptState.PAID:
-                return await self._look_for_refunds(attempt)
+                return await self._look_for_refunds(site, attempt)
             case AttemptState.RETURNING:
                 return await self._give_back(site, attempt)
             case AttemptState.ENDED:
@@ -173,8 +147,7 @@ class Deciding(PaidSeats):
             return await self._payments.void(attempt.id, self.now(), payment=payment, why="another amount was paid")
 
         async def book(listing: Listing) -> tuple[Attempt, int]:
-            if attempt.is_test and not listing.site.is_test:
-                raise HoldEnded("the site is not in test mode any more")
+            must_be_meant(listing, attempt)
             pin = await self._pin_again(listing, attempt)
             wanted = confirmation_of(listing, attempt, pin, payment)
             try:
@@ -187,6 +160,8 @@ class Deciding(PaidSeats):
             booked, fence = await self._repeat(site.key, book)
         except (Unavailable, Paying):
             raise  # nobody knows, or somebody is at it: the next look tells
+        except NotMeant:
+            return await self._payments.void(attempt.id, self.now(), payment=payment, why=NOT_MEANT)
         except (OutcomeTaken, Refusal) as problem:
             return await self._come_too_late(site, attempt, payment, problem)
         await self._reconciliation.tell_booked(site, attempt.hold_id, fence)
@@ -196,21 +171,25 @@ class Deciding(PaidSeats):
         self, site: Site, attempt: Attempt, payment: Payment, problem: OutcomeTaken | Refusal
     ) -> Attempt:
         """Unless somebody else has booked these seats for it."""
-        why = problem.message if isinstance(problem, Refusal) else "the seats were given up before"
-        after = await self._payments.void(attempt.id, self.now(), payment=payment, why=why)
-        if after.state is AttemptState.RETURNING:
+        why = problem.on_record if isinstance(problem, Refusal) else "the seats were given up before"
+        if isinstance(problem, OutcomeTaken) and problem.order is not None:
+            after = await self._payments.void(attempt.id, self.now(), payment=payment, why=why)
+        else:
+            after = await self._offer(site, attempt, payment, why)
+        if after.state in (AttemptState.OFFERING, AttemptState.RETURNING):
             _log.warning("paid_too_late", site=site.key, attempt=attempt.id, why=why)
         return after
 
     async def _capture(self, site: Site, attempt: Attempt) -> Attempt:
         """The seats are booked, so the money is taken. Where nobody knows whether it was, nothing is undone."""
+        await self._free_others(site, attempt)
         account, why = await self._account(attempt), "the authorisation has ended"
         payment = await self._read(account, attempt)
         if payment.state is PaymentState.AUTHORISED:
             try:
                 payment = await self._gateway.capture(account, payment, attempt_id=attempt.id)
             except PaymentRefused as refused:
-                why, payment = refused.message, await self._read(account, attempt)
+                why, payment = refused.on_record, await self._read(account, attempt)
         if payment.state is PaymentState.CAPTURED:
             listing = await self._catalog.find(site.key)
             return await self._payments.captured(attempt.id, self.now(), remind_hours=listing.schedule.remind_hours)
@@ -223,12 +202,15 @@ class Deciding(PaidSeats):
 
     async def _give_back(self, site: Site, attempt: Attempt) -> Attempt:
         """There is no booking for it: an authorisation is voided, what was taken is refunded, a page is closed."""
-        await self._free_seats(site, attempt)
+        await self._free_seats(site, attempt.hold_id)
+        await self._free_others(site, attempt)
         account = await self._account(attempt)
         payment = await self._read(account, attempt)
         if payment.state is PaymentState.OPEN:
             payment = await self._gateway.expire(account, payment.session_id)
-        if payment.state in _PAID and not attempt.was_paid:
+        if payment.state in PAID and not attempt.was_paid:
+            if payment.amount == attempt.amount and payment.attempt_id == attempt.id:
+                return await self._offer(site, attempt, payment, attempt.why or "")
             attempt = await self._payments.was_paid(attempt.id, payment)
         if payment.state is PaymentState.AUTHORISED:
             payment = await self._gateway.void(account, payment, attempt_id=attempt.id)
@@ -237,19 +219,11 @@ class Deciding(PaidSeats):
                 return attempt
         elif payment.state is not PaymentState.GONE:
             return attempt
-        returned = await self._payments.returned(attempt.id, self.now())
-        how = "refunded" if payment.state is PaymentState.CAPTURED else "voided" if returned.was_paid else "not_paid"
+        is_refund = payment.state is PaymentState.CAPTURED
+        returned = await self._payments.returned(attempt.id, self.now(), is_refund=is_refund)
+        how = "refunded" if is_refund else "voided" if returned.was_paid else "not_paid"
         _log.warning("payment_returned", site=site.key, attempt=attempt.id, how=how, why=returned.why or "")
         return returned
-
-    async def _free_seats(self, site: Site, attempt: Attempt) -> None:
-        """Whichever pin it has: its outcome says that nothing comes of any. Money first: where Redis is away, the pin
-        is resolved when its time is over.
-        """
-        with suppress(NotFound, Unavailable):
-            pin = await self._engine.pinned(site, attempt.hold_id)
-            if pin is not None:
-                await self._engine.unpin(site, attempt.hold_id, fence=pin.fence, release=True)
 
     async def _let_go(self, site: Site, attempt: Attempt) -> Attempt:
         """Not paid: the hold runs on as long as it would have; whoever came back has it for some minutes at least."""
@@ -273,15 +247,11 @@ class Deciding(PaidSeats):
             return await self._payments.return_again(attempt.id, self.now())
         return attempt
 
-    async def _look_for_refunds(self, attempt: Attempt) -> Attempt:
+    async def _look_for_refunds(self, site: Site, attempt: Attempt) -> Attempt:
         """Somebody may have given money back in Stripe's own pages."""
+        if attempt.seats_id and attempt.due_at:
+            await self._free_others(site, attempt)
+            attempt = await self._payments.rest(attempt.id)
         payment = await self._read(await self._account(attempt), attempt)
         await self._refunding.notice(attempt, payment)
         return attempt
-
-    async def _read(self, account: PaymentAccount, attempt: Attempt) -> Payment:
-        assert attempt.session_id is not None, "it was open"
-        return await self._gateway.read(account, attempt.session_id)
-
-    async def _account(self, attempt: Attempt) -> PaymentAccount:
-        return await self._accounts.find(attempt.site_id, is_test=attempt.is_test)

@@ -158,6 +158,23 @@ class Edits:
 
         return await self._scheduling.change_after(site, look)
 
+    async def let_go_of_kept(self, site: Site) -> bool:
+        """Offer again what slots stood in the way of that were kept for somebody who is not there any more.
+
+        False where there are none: then nothing changes. Raises NotFound, Loading and Unavailable.
+        """
+        rules, now = (await self._schedules.load(site.id)).slot_rules, self._clock.now()
+        kept = {rule.slot for rule in rules if rule.is_kept and rule.slot.starts_at > now}
+        taken = await self.taken(site, {slot.service for slot in kept})
+        if kept <= taken.keys():
+            return False
+
+        async def nothing_else(_: AsyncSession) -> None:
+            pass
+
+        await self.move_openings(site, nothing_else)
+        return True
+
     async def taken(self, site: Site, services: Iterable[str]) -> dict[Slot, Taken]:
         """All slots of these services that are taken just now, by their start."""
         touched = sorted(set(services))

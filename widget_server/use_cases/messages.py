@@ -97,7 +97,7 @@ def _as_sent(mail: Mail) -> Mail:
 
 def _sample(site: Site, kind: Kind, role: Role, now: datetime) -> Facts:
     starts_at = (now + timedelta(days=3)).replace(minute=0, second=0, microsecond=0)
-    is_over = kind in (Kind.CANCELLED, Kind.UNASSIGNED, Kind.PAYMENT_RETURNED)
+    is_over = kind in (Kind.CANCELLED, Kind.UNASSIGNED, Kind.PAYMENT_RETURNED, Kind.PAID_TOO_LATE)
     shown = Shown(
         slot=Slot("sample", starts_at, starts_at + timedelta(hours=1)),
         service_name="Sample service",
@@ -107,7 +107,7 @@ def _sample(site: Site, kind: Kind, role: Role, now: datetime) -> Facts:
         served_by=() if is_over else ("Mia",),
         left=Slot("sample", now, now + timedelta(hours=1)) if kind is Kind.MOVED else None,
         uid="sample@tenuto",
-        is_cancelled=is_over and kind is not Kind.PAYMENT_RETURNED,
+        is_cancelled=kind in (Kind.CANCELLED, Kind.UNASSIGNED),
     )
     has_text = role is Role.CUSTOMER and kind in (Kind.CANCELLED, Kind.WAITING_ALTERNATIVES)
     return Facts(
@@ -119,6 +119,7 @@ def _sample(site: Site, kind: Kind, role: Role, now: datetime) -> Facts:
         number="" if kind is Kind.MY_BOOKINGS else "ABCD-2345",
         customer="" if kind is Kind.MY_BOOKINGS else "Anna Berg",
         customer_address="anna@example.org",
+        until=now + timedelta(hours=2) if kind is Kind.PAID_TOO_LATE else None,
         text="This is where your own words stand." if has_text else "",
         my_bookings="https://book.example.org/my" if role is Role.CUSTOMER and kind is not Kind.MY_BOOKINGS else "",
     )

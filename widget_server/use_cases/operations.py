@@ -1,7 +1,7 @@
 """What an operator does for others while they wait: live holds extended, given back or booked, and booking by phone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hmac import compare_digest
@@ -64,11 +64,14 @@ class ForCustomer:
 
     customer: Customer
     attendees: tuple[str, ...]
+    answers: Mapping[str, str | bool] = field(default_factory=dict)
+    """To what the service asks, as far as they gave any."""
 
     def digest(self, lines: Sequence[Line]) -> str:
         """Of all that a form said, the seats as well: other seats are no repetition."""
         seats = " ".join(f"{line.slot.id}*{line.seats}" for line in lines)
-        return "\0".join([seats, self.customer.name, self.customer.email, *self.attendees])
+        answers = [f"{question}={answer}" for question, answer in sorted(self.answers.items())]
+        return "\0".join([seats, self.customer.name, self.customer.email, *self.attendees, *answers])
 
 
 class Operations:
@@ -166,6 +169,7 @@ class Operations:
             visit=Visit(visitor=ref.hold_id, network=f"operator {entry.operator_id}"),
             digest=wanted.digest(lines or seen),
             entry=entry,
+            answers=(wanted.answers,),
             seen=seen,
         )
         return (await self._bookings.confirm(ref, confirmation)).order

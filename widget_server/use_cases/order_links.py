@@ -22,6 +22,10 @@ class OrderLinks:
     def for_customer(self, site_key: str, order_id: str) -> str:
         return f"{self._base_url}/o/{site_key}/{order_id}#{link_secret(self._key, site_key, order_id)}"
 
+    def receipt(self, site_key: str, order_id: str) -> str:
+        page, _, secret = self.for_customer(site_key, order_id).partition("#")
+        return f"{page}/receipt#{secret}"
+
     def for_operator(self, site_key: str, order_id: str) -> str:
         return f"{self._base_url}/admin/sites/{site_key}/orders/{order_id}"
 

@@ -1,5 +1,8 @@
 """The only place where seats wait for their payment, and become what was sold once it is there."""
 
+from dataclasses import dataclass
+from typing import Unpack
+
 from widget_server.domain import policies
 from widget_server.domain.attempts import Attempt
 from widget_server.domain.holds import Line
@@ -8,10 +11,17 @@ from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine.reservations import Pin
 from widget_server.errors import HoldBudgetSpent, HoldEnded, IdConflict, NotFound, NotYours, SlotClosed, SlotFull
+from widget_server.payments.stripe_gateway import StripeGateway
+from widget_server.store.alternatives import LatePayments
+from widget_server.store.attempts import Attempts
 from widget_server.store.bookings import Confirmation, ConfirmationLine
 from widget_server.store.confirmations import Stage
+from widget_server.store.payment_accounts import PaymentAccounts
+from widget_server.store.sites import Sites
 from widget_server.use_cases.catalog import Listing
-from widget_server.use_cases.pinning import Pinning
+from widget_server.use_cases.offers import Offers
+from widget_server.use_cases.pinning import Pinning, PinningParts
+from widget_server.use_cases.refunding import Refunding
 
 LOST = (SlotFull, SlotClosed, HoldEnded, HoldBudgetSpent, IdConflict, NotFound, NotYours)
 """Why seats that were waiting for their payment cannot be had again."""
@@ -19,14 +29,34 @@ _NO_BUDGET = 2**31
 """Who has paid is no hoarder: their seats are taken again whatever else they hold."""
 
 
+@dataclass(frozen=True, slots=True)
+class DecidingParts:
+    """What it takes besides to have seats paid."""
+
+    attempts: Attempts
+    payments: LatePayments
+    accounts: PaymentAccounts
+    gateway: StripeGateway
+    refunding: Refunding
+    sites: Sites
+    offers: Offers
+
+
 class PaidSeats(Pinning):
+    def __init__(self, deciding: DecidingParts, **parts: Unpack[PinningParts]) -> None:
+        super().__init__(**parts)
+        self._attempts, self._payments = deciding.attempts, deciding.payments
+        self._accounts, self._gateway = deciding.accounts, deciding.gateway
+        self._refunding, self._sites = deciding.refunding, deciding.sites
+        self._offers = deciding.offers
+
     async def _pin_again(self, listing: Listing, attempt: Attempt) -> Pin:
         """The pin that it has, or another one."""
         lines = [line.line for line in attempt.wanted.lines]
         return await self._engine.hold_and_pin(
             listing.site,
             lines,
-            [_offered(listing, line, to_pin=True) for line in lines],
+            [offered_to(listing, line, to_pin=True) for line in lines],
             schedule_version=listing.schedule.version,
             id=attempt.hold_id,
             secret_hash=attempt.secret_hash,
@@ -39,7 +69,7 @@ class PaidSeats(Pinning):
         )
 
 
-def _offered(listing: Listing, line: Line, *, to_pin: bool = False) -> OfferedSlot:
+def offered_to(listing: Listing, line: Line, *, to_pin: bool = False) -> OfferedSlot:
     """As the slot is offered now, closed or not: these seats were taken in time."""
     find = policies.find_to_pin if to_pin else Schedule.find
     offered = find(listing.schedule, line.slot)
@@ -48,18 +78,21 @@ def _offered(listing: Listing, line: Line, *, to_pin: bool = False) -> OfferedSl
     return offered
 
 
-def confirmation_of(listing: Listing, attempt: Attempt, pin: Pin, payment: Payment) -> Confirmation:
-    """As it was sold."""
+def confirmation_of(
+    listing: Listing, attempt: Attempt, pin: Pin, payment: Payment, *, held_by: str = ""
+) -> Confirmation:
+    """As it was sold, held under its own id or another one."""
     wanted = attempt.wanted
     return Confirmation(
         site_id=attempt.site_id,
         epoch=listing.site.epoch,
         schedule_version=listing.schedule.version,
-        hold_id=attempt.hold_id,
+        hold_id=held_by or attempt.hold_id,
+        order_id=attempt.hold_id,
         fence=pin.fence,
         lines=tuple(
             ConfirmationLine(
-                _offered(listing, line.line),
+                offered_to(listing, line.line),
                 line.seats,
                 line.unit_price,
                 line.service_name,

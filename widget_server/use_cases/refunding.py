@@ -63,8 +63,8 @@ class Refunding:
         try:
             await self._do(due)
         except Refusal as problem:
-            _log.warning("refund_waits", refund=due.id, why=problem.message)
-            await self._refunds.again(due, self._later(due), problem.message)
+            _log.warning("refund_waits", refund=due.id, why=problem.on_record)
+            await self._refunds.again(due, self._later(due), problem.on_record)
         except Exception:
             _log.exception("refund_failed", refund=due.id)  # no refund keeps back others: its claim ends by itself
 
@@ -82,7 +82,7 @@ class Refunding:
                 amount = due.amount.amount_minor
                 answer = await self._gateway.refund(account, due.intent_id, amount, refund_id=due.id)
         except PaymentRefused as refused:
-            answer = Refunded("", RefundState.FAILED, refused.message)
+            answer = Refunded("", RefundState.FAILED, refused.on_record)
         now = self._clock.now()
         await self._refunds.answered(due, answer, now, next_at=now + _AT_STRIPE_PAUSE)
         if answer.state is RefundState.FAILED:

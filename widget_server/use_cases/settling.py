@@ -13,8 +13,9 @@ from widget_server.domain.attempts import Attempt
 from widget_server.domain.payments import AttemptState, PaymentEvent
 from widget_server.errors import BadSignature, NotFound, Refusal
 from widget_server.store.payment_events import PaymentEvents
-from widget_server.use_cases.deciding import Deciding, DecidingParts
+from widget_server.use_cases.deciding import Deciding
 from widget_server.use_cases.forever import forever
+from widget_server.use_cases.paid_seats import DecidingParts
 from widget_server.use_cases.pinning import PinningParts
 
 _BATCH = 10
@@ -71,8 +72,8 @@ class Settling(Deciding):
         try:
             after = await self.carry_on(attempt)
         except Refusal as problem:
-            _log.warning("attempt_waits", attempt=attempt.id, why=problem.message)
-            await self._attempts.look_again(attempt, attempt.next_look(self.now()), problem.message)
+            _log.warning("attempt_waits", attempt=attempt.id, why=problem.on_record)
+            await self._attempts.look_again(attempt, attempt.next_look(self.now()), problem.on_record)
         except Exception:
             _log.exception("attempt_failed", attempt=attempt.id)  # its claim ends by itself
         else:

@@ -269,6 +269,8 @@ def _changed(operator: Operator, before: Site, after: Site, *, at: datetime) -> 
         "hold_minutes",
         "origins",
         "staff_enter_shifts",
+        "receipt_seller",
+        "receipt_tax",
     )
     pairs = {name: (getattr(before, name), getattr(after, name)) for name in settings}
     detail = {name: [_plain(was), _plain(now)] for name, (was, now) in pairs.items() if was != now}

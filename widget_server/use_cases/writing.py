@@ -1,13 +1,17 @@
 """Writing messages: what each has to say by the time its turn comes, or why it has nothing to say any more."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.diary import first_name
 from widget_server.domain.messages import Facts, KeptMessage, Kind, Mail, MessageState, Role, Shown
+from widget_server.domain.money import Money
 from widget_server.domain.my_bookings import LINK_LIFE
+from widget_server.domain.orders import Order
 from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
 from widget_server.ids import hash_address, hash_secret
@@ -21,6 +25,15 @@ from widget_server.use_cases.order_links import OrderLinks
 _NO_ADDRESS = "The customer gave no address."
 _OVERTAKEN = "What happened since has overtaken it."
 _SEQUENCES_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Costs(TypedDict, total=False):
+    """What a message says of the price of a new order."""
+
+    paid: Money
+    coupon: str
+    discount: Money
+    receipt: str
 
 
 class Writing:
@@ -96,12 +109,27 @@ class Writing:
             shown=_shown(message, subject),
             link=self._link(message, site.key),
             number=order.number if order else "",
+            until=order.payment.offered_until if order and order.payment else None,
             customer=name,
             customer_address=address,
             text=message.text,
             is_test=order.is_test if order else False,
             my_bookings=self._links.for_my_bookings(site.key) if message.role is Role.CUSTOMER else "",
+            **self._costs(message, order, site.key),
         )
+
+    def _costs(self, message: KeptMessage, order: Order | None, site_key: str) -> Costs:
+        """What a new order has cost, if it had a price."""
+        if order is None or message.kind not in (Kind.BOOKED, Kind.NEW_ORDER):
+            return {}
+        costs = Costs()
+        if order.payment is not None:
+            costs["paid"] = order.total
+        if order.coupon:
+            costs["coupon"], costs["discount"] = order.coupon, order.discount
+        if costs and message.role is Role.CUSTOMER:
+            costs["receipt"] = self._links.receipt(site_key, order.id)
+        return costs
 
     def _link(self, message: KeptMessage, site_key: str) -> str:
         if message.role is Role.STAFF or message.order_id is None:
@@ -129,6 +157,8 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
         return _served(message, subject)
     if message.kind is Kind.PAYMENT_RETURNED:
         return _wished(subject)
+    if message.kind is Kind.PAID_TOO_LATE:
+        return _offered(subject)
     is_over, wanted = message.kind is Kind.CANCELLED, _bookings_of(message)
     told = _concerned(subject, wanted, is_over=is_over)
     if message.kind is Kind.WAITING_ALTERNATIVES:  # whoever has chosen since need not be asked any more
@@ -146,6 +176,13 @@ def _wished(subject: Subject) -> tuple[Shown, ...]:
     """What was to be booked, and is not."""
     bookings = subject.order.bookings if subject.order else ()
     return tuple(Shown(one.slot, one.service_name, one.seats, one.place) for one in bookings)
+
+
+def _offered(subject: Subject) -> tuple[Shown, ...]:
+    """What its customer may choose from, earliest first; nothing once they have."""
+    offered = subject.order.payment.alternatives if subject.order and subject.order.payment else ()
+    pairs = (pair for each in offered for pair in zip(_wished(subject), each.slots, strict=True))
+    return tuple(sorted((replace(one, slot=slot) for one, slot in pairs), key=lambda one: one.slot.starts_at))
 
 
 def _concerned(subject: Subject, wanted: Collection[int], *, is_over: bool) -> dict[int, Told]:

@@ -18,13 +18,14 @@ from pydantic_core import to_json
 
 from widget_server.clock import iso
 from widget_server.domain import policies
+from widget_server.domain.alternatives import Alternative
 from widget_server.domain.bookings import Booking, Customer
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.money import Money
 from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.my_bookings import MyBooking
 from widget_server.domain.orders import Order
-from widget_server.domain.payments import AttemptState, OrderPayment
+from widget_server.domain.payments import AttemptState, OrderPayment, RefundState
 from widget_server.domain.policies import LINES_MAX, SEATS_MAX
 from widget_server.domain.questions import LONG_ANSWER_LENGTH_MAX, QUESTIONS_MAX, Question
 from widget_server.domain.schedule import Schedule, Service
@@ -176,6 +177,11 @@ class NewReschedule(Body):
 class Cancellation(Body):
     slot: SlotId | None = None
     """Where the only booking is that is to be cancelled; without it, all of the order are."""
+
+
+class NewChoice(Body):
+    alternative: Id | None
+    """One of those that are offered, by its id; null: none of them, and the money goes back."""
 
 
 class NewLinkBody(Body):
@@ -459,6 +465,39 @@ class OrderCustomerBody(Body):
     email: str
 
 
+class OfferedTimeBody(Body):
+    slot: str
+    service_name: str
+    starts_at: Instant
+    ends_at: Instant
+    seats: int
+
+
+class OfferedBody(Body):
+    """Seats that are held for whoever has paid too late for others."""
+
+    id: str
+    times: tuple[OfferedTimeBody, ...]
+    """One for each booking that was wanted, in their order."""
+
+    @staticmethod
+    def of(order: Order, offered: Alternative) -> "OfferedBody":
+        wanted = zip(order.bookings, offered.slots, strict=True)
+        return OfferedBody(
+            id=offered.hold_id,
+            times=tuple(
+                OfferedTimeBody(
+                    slot=slot.id,
+                    service_name=booking.service_name,
+                    starts_at=slot.starts_at,
+                    ends_at=slot.ends_at,
+                    seats=booking.seats,
+                )
+                for booking, slot in wanted
+            ),
+        )
+
+
 class PaymentBody(Body):
     state: AttemptState
     pay_url: str | None
@@ -472,6 +511,10 @@ class PaymentBody(Body):
     """What has gone back."""
     refund_if_cancelled: MoneyBody
     """What would go back if the customer cancelled all of the order now."""
+    offered: tuple[OfferedBody, ...]
+    """Where it was paid too late: what is held for its customer, to choose from."""
+    offered_until: Instant | None
+    """Then they are free again, and the money goes back."""
 
     @staticmethod
     def of(order: Order, payment: OrderPayment) -> "PaymentBody":
@@ -488,6 +531,8 @@ class PaymentBody(Body):
             refunding=money(payment.refunding_minor),
             refunded=money(payment.refunded_minor),
             refund_if_cancelled=MoneyBody.of(policies.refund_if_cancelled(order)),
+            offered=tuple(OfferedBody.of(order, each) for each in payment.alternatives),
+            offered_until=payment.offered_until,
         )
 
 
@@ -495,6 +540,10 @@ class OrderCouponBody(Body):
     code: str
     discount: MoneyBody
     """What it has taken off."""
+
+    @staticmethod
+    def of(order: Order) -> "OrderCouponBody | None":
+        return OrderCouponBody(code=order.coupon, discount=MoneyBody.of(order.discount)) if order.coupon else None
 
 
 class OrderBody(Body):
@@ -523,7 +572,7 @@ class OrderBody(Body):
             number=order.number,
             state=order.state,
             total=MoneyBody.of(order.total),
-            coupon=OrderCouponBody(code=order.coupon, discount=MoneyBody.of(order.discount)) if order.coupon else None,
+            coupon=OrderCouponBody.of(order),
             payment=PaymentBody.of(order, order.payment) if order.payment else None,
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
             bookings=tuple(BookingBody.of(booking, order, schedule, alternatives or {}) for booking in order.bookings),
@@ -536,6 +585,82 @@ class OrderBody(Body):
 
 class OrderAnswer(Body):
     order: OrderBody
+    server_now: Instant
+
+
+class SellerBody(Body):
+    name: str
+    about: str
+    """In lines: an address, a tax number. May be empty."""
+
+
+class ReceiptLineBody(Body):
+    service_name: str
+    starts_at: Instant
+    ends_at: Instant
+    seats: int
+    unit_price: MoneyBody
+    price: MoneyBody
+    """Of all seats, before a coupon."""
+    state: str
+
+    @staticmethod
+    def of(booking: Booking, currency: str) -> "ReceiptLineBody":
+        each = Money(booking.unit_price_minor, currency)
+        return ReceiptLineBody(
+            service_name=booking.service_name,
+            starts_at=booking.slot.starts_at,
+            ends_at=booking.slot.ends_at,
+            seats=booking.seats,
+            unit_price=MoneyBody.of(each),
+            price=MoneyBody.of(each.times(booking.seats)),
+            state=booking.state,
+        )
+
+
+class RefundBody(Body):
+    amount: MoneyBody
+    at: Instant
+    state: RefundState
+
+
+class ReceiptBody(Body):
+    number: str
+    """Of the order."""
+    ordered_at: Instant
+    seller: SellerBody
+    customer: OrderCustomerBody
+    lines: tuple[ReceiptLineBody, ...]
+    coupon: OrderCouponBody | None
+    total: MoneyBody
+    tax: str
+    """What the seller says about taxes; may be empty."""
+    paid: MoneyBody
+    refunds: tuple[RefundBody, ...]
+    test: bool
+
+    @staticmethod
+    def of(order: Order, site: Site) -> "ReceiptBody":
+        refunds = [one for one in order.payment.refunds if one.state is not RefundState.FAILED] if order.payment else []
+        return ReceiptBody(
+            number=order.number,
+            ordered_at=order.created_at,
+            seller=SellerBody(name=site.name, about=site.receipt_seller),
+            customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
+            lines=tuple(ReceiptLineBody.of(booking, order.total.currency) for booking in order.bookings),
+            coupon=OrderCouponBody.of(order),
+            total=MoneyBody.of(order.total),
+            tax=site.receipt_tax,
+            paid=MoneyBody.of(order.total),
+            refunds=tuple(
+                RefundBody(amount=MoneyBody.of(one.amount), at=one.created_at, state=one.state) for one in refunds
+            ),
+            test=order.is_test,
+        )
+
+
+class ReceiptAnswer(Body):
+    receipt: ReceiptBody
     server_now: Instant
 
 

@@ -18,6 +18,7 @@ from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.erasing import Erasing
 from widget_server.use_cases.freezing import Freezing
+from widget_server.use_cases.kept_slots import KeptSlots
 from widget_server.use_cases.messages import Messages
 from widget_server.use_cases.move_requests import MoveRequests
 from widget_server.use_cases.my_bookings import MyBookings
@@ -57,6 +58,7 @@ class UseCases:
     payment_accounts: PaymentAccounts
     edits: Edits
     clearings: Clearings
+    kept_slots: KeptSlots
     services: Services
     calendar: Calendar
     freezing: Freezing

@@ -43,6 +43,7 @@ export class Confirmation {
           ),
           copyButton(url.href, words),
         ),
+        receiptLink(order, url, words),
       ),
       element("button", { type: "button", class: "button plain", onclick: onAnother }, words.say("done.another")),
     );
@@ -51,6 +52,19 @@ export class Confirmation {
   focus() {
     this.heading.focus();
   }
+}
+
+/**
+ * Where there was a price: to be printed or kept.
+ * @param {import("./api.js").Order} order
+ * @param {URL} url  of its page, with its secret
+ * @param {import("./words.js").Words} words
+ */
+export function receiptLink({ payment, coupon }, url, words) {
+  if (!payment?.paid.amount && !coupon) return null;
+  const receipt = new URL(url);
+  receipt.pathname += "/receipt";
+  return element("p", {}, element("a", { href: receipt.href, target: "_blank", rel: "noopener" }, words.say("receipt.link")));
 }
 
 /**

@@ -166,7 +166,7 @@ export class Paying {
     this.#at.page.calm();
     if (step === "booked") this.#listeners.onBooked(answer);
     else if (step === "over") void this.#over();
-    else if (step === "returned") this.#returned(answer);
+    else if (step === "returned" || step === "choosing") this.#tooLate(answer, step);
     else this.#show(order, step === "confirming");
     return step !== "waiting" && step !== "confirming";
   }
@@ -189,22 +189,27 @@ export class Paying {
     this.#say("pay.confirming");
   }
 
-  /** @param {CheckoutAnswer} answer */
-  #returned({ order, order_url }) {
+  /**
+   * @param {CheckoutAnswer} answer
+   * @param {"returned" | "choosing"} step
+   */
+  #tooLate({ order, order_url }, step) {
     const { words, page, keeper } = this.#at;
     keeper.forget();
     this.progress.hidden = true;
     this.ticket.classList.add("is-cancelled");
-    page.name({ title: words.say("paid.returned_title") });
-    this.#say("paid.returned", { price: words.money(order.total) });
+    page.name({ title: words.say(`paid.${step}_title`) });
+    const time = words.time(Date.parse(order.payment?.offered_until ?? "") || 0, this.#at.zone);
+    this.#say(step === "choosing" ? "choosing.elsewhere" : "paid.returned", { price: words.money(order.total), time });
     const url = new URL(order_url);
     url.searchParams.set("lang", words.locale);
     const { onOther } = this.#listeners;
-    fill(
-      this.actions,
-      element("button", { type: "button", class: "button primary", onclick: onOther }, words.say("ended.other")),
-      element("a", { class: "button plain", href: url.href, target: "_blank", rel: "noopener" }, words.say("done.open")),
-    );
+    const other = element("button", { type: "button", class: "button", onclick: onOther }, words.say("ended.other"));
+    const label = words.say(step === "choosing" ? "choosing.open" : "done.open");
+    const open = element("a", { class: "button", href: url.href, target: "_blank", rel: "noopener" }, label);
+    const actions = step === "choosing" ? [open] : [other, open];
+    actions.forEach((action, place) => action.classList.add(place ? "plain" : "primary"));
+    fill(this.actions, actions);
     page.focus();
   }
 

@@ -12,13 +12,14 @@ const SLOWER = 1.4;
 
 /**
  * What an order means to whoever pays it. Waiting: nothing is decided. Confirming: the money is there, and the seats are
- * just being booked. Returned: it was paid, the seats were gone, and the money goes back; as long as nobody knows whether
+ * just being booked. Choosing: it was paid, the seats were gone, and others are held to choose from. Returned: it was paid, the seats were gone, and the money goes back; as long as nobody knows whether
  * it was paid at all, that is waited for. Over: nothing was taken.
  * @param {Order} order
- * @returns {"waiting" | "confirming" | "booked" | "returned" | "over"}
+ * @returns {"waiting" | "confirming" | "choosing" | "booked" | "returned" | "over"}
  */
 export function stepOf(order) {
   if (order.state === "voided") return order.payment?.paid.amount ? "returned" : "waiting";
+  if (order.payment?.state === "offering") return order.payment.offered?.length ? "choosing" : "confirming";
   if (order.state === "open") return "waiting";
   if (order.state === "authorised") return "confirming";
   return order.state === "expired" ? "over" : "booked";

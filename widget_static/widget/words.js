@@ -219,14 +219,19 @@ function noon(day) {
   return Date.parse(`${day}T12:00:00Z`);
 }
 
+/** Languages that there is a file for. */
+const LANGUAGES = ["en", "ar", "de", "es", "fr"];
+const RIGHT_TO_LEFT = ["ar"];
+
 /**
- * The first of these that is a language tag.
+ * The first of these whose language there is; English if there is none.
  * @param {...(string | null | undefined)} tags
  */
 export function knownLocale(...tags) {
   for (const tag of tags) {
     try {
-      if (tag) return Intl.getCanonicalLocales(tag)[0];
+      const [locale] = Intl.getCanonicalLocales(tag ?? []);
+      if (locale && LANGUAGES.includes(new Intl.Locale(locale).language)) return locale;
     } catch {
       // Somebody wrote a language that is none: the next one counts.
     }
@@ -244,17 +249,9 @@ export function asVisitorsWrite(locale, preferred) {
   return (!region && preferred.find((own) => new Intl.Locale(own).language === language)) || locale;
 }
 
-/** Languages that there is a file for. */
-const LANGUAGES = ["en", "ar", "de", "es", "fr"];
-const RIGHT_TO_LEFT = ["ar"];
-
-/**
- * The words of a language, or English where there is none.
- * @param {string} locale
- */
+/** @param {string} locale  that is known */
 export async function fetchWords(locale) {
-  const language = new Intl.Locale(locale).language;
-  const known = LANGUAGES.includes(language);
-  const response = await fetch(new URL(`../locales/${known ? language : "en"}.json`, import.meta.url));
-  return new Words(await response.json(), asVisitorsWrite(known ? locale : "en", navigator.languages));
+  const { language } = new Intl.Locale(locale);
+  const response = await fetch(new URL(`../locales/${language}.json`, import.meta.url));
+  return new Words(await response.json(), asVisitorsWrite(locale, navigator.languages));
 }

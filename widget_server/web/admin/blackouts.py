@@ -8,15 +8,14 @@ from starlette.responses import Response
 
 from widget_server.domain.blackouts import REASON_LETTERS_MAX, Blackout
 from widget_server.domain.schedule import Schedule
-from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, Unavailable
 from widget_server.use_cases.blackouts import find
 from widget_server.use_cases.edits import Edited, fingerprint
-from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.choices import Choice as ListChoice
 from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.session import AtSite, read_again
 from widget_server.web.admin.times import WEEKDAYS, Row, parse_day, said_span
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
@@ -25,78 +24,73 @@ _OF_SITE, _OF_SERVICE, _OF_STAFF = "site", "service:", "staff:"
 _DAYS_MAX = 366
 
 
-async def show_blackouts(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    today = datetime.now(site.zone).date()
+async def show_blackouts(request: Request, at: AtSite) -> Response:
+    today = datetime.now(at.site.zone).date()
     return page(
         request,
         "blackouts",
-        signed_in,
-        site=site,
+        at.signed_in,
+        site=at.site,
         blackouts=[
-            (one, said_when(one), said_whose(schedule, one), _is_over(one, today)) for one in schedule.blackouts
+            (one, said_when(one), said_whose(at.schedule, one), _is_over(one, today)) for one in at.schedule.blackouts
         ],
         saved=request.query_params.get("saved", ""),
     )
 
 
-async def show_new(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+async def show_new(request: Request, at: AtSite) -> Response:
     form = Form({"whose": _OF_SITE, "first_day": "", "last_day": "", "seen": ""})
     form_id(form)
-    return _show(request, signed_in, site, schedule, None, form)
+    return _show(request, at, None, form)
 
 
-async def add(request: Request, signed_in: SignedIn) -> Response:
-    return await _save(request, signed_in, None)
+async def add(request: Request, at: AtSite) -> Response:
+    return await _save(request, at, None)
 
 
-async def show_blackout(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    blackout = find(schedule, request.path_params["blackout"])
-    return _show(request, signed_in, site, schedule, blackout.id, form_of(blackout))
+async def show_blackout(request: Request, at: AtSite) -> Response:
+    blackout = find(at.schedule, request.path_params["blackout"])
+    return _show(request, at, blackout.id, form_of(blackout))
 
 
-async def save(request: Request, signed_in: SignedIn) -> Response:
-    return await _save(request, signed_in, request.path_params["blackout"])
+async def save(request: Request, at: AtSite) -> Response:
+    return await _save(request, at, request.path_params["blackout"])
 
 
-async def remove(request: Request, signed_in: SignedIn) -> Response:
-    await read_form_of(request, signed_in.session)
-    site, _ = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    await use_cases(request).blackouts.remove(site, request.path_params["blackout"], operator_id=signed_in.operator.id)
-    return go(f"/admin/sites/{site.key}/blackouts?saved=removed")
+async def remove(request: Request, at: AtSite) -> Response:
+    await read_form_of(request, at.signed_in.session)
+    await use_cases(request).blackouts.remove(
+        at.site, request.path_params["blackout"], operator_id=at.signed_in.operator.id
+    )
+    return go(f"{at.path}/blackouts?saved=removed")
 
 
-async def _save(request: Request, signed_in: SignedIn, blackout_id: int | None) -> Response:
-    form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+async def _save(request: Request, at: AtSite, blackout_id: int | None) -> Response:
+    form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
     if blackout_id is not None:
-        find(schedule, blackout_id)
-    wanted, edited = read_blackout(form, schedule), None
+        find(at.schedule, blackout_id)
+    wanted, edited = read_blackout(form, at.schedule), None
     if wanted is not None and not form.errors:
         try:
-            edited = await _write(request, signed_in, site, schedule, replace(wanted, id=blackout_id), form)
+            edited = await _write(request, at, replace(wanted, id=blackout_id), form)
         except Unavailable as refusal:
             refuse_for_now(form, refusal)
-            return _show(request, signed_in, site, schedule, blackout_id, form, status=refusal.status)
+            return _show(request, at, blackout_id, form, status=refusal.status)
         if edited is not None and edited.is_saved:
-            return go(next_page(site, edited, "blackouts?saved=1"))
-    site, schedule = await use_cases(request).sites.read(site)
-    form.values["seen"] = fingerprint(find(schedule, blackout_id)) if blackout_id is not None else ""
-    impact = await shown_impact(request, site, schedule, edited)
-    return _show(request, signed_in, site, schedule, blackout_id, form, status=422, impact=impact)
+            return go(next_page(at.site, edited, "blackouts?saved=1"))
+    at = await read_again(request, at)
+    form.values["seen"] = fingerprint(find(at.schedule, blackout_id)) if blackout_id is not None else ""
+    impact = await shown_impact(request, at.site, at.schedule, edited)
+    return _show(request, at, blackout_id, form, status=422, impact=impact)
 
 
-async def _write(
-    request: Request, signed_in: SignedIn, site: Site, schedule: Schedule, wanted: Blackout, form: Form
-) -> Edited | None:
+async def _write(request: Request, at: AtSite, wanted: Blackout, form: Form) -> Edited | None:
     try:
         edited = await use_cases(request).blackouts.save(
-            site,
+            at.site,
             wanted,
-            operator_id=signed_in.operator.id,
-            shown=schedule,
+            operator_id=at.signed_in.operator.id,
+            shown=at.schedule,
             form_id=form_id(form) if wanted.id is None else "",
             seen=form.text("seen"),
             choice=chosen(form),
@@ -213,22 +207,20 @@ def _days(form: Form) -> tuple[date | None, date | None]:
 
 def _show(
     request: Request,
-    signed_in: SignedIn,
-    site: Site,
-    schedule: Schedule,
+    at: AtSite,
     blackout_id: int | None,
     form: Form,
     status: int = 200,
     impact: object = None,
 ) -> Response:
-    services = [ListChoice(_OF_SERVICE + s.key, f"Only {s.name}") for s in schedule.services.values()]
-    staff = [ListChoice(_OF_STAFF + m.key, f"Only with {m.name}") for m in schedule.staff.values()]
+    services = [ListChoice(_OF_SERVICE + s.key, f"Only {s.name}") for s in at.schedule.services.values()]
+    staff = [ListChoice(_OF_STAFF + m.key, f"Only with {m.name}") for m in at.schedule.staff.values()]
     return page(
         request,
         "blackout",
-        signed_in,
+        at.signed_in,
         status,
-        site=site,
+        site=at.site,
         blackout_id=blackout_id,
         form=form,
         impact=impact,

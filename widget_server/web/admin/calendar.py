@@ -13,7 +13,6 @@ from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.errors import Changed, InvalidRequest, Unavailable
 from widget_server.use_cases.calendar import fingerprint_of
 from widget_server.use_cases.edits import Edited
-from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.calendar_form import (
     WEEK,
     Wanted,
@@ -29,6 +28,7 @@ from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.impact import chosen, refuse_for_now, said_taken, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.services import service_of
+from widget_server.web.admin.session import AtSite, read_again
 from widget_server.web.admin.times import numbers_of, parse_week, said_span
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, read_form_of
@@ -56,46 +56,40 @@ class ShownDay:
     is_today: bool
 
 
-async def show_calendar(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    service, first = service_of(request, schedule), _first_day(request, site)
-    return await _show(request, signed_in, site, schedule, service, first, form_of(schedule, service.key, first))
+async def show_calendar(request: Request, at: AtSite) -> Response:
+    service, first = service_of(request, at.schedule), _first_day(request, at.site)
+    return await _show(request, at, service, first, form_of(at.schedule, service.key, first))
 
 
-async def update(request: Request, signed_in: SignedIn) -> Response:
-    form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    service, first = service_of(request, schedule), _first_day(request, site)
+async def update(request: Request, at: AtSite) -> Response:
+    form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
+    service, first = service_of(request, at.schedule), _first_day(request, at.site)
     if form.text("action") == "copy_day":
         copy_day(form, first)
-        return await _show(request, signed_in, site, schedule, service, first, form, status=422 if form.errors else 200)
-    wanted, edited = read_calendar(form, schedule, service, first), None
+        return await _show(request, at, service, first, form, status=422 if form.errors else 200)
+    wanted, edited = read_calendar(form, at.schedule, service, first), None
     if not form.errors:
         try:
-            edited = await _update(request, signed_in, site, service, wanted, form)
+            edited = await _update(request, at, service, wanted, form)
         except Unavailable as refusal:
             refuse_for_now(form, refusal)
-            return await _show(request, signed_in, site, schedule, service, first, form, status=refusal.status)
+            return await _show(request, at, service, first, form, status=refusal.status)
         if edited is not None and edited.is_saved:
-            return go(next_page(site, edited, f"services/{service.key}/calendar?week={first}&saved=1"))
-    site, schedule = await use_cases(request).sites.read(site)
-    theirs = spelled_week(schedule, service.key, first) if "page" in form.errors else []
-    form.values["seen"] = fingerprint_of(schedule, service.key)
-    return await _show(
-        request, signed_in, site, schedule, service, first, form, status=422, edited=edited, theirs=theirs
-    )
+            return go(next_page(at.site, edited, f"services/{service.key}/calendar?week={first}&saved=1"))
+    at = await read_again(request, at)
+    theirs = spelled_week(at.schedule, service.key, first) if "page" in form.errors else []
+    form.values["seen"] = fingerprint_of(at.schedule, service.key)
+    return await _show(request, at, service, first, form, status=422, edited=edited, theirs=theirs)
 
 
-async def _update(
-    request: Request, signed_in: SignedIn, site: Site, service: Service, wanted: Wanted, form: Form
-) -> Edited | None:
+async def _update(request: Request, at: AtSite, service: Service, wanted: Wanted, form: Form) -> Edited | None:
     try:
         return await use_cases(request).calendar.update(
-            site,
+            at.site,
             service.key,
             wanted.openings,
             wanted.rules,
-            operator_id=signed_in.operator.id,
+            operator_id=at.signed_in.operator.id,
             seen=form.text("seen"),
             choice=chosen(form),
         )
@@ -115,9 +109,7 @@ def _first_day(request: Request, site: Site) -> date:
 
 async def _show(
     request: Request,
-    signed_in: SignedIn,
-    site: Site,
-    schedule: Schedule,
+    at: AtSite,
     service: Service,
     first: date,
     form: Form,
@@ -126,23 +118,23 @@ async def _show(
     theirs: list[str] | None = None,
 ) -> Response:
     is_known = status != Unavailable.status  # the page must come, also without what is taken
-    taken = await use_cases(request).edits.taken(site, [service.key]) if is_known else {}
+    taken = await use_cases(request).edits.taken(at.site, [service.key]) if is_known else {}
     is_shown = request.method == "GET"
     return page(
         request,
         "calendar",
-        signed_in,
+        at.signed_in,
         status,
-        site=site,
+        site=at.site,
         service=service,
         form=form,
-        days=[_shown_day(schedule, service, form, day, taken) for day in days_from(first)],
+        days=[_shown_day(at.schedule, service, form, day, taken) for day in days_from(first)],
         first=first,
         last=first + WEEK,
         before=first - WEEK,
         next_row=max(numbers_of(form, "t"), default=-1) + 1,
         by_seats=service.capacity_rule is CapacityRule.FIXED,
-        impact=await shown_impact(request, site, schedule, edited),
+        impact=await shown_impact(request, at.site, at.schedule, edited),
         theirs=theirs or [],
         saved=is_shown and request.query_params.get("saved") == "1",
         is_new=is_shown and request.query_params.get("new") == "1",

@@ -10,15 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.domain.schedule import Schedule, Service
-from widget_server.domain.sites import Site
 from widget_server.domain.slot_files import BYTES_MAX, ROWS_MAX, Plan, Reading, plan_of, said_wish
 from widget_server.errors import Changed, InvalidRequest, Unavailable
 from widget_server.use_cases.calendar import OPENINGS_MAX, fingerprint_of
 from widget_server.use_cases.edits import Edited, fingerprint
-from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.impact import SHOWN_MAX, chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.services import service_of
+from widget_server.web.admin.session import AtSite, read_again
 from widget_server.web.admin.slot_csv import read_csv
 from widget_server.web.admin.slot_ics import is_calendar, read_ics
 from widget_server.web.admin.times import parse_week
@@ -36,31 +35,29 @@ _NEITHER = "Choose a file, or paste its text."
 _turn: RunVar[CapacityLimiter] = RunVar("the turn of those who import")
 
 
-async def show_import(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    return await _show(request, signed_in, site, schedule, service_of(request, schedule), Form({}), None)
+async def show_import(request: Request, at: AtSite) -> Response:
+    return await _show(request, at, service_of(request, at.schedule), Form({}), None)
 
 
-async def import_slots(request: Request, signed_in: SignedIn) -> Response:
-    form = await read_form_of(request, signed_in.session, with_file=True)
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    service, edited = service_of(request, schedule), None
+async def import_slots(request: Request, at: AtSite) -> Response:
+    form = await read_form_of(request, at.signed_in.session, with_file=True)
+    service, edited = service_of(request, at.schedule), None
     _take_file(form)
-    plan = await _plan(form, schedule, service)
+    plan = await _plan(form, at.schedule, service)
     if plan is not None and form.text("action") == "add":
         try:
-            edited = await _add(request, signed_in, site, schedule, service, plan, form)
+            edited = await _add(request, at, service, plan, form)
         except Unavailable as refusal:
             refuse_for_now(form, refusal)
-            return await _show(request, signed_in, site, schedule, service, form, plan, refusal.status)
+            return await _show(request, at, service, form, plan, refusal.status)
         if edited is not None and edited.is_saved:
             first = min(one.wish.day for one in plan.new)
-            return go(f"{_path(site, service)}/import?added={len(plan.new)}&from={first}")
-        site, schedule = await use_cases(request).sites.read(site)
-        service = service_of(request, schedule)
-        plan = await _plan(form, schedule, service)
+            return go(f"{at.path}/services/{service.key}/import?added={len(plan.new)}&from={first}")
+        at = await read_again(request, at)
+        service = service_of(request, at.schedule)
+        plan = await _plan(form, at.schedule, service)
     status = 422 if form.errors or edited is not None else 200
-    return await _show(request, signed_in, site, schedule, service, form, plan, status, edited)
+    return await _show(request, at, service, form, plan, status, edited)
 
 
 def _take_file(form: Form) -> None:
@@ -134,22 +131,20 @@ def _read(text: str, schedule: Schedule, service: Service, now: datetime) -> Rea
     return read_ics(text, schedule.zone, now=now, last=schedule.day_of(now) + timedelta(days=service.horizon_days))
 
 
-async def _add(
-    request: Request, signed_in: SignedIn, site: Site, schedule: Schedule, service: Service, plan: Plan, form: Form
-) -> Edited | None:
+async def _add(request: Request, at: AtSite, service: Service, plan: Plan, form: Form) -> Edited | None:
     """Only just what was previewed."""
     if form.text("print") != _print_of(plan.seats):
         form.refuse("page", _OTHERS)
     if form.errors or not plan.new:
         return None
-    own = [opening for opening in schedule.openings if opening.service == service.key]
+    own = [opening for opening in at.schedule.openings if opening.service == service.key]
     try:
         return await use_cases(request).calendar.update(
-            site,
+            at.site,
             service.key,
             [*own, *plan.openings],
             plan.rules,
-            operator_id=signed_in.operator.id,
+            operator_id=at.signed_in.operator.id,
             seen=form.text("seen"),
             choice=chosen(form),
             detail={"imported_slots": len(plan.new)},
@@ -165,15 +160,9 @@ def _print_of(shown: object) -> str:
     return sha256(shown.encode("utf-8", "replace")).hexdigest()[:16] if isinstance(shown, str) else fingerprint(shown)
 
 
-def _path(site: Site, service: Service) -> str:
-    return f"/admin/sites/{site.key}/services/{service.key}"
-
-
 async def _show(
     request: Request,
-    signed_in: SignedIn,
-    site: Site,
-    schedule: Schedule,
+    at: AtSite,
     service: Service,
     form: Form,
     plan: Plan | None,
@@ -181,19 +170,19 @@ async def _show(
     edited: Edited | None = None,
 ) -> Response:
     if plan is not None:
-        form.values |= {"seen": fingerprint_of(schedule, service.key), "print": _print_of(plan.seats)}
+        form.values |= {"seen": fingerprint_of(at.schedule, service.key), "print": _print_of(plan.seats)}
     form.values["shown"] = _print_of(form.values.get("text", ""))
     added = request.query_params.get("added", "") if request.method == "GET" else ""
     return page(
         request,
         "import",
-        signed_in,
+        at.signed_in,
         status,
-        site=site,
+        site=at.site,
         service=service,
         form=form,
         plan=plan,
-        impact=await shown_impact(request, site, schedule, edited),
+        impact=await shown_impact(request, at.site, at.schedule, edited),
         said_wish=said_wish,
         shown_max=SHOWN_MAX,
         rows_max=ROWS_MAX,

@@ -11,7 +11,7 @@ from widget_server.domain.slots import Slot
 from widget_server.errors import Changed, HoldEnded, IdConflict, InvalidRequest, NotFound, Paying, Refusal, Unavailable
 from widget_server.ids import is_id
 from widget_server.use_cases.operations import LiveView
-from widget_server.web.admin.customer_form import read_customer
+from widget_server.web.admin.customer_form import asked, questions_of, read_customer
 from widget_server.web.admin.freezing import FROZEN_SHOWN, done_with, frozen_soon
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite
@@ -70,7 +70,8 @@ async def book_hold(request: Request, at: AtSite) -> Response:
         return _back(at, refusal)
     if not shown:
         raise InvalidRequest("This form is not whole. Please open it again.")
-    wanted = read_customer(form, at.site, seats=shown[0].seats)
+    questions = questions_of(at.schedule, shown[0].slot.service)
+    wanted = read_customer(form, at.site, seats=shown[0].seats, questions=questions)
     if wanted is None:
         return await _show_booking(request, at, form, status=422)
     try:
@@ -112,7 +113,17 @@ async def _show_booking(request: Request, at: AtSite, form: Form, status: int = 
         seen = await use_cases(request).operations.find(at.site, _hold_id(request))
     except HoldEnded as refusal:
         return _back(at, refusal)
-    return page(request, "hold_booking", at.signed_in, status, site=at.site, schedule=at.schedule, seen=seen, form=form)
+    return page(
+        request,
+        "hold_booking",
+        at.signed_in,
+        status,
+        site=at.site,
+        schedule=at.schedule,
+        seen=seen,
+        form=form,
+        **asked(at.schedule, seen.hold.lines[0].slot.service),
+    )
 
 
 def _shown_lines(form: Form) -> tuple[Line, ...]:

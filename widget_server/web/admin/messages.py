@@ -35,6 +35,7 @@ KINDS = {
     Kind.MOVE_WITHDRAWN: "Asked no more",
     Kind.REMINDER: "Reminder",
     Kind.MY_BOOKINGS: "My bookings",
+    Kind.PAID_TOO_LATE: "Paid too late: choose another time",
     Kind.PAYMENT_RETURNED: "Payment returned",
 }
 ROLES = {Role.CUSTOMER: "to the customer", Role.OPERATOR: "to the owners", Role.STAFF: "to staff"}

@@ -13,7 +13,7 @@ from widget_server.domain.slots import Slot, SlotState
 from widget_server.errors import IdConflict, InvalidRequest, NotFound, Refusal, Unavailable
 from widget_server.ids import is_id, new_id
 from widget_server.use_cases.offers import Offer
-from widget_server.web.admin.customer_form import read_customer
+from widget_server.web.admin.customer_form import asked, questions_of, read_customer
 from widget_server.web.admin.looking import read_day
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite
@@ -22,12 +22,12 @@ from widget_server.web.forms import Form, read_form_of
 
 
 async def show_phone(request: Request, at: AtSite) -> Response:
-    asked, slot = request.query_params, _slot(request.query_params.get("slot", ""))
+    query, slot = request.query_params, _slot(request.query_params.get("slot", ""))
     if slot is not None:
         service, day = slot.service, slot.starts_at.astimezone(at.site.zone).date()
     else:
-        service = asked.get("service", "")
-        day = read_day(asked.get("day", "")) or use_cases(request).dashboard.now().astimezone(at.site.zone).date()
+        service = query.get("service", "")
+        day = read_day(query.get("day", "")) or use_cases(request).dashboard.now().astimezone(at.site.zone).date()
     if service not in at.schedule.services:
         service = next(iter(at.schedule.services), "")
     form = Form({"id": new_id(), "service": service, "day": day.isoformat(), "seats": "1"})
@@ -44,7 +44,8 @@ async def book_by_phone(request: Request, at: AtSite) -> Response:
         form.refuse("slot", "Choose a time.")
     if not is_id(form.text("id")):
         form.values["id"] = new_id()
-    wanted = read_customer(form, at.site, seats=seats or SEATS_MAX)
+    questions = questions_of(at.schedule, slot.service if slot else "")
+    wanted = read_customer(form, at.site, seats=seats or SEATS_MAX, questions=questions)
     if form.errors or slot is None or seats is None or wanted is None:
         return await _show(request, at, form, status=422)
     operations, order_id = use_cases(request).operations, form.text("id")
@@ -80,6 +81,7 @@ async def _show(request: Request, at: AtSite, form: Form, status: int = 200) -> 
         kept=kept if status != 200 and all(offer.slot != kept for offer in offers) else None,
         is_sent=status != 200,
         seats_max=min(chosen.seats_per_booking_max, SEATS_MAX) if chosen else 1,
+        **asked(at.schedule, service),
         any_open=any(offer.state is SlotState.OPEN for offer in offers),
     )
 

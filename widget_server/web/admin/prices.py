@@ -2,7 +2,7 @@
 
 import re
 
-from widget_server.web.admin.writing import digits_of
+from widget_server.domain.money import digits_of
 
 _TYPED = re.compile(r"(\d{1,7})(?:[.,](\d{1,3}))?", re.ASCII)
 

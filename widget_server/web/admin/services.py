@@ -5,10 +5,8 @@ from starlette.responses import Response
 
 from widget_server.domain.questions import QUESTIONS_MAX
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
-from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Edited, fingerprint
-from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin import lengths
 from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
@@ -16,78 +14,74 @@ from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.questions_form import KINDS as QUESTION_KINDS
 from widget_server.web.admin.questions_form import labels_of, rearrange, rows_of
 from widget_server.web.admin.service_form import KINDS, PLACES, RULES, SHOWN, form_of, new_service, read_service
+from widget_server.web.admin.session import AtSite, read_again
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
 
 _CHANGED_MEANWHILE = "Somebody saved other details meanwhile. Here are yours: check them and save once more."
 
 
-async def show_services(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    has_times = {opening.service for opening in schedule.openings}
+async def show_services(request: Request, at: AtSite) -> Response:
+    has_times = {opening.service for opening in at.schedule.openings}
     return page(
         request,
         "services",
-        signed_in,
-        site=site,
-        services=sorted(schedule.services.values(), key=lambda service: not service.is_offered),
+        at.signed_in,
+        site=at.site,
+        services=sorted(at.schedule.services.values(), key=lambda service: not service.is_offered),
         has_times=has_times,
         kinds={choice.value: choice.label for choice in KINDS},
         spelled=lengths.spelled,
     )
 
 
-async def show_new(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    service = new_service(site)
+async def show_new(request: Request, at: AtSite) -> Response:
+    service = new_service(at.site)
     form = form_of(service)
     form_id(form)
-    return _show(request, signed_in, site, schedule, service, form)
+    return _show(request, at, service, form)
 
 
-async def add(request: Request, signed_in: SignedIn) -> Response:
-    form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+async def add(request: Request, at: AtSite) -> Response:
+    form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
     if (focus := rearrange(form)) is not None:
-        return _show(request, signed_in, site, schedule, new_service(site), form, focus=focus)
-    wanted = read_service(form, new_service(site))
+        return _show(request, at, new_service(at.site), form, focus=focus)
+    wanted = read_service(form, new_service(at.site))
     if not form.errors:
         try:
             key = await use_cases(request).services.add(
-                site, wanted, operator_id=signed_in.operator.id, form_id=form_id(form)
+                at.site, wanted, operator_id=at.signed_in.operator.id, form_id=form_id(form)
             )
-            return go(f"/admin/sites/{site.key}/services/{key}/calendar?new=1")
+            return go(f"{at.path}/services/{key}/calendar?new=1")
         except InvalidRequest as refusal:
             form.refuse(refusal.details.get("field", "page"), refusal.message)
         except Unavailable as refusal:
             refuse_for_now(form, refusal)
-            return _show(request, signed_in, site, schedule, new_service(site), form, status=refusal.status)
-    return _show(request, signed_in, site, schedule, new_service(site), form, status=422)
+            return _show(request, at, new_service(at.site), form, status=refusal.status)
+    return _show(request, at, new_service(at.site), form, status=422)
 
 
-async def show_service(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    service = service_of(request, schedule)
-    return _show(request, signed_in, site, schedule, service, form_of(service))
+async def show_service(request: Request, at: AtSite) -> Response:
+    service = service_of(request, at.schedule)
+    return _show(request, at, service, form_of(service))
 
 
-async def save(request: Request, signed_in: SignedIn) -> Response:
-    form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    service = service_of(request, schedule)
+async def save(request: Request, at: AtSite) -> Response:
+    form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
+    service = service_of(request, at.schedule)
     if (focus := rearrange(form)) is not None:
-        return _show(request, signed_in, site, schedule, service, form, focus=focus)
+        return _show(request, at, service, form, focus=focus)
     wanted, edited = read_service(form, service), None
     if not form.errors:
         try:
-            edited = await _save(request, signed_in, site, wanted, form)
+            edited = await _save(request, at, wanted, form)
         except Unavailable as refusal:
             refuse_for_now(form, refusal)
-            return _show(request, signed_in, site, schedule, service, form, status=refusal.status)
+            return _show(request, at, service, form, status=refusal.status)
         if edited is not None and edited.is_saved:
-            return go(next_page(site, edited, f"services/{service.key}?saved=1"))
-    site, schedule = await use_cases(request).sites.read(site)
-    return await _show_again(request, signed_in, site, schedule, service_of(request, schedule), form, edited)
+            return go(next_page(at.site, edited, f"services/{service.key}?saved=1"))
+    at = await read_again(request, at)
+    return await _show_again(request, at, service_of(request, at.schedule), form, edited)
 
 
 def service_of(request: Request, schedule: Schedule) -> Service:
@@ -98,12 +92,12 @@ def service_of(request: Request, schedule: Schedule) -> Service:
     return service
 
 
-async def _save(request: Request, signed_in: SignedIn, site: Site, wanted: Service, form: Form) -> Edited | None:
+async def _save(request: Request, at: AtSite, wanted: Service, form: Form) -> Edited | None:
     try:
         edited = await use_cases(request).services.change(
-            site,
+            at.site,
             wanted,
-            operator_id=signed_in.operator.id,
+            operator_id=at.signed_in.operator.id,
             seen=form.text("seen"),
             choice=chosen(form),
         )
@@ -120,24 +114,20 @@ async def _save(request: Request, signed_in: SignedIn, site: Site, wanted: Servi
 
 async def _show_again(
     request: Request,
-    signed_in: SignedIn,
-    site: Site,
-    schedule: Schedule,
+    at: AtSite,
     service: Service,
     form: Form,
     edited: Edited | None,
 ) -> Response:
     """With all that was typed, and the page now knows what is saved: so sending it once more is meant."""
     form.values["seen"] = fingerprint(service)
-    impact = await shown_impact(request, site, schedule, edited)
-    return _show(request, signed_in, site, schedule, service, form, status=422, impact=impact)
+    impact = await shown_impact(request, at.site, at.schedule, edited)
+    return _show(request, at, service, form, status=422, impact=impact)
 
 
 def _show(
     request: Request,
-    signed_in: SignedIn,
-    site: Site,
-    schedule: Schedule,
+    at: AtSite,
     service: Service,
     form: Form,
     status: int = 200,
@@ -147,9 +137,9 @@ def _show(
     return page(
         request,
         "service",
-        signed_in,
+        at.signed_in,
         status,
-        site=site,
+        site=at.site,
         service=service,
         form=form,
         impact=impact,
@@ -169,6 +159,6 @@ def _show(
         reminders=lengths.in_hours(lengths.REMINDERS, service.remind_hours, none="Never"),
         horizons=lengths.in_days(lengths.HORIZONS, service.horizon_days),
         cancellations=lengths.in_minutes(lengths.CANCELLATIONS, service.cancel_until_min, none="Until it starts"),
-        takes_payments=schedule.takes_payments,
-        staffed=any(service.key in member.services for member in schedule.staff.values()),
+        takes_payments=at.schedule.takes_payments,
+        staffed=any(service.key in member.services for member in at.schedule.staff.values()),
     )

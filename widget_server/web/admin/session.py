@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -43,6 +43,12 @@ class AtSite:
 
 
 SitePage = Callable[[Request, AtSite], Awaitable[Response]]
+
+
+async def read_again(request: Request, at: AtSite) -> AtSite:
+    """As the site is by now: somebody may have changed it meanwhile."""
+    site, schedule = await use_cases(request).sites.read(at.site)
+    return replace(at, site=site, schedule=schedule)
 
 
 def at_site(page: SitePage, *, for_staff: bool = False) -> Callable[[Request], Awaitable[Response]]:

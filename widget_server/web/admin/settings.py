@@ -8,14 +8,13 @@ from markupsafe import escape
 from starlette.requests import Request
 from starlette.responses import Response
 
-from widget_server.domain.schedule import Schedule
-from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN, Site
+from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN
 from widget_server.errors import Unavailable
 from widget_server.use_cases.dashboard import TESTS_CANCELLED_AT_ONCE
-from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.choices import CURRENCIES, THEMES, locales, with_present, zones
 from widget_server.web.admin.impact import refuse_for_now
 from widget_server.web.admin.pages import go, page
+from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.settings_form import fingerprint, form_of, read_settings
 from widget_server.web.context import base_url, use_cases
 from widget_server.web.forms import Form, read_form_of
@@ -27,60 +26,58 @@ _NOTES = {
 _ORIGIN_ROWS_MIN, _ORIGIN_ROWS_MAX = 3, 12
 
 
-async def show_settings(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    return _show(request, signed_in, site, schedule, form_of(site))
+async def show_settings(request: Request, at: AtSite) -> Response:
+    return _show(request, at, form_of(at.site))
 
 
-async def save_settings(request: Request, signed_in: SignedIn) -> Response:
-    form = await read_form_of(request, signed_in.session)
-    sites = use_cases(request).sites
-    site, schedule = await sites.open(signed_in, request.path_params["site"])
-    wanted = read_settings(form, site)
-    if form.text("seen") != fingerprint(site):
-        form.values["seen"] = fingerprint(site)
+async def save_settings(request: Request, at: AtSite) -> Response:
+    form = await read_form_of(request, at.signed_in.session)
+    wanted = read_settings(form, at.site)
+    if form.text("seen") != fingerprint(at.site):
+        form.values["seen"] = fingerprint(at.site)
         form.refuse("page", "Somebody saved other settings meanwhile. Here are yours: check them and save once more.")
     if form.errors:
-        return _show(request, signed_in, site, schedule, form, status=422)
+        return _show(request, at, form, status=422)
     try:
-        await sites.change_settings(signed_in, wanted)
+        await use_cases(request).sites.change_settings(at.signed_in, wanted)
     except Unavailable as refusal:
         refuse_for_now(form, refusal)
-        answer = _show(request, signed_in, site, schedule, form, status=refusal.status)
+        answer = _show(request, at, form, status=refusal.status)
         answer.headers["retry-after"] = str(refusal.retry_after_s)
         return answer
-    changed = [name for name in _NOTES if getattr(wanted, name) != getattr(site, name)]
+    changed = [name for name in _NOTES if getattr(wanted, name) != getattr(at.site, name)]
     query = urlencode({"saved": ",".join(changed) or "1"})
-    return go(f"/admin/sites/{site.key}/settings?{query}")
+    return go(f"{at.path}/settings?{query}")
 
 
-def _show(
-    request: Request, signed_in: SignedIn, site: Site, schedule: Schedule, form: Form, status: int = 200
-) -> Response:
+def _show(request: Request, at: AtSite, form: Form, status: int = 200) -> Response:
     asked = request.query_params if request.method == "GET" else {}
     saved, tests = asked.get("saved", ""), re.fullmatch(r"\d{1,4}", asked.get("tests", ""), re.ASCII)
+    shown = {"host": base_url(request), "theme": at.site.theme, "lang": at.site.locale}
     return page(
         request,
         "settings",
-        signed_in,
+        at.signed_in,
         status,
-        site=site,
+        site=at.site,
         form=form,
         saved=bool(saved),
-        notes=[_NOTES[name].format(zone=site.zone.key, currency=site.currency) for name in _NOTES if name in saved],
+        notes=[
+            _NOTES[name].format(zone=at.site.zone.key, currency=at.site.currency) for name in _NOTES if name in saved
+        ],
         tests=int(tests[0]) if tests else None,
         tests_at_once=TESTS_CANCELLED_AT_ONCE,
-        priced=sum(not service.price.is_free for service in schedule.services.values()),
+        priced=sum(not service.price.is_free for service in at.schedule.services.values()),
         zones=zones(datetime.now(UTC)),
-        local_time=f"{datetime.now(site.zone):%H:%M}",
-        locales=with_present(locales(), site.locale),
-        currencies=with_present(CURRENCIES, site.currency),
+        local_time=f"{datetime.now(at.site.zone):%H:%M}",
+        locales=with_present(locales(), at.site.locale),
+        currencies=with_present(CURRENCIES, at.site.currency),
         themes=THEMES,
         minutes_min=HOLD_MINUTES_MIN,
         minutes_max=HOLD_MINUTES_MAX,
         origin_rows=min(max(_ORIGIN_ROWS_MIN, form.text("origins").count("\n") + 2), _ORIGIN_ROWS_MAX),
-        snippet=snippet(base_url(request), site.key),
-        preview=f"/w/{site.key}?{urlencode({'host': base_url(request), 'theme': site.theme, 'lang': site.locale})}",
+        snippet=snippet(base_url(request), at.site.key),
+        preview=f"/w/{at.site.key}?{urlencode(shown)}",
     )
 
 

@@ -6,7 +6,13 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from widget_server.domain.origins import ORIGINS_MAX, allowed_origin
-from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN, Site
+from widget_server.domain.sites import (
+    HOLD_MINUTES_MAX,
+    HOLD_MINUTES_MIN,
+    RECEIPT_SELLER_LENGTH_MAX,
+    RECEIPT_TAX_LENGTH_MAX,
+    Site,
+)
 from widget_server.web.admin.choices import CURRENCIES, THEMES, Choice, find_zone, locales, with_present
 from widget_server.web.forms import Form
 
@@ -30,6 +36,8 @@ def form_of(site: Site) -> Form:
             "accent": site.accent,
             "origins": "\n".join(site.origins),
             "staff_enter_shifts": "on" if site.staff_enter_shifts else "",
+            "receipt_seller": site.receipt_seller,
+            "receipt_tax": site.receipt_tax,
         }
     )
 
@@ -55,6 +63,8 @@ def read_settings(form: Form, present: Site) -> Site:
         accent=_accent(form) or present.accent,
         origins=_origins(form),
         staff_enter_shifts=form.text("staff_enter_shifts") == "on",
+        receipt_seller=_text(form, "receipt_seller", RECEIPT_SELLER_LENGTH_MAX),
+        receipt_tax=" ".join(_text(form, "receipt_tax", RECEIPT_TAX_LENGTH_MAX).split()),
     )
 
 
@@ -80,6 +90,13 @@ def read_choice(form: Form, name: str, choices: tuple[Choice, ...]) -> str | Non
         form.refuse(name, "Choose one from the list.")
         return None
     return chosen
+
+
+def _text(form: Form, name: str, length_max: int) -> str:
+    text = form.text(name)
+    if len(text) > length_max:
+        form.refuse(name, f"Use at most {length_max} characters.")
+    return text
 
 
 def _hold_minutes(form: Form) -> int | None:

@@ -12,14 +12,13 @@ from widget_server.domain.sites import Site
 from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Edited, by_shift
 from widget_server.use_cases.edits import fingerprint_of as bookings_fingerprint
-from widget_server.use_cases.sites import SignedIn
 from widget_server.use_cases.staffing import fingerprint_of
 from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.diary import may_enter_shifts, rooms_of
 from widget_server.web.admin.impact import ShownImpact, chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.member_form import BLANK_ROWS, Wanted, form_of, keep_who, named_in, read_member
 from widget_server.web.admin.pages import go, page
-from widget_server.web.admin.session import AtSite
+from widget_server.web.admin.session import AtSite, read_again
 from widget_server.web.admin.times import WEEKDAYS, numbers_of
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
@@ -27,66 +26,61 @@ from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_o
 _NOBODY = StaffMember("", "")
 
 
-async def show_staff(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
+async def show_staff(request: Request, at: AtSite) -> Response:
     return page(
         request,
         "staff",
-        signed_in,
-        site=site,
-        members=sorted(schedule.staff.values(), key=lambda member: (not member.is_active, member.name.casefold())),
-        services=schedule.services,
-        has_shifts={shift.staff for shift in schedule.shifts},
+        at.signed_in,
+        site=at.site,
+        members=sorted(at.schedule.staff.values(), key=lambda member: (not member.is_active, member.name.casefold())),
+        services=at.schedule.services,
+        has_shifts={shift.staff for shift in at.schedule.shifts},
     )
 
 
-async def show_new(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    form = form_of(schedule, _NOBODY)
+async def show_new(request: Request, at: AtSite) -> Response:
+    form = form_of(at.schedule, _NOBODY)
     form_id(form)
-    if len(schedule.services) == 1:
-        form.values |= {f"serves-{key}": "on" for key in schedule.services}
-    return _show(request, signed_in, site, schedule, _NOBODY, form)
+    if len(at.schedule.services) == 1:
+        form.values |= {f"serves-{key}": "on" for key in at.schedule.services}
+    return _show(request, at, _NOBODY, form)
 
 
-async def add(request: Request, signed_in: SignedIn) -> Response:
-    form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    wanted = read_member(form, schedule, _NOBODY)
+async def add(request: Request, at: AtSite) -> Response:
+    form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
+    wanted = read_member(form, at.schedule, _NOBODY)
     if not form.errors:
         try:
             key = await use_cases(request).staffing.add(
-                site,
+                at.site,
                 wanted.member,
                 wanted.shifts,
                 wanted.days_off,
-                operator_id=signed_in.operator.id,
+                operator_id=at.signed_in.operator.id,
                 form_id=form_id(form),
             )
-            return go(f"/admin/sites/{site.key}/staff/{key}?saved=1")
+            return go(f"{at.path}/staff/{key}?saved=1")
         except InvalidRequest as refusal:
             form.refuse(refusal.details.get("field", "page"), refusal.message)
         except Unavailable as refusal:
             refuse_for_now(form, refusal)
-            return _show(request, signed_in, site, schedule, _NOBODY, form, status=refusal.status)
-    return _show(request, signed_in, site, schedule, _NOBODY, form, status=422)
+            return _show(request, at, _NOBODY, form, status=refusal.status)
+    return _show(request, at, _NOBODY, form, status=422)
 
 
-async def show_member(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    member = _member_of(request, schedule)
-    return _show(request, signed_in, site, schedule, member, form_of(schedule, member))
+async def show_member(request: Request, at: AtSite) -> Response:
+    member = _member_of(request, at.schedule)
+    return _show(request, at, member, form_of(at.schedule, member))
 
 
-async def save(request: Request, signed_in: SignedIn) -> Response:
-    form = await read_form_of(request, signed_in.session, fields_max=TABLE_FIELDS_MAX)
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    return await _save_form(request, signed_in, site, schedule, _member_of(request, schedule), form)
+async def save(request: Request, at: AtSite) -> Response:
+    form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
+    return await _save_form(request, at, _member_of(request, at.schedule), form)
 
 
 async def show_own(request: Request, at: AtSite) -> Response:
     member = _own(at)
-    return _show(request, at.signed_in, at.site, at.schedule, member, form_of(at.schedule, member), **_as_own(at))
+    return _show(request, at, member, form_of(at.schedule, member), **_as_own(at))
 
 
 async def save_own(request: Request, at: AtSite) -> Response:
@@ -96,33 +90,31 @@ async def save_own(request: Request, at: AtSite) -> Response:
     if form.text("choice") != "keep":
         form.values.pop("choice", None)
     form.values = {name: value for name, value in form.values.items() if not name.startswith(("choice-", "message"))}
-    return await _save_form(request, at.signed_in, at.site, at.schedule, member, form, **_as_own(at))
+    return await _save_form(request, at, member, form, **_as_own(at))
 
 
 async def _save_form(
     request: Request,
-    signed_in: SignedIn,
-    site: Site,
-    schedule: Schedule,
+    at: AtSite,
     member: StaffMember,
     form: Form,
     *,
     is_own: bool = False,
     **shown: Any,
 ) -> Response:
-    wanted, edited = read_member(form, schedule, member), None
+    wanted, edited = read_member(form, at.schedule, member), None
     if not form.errors:
         try:
-            edited = await _save(request, signed_in, site, schedule, wanted, form)
+            edited = await _save(request, at, wanted, form)
         except Unavailable as refusal:
             refuse_for_now(form, refusal)
-            return _show(request, signed_in, site, schedule, member, form, refusal.status, is_own=is_own, **shown)
+            return _show(request, at, member, form, refusal.status, is_own=is_own, **shown)
         if edited is not None and edited.is_saved:
-            return go(next_page(site, edited, f"{'shifts' if is_own else f'staff/{member.key}'}?saved=1"))
-    site, schedule = await use_cases(request).sites.read(site)
-    form.values["seen"] = fingerprint_of(schedule, member.key)
-    shown["impact"] = await (_impact_unnamed if is_own else shown_impact)(request, site, schedule, edited)
-    return _show(request, signed_in, site, schedule, schedule.staff[member.key], form, 422, is_own=is_own, **shown)
+            return go(next_page(at.site, edited, f"{'shifts' if is_own else f'staff/{member.key}'}?saved=1"))
+    at = await read_again(request, at)
+    form.values["seen"] = fingerprint_of(at.schedule, member.key)
+    shown["impact"] = await (_impact_unnamed if is_own else shown_impact)(request, at.site, at.schedule, edited)
+    return _show(request, at, at.schedule.staff[member.key], form, 422, is_own=is_own, **shown)
 
 
 async def _impact_unnamed(
@@ -135,17 +127,15 @@ async def _impact_unnamed(
     return replace(shown, bookings_seen=bookings_fingerprint(edited.bookings)) if shown else None
 
 
-async def _save(
-    request: Request, signed_in: SignedIn, site: Site, schedule: Schedule, wanted: Wanted, form: Form
-) -> Edited | None:
+async def _save(request: Request, at: AtSite, wanted: Wanted, form: Form) -> Edited | None:
     try:
         edited = await use_cases(request).staffing.change(
-            site,
+            at.site,
             wanted.member,
             wanted.shifts,
             wanted.days_off,
-            operator_id=signed_in.operator.id,
-            services=sorted(by_shift(schedule)),
+            operator_id=at.signed_in.operator.id,
+            services=sorted(by_shift(at.schedule)),
             seen=form.text("seen"),
             choice=chosen(form),
         )
@@ -178,9 +168,7 @@ def _member_of(request: Request, schedule: Schedule) -> StaffMember:
 
 def _show(
     request: Request,
-    signed_in: SignedIn,
-    site: Site,
-    schedule: Schedule,
+    at: AtSite,
     member: StaffMember,
     form: Form,
     status: int = 200,
@@ -192,22 +180,22 @@ def _show(
     return page(
         request,
         "member",
-        signed_in,
+        at.signed_in,
         status,
-        site=site,
+        site=at.site,
         member=member,
         form=form,
         impact=impact,
         is_own=is_own,
         saved=request.query_params.get("saved") == "1" and request.method == "GET",
-        services=schedule.services.values(),
-        named_in=lambda prefix: [schedule.services[key] for key in named_in(form, prefix, schedule.services)],
+        services=at.schedule.services.values(),
+        named_in=lambda prefix: [at.schedule.services[key] for key in named_in(form, prefix, at.schedule.services)],
         is_new=not member.key,
         weekdays=WEEKDAYS,
         weekly=_with_blanks(form, "w", 5 if not member.key else BLANK_ROWS),
         dated=_with_blanks(form, "d", BLANK_ROWS),
         off=_with_blanks(form, "off", BLANK_ROWS),
-        today=datetime.now(site.zone).date(),
+        today=datetime.now(at.site.zone).date(),
         **more,
     )
 

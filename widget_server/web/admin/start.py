@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.domain.schedule import Schedule
-from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.pages import page
+from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.settings import snippet
 from widget_server.web.context import base_url, use_cases
 
@@ -22,20 +22,19 @@ class Step:
     has_snippet: bool = False
 
 
-async def show_start(request: Request, signed_in: SignedIn) -> Response:
-    site, schedule = await use_cases(request).sites.open(signed_in, request.path_params["site"])
-    seen = await use_cases(request).sightings.of(site)
-    is_priced = any(not service.price.is_free for service in schedule.services.values())
-    has_times = {opening.service for opening in schedule.openings}
-    first = next((key for key in schedule.services if key not in has_times), next(iter(schedule.services), None))
+async def show_start(request: Request, at: AtSite) -> Response:
+    seen = await use_cases(request).sightings.of(at.site)
+    is_priced = any(not service.price.is_free for service in at.schedule.services.values())
+    has_times = {opening.service for opening in at.schedule.openings}
+    first = next((key for key in at.schedule.services if key not in has_times), next(iter(at.schedule.services), None))
     calendar = f"services/{first}/calendar" if first else "services/new"
     steps = [
         Step(
             "Say what can be booked",
             "A service is a haircut, a lesson, a workshop: its name, its length, its seats.",
-            "services" if schedule.services else "services/new",
-            "Services" if schedule.services else "Add a service",
-            bool(schedule.services),
+            "services" if at.schedule.services else "services/new",
+            "Services" if at.schedule.services else "Add a service",
+            bool(at.schedule.services),
         ),
         Step(
             "Say when",
@@ -44,13 +43,13 @@ async def show_start(request: Request, signed_in: SignedIn) -> Response:
             "Manage calendar",
             bool(has_times),
         ),
-        *([_payments(schedule)] if is_priced else []),
+        *([_payments(at.schedule)] if is_priced else []),
         Step(
             "Say where the widget may appear",
             "Enter the address of your website, or browsers will refuse to show the widget there.",
             "settings#origins",
             "Allowed origins",
-            bool(site.origins),
+            bool(at.site.origins),
         ),
         Step(
             "Put it on your website",
@@ -73,13 +72,13 @@ async def show_start(request: Request, signed_in: SignedIn) -> Response:
     return page(
         request,
         "start",
-        signed_in,
-        site=site,
+        at.signed_in,
+        site=at.site,
         steps=steps,
         following=next((number for number, step in enumerate(steps) if not step.is_done), None),
         seen=seen,
-        seen_at=f"{seen.seen_at.astimezone(site.zone):%d %b %Y, %H:%M}" if seen else "",
-        snippet=snippet(base_url(request), site.key),
+        seen_at=f"{seen.seen_at.astimezone(at.site.zone):%d %b %Y, %H:%M}" if seen else "",
+        snippet=snippet(base_url(request), at.site.key),
     )
 
 

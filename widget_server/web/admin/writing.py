@@ -3,13 +3,11 @@
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from widget_server.domain.money import Money
+from widget_server.domain.money import Money, digits_of
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import Slot
 
 _UNTIL = "\N{EN DASH}"
-_WITHOUT_DECIMALS = {"CLP", "ISK", "JPY", "KRW", "UGX", "VND", "XOF"}
-_WITH_THREE_DECIMALS = {"BHD", "JOD", "KWD", "OMR", "TND"}
 
 
 def day(at: datetime | date, zone: ZoneInfo | None = None) -> str:
@@ -44,11 +42,6 @@ def name_of_service(schedule: Schedule, slot: Slot) -> str:
 def count(number: int, one: str, more: str = "") -> str:
     """`1 seat`, `2 seats`"""
     return f"{number:,} {one if number == 1 else more or one + 's'}"
-
-
-def digits_of(currency: str) -> int:
-    """So many decimals do its amounts have."""
-    return 0 if currency in _WITHOUT_DECIMALS else 3 if currency in _WITH_THREE_DECIMALS else 2
 
 
 def money(amount_of: Money) -> str:

@@ -1,4 +1,4 @@
-"""Checkouts: begin to pay a hold, look how it stands, go back without paying, and have it asked whether it is paid."""
+"""Checkouts: begin to pay a hold, look how it stands, go back, have it asked about, and choose where it came late."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +11,7 @@ from widget_server.use_cases.checkout import WantedCheckout
 from widget_server.web.api.answers import ANSWERED_BYTES_MAX, read, reply
 from widget_server.web.api.holds import hold_ref
 from widget_server.web.api.orders import answer_of, order_ref, order_url, schedule_of
-from widget_server.web.bodies import CheckoutAnswer, HoldAnswer, NewCheckout, OrderBody
+from widget_server.web.bodies import CheckoutAnswer, HoldAnswer, NewCheckout, NewChoice, OrderBody
 from widget_server.web.context import use_cases
 from widget_server.web.guards import network_of
 
@@ -47,6 +47,12 @@ async def leave_checkout(request: Request) -> Response:
 
 async def ask_payment(request: Request) -> Response:
     return await answer_of(request, await use_cases(request).checkout.ask(order_ref(request)))
+
+
+async def create_choice(request: Request) -> Response:
+    """Of whoever has paid too late, and may choose what is held for them."""
+    ref, body = order_ref(request), await read(request, NewChoice)
+    return await answer_of(request, await use_cases(request).checkout.choose(ref, body.alternative))
 
 
 async def _answer(request: Request, ref: HoldRef, order: Order, secret: str, *, status: int = 200) -> Response:

@@ -20,6 +20,7 @@ from widget_server.web.bodies import (
     LinkAnswer,
     MyBookingsAnswer,
     NewCheckout,
+    NewChoice,
     NewConfirmation,
     NewHold,
     NewLinkBody,
@@ -28,6 +29,7 @@ from widget_server.web.bodies import (
     NextAnswer,
     OrderAnswer,
     QuoteAnswer,
+    ReceiptAnswer,
     ServicesAnswer,
 )
 
@@ -60,6 +62,7 @@ def document() -> dict[str, Any]:
         NextAnswer,
         OrderAnswer,
         QuoteAnswer,
+        ReceiptAnswer,
         ServicesAnswer,
     ]
     _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=f"{_REF}{{model}}")
@@ -118,7 +121,19 @@ def _paths() -> dict[str, Any]:
         f"{_SITE}/orders/{{id}}/payment": {
             "post": _operation("Have it asked whether an order is paid", OrderAnswer, [_site(), order], secret=True)
         },
+        f"{_SITE}/orders/{{id}}/choice": {
+            "post": _operation(
+                "Choose what is held for whoever has paid too late",
+                OrderAnswer,
+                [_site(), order],
+                body=NewChoice,
+                secret=True,
+            )
+        },
         f"{_SITE}/orders/{{id}}": {"get": _operation("Look at an order", OrderAnswer, [_site(), order], secret=True)},
+        f"{_SITE}/orders/{{id}}/receipt": {
+            "get": _operation("What to print of an order that was sold", ReceiptAnswer, [_site(), order], secret=True)
+        },
         f"{_SITE}/orders/{{id}}/calendar.ics": {"get": _calendar([_site(), order])},
         f"{_SITE}/orders/{{id}}/cancellation": {
             "post": _operation(

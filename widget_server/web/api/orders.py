@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from widget_server.domain import policies
 from widget_server.domain.orders import Order
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import Slot
@@ -18,6 +19,8 @@ from widget_server.web.bodies import (
     NewReschedule,
     OrderAnswer,
     OrderBody,
+    ReceiptAnswer,
+    ReceiptBody,
 )
 from widget_server.web.context import base_url, use_cases
 from widget_server.web.guards import bearer_secret, network_of
@@ -46,6 +49,14 @@ async def create_confirmation(request: Request) -> Response:
 
 async def show_order(request: Request) -> Response:
     return await answer_of(request, await use_cases(request).checkout.find_order(order_ref(request)))
+
+
+async def show_receipt(request: Request) -> Response:
+    ref = order_ref(request)
+    order = await use_cases(request).checkout.find_order(ref)
+    policies.may_have_receipt(order)
+    site = (await use_cases(request).catalog.find(ref.site_key)).site
+    return reply(ReceiptAnswer(receipt=ReceiptBody.of(order, site), server_now=use_cases(request).bookings.now()))
 
 
 async def download_calendar(request: Request) -> Response:

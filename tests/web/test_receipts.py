@@ -1,0 +1,160 @@
+"""Receipts: what was sold, for how much, by whom; for whoever has the order's secret, once it was sold."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from httpx2 import Response as Answer
+
+from tests.engine.servers import Valkey
+from tests.house import SITE, Guest, House, refused
+from tests.payments.shop import Shop, opened_shop
+from tests.use_cases.till import LESSON, Till, opened_till
+from tests.web.desks import desk_in
+from tests.web.rooms import fields_of
+from tests.web.test_coupons import GIFT, TENTH, held, make, send
+from widget_server.ids import new_id
+
+pytestmark = pytest.mark.anyio
+
+SELLER, TAX = "Elm Street 12\nBerlin", "Includes 19 % VAT"
+
+
+@pytest.fixture(scope="module")
+async def shop() -> AsyncIterator[Shop]:
+    async with opened_shop() as shop:
+        yield shop
+
+
+@pytest.fixture
+async def till(shop: Shop, empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Till]:
+    own = replace(shop, account=shop.books.open_account())
+    async with opened_till(empty_valkey.url, sqlite_template, tmp_path, own) as till:
+        yield till
+
+
+@pytest.fixture
+def house(till: Till) -> House:
+    return till.house
+
+
+async def receipt_of(guest: Guest) -> Answer:
+    return await guest.send("GET", f"/orders/{guest.id}/receipt", secret=guest.order_secret)
+
+
+async def paid(till: Till, code: str | None = None) -> Guest:
+    """Two seats of a lesson."""
+    anna = await held(till.house, (LESSON, 2))
+    await send(anna, "checkout", code, (LESSON, 2))
+    till.shop.books.pay(till.shop.only_session.id)
+    await anna.send("POST", f"/orders/{anna.id}/payment", secret=anna.order_secret)
+    return anna
+
+
+def eur(amount: int) -> dict[str, object]:
+    return {"amount": amount, "currency": "EUR"}
+
+
+async def test_it_says_what_was_sold_by_whom_and_what_was_paid(till: Till, house: House) -> None:
+    await house.change_settings(receipt_seller=SELLER, receipt_tax=TAX)
+    await make(house, TENTH)
+    anna = await paid(till, "tenth")
+
+    answer = await receipt_of(anna)
+
+    receipt = answer.json()["receipt"]
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert receipt["number"] == (await anna.order()).json()["order"]["number"]
+    assert receipt["seller"] == {"name": "The studio", "about": SELLER}
+    assert receipt["customer"] == {"name": "Anna Berg", "email": "anna@example.org"}
+    (line,) = receipt["lines"]
+    assert (line["service_name"], line["seats"]) == ("Private lesson", 2)
+    assert (line["unit_price"], line["price"]) == (eur(4500), eur(9000))
+    assert receipt["coupon"] == {"code": "Tenth", "discount": eur(900)}
+    assert (receipt["total"], receipt["paid"], receipt["tax"]) == (eur(8100), eur(8100), TAX)
+    assert (receipt["refunds"], receipt["test"]) == ([], False)
+
+
+async def test_what_goes_back_stands_on_it(till: Till, house: House) -> None:
+    anna = await paid(till)
+    await anna.cancel()
+    waiting = (await receipt_of(anna)).json()["receipt"]
+    await till.work()
+
+    after = (await receipt_of(anna)).json()["receipt"]
+    assert [(one["amount"], one["state"]) for one in waiting["refunds"]] == [(eur(9000), "waiting")]
+    assert [(one["amount"], one["state"]) for one in after["refunds"]] == [(eur(9000), "done")]
+    assert [line["state"] for line in after["lines"]] == ["cancelled"]
+
+
+async def test_what_a_code_made_free_has_one_too(till: Till, house: House) -> None:
+    await make(house, GIFT)
+    anna = await held(house)
+    await send(anna, "confirmation", "gift")
+
+    receipt = (await receipt_of(anna)).json()["receipt"]
+    assert (receipt["total"], receipt["coupon"]["discount"]) == (eur(0), eur(4500))
+
+
+async def test_before_it_is_paid_and_for_everybody_else_there_is_none(till: Till, house: House) -> None:
+    anna = await held(house)
+    await send(anna, "checkout", None)
+    refused(await receipt_of(anna), 404, "not_found")
+    till.shop.books.pay(till.shop.only_session.id)
+    await anna.send("POST", f"/orders/{anna.id}/payment", secret=anna.order_secret)
+    await house.found("other")
+
+    refused(await receipt_of(replace(anna, order_secret=new_id())), 404, "not_found")
+    refused(await receipt_of(replace(anna, site="other")), 404, "not_found")
+    refused(await receipt_of(replace(anna, id=new_id())), 404, "not_found")
+    refused(await anna.send("POST", f"/orders/{anna.id}/receipt", secret=anna.order_secret), 405, "method_not_allowed")
+    unsigned = await house.client.get(f"/v1/sites/{SITE}/orders/{anna.id}/receipt")
+    refused(unsigned, 401, "sign_in_needed")
+    assert (await receipt_of(anna)).status_code == 200
+
+
+async def test_its_page_holds_nothing_of_the_order(till: Till, house: House) -> None:
+    anna = await paid(till)
+
+    page = await house.client.get(f"/o/{SITE}/{anna.id}/receipt")
+
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert not re.search("Anna|anna@|9000|Private", page.text)
+    assert (await house.client.get(f"/o/nowhere/{anna.id}/receipt")).status_code == 404
+
+
+async def test_owners_say_in_the_settings_what_stands_on_it(house: House) -> None:
+    async with desk_in(house) as desk:
+        form = fields_of(await desk.get("/settings")) | {"receipt_seller": SELLER, "receipt_tax": TAX}
+        assert (await desk.post("/settings", **form)).status_code == 303
+        site = await house.site()
+        assert (site.receipt_seller, site.receipt_tax) == (SELLER, TAX)
+        assert fields_of(await desk.get("/settings"))["receipt_seller"] == SELLER
+
+        for name, length in (("receipt_seller", 501), ("receipt_tax", 201)):
+            typed = fields_of(await desk.get("/settings")) | {name: "x" * length}
+            answer = await desk.post("/settings", **typed)
+            assert answer.status_code == 422
+            assert fields_of(answer)[name] == "x" * length
+
+
+async def test_the_mail_says_what_was_paid_and_leads_to_it(till: Till, house: House) -> None:
+    await make(house, TENTH)
+    anna = await paid(till, "tenth")
+    while await house.parts.posting.post():
+        pass
+
+    async with desk_in(house) as desk:
+        page = (await desk.get("/messages")).text
+        numbers = sorted({int(number) for number in re.findall(r"/messages/(\d+)", page)})
+        bodies = [(await desk.get(f"/messages/{number}/body")).text for number in numbers]
+    (mail,) = [body for body in bodies if "/receipt#" in body]
+    assert "81,00 €" in mail
+    assert "Gutschein Tenth: 9,00 € Nachlass" in mail
+    (link,) = re.findall(r'href="([^"]+/receipt#[^"]+)"', mail)
+    assert urlsplit(link).path == f"/o/{SITE}/{anna.id}/receipt"
+    assert (await receipt_of(replace(anna, order_secret=urlsplit(link).fragment))).status_code == 200

@@ -1,0 +1,178 @@
+"""The only place that holds other seats for whoever has paid too late, and books what they choose.
+
+The very seats that were paid for come first: where they can be had after all, nobody is asked.
+"""
+
+from contextlib import suppress
+
+import structlog
+
+from widget_server.domain.alternatives import (
+    HELD_PER_SITE_MAX,
+    OFFERED_FOR,
+    OFFERED_MAX,
+    STANDING,
+    Alternative,
+    AlternativeState,
+    combined,
+    nearest_after,
+)
+from widget_server.domain.attempts import Attempt
+from widget_server.domain.holds import Line
+from widget_server.domain.payments import AttemptState, Payment, PaymentAccount, PaymentState
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
+from widget_server.engine.reservations import Pin
+from widget_server.errors import NotFound, Paying, PaymentsAway, Refusal, SlotFull, Unavailable
+from widget_server.ids import hash_secret, keyed, new_id
+from widget_server.store.bookings import OutcomeTaken
+from widget_server.use_cases.catalog import Listing
+from widget_server.use_cases.nearby import free_near
+from widget_server.use_cases.paid_seats import LOST, PaidSeats, confirmation_of, offered_to
+
+PAID = (PaymentState.AUTHORISED, PaymentState.CAPTURED)
+
+NOT_MEANT = "the site is not in test mode any more"
+
+_log = structlog.get_logger()
+
+
+class NotMeant(Exception):
+    """It was paid with a test card, and the site is live by now."""
+
+
+def must_be_meant(listing: Listing, attempt: Attempt) -> None:
+    """Raises NotMeant."""
+    if attempt.is_test and not listing.site.is_test:
+        raise NotMeant(NOT_MEANT)
+
+
+class Offering(PaidSeats):
+    async def _offer(self, site: Site, attempt: Attempt, payment: Payment, why: str) -> Attempt:
+        """Write down what is to be held in place of the seats that are gone. The next step holds it."""
+        listing = await self._catalog.find(site.key)
+        alternatives = [Alternative(new_id(), tuple(line.slot for line in attempt.wanted.lines), is_same=True)]
+        alternatives += [Alternative(new_id(), slots, is_same=False) for slots in await self._others(listing, attempt)]
+        now = self.now()
+        return await self._payments.offer(
+            attempt.id, now, payment=payment, why=why, until=now + OFFERED_FOR, alternatives=alternatives
+        )
+
+    async def _others(self, listing: Listing, attempt: Attempt) -> list[tuple[Slot, ...]]:
+        """Of the same services, for as many people, and none that begins while it is still to be chosen."""
+        own, now = {line.slot for line in attempt.wanted.lines}, self.now()
+        choices: list[tuple[Slot, ...]] = []
+        for line in attempt.wanted.lines:
+            enough = OFFERED_MAX + len(own)
+            free = await free_near(self._offers, listing, line.slot, line.seats, now=now, enough=enough)
+            is_free = line.slot in free and len(own) > 1
+            later = {slot for slot in free - own if slot.starts_at > now + OFFERED_FOR}
+            choices.append((line.slot,) if is_free else nearest_after(later, line.slot))
+        return [slots for slots in combined(choices) if set(slots) != own]
+
+    async def _go_on_offering(self, site: Site, attempt: Attempt) -> Attempt:
+        """Hold what is offered, also where Redis has lost it; and once something is chosen, or nothing in time, act."""
+        now = self.now()
+        if attempt.is_test and not site.is_test:
+            return await self._payments.withdraw(attempt.id, now, why=NOT_MEANT)
+        if attempt.chosen_id is None and not attempt.is_offered(now):
+            return await self._payments.run_out(attempt.id, now)
+        if attempt.chosen_id is None:
+            attempt = await self._keep_offered(site, attempt)
+        if attempt.chosen_id is None or attempt.state is not AttemptState.OFFERING:
+            return attempt
+        return await self._take(site, attempt)
+
+    async def _keep_offered(self, site: Site, attempt: Attempt) -> Attempt:
+        """All at once, but the very seats that were paid for first: with them, no others are needed."""
+        await self._free_seats(site, attempt.hold_id)
+        held, gone = dict[str, int](), list[str]()
+        present = [each for each in await self._payments.alternatives(attempt.id) if each.state in STANDING]
+        for each in present:
+            try:
+                held[each.hold_id] = (await self._hold(site, attempt, each)).fence
+            except LOST:
+                gone.append(each.hold_id)
+            if each.is_same and each.hold_id in held:
+                break
+        is_known = all(each.state is AlternativeState.HELD and each.fence == held.get(each.hold_id) for each in present)
+        if is_known and present:
+            return attempt
+        return await self._payments.held(attempt.id, self.now(), held=held, gone=gone)
+
+    async def _take(self, site: Site, attempt: Attempt) -> Attempt:
+        payment = await self._read(await self._account(attempt), attempt)
+        if payment.state is PaymentState.GONE:
+            return await self._payments.withdraw(attempt.id, self.now(), why="the authorisation has ended")
+        if payment.state not in PAID:
+            raise PaymentsAway("Stripe has not decided yet.")
+        (chosen,) = (e for e in await self._payments.alternatives(attempt.id) if e.hold_id == attempt.chosen_id)
+        meant = attempt.at(chosen.slots)
+
+        async def book(listing: Listing) -> tuple[Attempt, int]:
+            must_be_meant(listing, attempt)
+            pin = await self._hold_once(listing, attempt, chosen)
+            wanted = confirmation_of(listing, meant, pin, payment, held_by=chosen.hold_id)
+            try:
+                return await self._payments.take(attempt.id, payment, wanted, self.now()), pin.fence
+            except SlotFull:  # of which Redis knew nothing
+                await self._reconciliation.mend(site, chosen.slots)
+                raise
+
+        try:
+            booked, fence = await self._repeat(site.key, book)
+        except (Unavailable, Paying):
+            raise  # nobody knows, or somebody is at it: the next look tells
+        except (OutcomeTaken, NotMeant, Refusal) as problem:
+            _log.warning("alternative_lost", site=site.key, attempt=attempt.id, why=str(problem))
+            return await self._payments.lost(attempt.id, chosen.hold_id, self.now())
+        if booked.seats_id == chosen.hold_id:
+            await self._reconciliation.tell_booked(site, chosen.hold_id, fence)
+        await self._free_others(site, booked)
+        return booked
+
+    async def _hold(self, site: Site, attempt: Attempt, alternative: Alternative) -> Pin:
+        return await self._repeat(site.key, lambda listing: self._hold_once(listing, attempt, alternative))
+
+    async def _hold_once(self, listing: Listing, attempt: Attempt, alternative: Alternative) -> Pin:
+        """The pin that it has, or another one: it waits for the customer, and no sweep ends it."""
+        wanted = zip(alternative.slots, attempt.wanted.lines, strict=True)
+        lines = [Line(slot, line.seats) for slot, line in wanted]
+        return await self._engine.hold_and_pin(
+            listing.site,
+            lines,
+            [offered_to(listing, line, to_pin=True) for line in lines],
+            schedule_version=listing.schedule.version,
+            id=alternative.hold_id,
+            secret_hash=hash_secret(f"alternative\0{attempt.id}\0{attempt.secret_hash}"),  # no secret has this hash
+            visitor=keyed(self._key, "late", attempt.id),
+            network=keyed(self._key, "late", listing.site.key),
+            attempt=attempt.id,
+            window=OFFERED_FOR,
+            visitor_max=OFFERED_MAX + 1,
+            network_max=HELD_PER_SITE_MAX,
+        )
+
+    async def _free_others(self, site: Site, attempt: Attempt) -> None:
+        """What was held for its customer and not taken; where nothing ever was, there is nothing to do."""
+        if attempt.offered_until is None:
+            return
+        for each in await self._payments.alternatives(attempt.id):
+            if each.state is AlternativeState.GONE:
+                await self._free_seats(site, each.hold_id)
+
+    async def _free_seats(self, site: Site, hold_id: str) -> None:
+        """Whichever pin it has: its outcome says that nothing comes of any. Money first: where Redis is away, the pin
+        is resolved when its time is over.
+        """
+        with suppress(NotFound, Unavailable):
+            pin = await self._engine.pinned(site, hold_id)
+            if pin is not None:
+                await self._engine.unpin(site, hold_id, fence=pin.fence, release=True)
+
+    async def _read(self, account: PaymentAccount, attempt: Attempt) -> Payment:
+        assert attempt.session_id is not None, "it was open"
+        return await self._gateway.read(account, attempt.session_id)
+
+    async def _account(self, attempt: Attempt) -> PaymentAccount:
+        return await self._accounts.find(attempt.site_id, is_test=attempt.is_test)
