@@ -220,6 +220,13 @@ def _once_it_is_paid(member: Member) -> dict[str, tuple[Line | None, Trap]]:
 
 
 OPENING = ("before its page is opened", "after its page was opened")
+TROUBLES = (
+    ("open", "busy", "before"),
+    ("open", "cut", "after"),
+    ("read", "broken", "after"),
+    ("capture", "cut", "after"),
+    ("capture", "broken", "after"),
+)
 PAID = (
     "before it is known that she has paid",
     "before the seats are recorded",
@@ -260,6 +267,20 @@ async def test_a_worker_killed_after_the_money_was_taken_goes_on_once_it_is_back
     await scene.kill_at(scene.worker, line, trap, scene.worker_looks())
 
     assert (await scene.until_settled()).attempt == "paid"
+
+
+@pytest.mark.parametrize(("call", "trouble", "after"), TROUBLES)
+async def test_whatever_stripe_answers_it_is_paid_once(scene: Scene, call: str, trouble: str, after: str) -> None:
+    scene.shop.faults.plan(call, trouble, after=after == "after")
+    first = await scene.anna.check_out(scene.web)
+    if call == "open":
+        assert first is not None
+        assert (first.status_code, first.json()["error"]["code"]) == (503, "payments_away")
+        await scene.at_the_page()
+    scene.shop.books.pay(scene.anna.session)
+
+    assert (await scene.until_settled()).attempt == "paid"
+    assert scene.shop.faults.planned == []
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
