@@ -39,7 +39,9 @@ local function end_due(hold, version)
     local slot = site.slots[slot_id]
     drop_line(slot, slot, hold.id .. ':' .. seats)
   end
-  drop_claims(site.gate_key, hold.claims, site.parts)
+  if hold.claims then
+    drop_claims(site.gate_key, hold.claims, site.parts)
+  end
   keep_tombstone(hold.keys, hold.id, 'expired', version + 1)
   site.ended[#site.ended + 1] = hold.id
 end

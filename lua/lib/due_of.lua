@@ -10,10 +10,12 @@ local function due_of(keys, key, args, arg)
     key, arg = key + 1 + day_count + slot_count, arg + 4 + day_count + slot_count
     for _ = 1, hold_count do
       local hold = { site = site, id = args[arg], lines_text = args[arg + 1], claims_text = args[arg + 2] }
-      hold.keys = { hold = keys[key], visitor = keys[key + 1], network = keys[key + 2] }
-      hold.claims = claims_of(keys, key + 3, hold.claims_text, hold.id)
-      key, arg = key + 3 + #hold.claims, arg + 3
-      holds[#holds + 1] = hold
+      hold.keys, key = { hold = keys[key], visitor = keys[key + 1], network = keys[key + 2] }, key + 3
+      if hold.claims_text ~= '' then
+        hold.claims = claims_of(keys, key, hold.claims_text, hold.id)
+        key = key + #hold.claims
+      end
+      holds[#holds + 1], arg = hold, arg + 3
     end
     sites[#sites + 1] = site
   end

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import hiredis
 import pytest
+from redis import Redis
 
 from tests.engine.box import YOGA, Box, Recorded
 from tests.engine.certificates import Certificates, made_in
@@ -19,7 +20,7 @@ from widget_server.domain.holds import HoldState, Line
 from widget_server.engine import scripts
 from widget_server.engine.connection import connect
 from widget_server.engine.hash_slots import SLOTS
-from widget_server.engine.wire import Address, pack
+from widget_server.engine.wire import LONG_BYTES, Address, pack
 from widget_server.errors import Fault, Unavailable
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +50,19 @@ async def test_calls_of_one_tick_leave_together_and_are_answered_each(box: Box, 
     assert {hold.id for hold in holds} == {f"visitor {number}" for number in range(100)}
     assert (await box.seats()).held == 100
     assert proxy.accepted == 1
+
+
+async def test_a_long_call_leaves_before_the_end_of_its_tick(box: Box, redis_url: str) -> None:
+    """So Redis works at it while we put the next together."""
+    async with box.connection.waiting("{tenuto}:feed", silence_max_s=10) as wire:
+        with Redis.from_url(redis_url) as other:
+            answer = wire.send(pack("SET", "long", "x" * LONG_BYTES))
+
+            until = time.monotonic() + 60
+            while not other.exists("long"):  # nothing is awaited: the tick goes on
+                assert time.monotonic() < until
+            other.delete("long")
+        assert await answer == "OK"
 
 
 async def test_a_hold_whose_answer_was_lost_is_held_once(box: Box, far_box: Box, proxy: Proxy) -> None:

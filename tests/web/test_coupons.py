@@ -133,13 +133,10 @@ async def test_a_code_that_does_not_count_is_refused_with_the_reason(house: Hous
         await anna.release()
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-async def test_what_is_no_quote_is_refused(house: House, wrong: dict[str, Any]) -> None:
-    refused(await quote(house.guest(), **{"code": "tenth", **_as_arguments(wrong)}), 400, "invalid_request")
-
-
-def _as_arguments(wrong: dict[str, Any]) -> dict[str, Any]:
-    return {"code" if name == "coupon" else name: value for name, value in wrong.items()}
+async def test_what_is_no_quote_is_refused(house: House) -> None:
+    for wrong in WRONG:
+        body = {"coupon": "tenth", "lines": house.guest().wanted_hold(LESSON)["lines"], **wrong}
+        refused(await house.client.post(f"/v1/sites/{SITE}/quotes", json=body), 400, "invalid_request")
 
 
 async def test_what_is_not_offered_has_no_price(house: House) -> None:

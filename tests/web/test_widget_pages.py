@@ -18,6 +18,7 @@ async def test_a_page_in_arabic_runs_from_right_to_left_from_the_first_moment(ho
     sites_own = (await house.client.get(path)).text
 
     assert '<html lang="ar-EG" dir="rtl"' in arabic
+    assert '<noscript><p class="notice">تحتاج هذه الصفحة' in arabic
     assert '<html lang="de" dir="ltr"' in german
     assert '<html lang="en" dir="ltr"' in sites_own
 

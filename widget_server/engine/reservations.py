@@ -26,7 +26,7 @@ from widget_server.ids import new_id
 LIMIT_LENGTHS = 3
 """A hold can be renewed up to three times its length in all."""
 PINS_MAX = 3
-SWEEP_MAX, SWEPT_AT_ONCE = 1_024, 32
+SWEEP_MAX, SWEPT_AT_ONCE = 2_048, 32
 """So many holds are looked for at once, and so few ended by one script, so that others need not wait long behind it."""
 SWEPT_BESIDE = 3
 """So many scripts, or reads for them, are on their way at once: Redis ends some holds while we look at the next."""
@@ -371,7 +371,7 @@ class Reservations:
         return mended
 
     async def sweep(self, partition: str, *, retry: timedelta) -> Swept:
-        """End at most 1,024 holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
+        """End at most 2,048 holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
 
         Where `next_due` is not after `now`, there is more: call again.
         """

@@ -24,6 +24,8 @@ LOOKS = 4
 WAITING_MAX = 20_000
 LEAVING_MAX = 32
 """So many calls do not wait for the end of a tick: Redis shall have something to do while we go on."""
+LONG_BYTES = 4_096
+"""A call so long, which gives Redis much to do, does not wait either, nor does what came before it."""
 
 PORT = 6379
 FORMS = ("redis://", "rediss://", "unix://", "redis+sentinel://", "redis+cluster://")
@@ -78,7 +80,7 @@ class Wire(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._leaving.append(packed)
         self._waiting.append(answer)
-        if len(self._leaving) == LEAVING_MAX:
+        if len(self._leaving) == LEAVING_MAX or len(packed) >= LONG_BYTES:
             self._flush()
         return answer
 

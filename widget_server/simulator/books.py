@@ -43,12 +43,15 @@ class Books:
         return Decided(*found) if found else None
 
     def is_being_paid(self, site: str, hold_id: str) -> bool:
-        """Whether it is Stripe that says what becomes of a hold."""
+        """Whether it is Stripe that says what becomes of a hold, or somebody who has paid too late."""
         return bool(
             self._sql.execute(
                 "SELECT 1 FROM attempt JOIN site ON site.id = site_id "
-                "WHERE key = ? AND hold_id = ? AND attempt.state IN ('opening', 'open')",
-                (site, hold_id),
+                "WHERE key = ? AND hold_id = ? AND attempt.state IN ('opening', 'open') UNION ALL "
+                "SELECT 1 FROM alternative JOIN attempt ON attempt.id = attempt_id "
+                "JOIN site ON site.id = alternative.site_id WHERE key = ? AND alternative.hold_id = ? "
+                "AND alternative.state IN ('wanted', 'held') AND attempt.state = 'offering'",
+                (site, hold_id, site, hold_id),
             ).fetchone()
         )
 
@@ -100,8 +103,10 @@ class Books:
         return self._sql.execute(
             "SELECT id, sum(ordered), sum(decided) FROM ("
             "SELECT site_id || '/' || hold_id AS id, 1 AS ordered, 0 AS decided FROM orders "
-            "WHERE state NOT IN ('authorised', 'voided') UNION ALL "
-            "SELECT DISTINCT site_id || '/' || hold_id, 1, 0 FROM rescheduling UNION ALL "
+            "WHERE state NOT IN ('authorised', 'voided') AND NOT EXISTS (SELECT 1 FROM attempt "
+            "WHERE attempt.site_id = orders.site_id AND attempt.hold_id = orders.hold_id AND seats_id IS NOT NULL) "
+            "UNION ALL SELECT DISTINCT site_id || '/' || hold_id, 1, 0 FROM rescheduling WHERE NOT EXISTS ("
+            "SELECT 1 FROM attempt WHERE seats_id = rescheduling.hold_id AND attempt.state <> 'paid') UNION ALL "
             "SELECT site_id || '/' || hold_id, 0, 1 FROM outcome WHERE state = 'confirmed'"
             ") GROUP BY id HAVING sum(ordered) <> 1 OR sum(decided) <> 1"
         ).fetchall()

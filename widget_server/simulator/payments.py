@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from widget_server.domain.attempts import LET_GO_AFTER
 from widget_server.domain.audit_log import Deed, Entry
-from widget_server.domain.holds import Hold
+from widget_server.domain.holds import Hold, Line
 from widget_server.domain.orders import Order, OrderState
 from widget_server.domain.payments import Refund
 from widget_server.errors import BadSignature, Paying, PaymentRefused, SlotClosed, SlotFull
@@ -159,6 +159,19 @@ async def go_back(world: World) -> str:
         return f"{process.name}: {purchase} {said(answer)}"
 
 
+@operation(weight=1.5)
+async def choose(world: World) -> str:
+    """One of the times that are held for whoever has paid too late, or none of them."""
+    purchase = world.purchases.offered()
+    if purchase is None:
+        return "nobody has a choice"
+    process, chosen = world.web(), world.chance.choice((None, *purchase.offered))
+    answer = await ask(process, process.checkout.choose(purchase.order_ref, chosen))
+    if isinstance(answer, Order):
+        _told(world, purchase, answer)
+    return f"{process.name}: {purchase} {'another time' if chosen else 'none'}: {said(answer)}"
+
+
 def _told(world: World, purchase: Purchase, order: Order) -> None:
     """How the order stands, to whoever has its secret."""
     visitor = purchase.visitor
@@ -167,7 +180,8 @@ def _told(world: World, purchase: Purchase, order: Order) -> None:
     if order.state in _PAID:
         got = lines_of(order)
         if not purchase.is_paid:
-            must(got in (purchase.lines, *purchase.former), Invariant.SAME, f"{purchase} got {got}")
+            possible = (purchase.lines, *purchase.former, *purchase.offered.values())
+            must(got in possible, Invariant.SAME, f"{purchase} got {got}")
             visitor.lines = purchase.lines = got
             visitor.wanted.clear()
             purchase.is_paid = True
@@ -175,6 +189,9 @@ def _told(world: World, purchase: Purchase, order: Order) -> None:
         is_kept(world, visitor)
         return
     must(not purchase.is_paid, Invariant.KEPT, f"{purchase} was paid, and now is {order.state}")
+    for each in order.payment.alternatives if order.payment else ():
+        seats = zip(each.slots, order.bookings, strict=True)
+        purchase.offered[each.hold_id] = tuple(Line(slot, booking.seats) for slot, booking in seats)
     if order.state is OrderState.EXPIRED and visitor.state == "paying":
         visitor.state = "held"
 

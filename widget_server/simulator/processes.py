@@ -18,25 +18,27 @@ from widget_server.live.hub import Hub
 from widget_server.sealing import Seal
 from widget_server.simulator.database import SimulatedDatabase, Sql
 from widget_server.simulator.faults import Fault, Faults
+from widget_server.simulator.gateway import SimulatedGateway
 from widget_server.simulator.redis import Redis, SimulatedAddress
-from widget_server.simulator.stripe import SimulatedGateway, Stripe
+from widget_server.simulator.stripe import Stripe
 from widget_server.simulator.turns import Turns, VirtualClock
 from widget_server.store import audit, outbox, schedule
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import sites as stored_sites
+from widget_server.store.alternatives import LatePayments
 from widget_server.store.attempts import Attempts
 from widget_server.store.coupons import Coupons as StoredCoupons
 from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.payment_events import PaymentEvents
-from widget_server.store.payments import Payments
 from widget_server.store.refunds import Refunds
 from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.bookings import Bookings
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.checkout import Checkout
 from widget_server.use_cases.coupons import Coupons
-from widget_server.use_cases.deciding import DecidingParts
+from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.order_links import OrderLinks
+from widget_server.use_cases.paid_seats import DecidingParts
 from widget_server.use_cases.pinning import PinningParts
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.refunding import Refunding
@@ -178,11 +180,12 @@ class Process:
         self.refunding = Refunding(refunds=Refunds(database), accounts=accounts, gateway=gateway, clock=around.clock)
         deciding = DecidingParts(
             attempts=attempts,
-            payments=Payments(database),
+            payments=LatePayments(database),
             accounts=accounts,
             gateway=gateway,
             refunding=self.refunding,
             sites=self.sites,
+            offers=Offers(self.availability),
         )
         self.settling = Settling(events=PaymentEvents(database), deciding=deciding, **parts)
         links = OrderLinks(KEY, BASE_URL)

@@ -44,6 +44,8 @@ class Purchase:
     former: list[tuple[Line, ...]] = field(default_factory=list)
     """What they wanted to pay before: where that was paid, that counts."""
     went_back: bool = False
+    offered: dict[str, tuple[Line, ...]] = field(default_factory=dict)
+    """What is held for them as they have paid too late, by the ids of its holds."""
     paid_in_time: Page | None = None
     is_paid: bool = False
     """They were told so."""
@@ -91,6 +93,10 @@ class Purchases:
     def unpaid(self) -> Purchase | None:
         """Somebody who has begun, whether they have heard of a page or not."""
         return self._one([one for one in self._all if not one.is_paid])
+
+    def offered(self) -> Purchase | None:
+        """Somebody who has other seats to choose from."""
+        return self._one([one for one in self._all if one.offered and not one.is_paid])
 
     def paid(self) -> Purchase | None:
         return self._one([one for one in self._all if one.is_paid])

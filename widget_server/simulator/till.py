@@ -76,8 +76,11 @@ class Till:
     def unfinished(self, now: datetime, sessions: Mapping[str, Session]) -> list[datetime | None]:
         """When the next look comes at each attempt that has something to be done, and at each refund."""
         attempts = self._sql.execute(
-            "SELECT state, session_id, due_at, pay_until FROM attempt WHERE state NOT IN ('paid', 'ended') "
-            "OR (state = 'ended' AND due_at IS NOT NULL)"
+            "SELECT state, session_id, due_at, pay_until FROM attempt WHERE state IN ('opening', 'open', 'capturing', "
+            "'returning') OR (state = 'ended' AND due_at IS NOT NULL) OR (state = 'offering' AND (due_at <= :now "
+            "OR offered_until <= :now OR chosen_id IS NOT NULL OR EXISTS (SELECT 1 FROM alternative "
+            "WHERE attempt_id = attempt.id AND alternative.state = 'wanted')))",
+            {"now": f"{now:%Y-%m-%d %H:%M:%S.%f}"},
         )
         found = [
             _instant(due_at) if due_at else None
@@ -116,7 +119,7 @@ class Till:
                 must(session.intent is None, Invariant.MONEY, f"{session} was paid, and nobody knows: {attempt}")
         for attempt in attempts.values():
             is_paid = attempt.state == "paid"
-            must(attempt.state in ("open", "paid", "ended"), Invariant.ATTEMPT, f"{attempt}")
+            must(attempt.state in ("open", "offering", "paid", "ended"), Invariant.ATTEMPT, f"{attempt}")
             must(not is_paid or attempt.session in sessions, Invariant.MONEY, f"{attempt} without a page")
             kept = attempt.order in ("paid", "refunded") and attempt.outcome == "confirmed"
             must(kept or not is_paid, Invariant.MONEY, f"no order came of {attempt}")
@@ -125,7 +128,8 @@ class Till:
         rows = self._sql.execute(
             "SELECT public_id, attempt.state, amount_minor, session_id, orders.state, outcome.state FROM attempt "
             "LEFT JOIN orders ON orders.site_id = attempt.site_id AND orders.hold_id = attempt.hold_id "
-            "LEFT JOIN outcome ON outcome.site_id = attempt.site_id AND outcome.hold_id = attempt.hold_id"
+            "LEFT JOIN outcome ON outcome.site_id = attempt.site_id "
+            "AND outcome.hold_id = coalesce(seats_id, attempt.hold_id)"
         )
         return [Attempt(*row) for row in rows]
 
@@ -158,6 +162,8 @@ def _check_page(attempt: Attempt, session: Session, back: int) -> None:
             must(taken == attempt.amount, Invariant.MONEY, what)
         case "open":
             must(session.status == "open" and not taken, Invariant.MONEY, what)
+        case "offering":
+            must(taken in (0, attempt.amount) and not returned, Invariant.MONEY, what)
         case _:
             can_be_taken = intent is not None and intent.status == "requires_capture"
             must(session.status != "open" and not can_be_taken, Invariant.MONEY, what)

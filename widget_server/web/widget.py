@@ -1,11 +1,14 @@
 """The pages of visitors and customers: the loader, the framed widget, the order page and that of all their bookings."""
 
+import json
+from functools import cache
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.assets import find
+from widget_server.domain.sites import Site
 from widget_server.ids import is_key
 from widget_server.use_cases.messages import LANGUAGES
 from widget_server.web.api.services import services_answer
@@ -42,7 +45,7 @@ async def framed_page(request: Request) -> Response:
         "service_key": key if is_key(key := asked.get("service", "")) else "",
         "theme": asked["theme"] if asked.get("theme") in THEMES else listing.site.theme,
     }
-    context |= _language(request, listing.site.locale)
+    context |= _language(request, listing.site)
     headers = framed_by(("'self'", *listing.site.origins)) | {"cache-control": "no-store"}
     return templates.TemplateResponse(request, "widget.html", context, headers=headers)
 
@@ -65,16 +68,28 @@ async def my_bookings_page(request: Request) -> Response:
 async def _page_of_site(request: Request, template: str, **context: Any) -> Response:
     listing = await use_cases(request).catalog.find(request.path_params["site"])
     context["site"] = services_answer(request, listing).model_dump()["site"]
-    context |= _language(request, listing.site.locale)
+    context |= _language(request, listing.site)
     headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
     return templates.TemplateResponse(request, template, context, headers=headers)
 
 
-def _language(request: Request, locale: str) -> dict[str, str]:
+def _language(request: Request, site: Site) -> dict[str, str]:
     """That of the address, or else the site's, if there is one of its texts; and which way its words run."""
-    wanted = (request.query_params.get("lang", ""), locale)
+    wanted = (request.query_params.get("lang", ""), site.locale)
     lang = next((tag for tag in wanted if _language_of(tag) in LANGUAGES), LANGUAGES[0])
-    return {"lang": lang, "direction": "rtl" if _language_of(lang) in RIGHT_TO_LEFT else "ltr"}
+    direction = "rtl" if _language_of(lang) in RIGHT_TO_LEFT else "ltr"
+    return {
+        "lang": lang,
+        "direction": direction,
+        "no_script": _no_script(_language_of(lang)).replace("{site}", site.name),
+    }
+
+
+@cache
+def _no_script(language: str) -> str:
+    """The one sentence of the widget that no script can say."""
+    sentences = json.loads((find("widget_static") / "locales" / f"{language}.json").read_text("utf-8"))
+    return str(sentences["page.no_script"])
 
 
 def _language_of(tag: str) -> str:

@@ -32,9 +32,8 @@ export class Page {
     root.removeAttribute("aria-busy");
   }
 
-  /** @param {{countdown: HTMLElement, zone: HTMLElement}} parts */
-  show({ countdown, zone }) {
-    fill(this.side, countdown);
+  /** @param {HTMLElement} zone */
+  show(zone) {
     fill(this.foot, zone);
   }
 

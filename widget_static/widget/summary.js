@@ -95,6 +95,7 @@ export class Summary {
       maxlength: EMAIL_LENGTH_MAX,
     });
     this.coupon = at.site.coupons && !this.#isFree ? this.#couponField() : null;
+    if (!this.coupon) this.#typed.coupon = undefined; // nobody could see it any more, or take it away
     this.questions = new Questions(words, this.#choice.service.questions, (typed.answers ??= {}));
     this.confirm = element("button", { type: "submit", class: "button primary wide" }, this.#act);
     this.note = element("div", { class: "notice is-problem", hidden: true });

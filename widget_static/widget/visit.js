@@ -31,6 +31,7 @@ const fetchSteps = () =>
     import("./paying.js"),
     import("./confirming.js"),
     import("./resuming.js"),
+    import("./countdown.js"),
   ]);
 /** Answers after which a hold of an earlier page need not be asked for again. */
 const GONE = new Set([403, 404, 410]);
@@ -93,7 +94,7 @@ export class Visit {
     this.#keeper = this.#holding.keeper;
     this.#today = dayAt(clock.now(), site.zone);
     this.#zone = new ZoneChoice(site, words, clock.now(), () => void this.#picker?.rezone());
-    page.show({ countdown: this.#holding.countdown.element, zone: this.#zone.element });
+    page.show(this.#zone.element);
     setInterval(() => this.#tick(), TICK_MS);
     page.stage.addEventListener("input", () => {
       clearTimeout(this.#keeping);
@@ -129,6 +130,7 @@ export class Visit {
     this.#steps ??= await fetchSteps().catch(() => {
       throw new Unreachable();
     });
+    this.#holding.countWith(this.#steps[5].Countdown);
   }
 
   /** What is wanted here is not offered, or not any more; other things may be. */
@@ -385,7 +387,7 @@ export class Visit {
   #booked({ order, order_url }) {
     this.#keeper.current = null;
     clearTimeout(this.#keeping);
-    this.#holding.countdown.follow(null);
+    this.#holding.countdown?.follow(null);
     this.#page.calm();
     const url = new URL(order_url ?? location.href);
     url.searchParams.set("lang", this.#words.locale);
