@@ -293,6 +293,11 @@ HEARD: dict[str, tuple[set[Message], set[Message], set[Message]]] = {
     "the operator withdraws that": ({Message.MOVE_WITHDRAWN}, set(), set()),
     "it is nearly time": ({Message.REMINDER}, set(), set()),
     "something was paid, and its seats were gone": ({Message.PAID_TOO_LATE}, set(), set()),
+    "somebody has paid, and Stripe lets the site's keys neither take nor give back the money": (
+        set(),
+        {Message.PAYMENT_STUCK},
+        set(),
+    ),
     "there are none, or none was chosen": ({Message.PAYMENT_RETURNED}, set(), set()),
     "somebody asks for all bookings of an address": ({Message.MY_BOOKINGS}, set(), set()),
 }

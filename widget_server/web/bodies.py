@@ -183,6 +183,8 @@ class PaymentBody(Body):
     """Where it was paid too late: what is held for its customer, to choose from."""
     offered_until: Instant | None
     """Then they are free again, and the money goes back."""
+    delayed: bool
+    """It was paid, and the site's keys cannot take the money: it goes on once the operator has mended them."""
 
     @staticmethod
     def of(order: Order, payment: OrderPayment) -> "PaymentBody":
@@ -201,6 +203,7 @@ class PaymentBody(Body):
             refund_if_cancelled=MoneyBody.of(policies.refund_if_cancelled(order)),
             offered=tuple(OfferedBody.of(order, each) for each in payment.alternatives),
             offered_until=payment.offered_until,
+            delayed=payment.is_stuck,
         )
 
 
