@@ -49,7 +49,7 @@ from widget_server.use_cases.findings import MENDS, Kind
 from widget_server.use_cases.my_bookings import LINKS_PER_ADDRESS_MAX, LINKS_PER_NETWORK_MAX, PAGE_LINES
 from widget_server.use_cases.payment_accounts import EVENTS, PERMISSIONS
 from widget_server.use_cases.posting import FIRST_PAUSE, KEPT_FOR, PAUSE_MAX
-from widget_server.web import app, bodies
+from widget_server.web import app, bodies, offers, taken
 from widget_server.web.admin.messages import STATES
 from widget_server.web.admin.pages import ROOMS
 from widget_server.web.admin.settings_form import form_of
@@ -156,17 +156,17 @@ def test_limits_are_told_as_they_are() -> None:
 
 
 EXAMPLES: list[tuple[str, list[type[BaseModel]]]] = [
-    ("GET /v1/sites/{site}/services", [bodies.ServicesAnswer]),
-    ("GET /v1/sites/{site}/services/{service}/availability", [bodies.AvailabilityAnswer]),
-    ("GET /v1/sites/{site}/services/{service}/next", [bodies.NextAnswer]),
-    ("POST /v1/sites/{site}/quotes", [bodies.NewQuote, bodies.QuoteAnswer]),
-    ("POST /v1/sites/{site}/holds", [bodies.NewHold, bodies.HoldAnswer]),
-    ("POST /v1/sites/{site}/holds/{id}/confirmation", [bodies.NewConfirmation, bodies.ConfirmationAnswer]),
-    ("POST /v1/sites/{site}/holds/{id}/checkout", [bodies.NewCheckout, bodies.CheckoutAnswer]),
+    ("GET /v1/sites/{site}/services", [offers.ServicesAnswer]),
+    ("GET /v1/sites/{site}/services/{service}/availability", [offers.AvailabilityAnswer]),
+    ("GET /v1/sites/{site}/services/{service}/next", [offers.NextAnswer]),
+    ("POST /v1/sites/{site}/quotes", [taken.NewQuote, bodies.QuoteAnswer]),
+    ("POST /v1/sites/{site}/holds", [taken.NewHold, bodies.HoldAnswer]),
+    ("POST /v1/sites/{site}/holds/{id}/confirmation", [taken.NewConfirmation, bodies.ConfirmationAnswer]),
+    ("POST /v1/sites/{site}/holds/{id}/checkout", [taken.NewCheckout, bodies.CheckoutAnswer]),
     ("GET /v1/sites/{site}/orders/{id}", [bodies.MoveRequestBody]),
     ("GET /v1/sites/{site}/orders/{id}/receipt", [bodies.ReceiptAnswer]),
     ("POST /v1/sites/{site}/orders/{id}/choice", [bodies.OfferedBody]),
-    ("POST /v1/sites/{site}/orders/{id}/reschedule", [bodies.NewReschedule]),
+    ("POST /v1/sites/{site}/orders/{id}/reschedule", [taken.NewReschedule]),
     ("GET /v1/sites/{site}/my-bookings", [bodies.MyBookingsAnswer]),
 ]
 
@@ -293,6 +293,11 @@ HEARD: dict[str, tuple[set[Message], set[Message], set[Message]]] = {
     "the operator withdraws that": ({Message.MOVE_WITHDRAWN}, set(), set()),
     "it is nearly time": ({Message.REMINDER}, set(), set()),
     "something was paid, and its seats were gone": ({Message.PAID_TOO_LATE}, set(), set()),
+    "somebody has paid, and Stripe lets the site's keys neither take nor give back the money": (
+        set(),
+        {Message.PAYMENT_STUCK},
+        set(),
+    ),
     "there are none, or none was chosen": ({Message.PAYMENT_RETURNED}, set(), set()),
     "somebody asks for all bookings of an address": ({Message.MY_BOOKINGS}, set(), set()),
 }

@@ -38,6 +38,8 @@ Fault                    our own or the operator's trouble, told in one sentence
 
 from typing import Any, ClassVar
 
+KEYS_REFUSED = "keys refused"
+
 
 class Refusal(Exception):
     """An expected "no". `details` are public and stand beside code and message in the answer."""
@@ -119,6 +121,11 @@ class Changed(Refusal):
 
 class PaymentsNotSetUp(Refusal):
     code, status = "payments_not_set_up", 409
+
+    @property
+    def on_record(self) -> str:
+        """It waits for other keys, whatever is wrong with these."""
+        return KEYS_REFUSED
 
 
 class PaymentRefused(Refusal):

@@ -61,7 +61,7 @@ export class Choosing {
       const [startsMs, endsMs] = [Date.parse(starts_at), Date.parse(ends_at)];
       const day = words.day(dayAt(startsMs, this.#zone));
       return [
-        element("span", {}, hasSeveral ? `${service_name}, ${day}` : day),
+        element("span", {}, hasSeveral ? words.joined(service_name, day) : day),
         element("strong", {}, words.times(startsMs, endsMs, this.#zone)),
       ];
     });

@@ -140,13 +140,15 @@ export class Paid {
   #contents(order, step, zone) {
     const words = this.#words;
     const isAsking = step === "confirming" || (step === "waiting" && this.#isBelieved);
-    const key = isAsking ? "paid.confirming" : `paid.${step}`;
+    const isDelayed = step === "confirming" && order.payment?.delayed;
+    const key = isDelayed ? "paid.delayed" : isAsking ? "paid.confirming" : `paid.${step}`;
     const { pay_until: payUntil = "", offered_until: offeredUntil } = order.payment ?? {};
     const time = words.time(Date.parse(offeredUntil ?? payUntil) || 0, zone);
     const sentence = words.say(key, { time, price: words.money(order.total) });
     if (this.#said !== key) this.#say(sentence);
     this.#said = key;
     const text = element("p", {}, sentence);
+    if (isDelayed) return [element("div", { class: "notice" }, icon("clock"), text)];
     if (isAsking) return [text, element("progress", { "aria-label": words.say("paid.confirming_title") })];
     if (step === "choosing") return [text, element("div", { class: "row" }, this.#countdown.element), this.#choosing.show(order, zone)];
     if (step === "waiting") return [text, this.#payButton(order), this.#hint("paid.change")];

@@ -28,7 +28,7 @@ function contents(receipt, words, zone) {
       {},
       fact(words.say("done.number"), number),
       fact(words.say("receipt.date"), words.fullDay(dayAt(Date.parse(ordered_at), zone))),
-      customer.name ? fact(words.say("receipt.for"), [customer.name, customer.email].filter(Boolean).join(", ")) : [],
+      customer.name ? fact(words.say("receipt.for"), words.joined(customer.name, customer.email)) : [],
     ),
     table(receipt, words, zone),
     receipt.tax && element("p", { class: "quiet" }, receipt.tax),
@@ -48,7 +48,7 @@ function table(receipt, words, zone) {
     paid.amount > 0 && sum(words.say("receipt.paid"), words.money(paid)),
     ...refunds.map(({ amount, at, state }) => {
       const key = state === "done" ? "paid.refunded" : "paid.refunding";
-      return sum(`${words.say(key)}, ${words.fullDay(dayAt(Date.parse(at), zone))}`, words.money(amount));
+      return sum(words.joined(words.say(key), words.fullDay(dayAt(Date.parse(at), zone))), words.money(amount));
     }),
   ];
   return element(
@@ -67,8 +67,8 @@ function table(receipt, words, zone) {
  */
 function row({ service_name, starts_at, ends_at, seats, unit_price, price, state }, words, zone) {
   const [startsMs, endsMs] = [Date.parse(starts_at), Date.parse(ends_at)];
-  const when = `${words.fullDay(dayAt(startsMs, zone))}, ${words.times(startsMs, endsMs, zone)}`;
-  const each = `${words.say("seats.count", { count: seats })}${seats > 1 ? `, ${words.say("price.seat", { price: words.money(unit_price) })}` : ""}`;
+  const when = words.joined(words.fullDay(dayAt(startsMs, zone)), words.times(startsMs, endsMs, zone));
+  const each = words.joined(words.say("seats.count", { count: seats }), seats > 1 && words.say("price.seat", { price: words.money(unit_price) }));
   return element(
     "tr",
     { class: `is-${state}` },

@@ -56,6 +56,11 @@ test("names and addresses keep their own direction among Arabic words, and nothi
   assert.equal(words("fr").direction, "ltr");
 });
 
+test("what stands side by side is parted as its language does it", () => {
+  assert.equal(words("en").joined("Anna", "", false, "Ben"), "Anna, Ben");
+  assert.equal(plain(words("ar").joined("آنا", "anna@example.org")), "آنا، anna@example.org");
+});
+
 test("days are those of the calendar that is shown, also where another one is usual", () => {
   assert.match(words("ar-SA").fullDay("2026-11-21"), /نوفمبر/);
   assert.equal(words("ar").dayNumber("2026-11-21"), "21");

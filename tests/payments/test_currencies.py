@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from widget_server.domain.money import Money
+from widget_server.domain.money import Money, digits_of
 from widget_server.domain.payments import at_stripe
 from widget_server.web.admin.choices import CURRENCIES
-from widget_server.domain.money import digits_of
 
 WORDS = Path(__file__).parents[2] / "widget_static/widget/words.js"
 AT_STRIPE = {

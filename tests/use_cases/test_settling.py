@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from tests.use_cases.till import ALL_SEATS, LESSON, Payer, Till
+from tests.web.desks import desk_in
 from widget_server.domain.attempts import LET_GO_AFTER, OPENING_FOR
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
-from widget_server.errors import BadSignature, HoldEnded, PaymentRefused, PaymentsAway, SlotFull
+from widget_server.errors import BadSignature, HoldEnded, PaymentRefused, PaymentsAway, PaymentsNotSetUp, SlotFull
 from widget_server.store.refunds import REFUSED_AGAIN_AFTER
 
 pytestmark = pytest.mark.anyio
@@ -394,3 +395,43 @@ async def test_of_two_who_settle_at_once_nobody_does_anything_twice(till: Till) 
     assert till.shop.taken_minor == 4500
     assert await till.messages(anna) == ["new_order", "booked"]
     assert await till.house.booked_in_sql(LESSON) == 1
+
+
+async def test_keys_that_may_not_take_the_money_are_told_of_once_and_nothing_is_undone(till: Till) -> None:
+    anna, ben = Payer(), Payer(name="Ben Oak")
+    for each in (anna, ben):
+        till.shop.books.pay(await till.at_the_page(each))
+    till.shop.faults.plan("capture", "forbidden", times=4)
+
+    for each in (anna, ben, anna, ben):
+        with pytest.raises(PaymentsNotSetUp):
+            await till.settle(each)
+    for each, told in ((anna, ["payment_stuck"]), (ben, [])):
+        order = await till.order(each)
+        assert order.state is OrderState.AUTHORISED
+        assert order.payment is not None
+        assert order.payment.is_stuck
+        assert await till.messages(each) == told  # once, for these keys
+    await till.house.parts.posting.post()
+    assert await till.settle(anna) is AttemptState.PAID
+    assert await till.settle(ben) is AttemptState.PAID
+    payment = (await till.order(anna)).payment
+    assert payment is not None
+    assert not payment.is_stuck
+    assert till.shop.taken_minor == 9000
+
+
+async def test_the_mail_about_such_keys_leads_to_where_others_are_entered(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    till.shop.faults.plan("capture", "forbidden")
+    with pytest.raises(PaymentsNotSetUp):
+        await till.settle(anna)
+
+    async with desk_in(till.house):  # the site has an owner
+        for _ in range(2):  # it becomes one to each owner first
+            await till.house.parts.posting.post()
+    messages = await till.house.parts.use_cases.messages.of_order(await till.house.site(), anna.id)
+    (mail,) = [one.mail for one in messages if one.kind.value == "payment_stuck" and one.mail]
+    assert "Anna Berg has paid, and the money cannot be taken" in mail.subject
+    assert "/admin/sites/studio/payments" in mail.plain

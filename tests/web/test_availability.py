@@ -8,7 +8,7 @@ import pytest
 
 from tests.house import House, refused, slot
 from tests.store.studio import TALK, YOGA
-from widget_server.web.bodies import AvailabilityAnswer, ServicesAnswer
+from widget_server.web.offers import AvailabilityAnswer, ServicesAnswer
 
 pytestmark = pytest.mark.anyio
 

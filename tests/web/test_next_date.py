@@ -12,7 +12,7 @@ from tests.store.studio import TALK, YOGA
 from tests.web.test_availability import WRONG_DAYS, path
 from widget_server.domain.schedule import Opening
 from widget_server.store.schedule import put_openings
-from widget_server.web.bodies import AvailabilityAnswer, NextAnswer, ServicesAnswer
+from widget_server.web.offers import AvailabilityAnswer, NextAnswer, ServicesAnswer
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from widget_server.domain.messages import Kind
 from widget_server.domain.policies import SEATS_MAX
 from widget_server.domain.questions import LONG_ANSWER_LENGTH_MAX, QUESTIONS_MAX, Question, QuestionKind
 from widget_server.store.messages import Messages
-from widget_server.web.bodies import NAME_LENGTH_MAX
+from widget_server.web.taken import NAME_LENGTH_MAX
 
 pytestmark = pytest.mark.anyio
 

@@ -12,11 +12,14 @@ from widget_server.domain.payments import AttemptState, OrderPayment
 from widget_server.domain.questions import Answer
 from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
+from widget_server.errors import KEYS_REFUSED
 
 OPENING_FOR = timedelta(seconds=30)
 """Longer than it takes to open a session: an attempt that has none by then is ended."""
 LET_GO_AFTER = timedelta(hours=1)
 """So long after its window Stripe may leave us without an answer. Then seats are let go, and what comes goes back."""
+STUCK = (AttemptState.OFFERING, AttemptState.CAPTURING, AttemptState.RETURNING)
+"""There is money in it, of which something has to become."""
 _FIRST_PAUSE, _PAUSE_MAX = timedelta(seconds=2), timedelta(seconds=60)
 
 
@@ -108,6 +111,11 @@ class Attempt:
         """It came to nothing, and all that follows from that has been done."""
         return self.state is AttemptState.ENDED and self.due_at is None
 
+    @property
+    def is_stuck(self) -> bool:
+        """Its money can be neither taken nor given back before its site has other keys."""
+        return self.state in STUCK and self.why == KEYS_REFUSED
+
     def is_offered(self, now: datetime) -> bool:
         """Whether its customer may still choose other seats."""
         return self.state is AttemptState.OFFERING and self.offered_until is not None and now < self.offered_until
@@ -149,6 +157,7 @@ class Attempt:
             pay_url=self.session_url if can_pay else None,
             pay_until=self.pay_until,
             was_paid=self.was_paid,
+            is_stuck=self.is_stuck,
         )
 
     def _order_state(self) -> OrderState:

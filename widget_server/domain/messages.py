@@ -32,6 +32,8 @@ class Kind(StrEnum):
     MY_BOOKINGS = "my_bookings"
     PAID_TOO_LATE = "paid_too_late"
     """The seats were gone: others are held, to choose from."""
+    PAYMENT_STUCK = "payment_stuck"
+    """Somebody has paid, and the site's keys can neither take the money nor give it back."""
     PAYMENT_RETURNED = "payment_returned"
     """Something was paid, and there is no booking for it."""
 

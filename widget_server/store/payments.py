@@ -8,13 +8,14 @@ from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from widget_server.domain.attempts import Attempt
+from widget_server.domain.attempts import STUCK, Attempt
 from widget_server.domain.audit_log import NOBODY, Deed, Entry
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.messages import Kind, NewMessage, Role
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import AttemptState, Payment, PaymentState
 from widget_server.domain.slots import Slot
+from widget_server.errors import KEYS_REFUSED
 from widget_server.store import meetings
 from widget_server.store.assignments import free
 from widget_server.store.attempts import lock_attempt, move_on, new_row, read_last, to_attempt
@@ -188,6 +189,16 @@ class Payments:
             note_payment(row, payment)
 
         return await self._step(attempt_id, (AttemptState.RETURNING,), write)
+
+    async def stuck(self, attempt_id: str, at: datetime, *, keys: str) -> Attempt:
+        """Its keys can neither take nor give back the money: the owners are told, once for these keys."""
+
+        async def write(session: AsyncSession, row: AttemptRow) -> None:
+            row.why = KEYS_REFUSED
+            told = NewMessage(row.site_id, Kind.PAYMENT_STUCK, Role.OPERATOR, f"keys/{keys}", at, order_id=row.hold_id)
+            await put_message(session, told)
+
+        return await self._step(attempt_id, STUCK, write)
 
     async def rest(self, attempt_id: str) -> Attempt:
         """All that follows from its end, or from being paid, has been done."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 
-from widget_server.domain.attempts import OPENING_FOR, Attempt
+from widget_server.domain.attempts import OPENING_FOR, STUCK, Attempt
 from widget_server.domain.payments import MIN_LEFT, AttemptState, Payment, PaymentState
 from widget_server.domain.sites import Site
 from widget_server.errors import (
@@ -41,7 +41,11 @@ class Deciding(Offering):
         if site is None:
             raise NotFound("There is no such site.")
         for _ in range(_STEPS_MAX):
-            after = await self._step(site, attempt)
+            try:
+                after = await self._step(site, attempt)
+            except PaymentsNotSetUp:
+                await self._wait_for_keys(site, attempt)
+                raise
             if after.state is attempt.state:
                 return after
             _log.info("attempt_moved", site=site.key, attempt=attempt.id, state=after.state.value, why=after.why or "")
@@ -49,6 +53,16 @@ class Deciding(Offering):
             if attempt.state is AttemptState.PAID:
                 break
         return attempt
+
+    async def _wait_for_keys(self, site: Site, attempt: Attempt) -> None:
+        """Somebody has to know, where there is money in it. Nothing is undone: it goes on once there are other keys."""
+        if attempt.state not in STUCK or attempt.is_stuck:
+            return
+        _log.error("keys_needed", site=site.key, attempt=attempt.id)
+        found = await self._accounts.read(site.id, is_test=attempt.is_test)
+        keys = f"{attempt.is_test:d}/{found[0].entered_at:%Y%m%dT%H%M%S%f}" if found else f"{attempt.is_test:d}"
+        await self._payments.stuck(attempt.id, self.now(), keys=keys)
+        await self._accounts.doubt(site.id, is_test=attempt.is_test)
 
     async def give_up_opening(self, site: Site, attempt: Attempt, why: str) -> Attempt:
         """Another one is to be opened in its place: it gives back the pin that it may have by now."""

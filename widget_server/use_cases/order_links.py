@@ -29,6 +29,10 @@ class OrderLinks:
     def for_operator(self, site_key: str, order_id: str) -> str:
         return f"{self._base_url}/admin/sites/{site_key}/orders/{order_id}"
 
+    def for_payments(self, site_key: str) -> str:
+        """Where owners enter other keys."""
+        return f"{self._base_url}/admin/sites/{site_key}/payments"
+
     def for_my_bookings(self, site_key: str) -> str:
         """Where a customer asks for all they have booked."""
         return f"{self._base_url}/my/{site_key}"

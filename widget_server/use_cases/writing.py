@@ -134,6 +134,8 @@ class Writing:
     def _link(self, message: KeptMessage, site_key: str) -> str:
         if message.role is Role.STAFF or message.order_id is None:
             return ""
+        if message.kind is Kind.PAYMENT_STUCK:
+            return self._links.for_payments(site_key)
         of = self._links.for_customer if message.role is Role.CUSTOMER else self._links.for_operator
         return of(site_key, message.order_id)
 
@@ -157,6 +159,8 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
         return _served(message, subject)
     if message.kind is Kind.PAYMENT_RETURNED:
         return _wished(subject)
+    if message.kind is Kind.PAYMENT_STUCK:
+        return _wished(subject) if subject.order and subject.order.payment and subject.order.payment.is_stuck else ()
     if message.kind is Kind.PAID_TOO_LATE:
         return _offered(subject)
     is_over, wanted = message.kind is Kind.CANCELLED, _bookings_of(message)

@@ -28,7 +28,7 @@ const TIMEOUT_MS = 15_000;
  *   cancellation: {message: string} | null, refund_if_cancelled: Money | null}} Booking
  * @typedef {{state: "opening" | "open" | "offering" | "capturing" | "paid" | "returning" | "ended", pay_url: string | null,
  *   pay_until: string, paid: Money, refunding: Money, refunded: Money,
- *   refund_if_cancelled: Money, offered?: Offered[], offered_until?: string | null}} Payment
+ *   refund_if_cancelled: Money, offered?: Offered[], offered_until?: string | null, delayed?: boolean}} Payment
  * @typedef {{id: string, times: {slot: string, service_name: string, starts_at: string, ends_at: string, seats: number}[]}} Offered
  * @typedef {{id: string, number: string, state: string, total: Money, coupon: {code: string, discount: Money} | null, payment: Payment | null, customer: {name: string, email: string},
  *   bookings: Booking[], created_at: string, cancel_until: string | null, test: boolean,

@@ -127,7 +127,7 @@ export class Calendar {
       button.classList.toggle("is-today", day === today);
       button.classList.toggle("is-chosen", day === chosen);
       button.setAttribute("aria-disabled", String(!this.#isPickable(day)));
-      button.setAttribute("aria-label", `${this.#words.day(day)}, ${this.#words.say(`day.${look ?? "loading"}`)}`);
+      button.setAttribute("aria-label", this.#words.joined(this.#words.day(day), this.#words.say(`day.${look ?? "loading"}`)));
       button.toggleAttribute("aria-current", false);
       if (day === today) button.setAttribute("aria-current", "date");
       button.parentElement?.setAttribute("aria-selected", String(day === chosen));

@@ -181,12 +181,12 @@ export class Paying {
     if (url) this.open.href = url;
     this.open.hidden = !url || isConfirming;
     this.until.hidden = this.leave.hidden = isConfirming;
-    this.progress.hidden = !isConfirming;
+    this.progress.hidden = !isConfirming || Boolean(payment?.delayed);
     page.side.hidden = isConfirming; // what counts down is the time to pay
     this.until.textContent = words.say("pay.until", { time: words.time(Date.parse(payment?.pay_until ?? "") || 0, zone) });
     if (!isConfirming) return;
     page.name({ title: words.say("paid.confirming_title") });
-    this.#say("pay.confirming");
+    this.#say(payment?.delayed ? "paid.delayed" : "pay.confirming");
   }
 
   /**

@@ -144,6 +144,14 @@ export class Words {
   }
 
   /**
+   * "Pia, Maria": side by side, each in its own direction.
+   * @param {(string | false)[]} parts  what is empty is left out
+   */
+  joined(...parts) {
+    return parts.filter(Boolean).map((part) => this.#value(String(part))).join(this.say("list.comma"));
+  }
+
+  /**
    * What is left of a countdown, rounded up so that it reads 0:00 only at the end.
    * @param {number} ms
    */

@@ -10,8 +10,8 @@ from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.errors import InvalidRequest
 from widget_server.use_cases.operations import ForCustomer
-from widget_server.web.bodies import EMAIL_LENGTH_MAX, NAME_LENGTH_MAX, NewConfirmation
 from widget_server.web.forms import Form
+from widget_server.web.taken import EMAIL_LENGTH_MAX, NAME_LENGTH_MAX, NewConfirmation
 
 _PROBLEMS = {
     "name": f"Who is it for? Up to {NAME_LENGTH_MAX} characters.",

@@ -36,6 +36,7 @@ KINDS = {
     Kind.REMINDER: "Reminder",
     Kind.MY_BOOKINGS: "My bookings",
     Kind.PAID_TOO_LATE: "Paid too late: choose another time",
+    Kind.PAYMENT_STUCK: "A payment waits for other keys",
     Kind.PAYMENT_RETURNED: "Payment returned",
 }
 ROLES = {Role.CUSTOMER: "to the customer", Role.OPERATOR: "to the owners", Role.STAFF: "to staff"}

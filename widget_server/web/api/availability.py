@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from widget_server.errors import InvalidRequest
 from widget_server.web.api.answers import reply
-from widget_server.web.bodies import NextAnswer
 from widget_server.web.context import use_cases
 from widget_server.web.event_stream import EVENT_STREAM_HEADERS, EventStream
 from widget_server.web.guards import network_of
+from widget_server.web.offers import NextAnswer
 
 _FEED_ID_LENGTH_MAX = 64
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

@@ -11,9 +11,10 @@ from widget_server.use_cases.checkout import WantedCheckout
 from widget_server.web.api.answers import ANSWERED_BYTES_MAX, read, reply
 from widget_server.web.api.holds import hold_ref
 from widget_server.web.api.orders import answer_of, order_ref, order_url, schedule_of
-from widget_server.web.bodies import CheckoutAnswer, HoldAnswer, NewCheckout, NewChoice, OrderBody
+from widget_server.web.bodies import CheckoutAnswer, HoldAnswer, OrderBody
 from widget_server.web.context import use_cases
 from widget_server.web.guards import network_of
+from widget_server.web.taken import NewCheckout, NewChoice
 
 
 async def create_checkout(request: Request) -> Response:

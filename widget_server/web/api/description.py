@@ -10,15 +10,20 @@ from starlette.responses import JSONResponse, Response
 
 from widget_server import __version__
 from widget_server.web.bodies import (
-    AvailabilityAnswer,
-    Cancellation,
     CheckoutAnswer,
     ConfirmationAnswer,
     ErrorAnswer,
     HoldAnswer,
-    HoldPatch,
     LinkAnswer,
     MyBookingsAnswer,
+    OrderAnswer,
+    QuoteAnswer,
+    ReceiptAnswer,
+)
+from widget_server.web.offers import AvailabilityAnswer, NextAnswer, ServicesAnswer
+from widget_server.web.taken import (
+    Cancellation,
+    HoldPatch,
     NewCheckout,
     NewChoice,
     NewConfirmation,
@@ -26,11 +31,6 @@ from widget_server.web.bodies import (
     NewLinkBody,
     NewQuote,
     NewReschedule,
-    NextAnswer,
-    OrderAnswer,
-    QuoteAnswer,
-    ReceiptAnswer,
-    ServicesAnswer,
 )
 
 _SITE = "/v1/sites/{site}"

@@ -7,9 +7,10 @@ from widget_server.errors import NotFound
 from widget_server.ids import hash_secret, is_id
 from widget_server.use_cases.bookings import HoldRef, Visit
 from widget_server.web.api.answers import read, reply
-from widget_server.web.bodies import HoldAnswer, HoldPatch, NewHold
+from widget_server.web.bodies import HoldAnswer
 from widget_server.web.context import use_cases
 from widget_server.web.guards import bearer_secret, network_of
+from widget_server.web.taken import HoldPatch, NewHold
 
 
 async def create_hold(request: Request) -> Response:

@@ -9,9 +9,10 @@ from starlette.responses import Response
 from widget_server.domain.my_bookings import LINK_LIFE, Mark
 from widget_server.errors import InvalidRequest
 from widget_server.web.api.answers import read, reply
-from widget_server.web.bodies import LinkAnswer, MyBookingBody, MyBookingsAnswer, NewLinkBody
+from widget_server.web.bodies import LinkAnswer, MyBookingBody, MyBookingsAnswer
 from widget_server.web.context import use_cases
 from widget_server.web.guards import bearer_secret, network_of
+from widget_server.web.taken import NewLinkBody
 
 _MARK = re.compile(r"([1-9]\d{8,9})-([1-9]\d{0,8})", re.ASCII)
 """Seconds since 1970 and a booking's id. More digits are none: a database takes no such number."""

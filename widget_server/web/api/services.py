@@ -5,8 +5,8 @@ from starlette.responses import Response
 
 from widget_server.use_cases.catalog import Listing
 from widget_server.web.api.answers import reply
-from widget_server.web.bodies import ServiceBody, ServicesAnswer, SiteBody
 from widget_server.web.context import use_cases
+from widget_server.web.offers import ServiceBody, ServicesAnswer, SiteBody
 
 
 async def list_services(request: Request) -> Response:
