@@ -63,6 +63,8 @@ async def _settle_all(world: World) -> None:
     while True:
         worker = world.worker()
         with suppress(Unavailable):
+            await worker.do(worker.reconciliation._look_after(PARTITION))
+        with suppress(Unavailable):
             while await worker.do(worker.settling.settle_due()) or await worker.do(worker.refunding.refund_due()):
                 pass
         now = world.clock.now()
