@@ -137,7 +137,7 @@ class Checkout(Pinning):
         attempt = await self._own_attempt(site, ref)
         can_change = attempt.state in (*LIVE, AttemptState.OFFERING, AttemptState.RETURNING)
         if can_change and await self._attempts.may_ask(attempt.id, at=now, not_since=now - ASK_AGAIN_AFTER):
-            with suppress(Unavailable, PaymentsNotSetUp, PaymentRefused):  # the worker asks again
+            with suppress(Unavailable, Paying, PaymentsNotSetUp, PaymentRefused):  # the worker asks again
                 await self._settling.carry_on(attempt)
         return await self.find_order(ref)
 
@@ -154,7 +154,7 @@ class Checkout(Pinning):
             attempt = await self._payments.decline(attempt.id, self.now())
         else:
             attempt = await self._payments.choose(attempt.id, alternative, self.now())
-        with suppress(Unavailable, PaymentsNotSetUp, PaymentRefused):  # it is written: the worker goes on
+        with suppress(Unavailable, Paying, PaymentsNotSetUp, PaymentRefused):  # it is written: the worker goes on
             attempt = await self._settling.carry_on(attempt)
         _must_be_chosen(attempt, alternative, self.now())
         return await self.find_order(ref)
