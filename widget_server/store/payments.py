@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import func, update
 from sqlmodel import col, select
@@ -12,6 +11,7 @@ from widget_server.domain.attempts import STUCK, Attempt
 from widget_server.domain.audit_log import NOBODY, Deed, Entry
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.messages import Kind, NewMessage, Role
+from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import AttemptState, Payment, PaymentState
 from widget_server.domain.slots import Slot
@@ -250,9 +250,9 @@ async def book_paid(
 
 def put_deed(session: AsyncSession, row: AttemptRow, deed: Deed, at: datetime, *, slots: Sequence[str] = ()) -> None:
     """What becomes of money stands in the audit log, with the step itself."""
-    detail: dict[str, Any] = {"number": row.wanted["number"], "amount_minor": row.amount_minor}
-    detail |= {"currency": row.currency, "slots": list(slots)}
-    put_entry(session, Entry(row.site_id, NOBODY, deed, at, about=row.hold_id, detail=detail))
+    detail = {"number": row.wanted["number"], "slots": list(slots)}
+    entry = Entry(row.site_id, NOBODY, deed, at, about=row.hold_id, detail=detail)
+    put_entry(session, entry.with_money("amount", Money(row.amount_minor, row.currency)))
 
 
 def _held_by(row: AttemptRow) -> str:
