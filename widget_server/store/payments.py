@@ -107,7 +107,11 @@ class Payments:
             order = await _move_order(session, row, before=OrderState.AUTHORISED, after=OrderState.PAID)
             of_order = (col(BookingRow.order_id) == order.id, col(BookingRow.state) == BookingState.CONFIRMING)
             await session.exec(update(BookingRow).where(*of_order).values(state=BookingState.CONFIRMED))
-            await _tell_booked(session, order, at, held_by=_held_by(row), remind_hours=remind_hours)
+            has_attendees = any(any(line.get("emails", ())) for line in row.wanted["lines"])
+            held_by = _held_by(row)
+            await _tell_booked(
+                session, order, at, held_by=held_by, remind_hours=remind_hours, has_attendees=has_attendees
+            )
 
         return await self._step(attempt_id, (AttemptState.CAPTURING,), write)
 
@@ -286,7 +290,13 @@ async def _give_seats_back(session: AsyncSession, order: OrderRow, at: datetime)
 
 
 async def _tell_booked(
-    session: AsyncSession, order: OrderRow, at: datetime, *, held_by: str, remind_hours: Mapping[str, int]
+    session: AsyncSession,
+    order: OrderRow,
+    at: datetime,
+    *,
+    held_by: str,
+    remind_hours: Mapping[str, int],
+    has_attendees: bool,
 ) -> None:
     of_order = (
         select(BookingRow.id, MeetingRow.slot)
@@ -304,6 +314,7 @@ async def _tell_booked(
         at,
         has_address=bool(order.customer_email),
         has_staff=(await session.exec(serving)).one() > 0,
+        has_attendees=has_attendees,
         remind_hours=remind_hours,
         held_by=held_by,
     )
