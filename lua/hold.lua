@@ -45,7 +45,6 @@
 ]]
 -- include: loaded_schedule
 -- include: now_ms
--- include: lines_of
 -- include: read_seats
 -- include: keep_line
 -- include: write_seats
@@ -56,7 +55,20 @@ local visitor_key, network_key = KEYS[6], KEYS[7]
 local site, epoch, schedule, hold_id, secret = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local length_ms, limit_ms, visitor, network = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local visitor_max, network_max, count = ARGV[10], ARGV[11], ARGV[12]
-local lines = lines_of(KEYS, 8, ARGV, 13, 4, count)
+local lines, text = {}, nil
+for n = 1, count do
+  local slot_id, seats = ARGV[9 + 4 * n], ARGV[10 + 4 * n]
+  lines[n] = {
+    day_key = KEYS[6 + 2 * n],
+    slot_key = KEYS[7 + 2 * n],
+    slot_id = slot_id,
+    seats = tonumber(seats),
+    starts_ms = tonumber(ARGV[11 + 4 * n]),
+    capacity = tonumber(ARGV[12 + 4 * n]),
+    member = hold_id .. ':' .. seats,
+  }
+  text = (text and text .. ' ' or '') .. slot_id .. ':' .. seats
+end
 local needs, random, instead_of = nil, ARGV[13 + 4 * count], ARGV[14 + 4 * count]
 if random then
   -- include: needs_of
@@ -68,12 +80,6 @@ if not gate_schedule then
   return { 'NOT_LOADED' }
 end
 local now = now_ms(clock_key)
-local text
-for n = 1, #lines do
-  local line = lines[n]
-  local part = string.format('%s:%d', line.slot_id, line.seats)
-  text = n == 1 and part or text .. ' ' .. part
-end
 local known = redis.call('EXISTS', hold_key, visitor_key, network_key)
 if known > 0 and redis.call('EXISTS', hold_key) == 1 then
   local hold = redis.call('HMGET', hold_key, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'resolve_by')
@@ -142,7 +148,7 @@ for n = 1, #lines do
       drop_line(line, line.counted, member)
     end
   end
-  keep_line(line, line.counted, string.format('%s:%d', hold_id, line.seats), score)
+  keep_line(line, line.counted, line.member, score)
   parts[n] = write_seats(line, line.counted)
 end
 redis.call('HSET', hold_key, 'state', 'held', 'secret', secret, 'lines', text, 'deadline', score,

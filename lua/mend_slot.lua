@@ -79,12 +79,12 @@ local held = 0
 for _, member in ipairs(redis.call('ZRANGE', slot_key, 0, -1)) do
   held = held + tonumber(string.match(member, ':(%d+)$'))
 end
-if held ~= seats.held then
+if held ~= tonumber(seats.held) then
   seats.held, mended = held, 1
 end
-local is_news = booked_version > seats.booked_version
-local is_other = booked ~= seats.booked or booked_version ~= seats.booked_version
-if is_news or (is_other and seats.booked_version == seen_version) then
+local kept_version = tonumber(seats.booked_version)
+local is_other = booked ~= tonumber(seats.booked) or booked_version ~= kept_version
+if booked_version > kept_version or (is_other and kept_version == seen_version) then
   seats.booked, seats.booked_version, mended = booked, booked_version, 1
 end
 local first = redis.call('ZRANGE', slot_key, 0, 0, 'WITHSCORES')[2]

@@ -48,6 +48,7 @@ from widget_server.store.payment_events import PaymentEvents
 from widget_server.store.refunds import Refunds
 from widget_server.store.sending import Sending
 from widget_server.store.slot_rules import KeptSlots as StoredKeptSlots
+from widget_server.store.unfinished import UnfinishedPayments as StoredUnfinishedPayments
 from widget_server.use_cases.audit_log import AuditLog
 from widget_server.use_cases.availability import Availability
 from widget_server.use_cases.blackouts import Blackouts
@@ -86,6 +87,7 @@ from widget_server.use_cases.settling import Settling
 from widget_server.use_cases.sightings import Sightings
 from widget_server.use_cases.sites import Sites
 from widget_server.use_cases.staffing import Staffing
+from widget_server.use_cases.unfinished_payments import UnfinishedPayments
 from widget_server.use_cases.week import Weeks
 from widget_server.use_cases.writing import Writing
 from widget_server.web.app import create_app
@@ -275,6 +277,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             passwords=passwords,
         ),
         payment_accounts=payment_accounts,
+        unfinished_payments=UnfinishedPayments(unfinished=StoredUnfinishedPayments(database), clock=clock),
         edits=edits,
         clearings=Clearings(
             clearings=StoredClearings(database), sites=sites, store=store, reconciliation=reconciliation, clock=clock

@@ -6,7 +6,7 @@ local function keep_line(line, seats, member, score)
     return
   end
   seats.held = seats.held + line.seats
-  if score ~= '+inf' and seats.frees_ms and (seats.frees_ms == '' or tonumber(score) < tonumber(seats.frees_ms)) then
+  if score ~= '+inf' and seats.frees_ms and (seats.frees_ms == '' or score - seats.frees_ms < 0) then
     seats.frees_ms = score
   end
 end

@@ -1,5 +1,6 @@
---[[ What is taken of a slot, as counted in its day hash; nothing for a slot that nobody touched yet. `frees_ms` is when
-     its first line ends, or empty; whoever changes lines in a way that it may have moved makes it nil. ]]
+--[[ What is taken of a slot, as counted in its day hash; nothing for a slot that nobody touched yet. It stays in digits:
+     they can be added to, and whoever compares them makes numbers of them. `frees_ms` is when its first line ends, or
+     empty; whoever changes lines in a way that it may have moved makes it nil. ]]
 local function read_seats(day_key, slot_id)
   local field = string.match(slot_id, 'T(.+)$')
   local kept = redis.call('HGET', day_key, field)
@@ -9,10 +10,10 @@ local function read_seats(day_key, slot_id)
   local held, booked, version, booked_version, frees_ms = string.match(kept, '^(%d+):(%d+):(%d+):(%d+):?(%d*)')
   return {
     field = field,
-    held = tonumber(held),
-    booked = tonumber(booked),
-    version = tonumber(version),
-    booked_version = tonumber(booked_version),
+    held = held,
+    booked = booked,
+    version = version,
+    booked_version = booked_version,
     frees_ms = frees_ms,
   }
 end

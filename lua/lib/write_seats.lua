@@ -7,9 +7,9 @@ local function write_seats(line, seats)
     frees_ms = first[2] and first[2] ~= 'inf' and string.format('%d', tonumber(first[2])) or ''
   end
   seats.version = seats.version + 1
-  local figures = string.format('%d:%d:%d:', seats.held, seats.booked, seats.version)
+  local figures = string.format('%d:%s:%d:', seats.held, seats.booked, seats.version)
   local ends = frees_ms == '' and '' or ':' .. frees_ms
-  redis.call('HSET', line.day_key, seats.field, figures .. string.format('%d', seats.booked_version) .. ends)
+  redis.call('HSET', line.day_key, seats.field, figures .. seats.booked_version .. ends)
   if seats.untouched then
     local day = math.floor(line.starts_ms / 86400000)
     redis.call('EXPIREAT', line.day_key, string.format('%d', (day + 8) * 86400))

@@ -260,7 +260,7 @@ RARELY_FOUND = (
     Breakage(
         "an older count of booked seats wins",
         "lua/lib/set_booked_of.lua",
-        "or line.booked_version <= seats.booked_version then",
+        "or line.booked_version <= tonumber(seats.booked_version) then",
         "then",
         seed=81,
     ),

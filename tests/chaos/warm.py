@@ -11,13 +11,26 @@ import os
 import sys
 from importlib import import_module
 
-OF_OTHERS = ("alembic.command", "anyio", "cryptography.hazmat.primitives.ciphers.aead", "hiredis", "structlog")
-TABLES_OF_OTHERS = "sqlmodel.ext.asyncio.session"
+OF_OTHERS = (
+    *(
+        "alembic.command",
+        "anyio.to_thread",
+        "babel.dates",
+        "babel.numbers",
+        "hiredis",
+        "httpx",
+        "jinja2",
+        "redis.asyncio",
+        "requests",
+    ),
+    *("sqlmodel.ext.asyncio.session", "starlette.applications", "stripe", "structlog"),
+    "cryptography.hazmat.primitives.ciphers.aead",
+)
 FIRST_STEPS = 200
 
 
 def main() -> None:
-    for name in (*OF_OTHERS, TABLES_OF_OTHERS):
+    for name in OF_OTHERS:
         import_module(name)
     if sys.argv[1:] == ["product"]:
         _simulate(range(1, 2), FIRST_STEPS, quiet=True)

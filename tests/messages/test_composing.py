@@ -80,7 +80,7 @@ def test_a_mail_in_arabic_runs_from_right_to_left_and_names_keep_their_own_direc
     assert '<html lang="ar-EG" dir="rtl">' in html
     assert '<div class="mail" role="article" lang="ar-EG" dir="rtl">' in html
     assert "(مقعدان · ساعة)" in plain
-    assert "الاثنين، ٢٣ نوفمبر ٢٠٢٦، ١٠:٠٠ ص – ١١:٠٠ ص\n" in plain
+    assert "الاثنين، ٢٣ نوفمبر ٢٠٢٦، ١٠:٠٠ ص – ١١:٠٠ ص\n" in plain  # noqa: RUF001  as Arabic is written
     assert f"{LINK}\n" in plain
     assert f"{LINK}\\n" in calendar or f"{LINK}\r\n" in calendar
     assert f"{LINK}\u2069" not in plain + html + calendar

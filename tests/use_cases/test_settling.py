@@ -435,3 +435,15 @@ async def test_the_mail_about_such_keys_leads_to_where_others_are_entered(till: 
     (mail,) = [one.mail for one in messages if one.kind.value == "payment_stuck" and one.mail]
     assert "Anna Berg has paid, and the money cannot be taken" in mail.subject
     assert "/admin/sites/studio/payments" in mail.plain
+
+
+async def test_who_looks_while_redis_holds_an_older_pin_of_hers_sees_the_order_as_it_is(till: Till) -> None:
+    """A Redis that was set back may know an attempt that has ended since; the worker finds that out."""
+    anna = Payer()
+    await till.at_the_page(anna)
+    await till.house.remember()
+    await till.go_back(anna)
+    await till.begin(anna, note="again")
+    await till.house.go_back()
+
+    assert (await till.house.parts.use_cases.checkout.ask(anna.order_ref)).state is OrderState.OPEN

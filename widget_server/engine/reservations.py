@@ -28,7 +28,7 @@ LIMIT_LENGTHS = 3
 PINS_MAX = 3
 SWEEP_MAX, SWEPT_AT_ONCE = 2_048, 32
 """So many holds are looked for at once, and so few ended by one script, so that others need not wait long behind it."""
-SWEPT_BESIDE = 3
+SWEPT_BESIDE = 4
 """So many scripts, or reads for them, are on their way at once: Redis ends some holds while we look at the next."""
 LINES_AT_ONCE = 128
 """So few lines does one script give back, if they are of several holds: one entry of the feed tells of all of them."""

@@ -58,6 +58,7 @@ class WantedCheckout:
     answers: tuple[Mapping[str, str | bool], ...] = ()
     coupon: str = ""
     """A code, however it was typed."""
+    attendee_emails: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Checkout(Pinning):
         attempt = await self._own_attempt(site, ref)
         can_change = attempt.state in (*LIVE, AttemptState.OFFERING, AttemptState.RETURNING)
         if can_change and await self._attempts.may_ask(attempt.id, at=now, not_since=now - ASK_AGAIN_AFTER):
-            with suppress(Unavailable, PaymentsNotSetUp, PaymentRefused):  # the worker asks again
+            with suppress(Unavailable, Paying, PaymentsNotSetUp, PaymentRefused):  # the worker asks again
                 await self._settling.carry_on(attempt)
         return await self.find_order(ref)
 
@@ -154,7 +155,7 @@ class Checkout(Pinning):
             attempt = await self._payments.decline(attempt.id, self.now())
         else:
             attempt = await self._payments.choose(attempt.id, alternative, self.now())
-        with suppress(Unavailable, PaymentsNotSetUp, PaymentRefused):  # it is written: the worker goes on
+        with suppress(Unavailable, Paying, PaymentsNotSetUp, PaymentRefused):  # it is written: the worker goes on
             attempt = await self._settling.carry_on(attempt)
         _must_be_chosen(attempt, alternative, self.now())
         return await self.find_order(ref)
@@ -244,6 +245,7 @@ class Checkout(Pinning):
         policies.may_confirm(listing.schedule, wanted.lines)
         coupon = await self._coupon(listing.site, wanted.coupon, wanted.customer, wanted.visit)
         off = policies.taken_off(listing.schedule, wanted.lines, coupon)
+        addresses = policies.addresses_of(listing.schedule, wanted.lines, wanted.attendee_emails)
         services, names = listing.schedule.services, dict(enumerate(wanted.attendees))
         answers = policies.answers_of(listing.schedule, wanted.lines, wanted.answers)
         lines = tuple(
@@ -257,6 +259,7 @@ class Checkout(Pinning):
                 attendees=names.get(place, ())[: line.seats],
                 answers=answers[place],
                 discount_minor=off[place],
+                attendee_emails=addresses[place],
             )
             for place, line in enumerate(wanted.lines)
         )

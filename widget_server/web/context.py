@@ -37,6 +37,7 @@ from widget_server.use_cases.settling import Settling
 from widget_server.use_cases.sightings import Sightings
 from widget_server.use_cases.sites import Sites
 from widget_server.use_cases.staffing import Staffing
+from widget_server.use_cases.unfinished_payments import UnfinishedPayments
 from widget_server.use_cases.week import Weeks
 
 
@@ -56,6 +57,7 @@ class UseCases:
     sites: Sites
     people: People
     payment_accounts: PaymentAccounts
+    unfinished_payments: UnfinishedPayments
     edits: Edits
     clearings: Clearings
     kept_slots: KeptSlots

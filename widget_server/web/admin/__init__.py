@@ -23,6 +23,7 @@ from widget_server.web.admin import (
     signing_in,
     staff,
     test_mode,
+    unfinished,
     week,
 )
 from widget_server.web.admin.doors import door, sent, shown
@@ -57,6 +58,7 @@ routes = [
     sent("/people/{person:int}", people.save_person),
     sent("/people/{person:int}/removal", people.remove_person),
     shown("/payments", payments.show_payments),
+    shown("/payments/without-order", unfinished.show_unfinished),
     sent("/payments/{mode}", payments.enter_keys),
     sent("/payments/{mode}/check", payments.check_keys),
     sent("/payments/{mode}/removal", payments.remove_keys),

@@ -49,6 +49,8 @@ async def show_today(request: Request, at: AtSite) -> Response:
         live=live,
         has_bad_keys=await use_cases(request).payment_accounts.trouble_of(at.site, at.schedule),
         clearings=await use_cases(request).clearings.under_way(at.site),
+        waiting=await use_cases(request).unfinished_payments.waiting(at.site),
+        refused=await use_cases(request).unfinished_payments.refused(at.site),
         undelivered=await use_cases(request).messages.undelivered(at.site),
         next=(await dashboard.agenda(at.site, next_midnight))[:_NEXT_SHOWN],
     )

@@ -119,6 +119,8 @@ async def _show(request: Request, at: AtSite, form: Form, *, tried: str = "", st
         is_reachable=base_url(request).startswith("https://") or accounts.pretend_url is not None,
         heard_at=accounts.heard_at,
         pretend_url=accounts.pretend_url,
+        waiting=await use_cases(request).unfinished_payments.waiting(at.site),
+        refused=await use_cases(request).unfinished_payments.refused(at.site),
     )
 
 

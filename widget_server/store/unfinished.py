@@ -1,0 +1,126 @@
+"""The only place that reads which payments came to no order, or cannot go on, and which refunds were refused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func
+from sqlalchemy.orm import aliased
+from sqlmodel import col, select
+
+from widget_server.domain.attempts import STUCK, Attempt
+from widget_server.domain.money import Money
+from widget_server.domain.payments import Refund, RefundState
+from widget_server.errors import KEYS_REFUSED
+from widget_server.store.attempts import to_attempt, to_refund
+from widget_server.store.database import Database
+from widget_server.store.tables import AttemptRow, OrderRow, RefundRow
+
+REFUSED_SHOWN = timedelta(days=90)
+_REFUSED_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A try to pay of which no order came."""
+
+    id: int
+    attempt: Attempt
+    refunds: tuple[Refund, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRefund:
+    refund: Refund
+    order_id: str
+    number: str | None
+    """None where it was for a payment of which no order came."""
+    customer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Payments that wait for other keys at Stripe."""
+
+    count: int
+    total: Money | None
+    """None where they are in several currencies."""
+
+
+class UnfinishedPayments:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def without_order(self, site_id: int, *, limit: int, before: int | None = None) -> list[Unfinished]:
+        """The newest first; `before` an id, those that are older. Of each hold the last try. Raises Unavailable."""
+        later = aliased(AttemptRow)
+        its_order = select(OrderRow.id).where(
+            col(OrderRow.site_id) == col(AttemptRow.site_id), col(OrderRow.hold_id) == col(AttemptRow.hold_id)
+        )
+        tried_again = select(later.id).where(
+            col(later.site_id) == col(AttemptRow.site_id),
+            col(later.hold_id) == col(AttemptRow.hold_id),
+            col(later.id) > col(AttemptRow.id),
+        )
+        rows = select(AttemptRow).where(col(AttemptRow.site_id) == site_id, ~its_order.exists(), ~tried_again.exists())
+        if before is not None:
+            rows = rows.where(col(AttemptRow.id) < before)
+        async with self._db.snapshot() as session:
+            found = (await session.exec(rows.order_by(col(AttemptRow.id).desc()).limit(limit))).all()
+            of_found = select(RefundRow).where(col(RefundRow.attempt_id).in_([row.id for row in found]))
+            refunds = (await session.exec(of_found.order_by(col(RefundRow.id)))).all() if found else []
+        return [
+            Unfinished(
+                row.id or 0, to_attempt(row), tuple(to_refund(one) for one in refunds if one.attempt_id == row.id)
+            )
+            for row in found
+        ]
+
+    async def waiting(self, site_id: int) -> Waiting:
+        """Raises Unavailable."""
+        stuck = (
+            select(col(AttemptRow.currency), func.count(), func.sum(AttemptRow.amount_minor))
+            .where(
+                col(AttemptRow.site_id) == site_id,
+                col(AttemptRow.state).in_(STUCK),
+                col(AttemptRow.why) == KEYS_REFUSED,
+                col(AttemptRow.due_at).is_not(None),
+            )
+            .group_by(col(AttemptRow.currency))
+        )
+        async with self._db.snapshot() as session:
+            found = (await session.exec(stuck)).all()
+        totals = [Money(int(total), currency) for currency, _, total in found]
+        return Waiting(sum(count for _, count, _ in found), totals[0] if len(totals) == 1 else None)
+
+    async def refused(self, site_id: int, since: datetime) -> Sequence[RefusedRefund]:
+        """The newest first, a bounded number: those that nothing has made up for since. Raises Unavailable."""
+        other = aliased(RefundRow)
+        made_up = select(other.id).where(
+            col(other.attempt_id) == col(RefundRow.attempt_id),
+            col(other.id) > col(RefundRow.id),
+            col(other.state) != RefundState.FAILED,
+            col(other.amount_minor) >= col(RefundRow.amount_minor),
+        )
+        its_order = (col(OrderRow.site_id) == col(RefundRow.site_id)) & (
+            col(OrderRow.hold_id) == col(RefundRow.order_id)
+        )
+        rows = (
+            select(RefundRow, AttemptRow, OrderRow)
+            .join(AttemptRow, col(AttemptRow.id) == col(RefundRow.attempt_id))
+            .join(OrderRow, its_order, isouter=True)
+            .where(col(RefundRow.site_id) == site_id, col(RefundRow.state) == RefundState.FAILED)
+            .where(col(RefundRow.created_at) >= since, ~made_up.exists())
+            .order_by(col(RefundRow.id).desc())
+            .limit(_REFUSED_MAX)
+        )
+        async with self._db.snapshot() as session:
+            return [
+                RefusedRefund(
+                    to_refund(refund),
+                    refund.order_id,
+                    order.number if order else None,
+                    order.customer_name if order else to_attempt(attempt).wanted.customer.name,
+                )
+                for refund, attempt, order in await session.exec(rows)
+            ]
