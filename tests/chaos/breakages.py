@@ -225,18 +225,6 @@ BREAKAGES = (
 
 RARELY_FOUND = (
     Breakage(
-        "who does not answer at once has not been paid",
-        "widget_server/use_cases/deciding.py",
-        "        if attempt.is_let_go(self.now()):\n",
-        "        if True:\n",
-    ),
-    Breakage(
-        "pins that wait for Stripe are resolved like others",
-        "widget_server/use_cases/delivery.py",
-        "            if await self._attempts.waits(site.id, hold_id):\n",
-        "            if False:\n",
-    ),
-    Breakage(
         "lines are dropped a minute early",
         "lua/lib/find_room.lua",
         "'-inf', string.format('%d', now)",
