@@ -284,31 +284,37 @@ def section_rows(heading: str) -> list[list[str]]:
     return rows(f"## x\n{PAYMENTS.split(heading)[1].split(chr(10) + '#')[0]}".replace("\n   |", "\n|"), "x")
 
 
-HEARD: dict[str, tuple[set[Message], set[Message], set[Message]]] = {
-    "a booking": ({Message.BOOKED}, {Message.NEW_ORDER}, {Message.ASSIGNED}),
-    "it moves": ({Message.MOVED}, {Message.MOVED}, {Message.ASSIGNED, Message.UNASSIGNED}),
-    "it is cancelled by its customer": ({Message.CANCELLED}, {Message.CANCELLED}, {Message.UNASSIGNED}),
-    "it is cancelled by an operator": ({Message.CANCELLED}, set(), {Message.UNASSIGNED}),
-    "an operator asks for another time": ({Message.WAITING_ALTERNATIVES}, set(), set()),
-    "the operator withdraws that": ({Message.MOVE_WITHDRAWN}, set(), set()),
-    "it is nearly time": ({Message.REMINDER}, set(), set()),
-    "something was paid, and its seats were gone": ({Message.PAID_TOO_LATE}, set(), set()),
+HEARD: dict[str, tuple[set[Message], set[Message], set[Message], set[Message]]] = {
+    "a booking": ({Message.BOOKED}, {Message.NEW_ORDER}, {Message.ASSIGNED}, {Message.BOOKED}),
+    "it moves": ({Message.MOVED}, {Message.MOVED}, {Message.ASSIGNED, Message.UNASSIGNED}, {Message.MOVED}),
+    "it is cancelled by its customer": (
+        {Message.CANCELLED},
+        {Message.CANCELLED},
+        {Message.UNASSIGNED},
+        {Message.CANCELLED},
+    ),
+    "it is cancelled by an operator": ({Message.CANCELLED}, set(), {Message.UNASSIGNED}, {Message.CANCELLED}),
+    "an operator asks for another time": ({Message.WAITING_ALTERNATIVES}, set(), set(), set()),
+    "the operator withdraws that": ({Message.MOVE_WITHDRAWN}, set(), set(), set()),
+    "it is nearly time": ({Message.REMINDER}, set(), set(), {Message.REMINDER}),
+    "something was paid, and its seats were gone": ({Message.PAID_TOO_LATE}, set(), set(), set()),
     "somebody has paid, and Stripe lets the site's keys neither take nor give back the money": (
         set(),
         {Message.PAYMENT_STUCK},
         set(),
+        set(),
     ),
-    "there are none, or none was chosen": ({Message.PAYMENT_RETURNED}, set(), set()),
-    "somebody asks for all bookings of an address": ({Message.MY_BOOKINGS}, set(), set()),
+    "there are none, or none was chosen": ({Message.PAYMENT_RETURNED}, set(), set(), set()),
+    "somebody asks for all bookings of an address": ({Message.MY_BOOKINGS}, set(), set(), set()),
 }
-"""As the table has it: what the customer, the owners and the staff get then."""
+"""As the table has it: what the customer, the owners, the staff and those who come get then."""
 
 
 def test_who_hears_of_what_is_told_as_it_is() -> None:
     told = {what.strip(): [bool(cell.strip()) for cell in cells] for what, *cells in cells_of_who_hears()}
 
     assert told == {what: [bool(kinds) for kinds in by_role] for what, by_role in HEARD.items()}
-    roles = (Role.CUSTOMER, Role.OPERATOR, Role.STAFF)
+    roles = (Role.CUSTOMER, Role.OPERATOR, Role.STAFF, Role.ATTENDEE)
     heard = {
         (kind, role) for by_role in HEARD.values() for role, kinds in zip(roles, by_role, strict=True) for kind in kinds
     }

@@ -36,6 +36,7 @@ def attempt(site: Site, **changes: Any) -> Attempt:
     of = WantedLine(
         slot().slot, 1, PRICE, "Morning yoga", Place.IN_PERSON, 100, ("Cleo Ek",), (Answer("Any injuries?", "My knee"),)
     )
+    of = replace(of, attendee_emails=("cleo@example.net",))
     wanted = Attempt(
         id=new_id(),
         site_id=site.id,

@@ -41,6 +41,7 @@ PERSONAL = (
     "Berg",
     "anna@example.org",
     "Cleo",
+    "cleo@example.net",
     "Dora",
     "Sorry",
     "Walnuts",
@@ -54,6 +55,7 @@ PERSONAL = (
 async def booked(db: Database, site: Site) -> Order:
     """Two seats of tomorrow, of which customers are reminded, with the names of two who come."""
     answered = replace(line(slot(), 2, ("Cleo Ek", "Dora Ek")), answers=(Answer("Allergies?", "Walnuts"),))
+    answered = replace(answered, attendee_emails=("cleo@example.net",))
     wanted = confirmation(site, [answered])
     customer = replace(wanted.customer, zone="Europe/London")
     return await Bookings(db).confirm(replace(wanted, customer=customer, remind_hours=HOURS))
@@ -225,7 +227,7 @@ async def test_what_a_worker_has_just_read_is_not_written_once_it_is_erased(db: 
 
 async def test_a_message_to_all_is_not_shared_out_once_it_is_erased(db: Database, site: Site) -> None:
     order, sending = await booked(db, site), Sending(db)
-    (to_all,) = [one for one in await sending.due(10, at=NOW, claim=LEASE) if one.is_for_all]
+    to_all, *_ = [one for one in await sending.due(10, at=NOW, claim=LEASE) if one.is_for_all]
     await Erasing(db).erase(site.id, order.id, entry=await entry_of(db, site, order))
 
     await sending.share_out(to_all, [Share("operator/1", "ola@example.org", to_all.kind, {})], NOW)

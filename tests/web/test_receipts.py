@@ -10,13 +10,15 @@ import pytest
 from httpx2 import Response as Answer
 
 from tests.engine.servers import Valkey
-from tests.house import SITE, Guest, House, refused
+from tests.house import PRIVATE, SITE, Guest, House, refused
 from tests.payments.shop import Shop, opened_shop
 from tests.use_cases.till import LESSON, Till, opened_till
 from tests.web.desks import desk_in
 from tests.web.rooms import fields_of
 from tests.web.test_coupons import GIFT, TENTH, held, make, send
+from widget_server.domain.messages import Role
 from widget_server.ids import new_id
+from widget_server.store.messages import Messages
 
 pytestmark = pytest.mark.anyio
 
@@ -158,3 +160,25 @@ async def test_the_mail_says_what_was_paid_and_leads_to_it(till: Till, house: Ho
     (link,) = re.findall(r'href="([^"]+/receipt#[^"]+)"', mail)
     assert urlsplit(link).path == f"/o/{SITE}/{anna.id}/receipt"
     assert (await receipt_of(replace(anna, order_secret=urlsplit(link).fragment))).status_code == 200
+
+
+async def test_whoever_comes_to_what_was_paid_hears_of_it_once_it_is_paid(till: Till, house: House) -> None:
+    await house.change_service(replace(PRIVATE, attendee_emails=True))
+    anna = await held(house, (LESSON, 2))
+    await send(anna, "checkout", None, (LESSON, 2), attendee_emails=[["", "cleo@example.org"]])
+    assert await coming(house) == []
+
+    till.shop.books.pay(till.shop.only_session.id)
+    await anna.send("POST", f"/orders/{anna.id}/payment", secret=anna.order_secret)
+
+    (mail,) = await coming(house)
+    assert "Anna hat bei The studio einen Platz für Sie gebucht." in mail
+    assert not re.search("45,00|90,00|/receipt", mail), "what it cost is for who has paid"
+
+
+async def coming(house: House) -> list[str]:
+    """What those who come are written."""
+    while await house.parts.posting.post():
+        pass
+    kept = await Messages(house.parts.database).listed((await house.site()).id, limit=100)
+    return [one.mail.plain for one in kept if one.role is Role.ATTENDEE and one.mail]

@@ -38,6 +38,9 @@ async def test_whoever_wanted_to_pay_and_got_no_order_stands_there_with_what_bec
         assert told in page
     assert "the customer wanted no other time" in page
     assert "Payments without an order" in (await desk.get("/payments")).text
+    log = (await desk.get("/audit-log")).text
+    for told in ("By itself", "Paid too late: no other time was wanted", "The time to pay was over", "45.00 EUR"):
+        assert told in log
     assert (await desk.get("/payments/without-order?before=1")).text.count("Nothing else.") == 1
     assert (await desk.get("/payments/without-order?before=x")).status_code == 200
 

@@ -37,6 +37,7 @@ class WantedLine:
     answers: tuple[Answer, ...] = ()
     discount_minor: int = 0
     """What a coupon takes off the price of all its seats."""
+    attendee_emails: tuple[str, ...] = ()
 
     @property
     def line(self) -> Line:

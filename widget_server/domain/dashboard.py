@@ -123,6 +123,9 @@ class Attendance:
     service_name: str
     customer: str
     email: str
+    """Of the customer."""
+    own_email: str
+    """Their own, if one was given."""
     state: BookingState
     served_by: tuple[str, ...]
     is_test: bool

@@ -42,6 +42,8 @@ class Role(StrEnum):
     CUSTOMER = "customer"
     OPERATOR = "operator"
     STAFF = "staff"
+    ATTENDEE = "attendee"
+    """Who comes with a customer, and has an address of their own in the order."""
 
 
 class MessageState(StrEnum):
@@ -171,7 +173,7 @@ class KeptMessage:
 
     @property
     def is_for_all(self) -> bool:
-        """To all operators, or all staff concerned: it becomes one each when its turn comes."""
+        """To all operators, all staff concerned, or all attendees: it becomes one each when its turn comes."""
         return self.recipient == self.role and self.role is not Role.CUSTOMER
 
     @property

@@ -148,6 +148,17 @@ def answers_of(
     ]
 
 
+def addresses_of(schedule: Schedule, lines: Sequence[Line], given: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Of those who come, a line each, at most one a seat. Raises InvalidRequest where its service asks for none."""
+    addresses, services = dict(enumerate(given)), schedule.services
+    found = [tuple(addresses.get(number, ()))[: line.seats] for number, line in enumerate(lines)]
+    for line, each in zip(lines, found, strict=True):
+        service = services.get(line.slot.service)
+        if any(each) and not (service and service.attendee_emails):
+            raise InvalidRequest("This service asks for no addresses of those who come.", field="attendee_emails")
+    return found
+
+
 def _is_in_time(offered: OfferedSlot, now: datetime) -> None:
     """What has begun is refused too, by notice or without."""
     if offered.slot.starts_at <= now:

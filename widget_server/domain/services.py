@@ -77,6 +77,8 @@ class Service:
     remind_hours: int = 0
     """So long before its start its customers are reminded, 1 to REMIND_HOURS_MAX; 0: never."""
     attendees_shown: AttendeesShown = AttendeesShown.FIRST_NAMES
+    attendee_emails: bool = False
+    """Whether whoever books for several is asked for the addresses of those who come: they get mails of their own."""
     questions: tuple[Question, ...] = ()
     """Asked once a booking, up to QUESTIONS_MAX."""
     refund_percent: int = 100

@@ -22,6 +22,7 @@ READERS = (
     *((kind, Role.CUSTOMER) for kind in (Kind.REMINDER, Kind.MY_BOOKINGS)),
     *((kind, Role.OPERATOR) for kind in (Kind.NEW_ORDER, Kind.MOVED, Kind.CANCELLED, Kind.PAYMENT_STUCK)),
     *((kind, Role.STAFF) for kind in (Kind.ASSIGNED, Kind.UNASSIGNED)),
+    *((kind, Role.ATTENDEE) for kind in (Kind.BOOKED, Kind.MOVED, Kind.CANCELLED, Kind.REMINDER)),
 )
 """Who reads what. To all staff concerned, whatever happens is one of these two."""
 _WITHOUT_CALENDAR = {
@@ -108,7 +109,9 @@ def _letter(facts: Facts, words: Words, zone: ZoneInfo) -> _Letter:
         text=facts.text,
         cards=tuple(_card(facts, one, words, zone) for one in facts.shown),
         number=words.say("number", number=facts.number) if facts.number else "",
-        customer="" if is_for_customer else " · ".join(filter(None, [facts.customer, facts.customer_address])),
+        customer=""
+        if is_for_customer or facts.role is Role.ATTENDEE
+        else " · ".join(filter(None, [facts.customer, facts.customer_address])),
         customer_title=words.say("customer"),
         button=words.say(f"{key}.button", **texts) if facts.link else "",
         link=facts.link,
@@ -116,7 +119,7 @@ def _letter(facts: Facts, words: Words, zone: ZoneInfo) -> _Letter:
         receipt=facts.receipt,
         receipt_title=words.say("receipt"),
         notes=tuple(filter(None, [words.say(f"{key}.note", **texts), _calendar_note(facts, words)])),
-        footer=words.say("footer", site=facts.site.name) if is_for_customer else "",
+        footer=words.say("footer", site=facts.site.name) if is_for_customer or facts.role is Role.ATTENDEE else "",
         my_bookings_title=words.say("footer.my_bookings", site=facts.site.name),
         my_bookings=facts.my_bookings,
         accent=accent[0],

@@ -168,7 +168,7 @@ _its_attempt = col(AttemptRow.id) == col(AlternativeRow.attempt_id)
 
 def _erase(row: AttemptRow) -> None:
     """Names, address and answers, where somebody is from, and what was sent: who guesses it could find it confirmed."""
-    lines = [{**line, "attendees": [], "answers": []} for line in row.wanted["lines"]]
+    lines = [{**line, "attendees": [], "emails": [], "answers": []} for line in row.wanted["lines"]]
     row.wanted = {**row.wanted, "customer": ["", "", "UTC", "en"], "lines": lines}
     row.digest = ""
 
@@ -304,6 +304,7 @@ def _from_wanted(wanted: WantedOrder) -> dict[str, Any]:
                 "attendees": list(line.attendees),
                 "answers": rows_of_answers(line.answers),
                 "discount": line.discount_minor,
+                "emails": list(line.attendee_emails),
             }
             for line in wanted.lines
         ],
@@ -325,6 +326,7 @@ def _to_wanted(found: dict[str, Any], currency: str) -> WantedOrder:
                 attendees=tuple(line["attendees"]),
                 answers=to_answers(line.get("answers", ())),
                 discount_minor=line.get("discount", 0),
+                attendee_emails=tuple(line.get("emails", ())),
             )
             for line in found["lines"]
         ),

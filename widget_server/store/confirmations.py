@@ -1,6 +1,6 @@
 """The only place where held seats become booked: the steps of the confirming transaction, in their order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -71,6 +71,8 @@ class ConfirmationLine:
     answers: tuple[Answer, ...] = ()
     discount_minor: int = 0
     """What a coupon takes off the price of all its seats."""
+    attendee_emails: tuple[str, ...] = ()
+    """Of those who come, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,9 @@ class Confirmation:
     def __post_init__(self) -> None:
         assert self.lines
         assert len({line.offered.slot for line in self.lines}) == len(self.lines), "each slot once"
-        assert all(line.seats > 0 and len(line.attendees) <= line.seats for line in self.lines)
+        assert all(
+            line.seats > 0 and max(len(line.attendees), len(line.attendee_emails)) <= line.seats for line in self.lines
+        )
         assert self.total.is_free is (self.stage is Stage.FREE), "a priced order is confirmed by its capture"
 
     @property
@@ -143,6 +147,7 @@ async def write_confirmation(session: AsyncSession, wanted: Confirmation) -> Ord
             wanted.at,
             has_address=bool(wanted.customer.email),
             has_staff=bool(wanted.assignments),
+            has_attendees=any(any(line.attendee_emails) for line in wanted.lines),
             remind_hours=wanted.remind_hours,
             held_by=hold_id,
         )
@@ -217,5 +222,8 @@ def _new_order(wanted: Confirmation) -> OrderRow:
 
 
 def _attendees(booking_id: int, line: ConfirmationLine) -> list[dict[str, Any]]:
-    names: Sequence[str] = line.attendees + ("",) * (line.seats - len(line.attendees))
-    return [{"booking_id": booking_id, "seat": seat, "name": name.strip()} for seat, name in enumerate(names, 1)]
+    names, emails = (each + ("",) * (line.seats - len(each)) for each in (line.attendees, line.attendee_emails))
+    return [
+        {"booking_id": booking_id, "seat": seat, "name": name.strip(), "email": email or None}
+        for seat, (name, email) in enumerate(zip(names, emails, strict=True), 1)
+    ]

@@ -277,6 +277,7 @@ def _to_attendance(
         service_name=booking.service_name,
         customer=ERASED if order.erased_at else order.customer_name,
         email=order.customer_email or "",
+        own_email=attendee.email or "",
         state=BookingState(booking.state),
         served_by=served_by,
         is_test=order.is_test,

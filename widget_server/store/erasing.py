@@ -73,7 +73,7 @@ async def _forget_customer(session: AsyncSession, site_id: int, order_id: str, a
     nobody = {"customer_name": "", "customer_email": None, "address_hash": None}
     nowhere = {"customer_zone": zone, "customer_locale": locale}
     bookings = select(BookingRow.id).join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id)).where(*of_order)
-    await session.exec(update(AttendeeRow).where(col(AttendeeRow.booking_id).in_(bookings)).values(name=""))
+    await session.exec(update(AttendeeRow).where(col(AttendeeRow.booking_id).in_(bookings)).values(name="", email=None))
     await session.exec(update(BookingRow).where(col(BookingRow.id).in_(bookings)).values(answers=[]))
     await session.exec(update(OrderRow).where(*of_order).values(erased_at=at, **nobody, **nowhere))
 

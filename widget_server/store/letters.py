@@ -22,6 +22,7 @@ from widget_server.store.orders import read_order, to_customer
 from widget_server.store.sites import to_site
 from widget_server.store.tables import (
     AssignmentRow,
+    AttendeeRow,
     BookingRow,
     MembershipRow,
     OperatorRow,
@@ -62,6 +63,15 @@ class Serving:
     no_more: dict[Slot, int] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Coming:
+    """Somebody who comes with a customer, and to which bookings of theirs."""
+
+    id: int
+    address: str
+    bookings: list[int] = field(default_factory=list)
+
+
 class Letters:
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -95,6 +105,25 @@ class Letters:
         async with self._db.snapshot() as session:
             found = (await session.exec(of_site.order_by(col(OperatorRow.id)))).all()
         return {operator_id: email for operator_id, email in found if operator_id}
+
+    async def attendees(self, site_id: int, bookings: Collection[int]) -> list[Coming]:
+        """Who comes to these bookings with an address of their own: each address once, and not the customer's."""
+        rows = (
+            select(AttendeeRow, OrderRow.customer_email)
+            .join(BookingRow, col(BookingRow.id) == col(AttendeeRow.booking_id))
+            .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
+            .where(col(OrderRow.site_id) == site_id, col(AttendeeRow.booking_id).in_(tuple(bookings)))
+            .where(col(AttendeeRow.email).is_not(None))
+            .order_by(col(AttendeeRow.id))
+        )
+        found = dict[str, Coming]()
+        async with self._db.snapshot() as session:
+            for row, customer in await session.exec(rows):
+                address = row.email or ""
+                if row.id and address.lower() != (customer or "").lower():
+                    one = found.setdefault(address.lower(), Coming(row.id, address))
+                    one.bookings.append(row.booking_id)
+        return list(found.values())
 
     async def serving(self, site_id: int, bookings: Collection[int], event: str, at: datetime) -> list[Serving]:
         """Staff who serve these bookings since an event, or do no more since then, and have an address: their own, or

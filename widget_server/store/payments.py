@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import func, update
 from sqlmodel import col, select
@@ -12,6 +11,7 @@ from widget_server.domain.attempts import STUCK, Attempt
 from widget_server.domain.audit_log import NOBODY, Deed, Entry
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.messages import Kind, NewMessage, Role
+from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import AttemptState, Payment, PaymentState
 from widget_server.domain.slots import Slot
@@ -107,7 +107,11 @@ class Payments:
             order = await _move_order(session, row, before=OrderState.AUTHORISED, after=OrderState.PAID)
             of_order = (col(BookingRow.order_id) == order.id, col(BookingRow.state) == BookingState.CONFIRMING)
             await session.exec(update(BookingRow).where(*of_order).values(state=BookingState.CONFIRMED))
-            await _tell_booked(session, order, at, held_by=_held_by(row), remind_hours=remind_hours)
+            has_attendees = any(any(line.get("emails", ())) for line in row.wanted["lines"])
+            held_by = _held_by(row)
+            await _tell_booked(
+                session, order, at, held_by=held_by, remind_hours=remind_hours, has_attendees=has_attendees
+            )
 
         return await self._step(attempt_id, (AttemptState.CAPTURING,), write)
 
@@ -250,9 +254,9 @@ async def book_paid(
 
 def put_deed(session: AsyncSession, row: AttemptRow, deed: Deed, at: datetime, *, slots: Sequence[str] = ()) -> None:
     """What becomes of money stands in the audit log, with the step itself."""
-    detail: dict[str, Any] = {"number": row.wanted["number"], "amount_minor": row.amount_minor}
-    detail |= {"currency": row.currency, "slots": list(slots)}
-    put_entry(session, Entry(row.site_id, NOBODY, deed, at, about=row.hold_id, detail=detail))
+    detail = {"number": row.wanted["number"], "slots": list(slots)}
+    entry = Entry(row.site_id, NOBODY, deed, at, about=row.hold_id, detail=detail)
+    put_entry(session, entry.with_money("amount", Money(row.amount_minor, row.currency)))
 
 
 def _held_by(row: AttemptRow) -> str:
@@ -286,7 +290,13 @@ async def _give_seats_back(session: AsyncSession, order: OrderRow, at: datetime)
 
 
 async def _tell_booked(
-    session: AsyncSession, order: OrderRow, at: datetime, *, held_by: str, remind_hours: Mapping[str, int]
+    session: AsyncSession,
+    order: OrderRow,
+    at: datetime,
+    *,
+    held_by: str,
+    remind_hours: Mapping[str, int],
+    has_attendees: bool,
 ) -> None:
     of_order = (
         select(BookingRow.id, MeetingRow.slot)
@@ -304,6 +314,7 @@ async def _tell_booked(
         at,
         has_address=bool(order.customer_email),
         has_staff=(await session.exec(serving)).one() > 0,
+        has_attendees=has_attendees,
         remind_hours=remind_hours,
         held_by=held_by,
     )

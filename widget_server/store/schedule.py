@@ -163,6 +163,7 @@ async def put_service(session: AsyncSession, site_id: int, service: Service, *, 
         is_offered=service.is_offered,
         remind_hours=service.remind_hours,
         attendees_shown=service.attendees_shown,
+        attendee_emails=service.attendee_emails,
         questions=rows_of_questions(service.questions),
         refund_percent=service.refund_percent,
     )
@@ -230,6 +231,7 @@ def _to_service(row: ServiceRow, currency: str) -> Service:
         is_offered=row.is_offered,
         remind_hours=row.remind_hours,
         attendees_shown=AttendeesShown(row.attendees_shown),
+        attendee_emails=row.attendee_emails,
         questions=to_questions(row.questions),
         refund_percent=row.refund_percent,
     )

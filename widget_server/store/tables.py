@@ -184,6 +184,7 @@ class ServiceRow(Table, table=True):
     is_offered: bool
     remind_hours: int
     attendees_shown: str = Field(max_length=16)
+    attendee_emails: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     questions: list[dict[str, Any]] = Field(sa_type=JSON)
     refund_percent: int
 
@@ -526,6 +527,7 @@ class AttendeeRow(Table, table=True):
     booking_id: int = Field(foreign_key="booking.id")
     seat: int
     name: str = Field(max_length=200)
+    email: str | None = Field(default=None, max_length=320)
 
 
 class OutboxRow(Table, table=True):

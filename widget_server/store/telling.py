@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.domain.messages import Kind, MessageState, NewMessage, Role
 from widget_server.domain.slots import Slot
 from widget_server.store.messages import put_messages
-from widget_server.store.tables import MessageRow
+from widget_server.store.tables import AttendeeRow, MessageRow
 
 _AT_ONCE = 500
 
@@ -44,10 +44,11 @@ async def tell_booked(
     *,
     has_address: bool,
     has_staff: bool,
+    has_attendees: bool = False,
     remind_hours: Mapping[str, int],
     held_by: str = "",
 ) -> None:
-    """Customer, operators, whoever serves, and the customer again when it is nearly time: all in one statement.
+    """Customer, operators, whoever serves and comes, and the customer again when it is nearly time: in one statement.
 
     `bookings` are by slot, `remind_hours` by service, `held_by` the hold that had the seats, if not the order's own.
     """
@@ -58,6 +59,9 @@ async def tell_booked(
     if has_address:
         told.append(event.message(Kind.BOOKED, Role.CUSTOMER))
         told += _reminders(site_id, order_id, bookings, at, remind_hours)
+    if has_attendees:
+        told.append(event.message(Kind.BOOKED, Role.ATTENDEE))
+        told += _reminders(site_id, order_id, bookings, at, remind_hours, role=Role.ATTENDEE)
     await put_messages(session, told)
 
 
@@ -75,12 +79,15 @@ async def tell_moved(
     """Likewise, of bookings that are at other slots by now. `left` is where each of them was, `hold_id` the move's."""
     was = {str(booking_id): slot.id for booking_id, slot in left.items()}
     detail = {"bookings": sorted(bookings.values()), "left": was}
+    coming = [Role.ATTENDEE] if await _have_attendees(session, bookings.values()) else []
     told = [
         NewMessage(site_id, Kind.MOVED, role, hold_id, at, order_id=order_id, detail=detail)
-        for role in (Role.CUSTOMER, Role.OPERATOR, Role.STAFF)
+        for role in (Role.CUSTOMER, Role.OPERATOR, Role.STAFF, *coming)
     ]
     await _drop_reminders(session, site_id, order_id, bookings.values())
-    await put_messages(session, [*told, *_reminders(site_id, order_id, bookings, at, remind_hours)])
+    for role in (Role.CUSTOMER, *coming):
+        told += _reminders(site_id, order_id, bookings, at, remind_hours, role=role)
+    await put_messages(session, told)
 
 
 async def tell_cancelled(
@@ -100,6 +107,8 @@ async def tell_cancelled(
     told = [event.message(Kind.CANCELLED, Role.CUSTOMER, text=text), event.message(Kind.CANCELLED, Role.STAFF)]
     if not by_operator:
         told.append(event.message(Kind.CANCELLED, Role.OPERATOR))
+    if await _have_attendees(session, bookings):
+        told.append(event.message(Kind.CANCELLED, Role.ATTENDEE))
     await _drop_reminders(session, site_id, order_id, bookings)
     await put_messages(session, told)
 
@@ -136,8 +145,20 @@ async def tell_withdrawn(session: AsyncSession, site_id: int, order_id: str, boo
         await put_messages(session, [event.message(Kind.MOVE_WITHDRAWN, Role.CUSTOMER)])
 
 
+async def _have_attendees(session: AsyncSession, bookings: Collection[int]) -> bool:
+    """Whether anybody who comes has an address of their own."""
+    addressed = (col(AttendeeRow.booking_id).in_(bookings), col(AttendeeRow.email).is_not(None))
+    return (await session.exec(select(AttendeeRow.id).where(*addressed).limit(1))).first() is not None
+
+
 def _reminders(
-    site_id: int, order_id: str, bookings: Mapping[Slot, int], at: datetime, remind_hours: Mapping[str, int]
+    site_id: int,
+    order_id: str,
+    bookings: Mapping[Slot, int],
+    at: datetime,
+    remind_hours: Mapping[str, int],
+    *,
+    role: Role = Role.CUSTOMER,
 ) -> list[NewMessage]:
     """None where it would come at once, or later: whoever books so late has just read when it is."""
     found: list[NewMessage] = []
@@ -150,9 +171,7 @@ def _reminders(
                 {"bookings": [booking_id], "slot": slot.id},
             )
             found.append(
-                NewMessage(
-                    site_id, Kind.REMINDER, Role.CUSTOMER, name, at, order_id=order_id, due_at=due_at, detail=detail
-                )
+                NewMessage(site_id, Kind.REMINDER, role, name, at, order_id=order_id, due_at=due_at, detail=detail)
             )
     return found
 

@@ -54,6 +54,7 @@ class WantedConfirmation:
     """To what the service of each line asks, by the key of the question. Operators need not ask."""
     coupon: str = ""
     """A code, however it was typed, that leaves nothing to be paid."""
+    attendee_emails: tuple[tuple[str, ...], ...] = ()
     seen: tuple[Line, ...] = ()
     """What the operator saw of the customer's hold: with other lines by now it is not booked. These are never taken,
     only `lines` are."""
@@ -198,7 +199,10 @@ class Bookings(Rescheduling):
     async def _pin(
         self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation, coupon: Coupon | None = None
     ) -> Pin:
-        must_be_free, must_answer = listing.schedule.takes_payments, wanted.answers or listing.schedule.asks_something
+        must_be_free, must_answer = (
+            listing.schedule.takes_payments,
+            wanted.answers or wanted.attendee_emails or listing.schedule.asks_something,
+        )
         if must_be_free or must_answer:  # otherwise what has a price is refused as such
             held = wanted.lines or wanted.seen
             if not held:
@@ -206,6 +210,7 @@ class Bookings(Rescheduling):
             if must_be_free:
                 policies.must_be_free(listing.schedule, held, coupon=coupon)
             _answers(listing, held, wanted)  # now: whoever forgot one keeps the hold
+            policies.addresses_of(listing.schedule, held, wanted.attendee_emails)
         if not wanted.lines:
             return await self._engine.pin(
                 listing.site,
@@ -236,6 +241,7 @@ class Bookings(Rescheduling):
         offered = policies.may_confirm(listing.schedule, pin.lines)
         policies.must_be_free(listing.schedule, pin.lines, coupon=coupon)
         off = policies.taken_off(listing.schedule, pin.lines, coupon)
+        addresses = policies.addresses_of(listing.schedule, pin.lines, wanted.attendee_emails)
         lines = [
             ConfirmationLine(
                 offered=slot,
@@ -245,6 +251,7 @@ class Bookings(Rescheduling):
                 attendees=names.get(number, ())[: line.seats],
                 answers=answers[number],
                 discount_minor=off[number],
+                attendee_emails=addresses[number],
             )
             for number, (line, slot) in enumerate(zip(pin.lines, offered, strict=True))
         ]

@@ -58,6 +58,7 @@ class WantedCheckout:
     answers: tuple[Mapping[str, str | bool], ...] = ()
     coupon: str = ""
     """A code, however it was typed."""
+    attendee_emails: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +245,7 @@ class Checkout(Pinning):
         policies.may_confirm(listing.schedule, wanted.lines)
         coupon = await self._coupon(listing.site, wanted.coupon, wanted.customer, wanted.visit)
         off = policies.taken_off(listing.schedule, wanted.lines, coupon)
+        addresses = policies.addresses_of(listing.schedule, wanted.lines, wanted.attendee_emails)
         services, names = listing.schedule.services, dict(enumerate(wanted.attendees))
         answers = policies.answers_of(listing.schedule, wanted.lines, wanted.answers)
         lines = tuple(
@@ -257,6 +259,7 @@ class Checkout(Pinning):
                 attendees=names.get(place, ())[: line.seats],
                 answers=answers[place],
                 discount_minor=off[place],
+                attendee_emails=addresses[place],
             )
             for place, line in enumerate(wanted.lines)
         )

@@ -115,7 +115,7 @@ def _sample(site: Site, kind: Kind, role: Role, now: datetime) -> Facts:
         role=role,
         site=site,
         shown=() if kind is Kind.MY_BOOKINGS else (shown,),
-        link="" if role is Role.STAFF else "https://book.example.org/sample",
+        link="" if role in (Role.STAFF, Role.ATTENDEE) else "https://book.example.org/sample",
         number="" if kind is Kind.MY_BOOKINGS else "ABCD-2345",
         customer="" if kind is Kind.MY_BOOKINGS else "Anna Berg",
         customer_address="anna@example.org",

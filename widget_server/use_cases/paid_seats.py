@@ -99,6 +99,7 @@ def confirmation_of(
                 line.attendees,
                 line.answers,
                 line.discount_minor,
+                line.attendee_emails,
             )
             for line in wanted.lines
         ),

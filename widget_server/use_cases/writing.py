@@ -43,11 +43,17 @@ class Writing:
         self._sender = sender
 
     async def shares(self, message: KeptMessage) -> list[Share]:
-        """Of a message to all operators, or to all staff concerned: one for each of them."""
+        """Of a message to all operators, all staff concerned, or all who come: one for each of them."""
         if message.role is Role.OPERATOR:
             found = await self._letters.operators(message.site_id)
             return [Share(f"operator/{key}", email, message.kind, message.detail) for key, email in found.items()]
         bookings = _bookings_of(message)
+        if message.role is Role.ATTENDEE:
+            coming = await self._letters.attendees(message.site_id, bookings)
+            return [
+                Share(f"attendee/{one.id}", one.address, message.kind, {**message.detail, "bookings": one.bookings})
+                for one in coming
+            ]
         serving = await self._letters.serving(message.site_id, bookings, message.event, message.created_at)
         shares: list[Share] = []
         for one in serving:
@@ -97,10 +103,10 @@ class Writing:
         return message.mail and self._links.opened(message.mail, message, site_key)
 
     def facts(self, message: KeptMessage, subject: Subject) -> Facts:
-        """Staff learn what their diary shows: the first name of whoever comes."""
+        """Staff learn what their diary shows: the first name of whoever comes. So do those whom they bring."""
         order, site = subject.order, subject.site
         name, address = (order.customer.name, order.customer.email) if order else ("", "")
-        if message.role is Role.STAFF:
+        if message.role in (Role.STAFF, Role.ATTENDEE):
             name, address = first_name(name), ""
         return Facts(
             kind=message.kind,
@@ -120,7 +126,7 @@ class Writing:
 
     def _costs(self, message: KeptMessage, order: Order | None, site_key: str) -> Costs:
         """What a new order has cost, if it had a price."""
-        if order is None or message.kind not in (Kind.BOOKED, Kind.NEW_ORDER):
+        if order is None or message.role is Role.ATTENDEE or message.kind not in (Kind.BOOKED, Kind.NEW_ORDER):
             return {}
         costs = Costs()
         if order.payment is not None:
@@ -132,7 +138,7 @@ class Writing:
         return costs
 
     def _link(self, message: KeptMessage, site_key: str) -> str:
-        if message.role is Role.STAFF or message.order_id is None:
+        if message.role in (Role.STAFF, Role.ATTENDEE) or message.order_id is None:
             return ""
         if message.kind is Kind.PAYMENT_STUCK:
             return self._links.for_payments(site_key)
@@ -141,11 +147,14 @@ class Writing:
 
 
 def _reader(message: KeptMessage, subject: Subject) -> tuple[str, str, ZoneInfo]:
-    """Address, language and zone. Those of a customer are what their browser said when they booked."""
+    """Address, language and zone. Those of a customer are what their browser said when they booked, and hold for those
+    whom they bring as well.
+    """
     site, order = subject.site, subject.order
-    if message.role is Role.CUSTOMER and order is not None:
-        customer = order.customer
-        return message.address or customer.email, customer.locale, ZoneInfo(customer.zone)
+    if message.role in (Role.CUSTOMER, Role.ATTENDEE) and order is not None:
+        customer, own = order.customer, message.address or ""
+        address = own or customer.email if message.role is Role.CUSTOMER else own
+        return address, customer.locale, ZoneInfo(customer.zone)
     return message.address or "", message.language or site.locale, site.zone
 
 
@@ -169,6 +178,8 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
         told = {booking_id: one for booking_id, one in told.items() if one.booking.move_request is not None}
     if message.kind is Kind.MOVE_WITHDRAWN:  # nor told that they need not, if they are asked anew
         told = {booking_id: one for booking_id, one in told.items() if one.booking.move_request is None}
+    if message.role is Role.ATTENDEE:  # one seat is theirs, of as many as were booked
+        told = {key: replace(one, booking=replace(one.booking, seats=1, answers=())) for key, one in told.items()}
     left = {int(booking_id): Slot.parse(slot) for booking_id, slot in message.detail.get("left", {}).items()}
     return tuple(
         shown_of(subject, booking_id, one, left=left.get(booking_id), is_cancelled=is_over)

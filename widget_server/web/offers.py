@@ -86,6 +86,8 @@ class ServiceBody(Body):
     cancel_until_minutes: int
     attendees_shown: str
     """What those who come to a meeting see of each other."""
+    attendee_emails: bool
+    """Whether to ask for the addresses of those who come."""
     questions: tuple[QuestionBody, ...]
 
     @staticmethod
@@ -104,6 +106,7 @@ class ServiceBody(Body):
             horizon_days=service.horizon_days,
             cancel_until_minutes=service.cancel_until_min,
             attendees_shown=service.attendees_shown,
+            attendee_emails=service.attendee_emails,
             questions=tuple(QuestionBody.of(question) for question in service.questions),
         )
 

@@ -51,6 +51,7 @@ Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Text = Annotated[str, StringConstraints(max_length=NAME_LENGTH_MAX), AfterValidator(_tidy)]
 AnswerText = Annotated[str, StringConstraints(max_length=LONG_ANSWER_LENGTH_MAX), AfterValidator(_tidy_lines)]
 Answers = Annotated[dict[str, Annotated[bool, Field(strict=True)] | AnswerText], Field(max_length=QUESTIONS_MAX)]
+Address = Annotated[str, StringConstraints(max_length=EMAIL_LENGTH_MAX), AfterValidator(_address_or_nothing)]
 CouponCode = Annotated[str, StringConstraints(max_length=100), AfterValidator(_tidy)]
 """Longer than any: whoever types a wrong one is told so in a kinder way."""
 
@@ -98,6 +99,10 @@ class NewConfirmation(Body):
     lines: Lines | None = None
     visitor: Id | None = None
     coupon: CouponCode = ""
+    attendee_emails: Annotated[
+        tuple[Annotated[tuple[Address, ...], Field(max_length=SEATS_MAX)], ...], Field(max_length=LINES_MAX)
+    ] = ()
+    """Of those who come, likewise; only where the service asks for them. May be empty."""
 
 
 class PayingCustomerBody(CustomerBody):

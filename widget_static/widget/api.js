@@ -12,7 +12,8 @@ const TIMEOUT_MS = 15_000;
  *   test: boolean}} Site
  * @typedef {{id: string, name: string, kind: string, place: string, description: string, length_minutes: number,
  *   capacity: number, seats_per_booking_max: number, price: Money, notice_minutes: number, horizon_days: number,
- *   cancel_until_minutes: number, attendees_shown: string, questions: Question[]}} Service
+ *   cancel_until_minutes: number, attendees_shown: string, attendee_emails: boolean,
+ *   questions: Question[]}} Service
  * @typedef {{id: string, starts_at: string, ends_at: string, capacity: number, held: number, booked: number,
  *   left: number, state: "open" | "held" | "full" | "closed", version: number, frees_at: string | null}} Slot
  * @typedef {{service: string, zone: string, from: string, to: string, notice_minutes: number, epoch: number,
@@ -36,7 +37,7 @@ const TIMEOUT_MS = 15_000;
  * @typedef {{order: Order, order_secret?: string, order_url?: string, server_now: string}} OrderAnswer
  * @typedef {OrderAnswer & {order_secret: string, order_url: string}} CheckoutAnswer
  * @typedef {{name: string, email: string, zone: string, locale: string}} Customer
- * @typedef {{customer: Customer, attendees?: string[][], answers?: Record<string, string | boolean>[], lines?: Line[],
+ * @typedef {{customer: Customer, attendees?: string[][], attendee_emails?: string[][], answers?: Record<string, string | boolean>[], lines?: Line[],
  *   visitor?: string, coupon?: string}} Confirmation
  * @typedef {{order: string, number: string, order_url: string, slot: string, service_name: string, starts_at: string,
  *   ends_at: string, seats: number, state: string, place: string, asked_to_move: boolean, test: boolean}} MyBooking

@@ -14,7 +14,7 @@ const EMAIL_LENGTH_MAX = 254;
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 
 /**
- * @typedef {{name: string, email: string, attendees: string[], answers?: import("./questions.js").Answers,
+ * @typedef {{name: string, email: string, attendees: string[], addresses?: string[], answers?: import("./questions.js").Answers,
  *   coupon?: import("./coupon.js").Typed}} Typed  what the visitor typed; outlives this view
  * @typedef {{slot: import("./availability.js").Slot, seats: number, service: import("./api.js").Service}} Choice
  * @typedef {object} Listeners
@@ -43,12 +43,14 @@ export function priceOf({ seats, service }, { coupon }) {
  * @param {Typed} typed
  * @param {{zone: string, locale: string}} at
  */
-export function wantedOf({ slot, seats, service }, { name, email, attendees, answers, coupon }, at) {
+export function wantedOf({ slot, seats, service }, { name, email, attendees, addresses, answers, coupon }, at) {
   const named = attendees.slice(0, seats).map((attendee) => attendee.trim());
+  const addressed = Array.from(service.attendee_emails && seats > 1 ? (addresses ?? []).slice(0, seats) : [], (address) => (address ?? "").trim());
   return {
     lines: [{ slot: slot.id, seats }],
     customer: { name: name.trim(), email: email.trim(), ...at },
-    ...(named.some(Boolean) ? { attendees: [named] } : {}),
+    ...(named.some(Boolean) ? { attendees: [Array.from(named, (attendee) => attendee ?? "")] } : {}),
+    ...(addressed.some(Boolean) ? { attendee_emails: [addressed] } : {}),
     ...answersTo(service.questions, answers ?? {}),
     ...(coupon?.quote ? { coupon: coupon.quote.coupon } : {}),
   };
@@ -61,6 +63,7 @@ export class Summary {
   #listeners;
   #isUnpaid;
   #isBusy = false;
+  /** Of those who come. @type {{input: HTMLInputElement, problem: HTMLElement}[]} */ #addresses = [];
   /** Shows another price. */ #onPrice = () => {};
   #hasEnded = false;
   #endedKey = "";
@@ -261,14 +264,15 @@ export class Summary {
   }
 
   #attendees() {
-    const { seats } = this.#choice;
+    const { seats, service } = this.#choice;
+    const hasAddresses = service.attendee_emails;
     if (seats === 1) return null;
     return element(
       "details",
-      { class: "attendees", open: this.#typed.attendees.some(Boolean) },
+      { class: "attendees", open: this.#typed.attendees.some(Boolean) || (this.#typed.addresses ?? []).some(Boolean) },
       element("summary", {}, this.#words.say("form.attendees")),
-      element("p", { class: "hint" }, this.#words.say("form.attendees_hint")),
-      Array.from({ length: seats }, (_, index) => this.#attendee(index)),
+      element("p", { class: "hint" }, this.#words.say("form.attendees_hint"), hasAddresses && ` ${this.#words.say("form.attendee_email_hint")}`),
+      Array.from({ length: seats }, (_, index) => [this.#attendee(index), hasAddresses && this.#address(index)]).flat(),
     );
   }
 
@@ -290,6 +294,39 @@ export class Summary {
         },
       }),
     );
+  }
+
+  /**
+   * Of whoever sits there: they get mails of their own.
+   * @param {number} index
+   */
+  #address(index) {
+    const id = `attendee-email-${index}`;
+    const addresses = (this.#typed.addresses ??= []);
+    const problem = element("p", { class: "field-problem", id: `${id}-problem`, hidden: true });
+    const input = element("input", {
+      id,
+      type: "email",
+      autocomplete: "off",
+      maxlength: EMAIL_LENGTH_MAX,
+      value: addresses[index] ?? "",
+      "aria-describedby": `${id}-problem`,
+      oninput: () => {
+        addresses[index] = input.value;
+        this.#mark({ input, problem }, null);
+      },
+    });
+    this.#addresses.push({ input, problem });
+    const label = this.#words.say("form.attendee_email", { count: index + 1 });
+    return element("div", { class: "field" }, element("label", { for: id }, label), input, problem);
+  }
+
+  /** Marks what is no address; the first such field, or undefined. */
+  #wrongAddress() {
+    const wrong = this.#addresses.filter(({ input }) => input.value.trim() && !EMAIL.test(input.value.trim()));
+    for (const field of this.#addresses) this.#mark(field, wrong.includes(field) ? "form.attendee_email_wrong" : null);
+    if (wrong.length > 0) wrong[0].input.closest("details")?.setAttribute("open", "");
+    return wrong[0]?.input;
   }
 
   /** @param {Event} event */
@@ -314,8 +351,9 @@ export class Summary {
     this.#mark(this.email, wrongEmail);
     this.#mark(this.name, wrongName);
     const missing = this.questions.missing();
-    (wrongName ? this.name.input : wrongEmail ? this.email.input : missing)?.focus();
-    return !wrongName && !wrongEmail && !missing;
+    const wrongAddress = this.#wrongAddress();
+    (wrongName ? this.name.input : wrongEmail ? this.email.input : (wrongAddress ?? missing))?.focus();
+    return !wrongName && !wrongEmail && !wrongAddress && !missing;
   }
 
   /**

@@ -401,7 +401,7 @@ export class Visit {
       { order, url },
       {
         onAnother: () => {
-          this.#typed = { ...this.#typed, attendees: [], answers: {}, coupon: undefined };
+          this.#typed = { ...this.#typed, attendees: [], addresses: [], answers: {}, coupon: undefined };
           this.#service ? this.#pickTime(this.#service).focus() : this.#chooseService().focus();
         },
       },

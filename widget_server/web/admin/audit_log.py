@@ -90,6 +90,8 @@ def _details(entry: KeptEntry, at: AtSite, people: Mapping[int, str]) -> list[st
     detail = dict(entry.detail)
     slots = detail.pop("slots", None) or [slot for slot in [detail.pop("slot", None)] if slot]
     seats = detail.pop("seats", None)
+    if entry.order_number is not None:
+        detail.pop("number", None)  # it stands in the link
     if person := people.get(_person(entry)):
         detail["person"] = person
     lines = [_slot(slot, at) for slot in slots]

@@ -30,6 +30,7 @@ _HEAD = (
     "State",
     "Served by",
     "Slot",
+    "Attendee's e-mail",
 )
 
 
@@ -101,4 +102,4 @@ async def _rows(chunks: AsyncIterator[list[Attendance]], zone: ZoneInfo) -> Asyn
 def _row(seat: Attendance, zone: ZoneInfo) -> list[Cell]:
     times = [wall_clock(seat.slot.starts_at, zone), wall_clock(seat.slot.ends_at, zone), zone.key]
     booked = [seat.number, seat.customer, seat.email, STATES[seat.state], ", ".join(seat.served_by)]
-    return [seat.name, seat.service_name, *times, *booked, seat.slot.id]
+    return [seat.name, seat.service_name, *times, *booked, seat.slot.id, seat.own_email]

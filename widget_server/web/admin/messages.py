@@ -39,7 +39,12 @@ KINDS = {
     Kind.PAYMENT_STUCK: "A payment waits for other keys",
     Kind.PAYMENT_RETURNED: "Payment returned",
 }
-ROLES = {Role.CUSTOMER: "to the customer", Role.OPERATOR: "to the owners", Role.STAFF: "to staff"}
+ROLES = {
+    Role.CUSTOMER: "to the customer",
+    Role.OPERATOR: "to the owners",
+    Role.STAFF: "to staff",
+    Role.ATTENDEE: "to those who come",
+}
 MESSAGE_WORDS: dict[str, Any] = {"states": STATES, "kinds": KINDS, "roles": ROLES}
 """What a list of messages needs, on any page."""
 _LANGUAGE_NAMES = {"en": "English", "ar": "Arabic", "de": "German", "es": "Spanish", "fr": "French"}

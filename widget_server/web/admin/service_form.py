@@ -79,6 +79,7 @@ def form_of(service: Service) -> Form:
             "refund_percent": str(service.refund_percent),
             "remind_hours": str(service.remind_hours),
             "attendees_shown": service.attendees_shown,
+            "attendee_emails": "on" if service.attendee_emails else "",
             "is_offered": "on" if service.is_offered else "",
             **typed_questions(service.questions),
         }
@@ -108,6 +109,7 @@ def read_service(form: Form, present: Service) -> Service:
         place=Place(_chosen(form, "place", PLACES) or present.place),
         description=_text(form, "description", DESCRIPTION_LENGTH_MAX),
         access=_text(form, "access", ACCESS_LENGTH_MAX),
+        attendee_emails=form.text("attendee_emails") == "on",
         attendees_shown=AttendeesShown(_chosen(form, "attendees_shown", SHOWN) or present.attendees_shown),
         capacity_rule=CapacityRule(_chosen(form, "capacity_rule", RULES) or present.capacity_rule),
         price=_price(form, present.price),

@@ -15,7 +15,7 @@ from widget_server.web.context import use_cases
 _WORDS = {
     AttemptState.OPENING: ("", "Being begun"),
     AttemptState.OPEN: ("", "Waiting for the customer"),
-    AttemptState.OFFERING: ("warn", "Paid too late: choosing another time"),
+    AttemptState.OFFERING: ("warn", "Choosing another time"),
     AttemptState.RETURNING: ("warn", "Money on its way back"),
 }
 

@@ -27,6 +27,7 @@ async def create_checkout(request: Request) -> Response:
         digest=body.model_dump_json(),
         answers=body.answers,
         coupon=body.coupon,
+        attendee_emails=body.attendee_emails,
     )
     begun = await use_cases(request).checkout.begin(ref, wanted)
     return await _answer(request, ref, begun.order, begun.secret, status=201)

@@ -28,6 +28,7 @@ async def create_confirmation(request: Request) -> Response:
         digest=body.model_dump_json(),
         answers=body.answers,
         coupon=body.coupon,
+        attendee_emails=body.attendee_emails,
     )
     confirmed = await use_cases(request).bookings.confirm(ref, wanted)
     answer = ConfirmationAnswer(
