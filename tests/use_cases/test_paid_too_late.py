@@ -1,9 +1,10 @@
 """Somebody has paid, and their seats are gone: the same ones if they can be had, else others held, else the money."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.house import PRIVATE, SITE, slot
 from tests.use_cases.till import ALL_SEATS, LESSON, Payer, Till
@@ -13,8 +14,12 @@ from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import AttemptState
+from widget_server.domain.services import CapacityRule
+from widget_server.domain.staffing import Shift, StaffMember
 from widget_server.errors import Changed, NotFound, PaymentsAway, SlotFull, TooLate
 from widget_server.ids import new_id
+from widget_server.store.schedule import put_service
+from widget_server.store.staff import put_member, put_shifts
 from widget_server.use_cases import offering
 from widget_server.use_cases.bookings import WantedReschedule
 
@@ -246,3 +251,42 @@ async def test_a_card_that_lapses_while_she_chooses_books_nothing(till: Till) ->
         await till.choose(anna, first)
     assert (await till.attempt(anna)).state == AttemptState.ENDED
     assert await till.house.booked_in_sql(NEXT[0]) == 0
+
+
+async def test_whoever_serves_what_is_chosen_is_claimed_told_and_free_again_once_it_moves(till: Till) -> None:
+    site = await till.house.site()
+
+    async def write(session: AsyncSession) -> None:
+        by_shift = replace(PRIVATE, capacity=1, capacity_rule=CapacityRule.BY_SHIFT)
+        await put_service(session, site.id, by_shift, at=datetime.now(UTC))
+        await put_member(session, site.id, StaffMember("pia", "Pia", "pia@example.org", frozenset({PRIVATE.key})))
+        shifts = [Shift("pia", time(6), time(20), weekday=weekday) for weekday in range(7)]
+        await put_shifts(session, site.id, "pia", shifts)
+
+    async def served() -> list[str]:
+        found = await till.house.store.assignments(site.id, datetime.now(UTC))
+        return [one.slot.id for one in found if not one.is_freed]
+
+    await till.house.change(write)
+    anna, other = Payer(), slot(PRIVATE, day=1)
+    till.shop.books.pay(await till.at_the_page(anna))
+    pin = await till.house.engine.pinned(site, anna.id)
+    assert pin is not None
+    await till.house.engine.unpin(site, anna.id, fence=pin.fence, release=True)
+    await till.hold(Payer(), (LESSON, 1))
+
+    assert await till.settle(anna) is AttemptState.OFFERING
+    offered = await till.offered(anna)
+    assert [each.slots for each in offered] == [(of,) for of in NEXT]
+    order = await till.choose(anna, offered[0])
+    assert order.bookings[0].served_by == ("Pia",)
+    assert await served() == [NEXT[0].id]
+    assert set(await till.messages(anna)) == {*ASKED, *BOOKED, "assigned"}
+    for _ in range(2):  # to all who serve it, then to Pia
+        await till.house.parts.posting.post()
+    messages = await till.house.parts.use_cases.messages.of_order(site, anna.id)
+    assert [one.address for one in messages if one.kind.value == "assigned" and one.mail] == ["pia@example.org"]
+    wanted = WantedReschedule(new_id(), (Line(other, 1),), anna.visit, "once")
+    await till.house.parts.use_cases.bookings.reschedule(anna.order_ref, wanted)
+    assert await served() == [other.id]
+    await till.paid(Payer(name="Ben Oak"), (NEXT[0], 1))

@@ -19,8 +19,8 @@ from widget_server.simulator.world import PARTITION, SITES, WEBS, WORKER, World,
 ROUNDS_MAX = 30
 """Of the audit, each of half a minute."""
 PAUSE_MS = 1_000
-SETTLED_WITHIN = timedelta(minutes=11)
-"""Of the end of all faults: so long a refund may pause."""
+SETTLED_WITHIN, REFUNDED_WITHIN = timedelta(minutes=2), timedelta(minutes=11)
+"""Of the end of all faults: a little longer than the worker's pauses may have grown."""
 REMEMBERED = timedelta(days=1)
 
 
@@ -63,15 +63,19 @@ async def _settle_all(world: World) -> None:
     while True:
         worker = world.worker()
         with suppress(Unavailable):
+            await worker.do(worker.reconciliation._look_after(PARTITION))
+        with suppress(Unavailable):
             while await worker.do(worker.settling.settle_due()) or await worker.do(worker.refunding.refund_due()):
                 pass
-        waiting = world.till.unfinished(world.clock.now(), sessions)
-        if not waiting:
+        now = world.clock.now()
+        attempts, refunds = world.till.unfinished(now, sessions), world.till.unrefunded()
+        looks = [look for look in attempts + refunds if look is not None]
+        must(len(looks) == len(attempts + refunds), Invariant.ATTEMPT, f"nobody looks again at {attempts}, {refunds}")
+        must(not attempts or now < began + SETTLED_WITHIN, Invariant.ATTEMPT, f"not settled yet: {attempts}")
+        must(not refunds or now < began + REFUNDED_WITHIN, Invariant.ATTEMPT, f"not given back yet: {refunds}")
+        if not looks:
             return
-        looks = [look for look in waiting if look is not None]
-        must(len(looks) == len(waiting), Invariant.ATTEMPT, f"nobody looks again at {len(waiting) - len(looks)}")
-        must(world.clock.now() < began + SETTLED_WITHIN, Invariant.ATTEMPT, f"{len(waiting)} are not settled yet")
-        world.pass_time(max(1, -((world.clock.now() - min(looks)) // timedelta(milliseconds=1))))
+        world.pass_time(max(1, -((now - min(looks)) // timedelta(milliseconds=1))))
 
 
 async def _has_worked(world: World) -> bool:

@@ -14,8 +14,10 @@ from typing import Any
 
 import structlog
 
+from widget_server import ids
 from widget_server.engine import calls
 from widget_server.errors import Fault, Unavailable
+from widget_server.payments.fake_stripe import objects
 from widget_server.simulator import customers, fate, payments, people, widgets, workers
 from widget_server.simulator.invariants import Broken, Invariant
 from widget_server.simulator.operations import Mix, Operation
@@ -77,12 +79,29 @@ def simulate(seed: int, steps: int, say: Say) -> Report:
     _freeze_what_never_ends()
     random.seed(seed)  # for the jitter of the product's own pauses
     vars(calls)["randbelow"] = random.randrange  # for who serves: nobody shall foretell that, but the seed
+    vars(ids)["secrets"] = vars(objects)["secrets"] = _Secrets(seed)
     logging.disable(logging.ERROR)
     with new_world(seed) as world:
         structlog.configure(processors=[_Log(world)])
         run = _Run(world, seed, steps, say)
         with asyncio.Runner(loop_factory=lambda: VirtualLoop(world.clock, world.turns)) as runner:
             return runner.run(run.all())
+
+
+class _Secrets:
+    """For ids that the product and Stripe make: of holds that end at once, the one with the lower id ends first."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)  # noqa: S311
+
+    def token_urlsafe(self, length: int) -> str:
+        return ids._base64url(self._chance.randbytes(length))
+
+    def token_hex(self, length: int) -> str:
+        return self._chance.randbytes(length).hex()
+
+    def choice(self, among: str) -> str:
+        return self._chance.choice(among)
 
 
 @cache

@@ -74,7 +74,7 @@ class Till:
         )
 
     def unfinished(self, now: datetime, sessions: Mapping[str, Session]) -> list[datetime | None]:
-        """When the next look comes at each attempt that has something to be done, and at each refund."""
+        """When the next look comes at each attempt for which something is to be done."""
         attempts = self._sql.execute(
             "SELECT state, session_id, due_at, pay_until FROM attempt WHERE state IN ('opening', 'open', 'capturing', "
             "'returning') OR (state = 'ended' AND due_at IS NOT NULL) OR (state = 'offering' AND (due_at <= :now "
@@ -82,13 +82,16 @@ class Till:
             "WHERE attempt_id = attempt.id AND alternative.state = 'wanted')))",
             {"now": f"{now:%Y-%m-%d %H:%M:%S.%f}"},
         )
-        found = [
+        return [
             _instant(due_at) if due_at else None
             for state, session_id, due_at, pay_until in attempts
             if state != "open" or _instant(pay_until) <= now or sessions[session_id].status != "open"
         ]
+
+    def unrefunded(self) -> list[datetime | None]:
+        """Likewise at each refund."""
         refunds = self._sql.execute("SELECT due_at FROM refund WHERE state = 'waiting'")
-        return found + [_instant(due_at) if due_at else None for (due_at,) in refunds]
+        return [_instant(due_at) if due_at else None for (due_at,) in refunds]
 
     # What must hold
 

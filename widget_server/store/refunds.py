@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from widget_server.domain.attempts import Attempt
 from widget_server.domain.audit_log import Entry
@@ -174,14 +175,19 @@ class Refunds:
 
     async def count_at_stripe(self, due: DueRefund, payment: Payment, at: datetime) -> None:
         """Of what was given back in Stripe's own pages we know the sum only: where it is less by now, the last of it is
-        taken for refused, in part perhaps.
+        taken for refused, in part perhaps. While it is open what became of another refund, nobody can say that.
         """
         async with self._db.transaction() as session:
             order = await _lock_order(session, due.site_id, due.order_id)
             attempt = await read_last(session, due.site_id, due.order_id)
             assert attempt is not None
-            gone = payment.refunded_minor - await _sum(session, attempt, RefundState.DONE, but=RefundReason.AT_STRIPE)
             there = (col(RefundRow.attempt_id) == attempt.id, col(RefundRow.reason) == RefundReason.AT_STRIPE)
+            open_until = (await session.exec(_last_begun(attempt))).one()
+            if open_until is not None:
+                waiting = update(RefundRow).where(*there, col(RefundRow.state) == RefundState.WAITING)
+                await session.exec(waiting.values(due_at=open_until + AFTER_THE_OTHERS))
+                return
+            gone = payment.refunded_minor - await _sum(session, attempt, RefundState.DONE, but=RefundReason.AT_STRIPE)
             rows = select(RefundRow).where(*there, col(RefundRow.state) != RefundState.FAILED)
             for row in await session.exec(rows.order_by(col(RefundRow.id)).with_for_update()):
                 of_it = max(0, min(row.amount_minor, gone))
@@ -292,6 +298,16 @@ async def _sum(
     if but is not None:
         counted.append(col(RefundRow.reason) != but)
     return int((await session.exec(select(func.coalesce(func.sum(RefundRow.amount_minor), 0)).where(*counted))).one())
+
+
+def _last_begun(attempt: AttemptRow) -> SelectOfScalar[datetime | None]:
+    """When it is seen to again what became of refunds that Stripe has, or may have."""
+    return select(func.max(col(RefundRow.due_at))).where(
+        col(RefundRow.attempt_id) == attempt.id,
+        col(RefundRow.reason) != RefundReason.AT_STRIPE,
+        col(RefundRow.state) == RefundState.WAITING,
+        (col(RefundRow.tries) > 0) | col(RefundRow.stripe_id).is_not(None),
+    )
 
 
 async def _of_form(session: AsyncSession, site_id: int, form_key: str | None) -> RefundRow | None:
