@@ -21,7 +21,7 @@
 ]]
 -- include: loaded_schedule
 -- include: keep_claims
--- include: drop_claims
+-- include: free_claims
 -- include: tell_seats
 
 local gate_key, feed_key = KEYS[1], KEYS[2]
@@ -51,7 +51,7 @@ for _, claim in ipairs(standing) do
   end
 end
 keep_claims(gate_key, missing, booked, parts)
-drop_claims(gate_key, freed, parts)
+free_claims(gate_key, freed, parts)
 local mended = #parts
 if mended > 0 and rebuilder == '' then
   tell_seats(feed_key, site, epoch, 'assign', '', '', parts)

@@ -26,7 +26,7 @@
 -- include: now_ms
 -- include: loaded_schedule
 -- include: keep_claims
--- include: drop_claims
+-- include: free_claims
 -- include: tell_seats
 
 local gate_key, clock_key, feed_key, diary_key, hold_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -55,12 +55,13 @@ end
 local kept = redis.call('ZSCORE', diary_key, member)
 local parts = {}
 if score and not (kept and tonumber(kept) == tonumber(score)) then
+  redis.call('ZREM', diary_key, member) -- also where it says that it is booked: the store knows nothing of it
   keep_claims(gate_key, { claim }, score, parts)
 elseif kept and not score and text == '' then
   redis.call('ZREM', diary_key, member) -- nobody can have heard of it
   return { 'RIGHT', 1 }
 elseif kept and not score then
-  drop_claims(gate_key, { claim }, parts)
+  free_claims(gate_key, { claim }, parts)
 end
 if #parts > 0 then
   tell_seats(feed_key, site, epoch, 'mend', hold_id, '', parts)

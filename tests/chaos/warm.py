@@ -12,19 +12,20 @@ import sys
 from importlib import import_module
 
 OF_OTHERS = (
-    *(
-        "alembic.command",
-        "anyio.to_thread",
-        "babel.dates",
-        "babel.numbers",
-        "hiredis",
-        "httpx",
-        "jinja2",
-        "redis.asyncio",
-        "requests",
-    ),
-    *("sqlmodel.ext.asyncio.session", "starlette.applications", "stripe", "structlog"),
+    "alembic.command",
+    "anyio.to_thread",
+    "babel.dates",
+    "babel.numbers",
     "cryptography.hazmat.primitives.ciphers.aead",
+    "hiredis",
+    "httpx",
+    "jinja2",
+    "redis.asyncio",
+    "requests",
+    "sqlmodel.ext.asyncio.session",
+    "starlette.applications",
+    "stripe",
+    "structlog",
 )
 FIRST_STEPS = 200
 

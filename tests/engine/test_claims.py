@@ -9,6 +9,7 @@ import pytest
 
 from tests.engine.box import HOLD_LENGTH, LATE_YOGA, MASSAGE, YOGA, Box, slot
 from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.claims import Assignment
 from widget_server.domain.holds import Line
 from widget_server.domain.orders import Claimed
 from widget_server.domain.slots import Need, Slot
@@ -148,6 +149,21 @@ async def test_renewing_and_paying_keep_the_person(box: Box) -> None:
         await box.hold("ben", BESIDE)
     await box.unpin("anna", fence=pin.fence)  # too late: it is a booking
     assert await diary(box, PIA) == ["anna"]
+
+
+async def test_whoever_is_booked_stays_so_when_a_hold_of_the_same_name_lives_on_and_ends(box: Box) -> None:
+    """As where an older Redis is back: it has the hold that became the booking, and the store says who serves it."""
+    serve(box, PIA)
+    hold = await box.hold("anna", YOGA)
+    await box.engine.assign(box.site, [Assignment("anna", PIA, YOGA, YOGA.starts_at, YOGA.ends_at, 1)])
+    await box.advance(HOLD_LENGTH / 2)
+    await box.renew("anna", version=hold.version)
+    await box.unpin("anna", fence=(await box.pin("anna")).fence)
+    await box.release("anna")
+
+    assert await diary(box, PIA) == ["anna"]
+    with pytest.raises(SlotFull):
+        await box.hold("ben", BESIDE)
 
 
 async def test_a_hold_that_goes_back_from_paying_keeps_its_person_until_its_deadline(box: Box) -> None:
