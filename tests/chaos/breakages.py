@@ -245,7 +245,7 @@ RARELY_FOUND = (
         "lua/unpin.lua",
         "or hold[2] ~= fence or",
         "or",
-        seed=12,
+        seed=20,
     ),
     Breakage(
         "an older count of booked seats wins",
@@ -266,14 +266,14 @@ RARELY_FOUND = (
         "widget_server/store/meetings.py",
         '.where(_its_table.c.booked + bindparam("seats") <= bindparam("at_most"))',
         "",
-        seed=27,
+        seed=7,
     ),
     Breakage(
         "a widget that missed something is not told to read again",
         "widget_server/live/board.py",
         "position, reset = self._complete_since, wire.reset(self.epoch, id=self._id(self._complete_since))",
         'position, reset = self._complete_since, b""',
-        seed=4,
+        seed=2,
     ),
 )
 """These take many stories, and others with every change of the product: tried by hand, as they would take minutes."""
