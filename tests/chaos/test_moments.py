@@ -267,7 +267,9 @@ async def test_where_outcomes_are_not_compared_a_stopped_process_books_what_was_
     made_from: Templates, tmp_path: Path
 ) -> None:
     """The control: the test above can fail."""
-    tree = broken(tmp_path / "broken", "widget_server/store/outcomes.py", "(col(OutcomeRow.fence) < fence)", "True")
+    tree = broken(
+        tmp_path / "broken", "widget_server/store/outcomes.py", "(_its_table.c.fence < new.excluded.fence)", "True"
+    )
     async with town(made_from, postgres=True, tree=tree) as place, set_in(place) as scene:
         line, trap = moments_before_the_record(scene)["after the pin"]
         async with scene.trapped(line, trap) as confirming:
