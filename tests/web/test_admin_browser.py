@@ -173,6 +173,7 @@ async def test_the_snippet_is_copied(rooms: Rooms, page: Page) -> None:
 async def test_the_preview_follows_what_is_chosen(rooms: Rooms, page: Page) -> None:
     await anna_is_at_the_settings(rooms, page)
     frame = page.locator("iframe")
+    await frame.scroll_into_view_if_needed()  # it loads when it comes into sight
     await expect(frame).to_have_css("height", "432px")
 
     await page.get_by_role("radio", name="Dark").check()
