@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 from redis import Redis
 from sqlalchemy import make_url
 
@@ -18,6 +20,7 @@ from tests.payments.shop import Shop, opened_shop
 from tests.use_cases.till import Till, opened_till
 from widget_server.payments.fake_stripe.faults import Faults, Post
 from widget_server.store import migrations
+from widget_server.use_cases import passwords
 
 _IN_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108
 
@@ -55,6 +58,14 @@ def _write_to_memory() -> None:
 
 def _free(folder: Path) -> int:
     return shutil.disk_usage(folder).free
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """Else a tenth of a second each, a thousand times. `tests/use_cases/test_passwords.py` looks at the real ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "PasswordHasher", lambda: PasswordHasher.from_parameters(CHEAPEST))
+        yield
 
 
 @pytest.fixture(scope="session")

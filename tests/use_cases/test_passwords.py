@@ -2,8 +2,8 @@ import asyncio
 from typing import Literal
 
 import pytest
-from argon2 import PasswordHasher
-from argon2.profiles import CHEAPEST
+from argon2 import PasswordHasher, Type, extract_parameters
+from argon2.profiles import CHEAPEST, RFC_9106_LOW_MEMORY
 
 from widget_server.errors import TooManyTries
 from widget_server.use_cases.passwords import AT_ONCE_MAX, WAITING_MAX, Passwords
@@ -24,6 +24,15 @@ async def test_only_the_same_password_matches(passwords: Passwords) -> None:
     assert await passwords.matches(PASSWORD, kept)
     assert not await passwords.matches(PASSWORD + " ", kept)
     assert not await passwords.matches(PASSWORD, "not a hash")
+
+
+async def test_a_hash_is_as_dear_as_it_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By RFC 9106 at least, for machines with little memory; all other tests take cheaper ones."""
+    monkeypatch.setattr("widget_server.use_cases.passwords.PasswordHasher", PasswordHasher)
+
+    kept = extract_parameters(await Passwords().hash(PASSWORD))
+    assert (kept.type, kept.memory_cost >= RFC_9106_LOW_MEMORY.memory_cost) == (Type.ID, True)
+    assert kept.time_cost >= RFC_9106_LOW_MEMORY.time_cost
 
 
 async def test_without_a_hash_the_same_work_is_done_for_nothing() -> None:
