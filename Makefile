@@ -22,7 +22,7 @@ demo: $(VENV)/.runtime  ## Start everything with a sample site, on one port
 	@exec $(IN_VENV) -m widget_server demo
 
 test: $(VENV)/.tools  ## Run all tests
-	$(IN_VENV) -m pytest -n 2 --dist loadfile
+	$(IN_VENV) -m pytest -n 3 --dist loadfile
 
 chaos: $(VENV)/.tools  ## Ten minutes of real processes under faults, see docs/reliability.md
 	$(IN_VENV) -m tests.chaos --minutes 10

@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests need."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -22,6 +23,8 @@ from widget_server.payments.fake_stripe.faults import Faults, Post
 from widget_server.store import migrations
 from widget_server.use_cases import passwords
 
+_YOUNG_OBJECTS = 50_000
+"""As `serving.py` has it: what all tests import is looked through less often."""
 _IN_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108
 
 
@@ -44,6 +47,7 @@ def _last_line(report: pytest.TestReport) -> str:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     _write_to_memory()
+    gc.set_threshold(_YOUNG_OBJECTS)
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Failures(terminal), "failures")

@@ -3,6 +3,7 @@
 Longer by hand: `python -m tests.chaos --minutes 30 --seed 1`. See docs/reliability.md.
 """
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,14 @@ from tests.chaos.town import Templates, broken
 
 pytestmark = pytest.mark.anyio
 
-SECONDS = 12.0
+SECONDS = 8.0
 SEED = 20261121
+ALWAYS = ("forgets", "everything")
+"""Of the menus, these have the others' faults among theirs. The moments of test_moments.py leave nothing to chance."""
+TRIED = tuple(MENUS) if os.environ.get("TENUTO_ALL_MENUS") else ALWAYS
 
 
-@pytest.mark.parametrize("menu", MENUS)
+@pytest.mark.parametrize("menu", TRIED)
 async def test_whatever_fails_the_books_agree_soon_after(menu: str, made_from: Templates) -> None:
     report = await run(menu, SEED, made_from, seconds=SECONDS)
 
