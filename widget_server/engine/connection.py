@@ -146,7 +146,7 @@ class Connection:
                     try:
                         replies = await attempt()
                     except (OSError, hiredis.ReplyError) as problem:
-                        trouble = problem
+                        trouble = _more_telling(trouble, problem)
                     else:
                         trouble = next((reply for reply in replies if _is_trouble(reply)), None)
                         if trouble is None:
@@ -190,6 +190,11 @@ def _is_trouble(reply: Reply) -> bool:
 
 def _told(trouble: Exception | None) -> str:
     return "it does not answer" if trouble is None else _never(trouble) or str(trouble) or type(trouble).__name__
+
+
+def _more_telling(before: Exception | None, problem: Exception) -> Exception:
+    """A Redis that has said what is wrong may hang up the next time, before that can be read."""
+    return before if before is not None and _never(before) and not _never(problem) else problem
 
 
 def _never(trouble: Exception) -> str | None:
