@@ -9,13 +9,24 @@ const COPIED_MS = 2_500;
 const LINK =
   "M10 14a4 4 0 0 0 5.7 0l3.1-3.1a4 4 0 0 0-5.7-5.7L12 6.3M14 10a4 4 0 0 0-5.7 0l-3.1 3.1a4 4 0 0 0 5.7 5.7L12 17.7";
 
+/**
+ * What the link is kept for: nobody is promised to move or cancel what starts too soon for that.
+ * @param {import("./api.js").Order} order
+ * @param {number} nowMs
+ */
+export function whatFor({ customer, bookings, cancel_until }, nowMs) {
+  if (!customer.email) return "done.only_link";
+  const instants = [cancel_until ?? "", ...bookings.map(({ move_until }) => move_until)];
+  return instants.some((until) => Date.parse(until) > nowMs) ? "done.link" : "done.link_to_look";
+}
+
 export class Confirmation {
   /**
-   * @param {{api: import("./api.js").Api, words: import("./words.js").Words, zone: string, site: import("./api.js").Site}} at
+   * @param {{api: import("./api.js").Api, words: import("./words.js").Words, zone: string, site: import("./api.js").Site, nowMs: number}} at
    * @param {{order: import("./api.js").Order, url: URL}} booked  the second is of its page, with its secret
    * @param {{onAnother: () => void}} listeners
    */
-  constructor({ api, words, zone, site }, { order, url }, { onAnother }) {
+  constructor({ api, words, zone, site, nowMs }, { order, url }, { onAnother }) {
     const { email } = order.customer;
     const secret = url.hash.slice(1);
     this.heading = element("h1", { class: "done-title", tabindex: "-1" }, words.say("done.title"));
@@ -32,7 +43,7 @@ export class Confirmation {
       element(
         "div",
         { class: "done-link" },
-        element("p", {}, words.say(email ? "done.link" : "done.only_link")),
+        element("p", {}, words.say(whatFor(order, nowMs))),
         element(
           "div",
           { class: "row" },

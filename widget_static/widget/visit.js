@@ -397,7 +397,7 @@ export class Visit {
     this.#page.name({ title: "" });
     const [, { Confirmation }] = /** @type {Steps} */ (this.#steps);
     const view = new Confirmation(
-      { api: this.#api, words: this.#words, zone: this.#zone.current, site: this.#site },
+      { api: this.#api, words: this.#words, zone: this.#zone.current, site: this.#site, nowMs: this.#clock.now() },
       { order, url },
       {
         onAnother: () => {
