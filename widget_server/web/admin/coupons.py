@@ -12,10 +12,9 @@ from widget_server.domain.coupons import (
     Coupon,
     is_code,
 )
-from widget_server.domain.dashboard import ID_MAX
 from widget_server.domain.money import Money
 from widget_server.domain.payments import is_whole
-from widget_server.errors import Changed, IdConflict, InvalidRequest, NotFound, Unavailable
+from widget_server.errors import Changed, IdConflict, InvalidRequest, Unavailable
 from widget_server.use_cases.coupons import mark
 from widget_server.web.admin.choices import Choice
 from widget_server.web.admin.impact import refuse_for_now
@@ -68,10 +67,7 @@ async def remove(request: Request, at: AtSite) -> Response:
 
 async def _coupon_of(request: Request, at: AtSite) -> Coupon:
     """The one of the path. Raises NotFound."""
-    coupon_id: int = request.path_params["coupon"]
-    if coupon_id > ID_MAX:
-        raise NotFound("There is no such coupon.")
-    return await use_cases(request).coupons.one(at.site, coupon_id)
+    return await use_cases(request).coupons.one(at.site, request.path_params["coupon"])
 
 
 async def _save(request: Request, at: AtSite, present: Coupon | None, form: Form) -> Response:

@@ -2,14 +2,34 @@
 
 from collections.abc import Awaitable, Callable
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from widget_server.domain.dashboard import ID_MAX
+from widget_server.errors import NotFound
 from widget_server.web.admin.session import SitePage, at_site
 from widget_server.web.forms import FORM_BYTES_MAX
 
 _SITE = "/admin/sites/{site}"
+
+
+class RowId(Convertor[int]):
+    """`{name:row}`: an id that databases may have given. At one larger than any of theirs there is nothing."""
+
+    regex = "[0-9]+"
+
+    def convert(self, value: str) -> int:
+        if len(value) > len(str(ID_MAX)) or int(value) > ID_MAX:
+            raise NotFound("There is nothing at this address.")
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("row", RowId())
 
 
 def shown(path: str, page: SitePage, *, for_staff: bool = False) -> Route:
