@@ -27,7 +27,8 @@ Refusal                  an expected "no": has a public code, becomes an HTTP an
 ├── TooManyTries         429  too_many_tries         too many sign-ins, links asked for, or checkouts
 └── Unavailable          503  unavailable            Redis or SQL is not there; try again shortly
     ├── Loading          503  loading                the engine is being filled from SQL
-    └── PaymentsAway     503  payments_away          Stripe is not there; what it did is found out later
+    └── PaymentsAway     503  payments_away          nobody knows what Stripe did; it is found out later
+        └── StripeSilent 503  payments_away          it does not answer at all, or wants to be asked less
 
 Stale                    layers talk among themselves; a use case reads again and repeats, it never reaches a visitor
 ├── StaleSchedule        the capacity came from an older schedule
@@ -36,6 +37,7 @@ Stale                    layers talk among themselves; a use case reads again an
 Fault                    our own or the operator's trouble, told in one sentence at start
 """
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
 KEYS_REFUSED = "keys refused"
@@ -181,6 +183,15 @@ class Loading(Unavailable):
 
 class PaymentsAway(Unavailable):
     code, status = "payments_away", 503
+
+
+class StripeSilent(PaymentsAway):
+    code, status = "payments_away", 503
+
+    def __init__(self, message: str, wait: timedelta = timedelta(0)) -> None:
+        super().__init__(message)
+        self.wait = wait
+        """So long it wants to be asked nothing; 0 where it has not said so."""
 
 
 class Stale(Exception):

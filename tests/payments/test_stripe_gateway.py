@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import stripe
 
 from tests.payments.shop import Shop, keys_of, opened_shop, wanted_payment
 from widget_server.domain.money import Money
@@ -18,8 +19,9 @@ from widget_server.domain.payments import (
     RefundState,
     at_stripe,
 )
-from widget_server.errors import PaymentRefused, PaymentsAway, PaymentsNotSetUp
+from widget_server.errors import PaymentRefused, PaymentsAway, PaymentsNotSetUp, StripeSilent
 from widget_server.ids import new_id
+from widget_server.payments import stripe_gateway
 from widget_server.payments.fake_stripe.checks import MINIMUM
 from widget_server.payments.stripe_gateway import StripeGateway
 
@@ -487,3 +489,11 @@ async def test_what_is_kept_of_a_refusal_is_stripes_code_and_not_its_sentence(sh
 
     assert "anna at example.org" in refused.value.message
     assert refused.value.on_record == "Stripe: email_invalid"
+
+
+@pytest.mark.parametrize(("told", "wait_s"), [({}, 2), ({"retry-after": "7"}, 7), ({"retry-after": "9999"}, 60)])
+def test_stripe_is_left_alone_for_as_long_as_it_says_within_limits(told: dict[str, str], wait_s: int) -> None:
+    silent = stripe_gateway._away(stripe.RateLimitError("too much", headers=told))
+
+    assert isinstance(silent, StripeSilent)
+    assert silent.wait == timedelta(seconds=wait_s)

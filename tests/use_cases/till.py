@@ -25,7 +25,7 @@ from widget_server.sealing import Seal
 from widget_server.store.audit_log import AuditLog
 from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.schedule import put_openings
-from widget_server.store.tables import AttemptRow, MessageRow, OutcomeRow, RefundRow
+from widget_server.store.tables import AttemptRow, MessageRow, OutcomeRow, PaymentAccountRow, RefundRow
 from widget_server.use_cases.checkout import CheckoutBegun, WantedCheckout
 from widget_server.use_cases.pinning import HoldRef, OrderRef, Visit
 from widget_server.use_cases.settling import Settling
@@ -184,6 +184,9 @@ class Till:
             for refund in await session.exec(select(RefundRow)):
                 refund.due_at = refund.due_at and refund.due_at - by
                 refund.ended_at = refund.ended_at and refund.ended_at - by
+            for account in await session.exec(select(PaymentAccountRow)):
+                account.probe_at = account.probe_at and account.probe_at - by
+                account.silent_since = account.silent_since and account.silent_since - by
         await self.house.advance(by)
 
     async def work(self) -> None:

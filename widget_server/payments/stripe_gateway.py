@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, cast
 
 import stripe
@@ -28,7 +29,14 @@ from widget_server.domain.payments import (
     at_stripe,
     from_stripe,
 )
-from widget_server.errors import BadSignature, InvalidRequest, PaymentRefused, PaymentsAway, PaymentsNotSetUp
+from widget_server.errors import (
+    BadSignature,
+    InvalidRequest,
+    PaymentRefused,
+    PaymentsAway,
+    PaymentsNotSetUp,
+    StripeSilent,
+)
 from widget_server.payments.events import event_of
 from widget_server.payments.intents import STATES, settled
 from widget_server.payments.pay_pages import TAKE_DAYS, language
@@ -37,6 +45,8 @@ API_VERSION = "2026-10-28.endive"
 """The one that the pinned package was made for: Stripe answers in its shapes, whatever the account's own version is."""
 TIMEOUT_S = 10.0
 SIGNATURE_AGE_S_MAX = 300
+WAIT_S, WAIT_S_MAX = 2, 60
+"""Where it was asked too much and does not say for how long to wait; and how long we wait at most if it does."""
 _NOT_THERE = "not_there"
 _SESSION: list[str] = ["payment_intent.latest_charge"]
 _INTENT: list[str] = ["latest_charge"]
@@ -192,13 +202,25 @@ class StripeGateway:
         try:
             async with asyncio.timeout(self._timeout_s):
                 yield
-        except (TimeoutError, stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError):
-            raise PaymentsAway("The payment service cannot be reached just now.") from None
+        except (TimeoutError, stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError) as problem:
+            raise _away(problem) from None
         except (stripe.AuthenticationError, stripe.PermissionError):
             raise PaymentsNotSetUp("Stripe does not take the keys of this site.") from None
         except stripe.StripeError as refusal:
             why = refusal.user_message or "Stripe has refused this."
             raise PaymentRefused(why, reason=refusal.code or "refused") from None
+
+
+def _away(problem: Exception) -> PaymentsAway:
+    """A lock is about one payment, all else about Stripe itself."""
+    message = "The payment service cannot be reached just now."
+    if isinstance(problem, stripe.StripeError) and problem.code == "lock_timeout":
+        return PaymentsAway(message)
+    if not isinstance(problem, stripe.RateLimitError):
+        return StripeSilent(message)
+    told = str((problem.headers or {}).get("retry-after", ""))
+    wait_s = int(told) if told.isascii() and told.isdecimal() and len(told) <= 4 else WAIT_S
+    return StripeSilent(message, timedelta(seconds=min(max(wait_s, 1), WAIT_S_MAX)))
 
 
 def _page_of(wanted: WantedPayment) -> stripe.params.checkout.SessionCreateParams:

@@ -11,9 +11,10 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from widget_server.domain.payment_accounts import AccountState, KeptAccount
 from widget_server.domain.payments import AttemptState, PaymentAccount, RefundState
-from widget_server.errors import PaymentsNotSetUp
+from widget_server.errors import PaymentsAway, PaymentsNotSetUp
 from widget_server.sealing import Seal
 from widget_server.store.database import Database, insert
+from widget_server.store.silences import Silences, is_silent
 from widget_server.store.tables import AttemptRow, PaymentAccountRow, PaymentEventRow, RefundRow, values
 
 # Asked with every reading of a schedule, so it is made once: making one takes longer than running it.
@@ -33,18 +34,22 @@ class PaymentAccounts:
     def __init__(self, db: Database, seal: Seal) -> None:
         self._db = db
         self._seal = seal
+        self.silences = Silences(db)
 
     async def find(self, site_id: int, *, is_test: bool) -> PaymentAccount:
         """The keys of one mode, also of an account that was removed while something is under way.
 
         Raises PaymentsNotSetUp where there are none, or none that can be read.
         """
-        found = await self.read(site_id, is_test=is_test)
-        if found is None:
-            raise PaymentsNotSetUp("Payments are not set up.")
-        if found[1] is None:
-            raise PaymentsNotSetUp("Payments have to be set up again: the server has another key by now.")
-        return found[1]
+        row = await self._row(site_id, is_test=is_test)
+        return self._usable(row)
+
+    async def find_answering(self, site_id: int, *, is_test: bool, at: datetime) -> PaymentAccount:
+        """As `find`, for whoever can wait. Raises PaymentsAway, too: while Stripe is silent, one asks for all."""
+        row = await self._row(site_id, is_test=is_test)
+        if row is not None and is_silent(row, at):
+            raise PaymentsAway("The payment service cannot be reached just now.")
+        return self._usable(row)
 
     async def with_webhook(self, site_id: int) -> list[PaymentAccount]:
         """Those that an event may be signed for: real money first."""
@@ -53,9 +58,7 @@ class PaymentAccounts:
 
     async def read(self, site_id: int, *, is_test: bool) -> tuple[KeptAccount, PaymentAccount | None] | None:
         """With its keys, if they can be read. None where there is no account. `webhook_secret` is empty without one."""
-        of_mode = col(PaymentAccountRow.is_test) == is_test
-        async with self._db.snapshot() as session:
-            row = (await session.exec(_rows(site_id).where(of_mode))).one_or_none()
+        row = await self._row(site_id, is_test=is_test)
         return None if row is None else (self._to_kept(row), self._keys_of(row))
 
     async def kept(self, site_id: int) -> Sequence[KeptAccount]:
@@ -144,6 +147,19 @@ class PaymentAccounts:
         )
         put = insert(session, PaymentAccountRow).values(values(row))
         await session.exec(put.on_conflict_do_update(index_elements=["site_id", "is_test"], set_=values(row)))
+
+    async def _row(self, site_id: int, *, is_test: bool) -> PaymentAccountRow | None:
+        of_mode = col(PaymentAccountRow.is_test) == is_test
+        async with self._db.snapshot() as session:
+            return (await session.exec(_rows(site_id).where(of_mode))).one_or_none()
+
+    def _usable(self, row: PaymentAccountRow | None) -> PaymentAccount:
+        if row is None:
+            raise PaymentsNotSetUp("Payments are not set up.")
+        keys = self._keys_of(row)
+        if keys is None:
+            raise PaymentsNotSetUp("Payments have to be set up again: the server has another key by now.")
+        return keys
 
     def _keys_of(self, row: PaymentAccountRow) -> PaymentAccount | None:
         sealed = {"secret_key": row.secret_key_enc, "webhook_secret": row.webhook_secret_enc}

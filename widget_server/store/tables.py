@@ -619,6 +619,10 @@ class PaymentAccountRow(Table, table=True):
     webhook_entered_at: datetime | None = Field(default=None, sa_type=Instant)
     removed_at: datetime | None = Field(default=None, sa_type=Instant)
     """Once nothing that was begun with it is under way, the row goes."""
+    probe_at: datetime | None = Field(default=None, sa_type=Instant)
+    """When somebody asks next whether Stripe answers; None while nobody doubts that."""
+    silent_since: datetime | None = Field(default=None, sa_type=Instant)
+    """Since when it is known that Stripe does not answer, or wants to be asked less."""
 
 
 class AttemptRow(Table, table=True):

@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from widget_server.domain.attempts import OPENING_FOR, STUCK, Attempt
-from widget_server.domain.payments import MIN_LEFT, AttemptState, Payment, PaymentState
+from widget_server.domain.payments import MIN_LEFT, AttemptState, Payment, PaymentAccount, PaymentState
 from widget_server.domain.sites import Site
 from widget_server.errors import (
     NotFound,
@@ -19,6 +19,7 @@ from widget_server.errors import (
     PaymentsNotSetUp,
     Refusal,
     SlotFull,
+    StripeSilent,
     Unavailable,
 )
 from widget_server.store.bookings import OutcomeTaken
@@ -43,6 +44,9 @@ class Deciding(Offering):
         for _ in range(_STEPS_MAX):
             try:
                 after = await self._step(site, attempt)
+            except StripeSilent as silent:
+                await self._accounts.silences.suspect(site.id, is_test=attempt.is_test, at=self.now(), wait=silent.wait)
+                raise
             except PaymentsNotSetUp:
                 await self._wait_for_keys(site, attempt)
                 raise
@@ -108,7 +112,6 @@ class Deciding(Offering):
     async def _ask(self, site: Site, attempt: Attempt) -> Attempt:
         """Stripe's answer wins, also when the window is over, and nobody gives up without having heard it."""
         now = self.now()
-        assert attempt.session_id is not None, "it is open"
         is_over = attempt.is_over(now)
         if not is_over and not await self._keeps_seats(site, attempt):
             present = await self._attempts.find(attempt.site_id, attempt.id)
@@ -116,11 +119,9 @@ class Deciding(Offering):
                 return present or attempt
             _log.warning("seats_lost_while_paying", site=site.key, attempt=attempt.id)
             is_over = True
-        ask = self._gateway.expire if is_over else self._gateway.read
         try:
-            payment = await ask(await self._account(attempt), attempt.session_id)
-        except (PaymentsAway, PaymentsNotSetUp, PaymentRefused):  # refused: these keys know of no such page
-            away = PaymentsAway("The payment service does not say just now how this payment stands.")
+            payment = await self._answer_of(attempt, is_over=is_over)
+        except PaymentsAway as away:
             return await self._let_go_or_wait(site, attempt, None, away)
         match payment.state:
             case PaymentState.OPEN:
@@ -131,6 +132,23 @@ class Deciding(Offering):
                 return await self._payments.give_up(attempt.id, now, why="not paid")
             case PaymentState.AUTHORISED | PaymentState.CAPTURED:
                 return await self._book(site, attempt, payment)
+
+    async def _answer_of(self, attempt: Attempt, *, is_over: bool) -> Payment:
+        """Raises PaymentsAway."""
+        assert attempt.session_id is not None, "it is open"
+        ask = self._gateway.expire if is_over else self._gateway.read
+        try:
+            return await ask(await self._account(attempt), attempt.session_id)
+        except (PaymentsNotSetUp, PaymentRefused):  # refused: these keys know of no such page
+            message = "The payment service does not say just now how this payment stands."
+            raise PaymentsAway(message) from None
+
+    async def _account(self, attempt: Attempt) -> PaymentAccount:
+        """While Stripe is silent nobody asks but whoever would give up otherwise."""
+        now = self.now()
+        if attempt.state is AttemptState.OPEN and attempt.is_let_go(now):
+            return await super()._account(attempt)
+        return await self._accounts.find_answering(attempt.site_id, is_test=attempt.is_test, at=now)
 
     async def _keeps_seats(self, site: Site, attempt: Attempt) -> bool:
         """Redis may have lost the pin: then the same seats are taken again, if nobody else has them by now."""

@@ -10,7 +10,7 @@ from widget_server.domain.attempts import Attempt
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.money import Money
 from widget_server.domain.payments import Payment, PaymentAccount, Refund, Refunded, RefundReason, RefundState
-from widget_server.errors import PaymentRefused, Refusal
+from widget_server.errors import PaymentRefused, Refusal, StripeSilent
 from widget_server.payments.stripe_gateway import StripeGateway
 from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.refunds import DueRefund, Refunds
@@ -63,6 +63,9 @@ class Refunding:
         try:
             await self._do(due)
         except Refusal as problem:
+            if isinstance(problem, StripeSilent):
+                now = self._clock.now()
+                await self._accounts.silences.suspect(due.site_id, is_test=due.is_test, at=now, wait=problem.wait)
             _log.warning("refund_waits", refund=due.id, why=problem.on_record)
             await self._refunds.again(due, self._later(due), problem.on_record)
         except Exception:
@@ -70,7 +73,8 @@ class Refunding:
 
     async def _do(self, due: DueRefund) -> bool:
         """With its own key: once, however often it is tried. Whether it is done. Raises Unavailable."""
-        account = await self._accounts.find(due.site_id, is_test=due.is_test)
+        now = self._clock.now()
+        account = await self._accounts.find_answering(due.site_id, is_test=due.is_test, at=now)
         try:
             if due.stripe_id is not None:
                 answer = await self._gateway.read_refund(account, due.stripe_id)

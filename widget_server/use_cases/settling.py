@@ -17,6 +17,7 @@ from widget_server.use_cases.deciding import Deciding
 from widget_server.use_cases.forever import forever
 from widget_server.use_cases.paid_seats import DecidingParts
 from widget_server.use_cases.pinning import PinningParts
+from widget_server.use_cases.probing import Probing
 
 _BATCH = 10
 _LOOK_EVERY_S, _PRUNE_EVERY_S = 1.0, 600.0
@@ -28,6 +29,7 @@ class Settling(Deciding):
     def __init__(self, *, events: PaymentEvents, deciding: DecidingParts, **parts: Unpack[PinningParts]) -> None:
         super().__init__(deciding, **parts)
         self._events = events
+        self._probing = Probing(accounts=self._accounts, gateway=self._gateway, clock=self._clock)
 
     async def settle(self, site_id: int, attempt_id: str) -> AttemptState:
         """Ask Stripe, do the next steps for what it says, and return the state by then. Any number may do so at once.
@@ -44,6 +46,10 @@ class Settling(Deciding):
         due = await self._attempts.due(_BATCH, at=self.now())
         await asyncio.gather(*(self._try(attempt) for attempt in due))
         return len(due)
+
+    async def probe_due(self) -> int:
+        """Where Stripe was silent, ask whether it answers, and return for how many accounts."""
+        return await self._probing.probe_due()
 
     async def heard(self, site_key: str, body: bytes, signature: str) -> None:
         """Stripe tells of something: find out what, and do what follows. Doubled, late, out of order: all the same.
@@ -63,6 +69,7 @@ class Settling(Deciding):
     async def run(self) -> None:
         """All that a worker does with attempts and refunds, until cancelled. Any number of workers may run."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._probing.run())
             tasks.create_task(forever("settle", self._settle_or_wait))
             tasks.create_task(forever("refund", self._refund_or_wait))
             tasks.create_task(forever("forget_events", self._prune_or_wait))

@@ -1,0 +1,125 @@
+"""Stripe is silent for ten minutes: one asks for all, and all are seen to within seconds of its first answer."""
+
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+
+from tests.use_cases.till import LESSON, Payer, Till
+from widget_server.domain.payments import AttemptState
+from widget_server.errors import PaymentsAway
+from widget_server.payments.fake_stripe.faults import Call, Trouble
+from widget_server.store.silences import PROBE_EVERY, UNPROBED_FOR
+from widget_server.store.tables import PaymentAccountRow
+
+pytestmark = pytest.mark.anyio
+
+ASKED = (Call.READ, Call.EXPIRE, Call.CAPTURE, Call.READ_INTENT, Call.REFUND)
+ALWAYS = 1_000_000
+SECOND = timedelta(seconds=1)
+
+
+def hang_up(till: Till) -> None:
+    for call in ASKED:
+        till.shop.books.faults.plan(call, Trouble.CUT, times=ALWAYS)
+
+
+def asked(till: Till) -> int:
+    """How often Stripe was, since it hung up."""
+    return sum(ALWAYS - fault.times for fault in till.shop.books.faults.planned)
+
+
+async def work(till: Till, by: timedelta, *, probing: bool = True) -> None:
+    """What a worker does when so much time has passed."""
+    await till.later(by)
+    if probing:
+        await till.settling.probe_due()
+    while await till.settling.settle_due() or await till.house.parts.use_cases.refunding.refund_due():
+        pass
+
+
+async def ten_minutes(till: Till, anna: Payer, ben: Payer, *, probing: bool = True) -> None:
+    """Ben is to have his money back, anna has paid, and nobody hears of either."""
+    await till.paid(ben)
+    till.shop.books.pay(await till.at_the_page(anna, (LESSON, 2)))
+    hang_up(till)
+    await till.house.parts.use_cases.bookings.cancel(ben.order_ref)
+    for _ in range(10):
+        await work(till, 60 * SECOND, probing=probing)
+
+
+@pytest.mark.parametrize("probing", [True, False], ids=["probed", "control"])
+async def test_all_that_waits_for_stripe_is_seen_to_within_seconds_of_its_answer(till: Till, probing: bool) -> None:
+    anna, ben = Payer(), Payer()
+    await ten_minutes(till, anna, ben, probing=probing)
+    assert (await till.attempt(anna)).state == AttemptState.OPEN
+
+    till.shop.books.faults.planned.clear()
+    for _ in range(5):
+        await work(till, SECOND, probing=probing)
+
+    assert (await till.refunds(ben) == [(4500, "cancelled", "done")]) is probing
+    if probing:
+        assert (await till.attempt(anna)).state == AttemptState.PAID
+        assert till.shop.taken_minor == 9000
+
+
+async def test_while_stripe_is_silent_one_asks_for_all(till: Till) -> None:
+    payers = [Payer() for _ in range(4)]
+    for number, payer in enumerate(payers):
+        await till.at_the_page(payer, (LESSON, 1 + number % 2))
+    hang_up(till)
+    await work(till, 3 * SECOND)
+    await work(till, SECOND)
+
+    before = asked(till)
+    for _ in range(10):
+        await work(till, PROBE_EVERY)
+    assert asked(till) == before + 10
+    with pytest.raises(PaymentsAway):
+        await till.settle(payers[0])
+    assert asked(till) == before + 10
+
+
+async def test_without_anybody_who_probes_all_ask_for_themselves_again_after_a_while(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    hang_up(till)
+    for _ in range(3):
+        await work(till, 3 * SECOND)
+    till.shop.books.faults.planned.clear()
+
+    with pytest.raises(PaymentsAway):
+        await till.settle(anna)
+    await till.later(UNPROBED_FOR + PROBE_EVERY)
+    assert await till.settle(anna) is AttemptState.PAID
+
+
+async def test_one_call_that_fails_keeps_nobody_else_waiting(till: Till) -> None:
+    anna, ben = Payer(), Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    till.shop.books.pay(await till.at_the_page(ben, (LESSON, 2)))
+    till.shop.books.faults.plan(Call.READ, Trouble.CUT)
+
+    with pytest.raises(PaymentsAway):
+        await till.settle(anna)
+    assert await till.settle(ben) is AttemptState.PAID
+    assert await till.settling.probe_due() == 1
+    async with till.house.parts.database.snapshot() as session:
+        (account,) = await session.exec(select(PaymentAccountRow))
+    assert (account.probe_at, account.silent_since) == (None, None)
+
+
+async def test_whoever_is_asked_too_much_is_left_alone_for_as_long_as_it_says(till: Till) -> None:
+    anna, ben = Payer(), Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    till.shop.books.pay(await till.at_the_page(ben, (LESSON, 2)))
+    till.shop.books.faults.plan(Call.READ, Trouble.BUSY)
+
+    for payer in (anna, ben):
+        with pytest.raises(PaymentsAway):
+            await till.settle(payer)
+    assert await till.settling.probe_due() == 0
+    await till.later(60 * SECOND)
+    assert await till.settling.probe_due() == 1
+    assert await till.settle(ben) is AttemptState.PAID
