@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 
 import pytest
@@ -293,6 +293,16 @@ async def test_a_week_at_the_end_of_all_years_is_not_shown_but_the_present_one(d
     assert any(name.startswith("slot-yoga.21991230") for name in last)
 
 
+@pytest.mark.parametrize(("locale", "weekday"), [("de", 0), ("en-US", 6), ("ar", 5)])
+async def test_a_week_begins_as_the_sites_readers_know_it(desk: Desk, locale: str, weekday: int) -> None:
+    await desk.house.change_settings(locale=locale)
+
+    first = fields_of(await desk.get(f"{HOME}/services/yoga/calendar"))["week"]
+
+    days = (datetime.now(UTC).date() - date.fromisoformat(first)).days
+    assert (date.fromisoformat(first).weekday(), days in range(7)) == (weekday, True)
+
+
 async def test_a_day_is_copied_to_others_before_anything_is_saved(desk: Desk) -> None:
     other = DAY + timedelta(days=2)
     fields = fields_of(await desk.get(CALENDAR))
@@ -478,8 +488,40 @@ async def test_a_blackout_with_all_there_is_comes_back_as_typed_and_goes(desk: D
     assert {name: fields[name] for name in typed} == typed
     assert path_of(await desk.fill_in(path, reason="Xmas")) == f"{HOME}/blackouts?saved=1"
     assert "Xmas" in text_of(await desk.get(f"{HOME}/blackouts"))
-    await desk.post(f"{path}/removal", {"form_token": fields["form_token"]})
+
+
+async def test_a_blackout_that_was_taken_away_comes_back_as_it_was(desk: Desk) -> None:
+    typed = {"first_day": "2030-12-24", "last_day": "2030-12-26", "weekday-1": "on", "reason": "Christmas"}
+    await desk.fill_in(f"{HOME}/blackouts/new", **typed)
+    (stored,) = (await desk.schedule()).blackouts
+    shown = fields_of(await desk.get(f"{HOME}/blackouts"))
+
+    removals = [await desk.post(f"{HOME}/blackouts/{stored.id}/removal", shown) for _ in range(2)]
     assert (await desk.schedule()).blackouts == ()
+    for removed in removals:
+        assert "Taken away." in text_of(removed)
+        assert path_of(await desk.post(f"{HOME}/blackouts/new", fields_of(removed))) == f"{HOME}/blackouts?saved=1"
+
+    (again,) = (await desk.schedule()).blackouts
+    assert replace(again, id=stored.id) == stored
+    unknown = await desk.post(f"{HOME}/blackouts/{again.id}0/removal", {"form_token": shown["form_token"]})
+    assert unknown.status_code == 404
+
+
+async def test_who_has_booked_meanwhile_is_shown_before_a_blackout_comes_back(desk: Desk) -> None:
+    await desk.fill_in(f"{HOME}/blackouts/new", first_day=str(DAY))
+    (stored,) = (await desk.schedule()).blackouts
+    shown = fields_of(await desk.get(f"{HOME}/blackouts"))
+    removed = await desk.post(f"{HOME}/blackouts/{stored.id}/removal", shown)
+    desk.forget()
+    anna = desk.house.guest()
+    await anna.hold()
+    await anna.confirm("Anna Berg")
+
+    asked = await desk.post(f"{HOME}/blackouts/new", fields_of(removed))
+
+    assert asked.status_code == 422
+    assert "Anna Berg" in text_of(asked)
 
 
 @pytest.mark.parametrize(
