@@ -24,15 +24,16 @@ Model = TypeVar("Model", bound=BaseModel)
 
 async def read(request: Request, model: type[Model], bytes_max: int = BODY_BYTES_MAX) -> Model:
     """The body as `model`. Raises TooLarge; InvalidRequest naming what is wrong, without repeating what was sent."""
-    return _parsed(await raw_body(request, bytes_max), model)
+    return parsed(await raw_body(request, bytes_max), model)
 
 
 async def read_if_any(request: Request, model: type[Model]) -> Model:
     """Likewise; no body at all is an empty one."""
-    return _parsed(await raw_body(request) or b"{}", model)
+    return parsed(await raw_body(request) or b"{}", model)
 
 
-def _parsed(body: bytes, model: type[Model]) -> Model:
+def parsed(body: bytes, model: type[Model]) -> Model:
+    """Raises InvalidRequest as `read` does."""
     try:
         return model.model_validate_json(body)
     except ValidationError as problem:
@@ -63,10 +64,15 @@ def refuse(refusal: Refusal) -> Response:
 
 
 def fail(request: Request, problem: Exception) -> Response:
-    """A fault of ours. The log has the trace; the visitor only learns that trying again may help."""
-    _log.error("request_failed", method=request.method, route=_route_of(request), exc_info=problem)
+    """A fault of ours. The visitor only learns that trying again may help."""
+    note_fault(request, problem)
     body = error("failed", "Something went wrong on our side. Please try again.")
     return JSONResponse(body, 500, _NEVER_STORED)
+
+
+def note_fault(request: Request, problem: Exception) -> None:
+    """The log has the trace."""
+    _log.error("request_failed", method=request.method, route=_route_of(request), exc_info=problem)
 
 
 async def raw_body(request: Request, bytes_max: int = BODY_BYTES_MAX) -> bytes:
