@@ -10,7 +10,7 @@ from widget_server.errors import NotFound, TooLate
 from widget_server.ids import keyed
 
 RETURN_FOR = timedelta(hours=1)
-"""So long after the payment window somebody may come back from the pay page: banks take their time, and so do people."""
+"""So long after the payment window somebody may come back from the pay page: banks take their time."""
 _ENDS_LENGTH = 6
 _SEAL = "\ue0fe"
 """Stands for the secret in mails that are kept. Nobody can type it: names must be printable."""
