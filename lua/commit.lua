@@ -1,8 +1,9 @@
+#!lua flags=allow-oom
 --[[
   commit: the seats of a pinned hold are booked; the store has said so.
 
-  What the store counts as booked is written in any case, newest version first, whatever is answered about the hold.
-  So a late commit makes too few seats look free for a moment at most, never too many.
+  What the store counts as booked is written, newest version first, whatever is answered about the hold, but for MOVED
+  and NOT_LOADED. So a late commit makes too few seats look free for a moment at most, never too many.
 
   KEYS[1]    gate     HASH  epoch, schedule version, state
   KEYS[2]    due      ZSET  site/hold -> resolve-by

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   mend_claim: let a diary say of one claim, which no booking in the store has, what its hold says: a live one claims
   what it names, any other nothing.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   mend_hold: let the due set and the budgets say of one hold what it is: a live one stands in them, any other does not.
 

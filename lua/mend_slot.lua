@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   mend_slot: make one slot of a living site count what its holds and the store say. No hold ends, and no gate closes.
 

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   release: give a hold back before its deadline. Again: the same answer.
 

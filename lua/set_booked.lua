@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   set_booked: after a cancellation or a repair, what the store counts as booked; the newest version of each slot wins.
 

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   sweep: end holds that are due, and name the pinned ones that should have been resolved by now.
 

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   unpin: the payment failed or was given up. Back to a hold with some time left, or released. Again: the same answer.
 

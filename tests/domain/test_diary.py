@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from widget_server.domain.blackouts import Blackout
-from widget_server.domain.diary import first_name, week_of
+from widget_server.domain.diary import days_of, first_name
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.staffing import DayOff, Shift, StaffMember
 
@@ -28,7 +28,7 @@ def schedule(*shifts: Shift, off: tuple[date, ...] = (), blackouts: tuple[Blacko
 def test_a_week_has_her_shifts_and_nobody_elses() -> None:
     nights, other = Shift("mia", time(22), time(6), weekday=0), Shift("noah", time(8), time(12), weekday=1)
 
-    week = week_of(schedule(nights, other), "mia", MONDAY, [])
+    week = days_of(schedule(nights, other), "mia", MONDAY, [])
 
     assert [day.day.day for day in week] == list(range(23, 30))
     assert [day.shifts for day in week] == [(NIGHT,), *[()] * 6]
@@ -38,7 +38,7 @@ def test_a_week_has_her_shifts_and_nobody_elses() -> None:
 def test_on_a_day_off_only_dated_shifts_count() -> None:
     weekly, dated = Shift("mia", time(8), time(12), weekday=0), Shift("mia", time(22), time(6), day=MONDAY)
 
-    monday, *_ = week_of(schedule(weekly, dated, off=(MONDAY,)), "mia", MONDAY, [])
+    monday, *_ = days_of(schedule(weekly, dated, off=(MONDAY,)), "mia", MONDAY, [])
 
     assert monday.is_off
     assert monday.shifts == (NIGHT,)
@@ -53,7 +53,7 @@ def test_blackouts_are_those_that_concern_her() -> None:
     )
     others = (Blackout(tuesday, tuesday, service="talk"), Blackout(tuesday, tuesday, staff="noah"))
 
-    monday, day, *_ = week_of(schedule(blackouts=(*ours, *others)), "mia", MONDAY, [])
+    monday, day, *_ = days_of(schedule(blackouts=(*ours, *others)), "mia", MONDAY, [])
 
     assert monday.is_empty
     assert [away.blackout for away in day.away] == list(ours)

@@ -11,6 +11,8 @@ _WORD = re.compile(r"^    ([A-Z_]{3,})((?: [a-z_]+)*)(?:  |$)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Header:
+    flags: str
+    """What the server may do with it, as the line above the header says."""
     title: str
     body: str
     """The script without its header; includes are not joined."""
@@ -22,7 +24,8 @@ class Header:
 
 
 def _header(text: str) -> Header:
-    head, _, body = text.partition("\n]]\n")
+    above, _, below = text.partition("--[[\n")
+    head, _, body = below.partition("\n]]\n")
     named: dict[str, dict[int, str]] = {"KEYS": {}, "ARGV": {}}
     repeated_from: dict[str, int] = {}
     for array, number, repeated, name in _ARGUMENT.findall(head):
@@ -31,7 +34,7 @@ def _header(text: str) -> Header:
         else:
             named[array][int(number)] = name
     words = {word: names.split() for word, names in _WORD.findall(head)}
-    return Header(head.splitlines()[1], body, named, repeated_from, words)
+    return Header(above, head.splitlines()[0], body, named, repeated_from, words)
 
 
 HEADERS = {path.stem: _header(path.read_text("utf-8")) for path in sorted(find("lua").glob("*.lua"))}

@@ -372,6 +372,8 @@ async def scripted(*answers: bytes, to: bytes = b"GET") -> AsyncIterator[tuple[s
     [
         (b"-LOADING Redis is loading the dataset in memory\r\n", 1),
         (b"-BUSY Redis is busy running a script.\r\n", 1),
+        (b"-OOM command not allowed when used memory > 'maxmemory'.\r\n", 1),
+        (b"-MISCONF Errors writing to the AOF file: No space left on device\r\n", 1),
         (b"-READONLY You can't write against a read only replica.\r\n", 3),
         (b"?what is this\r\n", 3),
     ],

@@ -10,6 +10,8 @@ from widget_server.engine import scripts
 VERBS = sorted(HEADERS)
 INCLUDES = sorted((find("lua") / "lib").glob("*.lua"))
 
+GIVES_BACK = {"release", "unpin", "sweep", "commit", "set_booked", "mend_slot", "mend_hold", "mend_claim"}
+
 _LOCALS = re.compile(r"^local ([\w, ]+) = (.+)$", re.MULTILINE)
 _FIELDS = re.compile(r"(\w+) = (KEYS|ARGV)\[(\d+)\]")
 _USE = re.compile(r"(KEYS|ARGV)\[(\d+)\]")
@@ -37,6 +39,11 @@ def names_given(body: str, array: str) -> dict[int, str]:
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_header_opens_with_its_verb(verb: str) -> None:
     assert HEADERS[verb].title.startswith(f"  {verb}: ")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_gives_back_or_mends_also_runs_where_no_memory_is_left(verb: str) -> None:
+    assert HEADERS[verb].flags == ("#!lua flags=allow-oom\n" if verb in GIVES_BACK else "")
 
 
 @pytest.mark.parametrize("array", ["KEYS", "ARGV"])

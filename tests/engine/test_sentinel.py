@@ -19,9 +19,9 @@ from widget_server.errors import Fault, Unavailable
 pytestmark = pytest.mark.anyio
 
 FAILOVER_MAX_S = 20.0
+"""Much longer than it takes, but for a machine with nothing to spare."""
 REFUSED_MAX_S = 10.0
 """As a rule it takes about a second; and whoever waits for a seat is not to wait for much longer."""
-"""Much longer than it takes, but for a machine with nothing to spare."""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import anyio
 import pytest
 from anyio import create_task_group
 from sqlalchemy import update
@@ -20,6 +21,7 @@ from widget_server.store.bookings import Bookings
 from widget_server.store.clearings import Clearings, OpenClearing, decide
 from widget_server.store.database import Database
 from widget_server.store.impact import read_booked_by
+from widget_server.store.sites import lock_site_alone
 from widget_server.store.tables import BookingRow, MessageRow
 
 pytestmark = pytest.mark.anyio
@@ -84,6 +86,10 @@ async def test_what_is_just_being_paid_waits_until_that_is_decided(db: Database,
 
     await put(BookingState.CONFIRMING)
     assert [len(await Clearings(db).step(clearing, LATER)) for _ in range(2)] == [2, 0]
+    async with db.transaction() as session:  # nobody who writes has to wait for a look that does nothing
+        await lock_site_alone(session, site.id)
+        with anyio.fail_after(20):
+            assert await Clearings(db).step(clearing, LATER) == []
     assert (await Clearings(db).find(site.id, clearing.id)).waiting == 1
     await put(BookingState.CONFIRMED)
 

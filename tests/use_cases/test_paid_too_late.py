@@ -9,11 +9,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from tests.house import PRIVATE, SITE, slot
 from tests.use_cases.till import ALL_SEATS, LESSON, Payer, Till
 from widget_server.domain.alternatives import OFFERED_FOR
+from widget_server.domain.attempts import LET_GO_AFTER
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState, OutcomeState
-from widget_server.domain.payments import AttemptState
+from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
 from widget_server.domain.services import CapacityRule
 from widget_server.domain.staffing import Shift, StaffMember
 from widget_server.errors import Changed, NotFound, PaymentsAway, SlotFull, TooLate
@@ -227,6 +228,85 @@ async def test_of_two_lines_only_the_one_that_is_gone_is_replaced(till: Till) ->
     assert [each.slots for each in offered] == [(of, other) for of in NEXT]
     order = await till.choose(anna, offered[0])
     assert [(one.slot, one.seats) for one in order.bookings] == [(NEXT[0], 2), (other, 1)]
+
+
+async def test_of_two_lines_that_are_both_gone_each_gets_a_time_of_its_own(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna, (LESSON, 1), (NEXT[0], 1)))
+    await till.lose_seats(anna, LESSON)
+    await till.take_all(NEXT[0])
+
+    assert await till.settle(anna) is AttemptState.OFFERING
+    later = [*NEXT[1:], slot(PRIVATE, day=1), slot(PRIVATE, day=1, number=1)]
+    assert [set(each.slots) for each in await till.offered(anna)] == [set(later[n : n + 2]) for n in range(3)]
+
+
+async def test_a_line_that_is_still_held_for_her_stays_though_nobody_else_could_have_it(till: Till) -> None:
+    anna, other = Payer(), slot(PRIVATE, day=1)
+    for seats in (6, 5):
+        await till.paid(Payer(name="Ben Oak"), (LESSON, seats))
+    session = await till.at_the_page(anna, (LESSON, 1), (other, 1))
+    for _ in range(2):
+        await till.hold(Payer(), (other, 5))
+    await till.house.change_service(replace(PRIVATE, capacity=ALL_SEATS - 1))  # in SQL there is no room at the first
+    till.shop.books.pay(session)
+
+    assert await till.settle(anna) is AttemptState.OFFERING
+    offered = await till.offered(anna)
+    assert [each.slots for each in offered] == [(NEXT[0], other)], "there is one seat, so it is held once"
+
+
+@pytest.mark.parametrize("amount", [None, 1000])
+async def test_who_has_got_money_back_at_stripe_is_not_booked_with_it(till: Till, amount: int | None) -> None:
+    anna = await too_late(till, method="ideal")
+    first = (await till.offered(anna))[0]
+    till.shop.books.refund(await till.session_of(anna), amount)
+
+    with pytest.raises(TooLate):
+        await till.choose(anna, first)
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert till.shop.taken_minor == 0
+    assert await till.house.booked_in_sql(NEXT[0]) == 0
+
+
+async def test_what_is_given_back_before_anybody_has_heard_of_it_books_nothing(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    till.shop.books.pay(session, "ideal")
+    till.shop.books.refund(session)
+
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert till.shop.taken_minor == 0
+    assert await till.house.booked_in_sql(LESSON) == 0
+    assert (await till.house.seats(LESSON)).held == 0
+
+
+async def test_what_was_let_go_and_then_given_back_is_not_offered_again(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    till.shop.books.pay(session, "ideal")
+    till.shop.books.refund(session)
+    till.shop.faults.plan("expire", "cut")
+
+    await till.later(PAYMENT_WINDOW + LET_GO_AFTER)
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert await till.house.booked_in_sql(LESSON) == 0
+    assert "paid_too_late" not in await till.messages(anna)
+
+
+async def test_the_very_seats_come_back_however_many_others_are_held_for_late_payers(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offering, "HELD_PER_SITE_MAX", 3)
+    await too_late(till)
+    ben, other = Payer(name="Ben Oak"), slot(PRIVATE, day=1)
+    till.shop.books.pay(await till.at_the_page(ben, (other, 1)))
+    pin = await till.house.engine.pinned(await till.house.site(), ben.id)
+    assert pin is not None
+    await till.house.engine.unpin(await till.house.site(), ben.id, fence=pin.fence, release=True)
+
+    assert await till.settle(ben) is AttemptState.PAID
+    assert await till.house.booked_in_sql(other) == 1
 
 
 async def test_nobody_else_chooses_for_her(till: Till) -> None:

@@ -20,6 +20,7 @@ from widget_server.domain.payments import AttemptState
 from widget_server.domain.slots import Slot
 from widget_server.errors import InvalidRequest, NotFound, PaymentsAway
 from widget_server.ids import new_id
+from widget_server.store import clearings
 from widget_server.store.tables import RefundRow
 from widget_server.use_cases.bookings import WantedReschedule
 from widget_server.use_cases.edits import fingerprint_of
@@ -109,6 +110,21 @@ async def close_the_day(till: Till, choice: Choice = Choice.CANCEL) -> None:
     seen = fingerprint_of(shown.bookings)
     edited = await black_out(till.house, day, choice=Chosen(choice, bookings_seen=seen))
     assert edited.is_saved
+
+
+@pytest.mark.parametrize("choice", [Choice.CANCEL, Choice.MOVE])
+async def test_who_cancels_before_a_decided_edit_has_come_to_them_loses_nothing_by_that(
+    till: Till, monkeypatch: pytest.MonkeyPatch, choice: Choice
+) -> None:
+    monkeypatch.setattr(clearings, "AT_ONCE", 1)
+    await till.house.change_service(replace(PRIVATE, refund_percent=0))
+    anna, ben = Payer(), Payer(name="Ben Oak")
+    for payer in (anna, ben):
+        await till.paid(payer)
+
+    await close_the_day(till, choice)
+    await cancel(till, anna)
+    assert await till.refunds(anna) == [(4500, "cancelled", "waiting")]
 
 
 async def test_who_is_cancelled_with_a_day_that_is_closed_gets_all_back_that_is_left(till: Till) -> None:

@@ -38,7 +38,7 @@ def is_of_nobody(answer: Answer) -> bool:
 
 async def path_of(route: Route, desk: Desk) -> str:
     """With ids that are there, as far as the house has such a thing."""
-    parts = {"site": desk.site, "slot": slot().id, "hold": new_id(), "booking:int": "1"}
+    parts = {"site": desk.site, "slot": slot().id, "hold": new_id(), "booking:row": "1"}
     parts["order"] = (await order_path(desk)).removeprefix("/orders/")
     parts["service"] = "yoga"
     return re.sub(r"\{([\w:]+)\}", lambda found: parts.get(found[1], "1"), route.path)
@@ -58,11 +58,11 @@ async def test_the_operator_of_another_site_finds_nothing(house: House, desk: De
     assert await house.booked_in_sql() == 1
 
 
-@pytest.mark.parametrize("number", [2**31, 10**30])
-async def test_a_number_that_no_database_takes_is_nothing_anywhere(desk: Desk, number: int) -> None:
-    numbered = [route for route in ROUTES if ":int}" in route.path]
+@pytest.mark.parametrize("number", [str(2**31), "9" * 30, "9" * 5_000])
+async def test_a_number_that_no_database_takes_is_nothing_anywhere(desk: Desk, number: str) -> None:
+    numbered = [route for route in ROUTES if ":row}" in route.path]
     for route in numbered:
-        path = await path_of(Route(re.sub(r"\{\w+:int\}", str(number), route.path), route.endpoint), desk)
+        path = await path_of(Route(re.sub(r"\{\w+:row\}", number, route.path), route.endpoint), desk)
         data, method = {"form_token": form_token(desk.session)}, min(route.methods or ())
         answer = await desk.client.request(method, path, data=data if method == "POST" else None, headers=SAME_ORIGIN)
 

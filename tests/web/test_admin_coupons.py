@@ -1,6 +1,7 @@
 """Owners make codes, change them, and see how often each was used."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -16,6 +17,7 @@ from widget_server.store.coupons import Coupons, put_coupon, take_use
 pytestmark = pytest.mark.anyio
 
 HALF = {"code": "Half-26", "takes": "percent", "worth": "50"}
+ONLY_LESSONS = {"is_for_some": "on", f"service-{PRIVATE.key}": "on"}
 SAVED = "/admin/sites/studio/coupons?saved=1"
 
 
@@ -47,7 +49,7 @@ async def test_at_first_it_is_said_what_coupons_are_for(desk: Desk) -> None:
 
 async def test_a_coupon_is_made_as_it_was_typed_and_stands_in_the_list(desk: Desk) -> None:
     days = {"first_day": "2026-11-01", "last_day": "2099-12-24"}
-    coupon = await add(desk, **days, uses_max="10", uses_per_address_max="1", **{f"service-{PRIVATE.key}": "on"})
+    coupon = await add(desk, **days, uses_max="10", uses_per_address_max="1", **ONLY_LESSONS)
 
     assert coupon == Coupon(
         "Half-26", 50, None, date(2026, 11, 1), date(2099, 12, 24), frozenset({PRIVATE.key}), 10, 1, id=coupon.id
@@ -77,6 +79,8 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"first_day": "2026-12-24", "last_day": "2026-12-23"}, "last_day"),
     ({"uses_max": "0"}, "uses_max"),
     ({"uses_per_address_max": "-1"}, "uses_per_address_max"),
+    ({"is_for_some": "on"}, "is_for_some"),
+    ({f"service-{PRIVATE.key}": "on"}, "is_for_some"),
 ]
 
 
@@ -117,6 +121,36 @@ async def test_a_coupon_changes_but_not_its_code_nor_how_often_it_was_used(desk:
     assert outdated.status_code == 422
     assert "Somebody saved other details meanwhile." in outdated.text
     assert fields_of(outdated)["worth"] == "75"
+
+
+async def test_a_coupon_for_one_service_stays_for_that_one_when_it_costs_nothing_any_more(desk: Desk) -> None:
+    coupon = await add(desk, worth="100", **ONLY_LESSONS)
+    await desk.house.change_service(replace(PRIVATE, price=Money(0, "EUR")))
+
+    form = fields_of(await desk.get(f"/coupons/{coupon.id}"))
+    assert path_of(await desk.post(f"/coupons/{coupon.id}", **form | {"last_day": "2099-12-24"})) == SAVED
+
+    (after,) = await kept(desk)
+    assert (after.services, after.last_day) == (frozenset({PRIVATE.key}), date(2099, 12, 24))
+
+
+async def test_an_amount_keeps_its_currency_until_another_one_is_typed(desk: Desk) -> None:
+    site = await desk.house.site()
+    yen = Coupon("YEN", amount=Money(1000, "JPY"))
+    await desk.house.change(lambda session: put_coupon(session, site.id, yen, at=NOW))
+    path = f"/coupons/{(await kept(desk))[0].id}"
+
+    form = fields_of(await desk.get(path))
+    assert form["worth"] == ""
+    assert path_of(await desk.post(path, **form | {"uses_max": "5"})) == SAVED
+    (after,) = await kept(desk)
+    assert (after.amount, after.uses_max) == (Money(1000, "JPY"), 5)
+    assert "Other currency" in (await desk.get("/coupons")).text
+
+    form = fields_of(await desk.get(path))
+    assert path_of(await desk.post(path, **form | {"worth": "10"})) == SAVED
+    assert [one.amount for one in await kept(desk)] == [Money(1000, "EUR")]
+    assert "Other currency" not in (await desk.get("/coupons")).text
 
 
 async def test_what_was_never_used_is_removed_and_what_was_stays(desk: Desk, house: House) -> None:

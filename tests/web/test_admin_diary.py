@@ -98,6 +98,18 @@ async def test_a_week_that_makes_no_sense_is_this_one(desks: tuple[Desk, Desk, D
     assert "Today" in await diary(mia, week)
 
 
+@pytest.mark.parametrize(("locale", "begins"), [("de", "Mon 23 Nov 2026"), ("en-US", "Sun 22 Nov 2026")])
+async def test_a_week_begins_as_the_sites_readers_know_it(
+    house: House, desks: tuple[Desk, Desk, Desk], locale: str, begins: str
+) -> None:
+    _, mia, _ = desks
+    await house.change_settings(locale=locale)
+
+    page = await diary(mia, "2026-11-24")
+
+    assert f"Your diary {begins} - " in page
+
+
 async def test_an_owner_looks_at_nobody_elses_diary(house: House, desks: tuple[Desk, Desk, Desk]) -> None:
     owner, _, _ = desks
 

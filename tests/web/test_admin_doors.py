@@ -6,6 +6,7 @@ import pytest
 
 from tests.use_cases.office import ANNA, PASSWORD
 from tests.web.rooms import Rooms, fields_of, open_rooms, path_of
+from widget_server.web.forms import FORM_BYTES_MAX, KEPT_BYTES_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -262,6 +263,7 @@ async def test_no_page_is_kept_or_framed(rooms: Rooms, path: str) -> None:
 
 
 async def test_a_form_that_is_too_large_is_refused(rooms: Rooms) -> None:
-    answer = await rooms.post("/admin/sign-in", {"email": "a" * 40_000, "password": PASSWORD})
+    for path, most in (("/admin/setup", FORM_BYTES_MAX), ("/admin/sign-in", KEPT_BYTES_MAX)):
+        answer = await rooms.post(path, {"email": "a" * most, "password": PASSWORD})
 
-    assert answer.status_code == 413
+        assert answer.status_code == 413

@@ -3,22 +3,27 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from httpx2 import Response as Answer
 
 from tests.engine.servers import Valkey
 from tests.house import House, opened, refused, slot
-from tests.store.studio import TALK
+from tests.store.studio import TALK, YOGA
 from tests.web.desks import Desk, desk_in
 from tests.web.rooms import fields_of
+from tests.web.test_admin_phone import fields_of_post
 from widget_server.domain.audit_log import Deed
+from widget_server.domain.questions import Question, QuestionKind
 from widget_server.domain.slots import Slot
 from widget_server.engine import live_holds
 from widget_server.engine.live_holds import LiveHolds
+from widget_server.errors import Unavailable
 from widget_server.ids import new_id
 
 pytestmark = pytest.mark.anyio
@@ -210,8 +215,11 @@ async def test_a_visitor_who_was_faster_has_the_booking(house: House, desk: Desk
 
     answer = await book_for(desk, anna.id, (slot(), 1), name="Anna Berg")
 
-    assert answer.headers["location"] == "/admin/sites/studio/live?done=ended"
-    assert await desk.entries() == []
+    assert answer.status_code == 410
+    assert f'<a href="/admin/sites/studio/orders/{anna.id}">an order</a> of this already' in answer.text
+    assert "has run out" not in answer.text
+    assert fields_of(answer)["name"] == "Anna Berg"
+    assert (await house.booked_in_sql(), await desk.entries()) == (1, [])
     assert "Anna herself" in (await desk.get(f"/orders/{anna.id}")).text
 
 
@@ -226,14 +234,89 @@ async def test_mistakes_in_who_it_is_for_keep_what_was_typed(house: House, desk:
     assert (await anna.look()).json()["hold"]["state"] == "held"
 
 
-@pytest.mark.parametrize("act", ["extension", "release", "booking"])
+async def test_what_was_typed_for_a_hold_that_has_run_out_is_there_to_be_booked_by_phone(
+    house: House, desk: Desk
+) -> None:
+    await house.change_service(
+        replace(YOGA, questions=(Question("knee", "Your knee?", QuestionKind.LONG_TEXT, False),))
+    )
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    form = fields_of(await desk.get(f"/live/{anna.id}/booking"))
+    told = {"name": "Anna Berg", "email": "anna@example.org", "attendees": "Anna\nKim", "answer-knee": "Left,\nstiff"}
+    await house.advance(timedelta(minutes=11))
+
+    answer = await desk.post(f"/live/{anna.id}/booking", **form | told)
+
+    assert (answer.status_code, await house.booked_in_sql()) == (410, 0)
+    assert "Their hold has run out: book it here, if it is still free." in answer.text
+    again = fields_of_post(answer.text)
+    assert told.items() <= again.items()
+    assert (again["slot"], again["seats"], again["service"]) == (slot().id, "2", "yoga")
+    assert (await desk.post("/bookings/new", **again)).headers["location"].endswith(f"/{again['id']}?done=booked")
+    assert await house.booked_in_sql() == 2
+    _, (line,) = await house.parts.use_cases.dashboard.order(await house.site(), again["id"])
+    assert (line.names, [one.answer for one in line.answers]) == ("Anna, Kim", ["Left,\nstiff"])
+
+
+async def test_of_several_times_that_have_run_out_the_first_is_there_and_the_others_are_named(
+    house: House, desk: Desk
+) -> None:
+    anna = house.guest()
+
+    answer = await book_for(desk, anna.id, (slot(), 1), (slot(number=1), 1), name="Anna Berg")
+
+    assert answer.status_code == 410
+    assert "It was for 2 times, of which this is the first" in answer.text
+    assert (await book_for(desk, "odd", (slot(), 1))).status_code == 404
+
+
+async def test_a_form_that_is_sent_again_after_its_hold_was_booked_leads_to_the_order(house: House, desk: Desk) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    told = {"name": "Anna Berg", "attendees": "Anna\nKim"}
+    for _ in range(2):
+        answer = await book_for(desk, anna.id, (slot(), 2), **told)
+        assert answer.headers["location"] == f"/admin/sites/studio/orders/{anna.id}?done=booked"
+
+    other = await book_for(desk, anna.id, (slot(), 2), **told | {"attendees": "Anna\nLee"})
+
+    assert other.status_code == 410
+    assert fields_of(other)["attendees"] == "Anna\nLee"
+    assert await house.booked_in_sql() == 2
+
+
+@pytest.mark.parametrize("told", [{"name": "Anna Berg", "email": "anna@"}, {"name": "Anna Berg"}])
+async def test_while_redis_is_away_what_was_typed_for_a_hold_stays(
+    house: House, desk: Desk, monkeypatch: pytest.MonkeyPatch, told: dict[str, str]
+) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    form = fields_of(await desk.get(f"/live/{anna.id}/booking")) | told
+    with monkeypatch.context() as patched:
+        patched.setattr(LiveHolds, "find", away)
+        answer = await desk.post(f"/live/{anna.id}/booking", **form)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert "Nothing is lost: send it once more." in answer.text
+    again = fields_of(answer)
+    assert form.items() <= again.items()
+    sent = await desk.post(f"/live/{anna.id}/booking", **again | {"email": ""})
+    assert sent.headers["location"].endswith("?done=booked")
+
+
+async def away(*_: Any, **__: Any) -> None:
+    raise Unavailable("Redis is not there just now. Please try again.")
+
+
+@pytest.mark.parametrize("act", ["extension", "release"])
 async def test_what_is_over_or_has_never_been_says_so(house: House, desk: Desk, act: str) -> None:
     anna = house.guest()
     await anna.hold()
     await house.advance(timedelta(minutes=11))
 
     for hold_id in (anna.id, new_id()):
-        answer = await desk.post(f"/live/{hold_id}/{act}", version="1", name="Anna")
+        answer = await desk.post(f"/live/{hold_id}/{act}", version="1")
         assert answer.headers["location"] == "/admin/sites/studio/live?done=ended"
     assert (await desk.post(f"/live/odd/{act}")).status_code == 404
 

@@ -92,12 +92,14 @@ async def test_who_comes_is_shown_also_while_seats_cannot_be_counted(house: Hous
 
 async def test_attendees_of_all_meetings_are_listed_by_date(house: House, desk: Desk) -> None:
     await book(house, "Ben Oak", slot(TALK, day=1), attendees=[["Ben Oak"]])
-    await book(house, "Anna Berg", (slot(YOGA), 2), attendees=[["Kim Lee"]])
+    await book(house, "Anna Berg", (slot(YOGA), 2), email="anna@example.org", attendees=[["Kim Lee"]])
 
     answer = await desk.get("/attendees")
 
     assert names(answer) == ["Kim Lee", "Anna Berg", "Ben Oak"]
-    assert "a guest of Anna Berg, no name given" in answer.text
+    assert "a guest of Anna Berg, no name given · anna@example.org" in answer.text
+    assert "booked by Anna Berg · anna@example.org" in answer.text
+    assert '<span class="soft">no e-mail</span>' in answer.text, "of Ben"
     assert names(await desk.get("/attendees?text=kim")) == ["Kim Lee"]
     assert names(await desk.get("/attendees?service=talk")) == ["Ben Oak"]
     assert "Nobody in these days." in (await desk.get("/attendees?text=nobody")).text

@@ -99,8 +99,12 @@ async def test_another_form_under_the_same_id_books_nothing_more(
 
     answer = await desk.post(NEW, **{**form, **other})
 
-    assert answer.headers["location"].endswith(f"/orders/{form['id']}?done=before")
+    assert answer.status_code == 409
+    assert f'<a href="/admin/sites/studio/orders/{form["id"]}">an order</a> of this already' in answer.text
     assert (await house.booked_in_sql(), await house.booked_in_sql(slot(number=2))) == (2, 0)
+    again = fields_of_post(answer.text)
+    assert {**form, **other}.items() <= (again | {"id": form["id"]}).items(), "nothing typed is lost"
+    assert (await desk.post(NEW, **again)).headers["location"].endswith(f"/orders/{again['id']}?done=booked")
 
 
 async def test_holds_may_be_off(house: House, desk: Desk) -> None:
@@ -214,7 +218,7 @@ async def test_what_the_service_asks_is_asked_and_answers_stand_at_the_order(hou
     ]
     again = await desk.post(NEW, **form)
     assert again.headers["location"].endswith("?done=booked")
-    assert (await desk.post(NEW, **form | {"answer-mat": "yes"})).headers["location"].endswith("?done=before")
+    assert (await desk.post(NEW, **form | {"answer-mat": "yes"})).status_code == 409
 
 
 async def test_staff_may_leave_all_of_it_out_but_what_does_not_fit_is_said_and_kept(house: House, desk: Desk) -> None:

@@ -1,23 +1,20 @@
 """Codes over HTTP: what they take off, how a price is paid or not with them, and all that is refused on the way."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
 from httpx2 import Response as Answer
 
-from tests.engine.servers import Valkey
 from tests.house import PRIVATE, SITE, Guest, House, refused, slot
-from tests.payments.shop import Shop, opened_shop
 from tests.store.studio import NOW, YOGA
-from tests.use_cases.till import LESSON, Till, opened_till
+from tests.use_cases.till import LESSON, Till
 from tests.web.desks import desk_in
 from tests.web.test_admin_bookings import table
 from widget_server.domain.coupons import Coupon
 from widget_server.domain.money import Money
+from widget_server.errors import CouponRefused, TooManyTries
 from widget_server.store.coupons import Coupons, put_coupon
 from widget_server.use_cases.coupons import WRONG_CODES_PER_NETWORK_MAX
 
@@ -35,19 +32,6 @@ WRONG: list[dict[str, Any]] = [
     {"lines": [{"slot": LESSON.id, "seats": 1, "price": 1}]},
     {"total": 1},
 ]
-
-
-@pytest.fixture(scope="module")
-async def shop() -> AsyncIterator[Shop]:
-    async with opened_shop() as shop:
-        yield shop
-
-
-@pytest.fixture
-async def till(shop: Shop, empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Till]:
-    own = replace(shop, account=shop.books.open_account())
-    async with opened_till(empty_valkey.url, sqlite_template, tmp_path, own) as till:
-        yield till
 
 
 @pytest.fixture
@@ -162,6 +146,18 @@ async def test_nobody_finds_a_code_by_trying_and_right_ones_are_no_tries(house: 
     refused(await quote(anna), 429, "too_many_tries")
     refused(await send(anna, "checkout", "tenth"), 429, "too_many_tries")
     assert (await send(anna, "checkout", None)).status_code == 201
+
+
+async def test_who_has_tried_too_much_at_one_site_may_still_try_at_another(house: House) -> None:
+    coupons, site = house.parts.use_cases.coupons, await house.site()
+
+    for number in range(WRONG_CODES_PER_NETWORK_MAX):
+        with pytest.raises(CouponRefused):
+            await coupons.find(site, f"guess {number}", network="10.0.0.0")
+    with pytest.raises(TooManyTries):
+        await coupons.find(site, "guess", network="10.0.0.0")
+    with pytest.raises(CouponRefused):
+        await coupons.find(replace(site, key="other"), "guess", network="10.0.0.0")
 
 
 async def test_stripe_is_asked_for_what_is_left_and_no_more_than_that_comes_back(till: Till, house: House) -> None:

@@ -1,18 +1,14 @@
 """Receipts: what was sold, for how much, by whom; for whoever has the order's secret, once it was sold."""
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from httpx2 import Response as Answer
 
-from tests.engine.servers import Valkey
 from tests.house import PRIVATE, SITE, Guest, House, refused
-from tests.payments.shop import Shop, opened_shop
-from tests.use_cases.till import LESSON, Till, opened_till
+from tests.use_cases.till import LESSON, Till
 from tests.web.desks import desk_in
 from tests.web.rooms import fields_of
 from tests.web.test_coupons import GIFT, TENTH, held, make, send
@@ -23,19 +19,6 @@ from widget_server.store.messages import Messages
 pytestmark = pytest.mark.anyio
 
 SELLER, TAX = "Elm Street 12\nBerlin", "Includes 19 % VAT"
-
-
-@pytest.fixture(scope="module")
-async def shop() -> AsyncIterator[Shop]:
-    async with opened_shop() as shop:
-        yield shop
-
-
-@pytest.fixture
-async def till(shop: Shop, empty_valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Till]:
-    own = replace(shop, account=shop.books.open_account())
-    async with opened_till(empty_valkey.url, sqlite_template, tmp_path, own) as till:
-        yield till
 
 
 @pytest.fixture

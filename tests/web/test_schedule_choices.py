@@ -82,10 +82,14 @@ async def test_what_happens_to_many_is_followed_on_a_page_of_its_own(
     assert "0 of 3 bookings done" in text_of(await desk.get(path))
     assert "3 bookings still to be done" in text_of(await desk.get(HOME))
     await desk.house.parts.use_cases.clearings.step()
-    assert "1 of 3 bookings done" in text_of(await desk.get(f"{path}/progress"))
+    progress = await desk.get(f"{path}/progress")
+    assert "1 of 3 bookings done" in text_of(progress)
+    assert "data-over" not in progress.text
     while await desk.house.parts.use_cases.clearings.step():
         pass
-    assert "All is done" in text_of(await desk.get(path))
+    over = await desk.get(path)
+    assert "All is done" in text_of(over)
+    assert "data-over" in over.text  # by which the page's script knows to look no more
     assert "still to be done" not in text_of(await desk.get(HOME))
     assert [await state_of(guest) for guest in guests] == ["cancelled"] * 3
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 
 import pytest
@@ -291,6 +291,16 @@ async def test_a_week_at_the_end_of_all_years_is_not_shown_but_the_present_one(d
     }
     last = fields_of(await desk.get(f"{HOME}/services/yoga/calendar?week=2199-12-24"))
     assert any(name.startswith("slot-yoga.21991230") for name in last)
+
+
+@pytest.mark.parametrize(("locale", "weekday"), [("de", 0), ("en-US", 6), ("ar", 5)])
+async def test_a_week_begins_as_the_sites_readers_know_it(desk: Desk, locale: str, weekday: int) -> None:
+    await desk.house.change_settings(locale=locale)
+
+    first = fields_of(await desk.get(f"{HOME}/services/yoga/calendar"))["week"]
+
+    days = (datetime.now(UTC).date() - date.fromisoformat(first)).days
+    assert (date.fromisoformat(first).weekday(), days in range(7)) == (weekday, True)
 
 
 async def test_a_day_is_copied_to_others_before_anything_is_saved(desk: Desk) -> None:

@@ -39,19 +39,26 @@ class Alternative:
     fence: int = 0
 
 
-def nearest_after(free: Iterable[Slot], to: Slot) -> tuple[Slot, ...]:
-    """Up to OFFERED_MAX of these slots: the next ones after another, and where there are too few, the last before."""
+def nearest_after(free: Iterable[Slot], to: Slot, *, many: int) -> tuple[Slot, ...]:
+    """So many of these slots at most: the next ones after another, and where there are too few, the last before."""
     is_near = sorted(free, key=lambda slot: (slot.starts_at < to.starts_at, abs(slot.starts_at - to.starts_at)))
-    return tuple(is_near[:OFFERED_MAX])
+    return tuple(is_near[:many])
 
 
 def combined(lines: Sequence[Sequence[Slot]]) -> list[tuple[Slot, ...]]:
     """What can be had for each line, put together to whole orders: the first of each, the second, and so on.
 
-    Of a line that can be had as it was, there is one slot only. No order has a slot twice; without any for a line there
-    is none.
+    Of a line that can be had as it was, there is one slot only. No order has a slot twice: of lines that would have the
+    same, the later ones have what comes after it. Without any for a line there is none.
     """
-    if not all(lines):
-        return []
-    orders = (tuple(slots[min(place, len(slots) - 1)] for slots in lines) for place in range(OFFERED_MAX))
-    return [order for order in dict.fromkeys(orders) if len(set(order)) == len(order)]
+    orders = (_order_from(lines, place) for place in range(OFFERED_MAX))
+    return list(dict.fromkeys(order for order in orders if len(order) == len(lines)))
+
+
+def _order_from(lines: Sequence[Sequence[Slot]], place: int) -> tuple[Slot, ...]:
+    """Shorter than the lines where one of them has nothing that is left."""
+    chosen: dict[Slot, None] = {}
+    for slots in lines:
+        still_free = [slot for slot in slots[min(place, len(slots) - 1) :] if slot not in chosen]
+        chosen.update(dict.fromkeys(still_free[:1]))
+    return tuple(chosen)

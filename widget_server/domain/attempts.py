@@ -98,11 +98,6 @@ class Attempt:
     chosen_id: str | None = None
     """The hold of those that they have chosen."""
 
-    @property
-    def held_by(self) -> str:
-        """The hold that has the seats of its order."""
-        return self.seats_id or self.hold_id
-
     def is_over(self, now: datetime) -> bool:
         """Nothing more is to be paid: its customer went back, or the window has closed."""
         return self.went_back_at is not None or now >= self.pay_until

@@ -46,7 +46,7 @@ class DiaryDay:
         return not (self.shifts or self.is_off or self.away or self.appointments)
 
 
-def week_of(schedule: Schedule, staff: str, first: date, served: Iterable[BookingLine]) -> list[DiaryDay]:
+def days_of(schedule: Schedule, staff: str, first: date, served: Iterable[BookingLine]) -> list[DiaryDay]:
     """Seven days from this one on, on the clocks of the site. `served` are bookings of which they serve some seats."""
     shifts = Timetable(schedule.zone, (shift for shift in schedule.shifts if shift.staff == staff))
     off = {one.day for one in schedule.days_off if one.staff == staff}

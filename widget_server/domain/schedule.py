@@ -34,11 +34,7 @@ __all__ = [
 """A schedule and all it is made of."""
 
 DAYS_KEPT = 512
-"""So many days of offered slots does a schedule keep, over all its services: a month of sixteen services."""
-
-
-DAYS_KEPT = 512
-"""So many days of cut slots does a schedule keep, over all its services: a month of sixteen services."""
+"""So many days of services does a schedule keep in each of its memories: a month of sixteen services."""
 
 
 class Bar(StrEnum):

@@ -329,10 +329,10 @@ class Reservations:
             raise refusal(answer, found.lines)
 
     async def commit(self, site: Site, hold_id: str, *, fence: int, booked: Sequence[BookedSeats]) -> str:
-        """The store has booked this hold; `booked` is written whatever is answered, newest version first.
+        """The store has booked this hold; `booked` is written whatever is returned, newest version first.
 
         Returns COMMITTED, also when called again; STALE for another fence, ENDED for a hold that is gone.
-        Raises Loading; Unavailable where the hold is taken anew again and again.
+        Raises Loading, and Unavailable where the hold is taken anew again and again: then `booked` is not written.
         """
         for _ in range(READS_MAX):
             try:

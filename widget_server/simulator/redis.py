@@ -96,7 +96,7 @@ class Redis:
 
     def load(self, text: str) -> bytes:
         """A real script, to be loaded under virtual time."""
-        return pack("SCRIPT", "LOAD", next(s.text for s in self._scripts.values() if s.text.endswith(text)))
+        return pack("SCRIPT", "LOAD", self._script_of("EVAL", text).text)
 
     def flush_scripts(self) -> None:
         good(self.line.ask("SCRIPT", "FLUSH"))
@@ -179,7 +179,7 @@ class Redis:
     def _script_of(self, verb: str, word: str) -> scripts.VirtualScript:
         if verb == "EVALSHA":
             return self._scripts[word]
-        return next(script for script in self._scripts.values() if script.text.endswith(word))
+        return next(script for script in self._scripts.values() if script.real == word)
 
     def _look_at_clock(self) -> None:
         self._clock_then = self.line.ask("HMGET", self._partition.clock, *kept.CLOCK_FIELDS)

@@ -5,6 +5,7 @@ fast it runs. Everything else is Redis's own answer.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from widget_server.engine.scripts import load_all
@@ -13,6 +14,8 @@ STATE_KEY, ENDS_KEY = "virtual", "virtual:ends"
 FEED_MAX = 3_000
 """In place of the 200,000 entries of real life: here, too, a feed is to be trimmed now and then."""
 
+_FLAGS = re.compile(r"\A#!.*")
+"""They may only stand in the first line, and this server's memory is never full."""
 _PRELUDE = f"""
 local machine = redis
 local virtual = machine.call('HMGET', '{STATE_KEY}', 'now_ms', 'stamp')
@@ -49,6 +52,8 @@ end
 @dataclass(frozen=True, slots=True)
 class VirtualScript:
     name: str
+    real: str
+    """The text that the product knows it by."""
     text: str
     sha: str
 
@@ -59,5 +64,5 @@ def by_sha() -> dict[str, VirtualScript]:
 
 
 def _virtual(name: str, real: str) -> VirtualScript:
-    text = f"{_PRELUDE}\n{real}"
-    return VirtualScript(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    text = _PRELUDE + _FLAGS.sub("", real)
+    return VirtualScript(name, real, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

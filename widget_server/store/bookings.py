@@ -19,6 +19,7 @@ from widget_server.store import meetings
 from widget_server.store.assigned import read_of_holds, read_to_come
 from widget_server.store.assignments import free, read_between, read_freed
 from widget_server.store.audit_log import ENTRIES_KEPT, prune_entries, put_entry
+from widget_server.store.clearings import read_cleared
 from widget_server.store.confirmations import Confirmation, ConfirmationLine, write_confirmation
 from widget_server.store.database import Database
 from widget_server.store.move_requests import end_requests
@@ -149,7 +150,7 @@ class Bookings:
 
         `message` is for its customer. `only_as_asked` are those that may be cancelled by now only because the customer
         is asked for another time. What was paid goes back in the same transaction: so many percent, or by the policy it
-        was sold with; all of it where an operator cancels, or has asked for another time.
+        was sold with; all of it where an operator cancels or has asked for another time, or an edit is about to.
         Raises NotFound; TooLate if they are not asked any more.
         """
         async with self._db.transaction() as session:
@@ -167,7 +168,7 @@ class Bookings:
             if freed:
                 by_operator, back = entry is not None, None
                 if total:
-                    in_full = freed if by_operator else asked
+                    in_full = freed if by_operator else (*asked, *await read_cleared(session, freed))
                     back = await refund_cancelled(
                         session, site_id, order_id, freed, at, in_full=in_full, percent=refund_percent
                     )

@@ -6,11 +6,11 @@ which it has not happened yet, so that whoever comes next goes on. While a step 
 SQLite.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, update
+from sqlalchemy import ColumnElement, delete, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import Select, SelectOfScalar
@@ -95,8 +95,10 @@ class Clearings:
         """Do the next of them, all or none, and return those. None is left: it has ended.
 
         What has begun, was cancelled, or was moved by its customer meanwhile is left as it is. What is just being paid
-        waits. Whoever books, moves or cancels at this site waits for us.
+        waits; while there is nothing else, nobody waits for us. Else whoever books, moves or cancels at this site does.
         """
+        if not await self._is_ready(clearing.id, at):
+            return []
         async with self._db.transaction() as session:
             await lock_site_alone(session, clearing.site_id)
             row = (await session.exec(_open_one(clearing.id))).one_or_none()
@@ -111,6 +113,13 @@ class Clearings:
             await session.exec(delete(ClearingBookingRow).where(of_ids))
             await _end_if_done(session, clearing.id, at)
         return [booked for bookings in decided.values() for booked in bookings]
+
+    async def _is_ready(self, clearing_id: int, at: datetime) -> bool:
+        of_clearing = select(ClearingBookingRow.id).where(col(ClearingBookingRow.clearing_id) == clearing_id)
+        paying = _standing(at).where(col(BookingRow.state) == BookingState.CONFIRMING).exists()
+        async with self._db.snapshot() as session:
+            is_ready = await session.exec(select(or_(~of_clearing.exists(), of_clearing.where(~paying).exists())))
+            return is_ready.one()
 
 
 async def decide(session: AsyncSession, edit: Entry, decided: Decided, message: str) -> int | None:
@@ -183,6 +192,16 @@ async def read_leaving(session: AsyncSession, site_id: int) -> dict[int, tuple[S
     return {booking or 0: (Slot.parse(slot), seats) for booking, slot, seats in await session.exec(leaving)}
 
 
+async def read_cleared(session: AsyncSession, booking_ids: Collection[int]) -> list[int]:
+    """Which of these an edit is going to cancel or ask for another time, and has not come to yet."""
+    open_ones = (
+        select(ClearingBookingRow.booking_id)
+        .join(ClearingRow, col(ClearingRow.id) == col(ClearingBookingRow.clearing_id))
+        .where(col(ClearingBookingRow.booking_id).in_(booking_ids), col(ClearingRow.ended_at).is_(None))
+    )
+    return list(await session.exec(open_ones))
+
+
 _still_there = (col(MeetingRow.id) == col(BookingRow.meeting_id)) & (
     col(MeetingRow.slot) == col(ClearingBookingRow.slot)
 )
@@ -212,15 +231,19 @@ def _open_one(clearing_id: int) -> SelectOfScalar[ClearingRow]:
 
 async def _drop_settled(session: AsyncSession, clearing_id: int, at: datetime) -> None:
     """Those to which nothing is to happen any more."""
-    stand = (
+    of_clearing = col(ClearingBookingRow.clearing_id) == clearing_id
+    await session.exec(delete(ClearingBookingRow).where(of_clearing, ~_standing(at).exists()))
+
+
+def _standing(at: datetime) -> SelectOfScalar[int] | SelectOfScalar[None]:
+    """The booking of a row, if something may still happen to it."""
+    return (
         select(BookingRow.id)
         .join(MeetingRow, _still_there)
         .where(col(BookingRow.id) == col(ClearingBookingRow.booking_id), col(MeetingRow.starts_at) > at)
         .where(col(BookingRow.state) != BookingState.CANCELLED)
         .correlate(ClearingBookingRow)
     )
-    of_clearing = col(ClearingBookingRow.clearing_id) == clearing_id
-    await session.exec(delete(ClearingBookingRow).where(of_clearing, ~stand.exists()))
 
 
 async def _next(session: AsyncSession, clearing_id: int) -> Sequence[ClearingBookingRow]:

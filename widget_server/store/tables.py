@@ -635,6 +635,13 @@ class AttemptRow(Table, table=True):
         Index("ix_attempt_site_id_ended_at", "site_id", "ended_at"),
         Index("ix_attempt_site_id_intent_id", "site_id", "intent_id"),
         Index(
+            "ix_attempt_not_paid",
+            "site_id",
+            "id",
+            sqlite_where=text("state <> 'paid'"),
+            postgresql_where=text("state <> 'paid'"),
+        ),
+        Index(
             "ix_attempt_one_a_hold",
             "site_id",
             "hold_id",
@@ -717,6 +724,13 @@ class RefundRow(Table, table=True):
         CheckConstraint("state IN ('waiting', 'done', 'failed')", name="state"),
         UniqueConstraint("site_id", "form_key"),
         Index("ix_refund_site_id_order_id", "site_id", "order_id"),
+        Index(
+            "ix_refund_failed",
+            "site_id",
+            "id",
+            sqlite_where=text("state = 'failed'"),
+            postgresql_where=text("state = 'failed'"),
+        ),
         Index(
             "ix_refund_no_seats",
             "attempt_id",

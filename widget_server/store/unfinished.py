@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from widget_server.domain.attempts import STUCK, Attempt
 from widget_server.domain.money import Money
-from widget_server.domain.payments import Refund, RefundState
+from widget_server.domain.payments import AttemptState, Refund, RefundState
 from widget_server.errors import KEYS_REFUSED
 from widget_server.store.attempts import to_attempt, to_refund
 from widget_server.store.database import Database
@@ -18,6 +18,8 @@ from widget_server.store.tables import AttemptRow, OrderRow, RefundRow
 
 REFUSED_SHOWN = timedelta(days=90)
 _REFUSED_MAX = 50
+_NOT_PAID = col(AttemptRow.state) != AttemptState.PAID
+"""By this there is an index of the few that are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class UnfinishedPayments:
             col(later.hold_id) == col(AttemptRow.hold_id),
             col(later.id) > col(AttemptRow.id),
         )
-        rows = select(AttemptRow).where(col(AttemptRow.site_id) == site_id, ~its_order.exists(), ~tried_again.exists())
+        of_site = (col(AttemptRow.site_id) == site_id, _NOT_PAID)  # what is paid has an order
+        rows = select(AttemptRow).where(*of_site, ~its_order.exists(), ~tried_again.exists())
         if before is not None:
             rows = rows.where(col(AttemptRow.id) < before)
         async with self._db.snapshot() as session:
@@ -82,6 +85,7 @@ class UnfinishedPayments:
             select(col(AttemptRow.currency), func.count(), func.sum(AttemptRow.amount_minor))
             .where(
                 col(AttemptRow.site_id) == site_id,
+                _NOT_PAID,
                 col(AttemptRow.state).in_(STUCK),
                 col(AttemptRow.why) == KEYS_REFUSED,
                 col(AttemptRow.due_at).is_not(None),

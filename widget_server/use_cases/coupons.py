@@ -23,7 +23,7 @@ from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.tries import Tries
 
 WRONG_CODES_PER_NETWORK_MAX = 30
-"""In a quarter of an hour, in each web process. Codes are short: nobody shall find one by trying."""
+"""In a quarter of an hour, at each site, in each web process. Codes are short: nobody shall find one by trying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Coupons:
 
         Raises CouponRefused, TooManyTries.
         """
-        tried = f"network {network}"
+        tried = f"{site.key} network {network}"
         self._tries.spend([(tried, WRONG_CODES_PER_NETWORK_MAX)])
         coupon = await self._coupons.find(site.id, code)
         if coupon is None:

@@ -23,7 +23,7 @@ from widget_server.errors import (
 )
 from widget_server.store.bookings import OutcomeTaken
 from widget_server.use_cases.catalog import Listing
-from widget_server.use_cases.offering import NOT_MEANT, PAID, NotMeant, Offering, must_be_meant
+from widget_server.use_cases.offering import GIVEN_BACK, NOT_MEANT, PAID, NotMeant, Offering, must_be_meant
 from widget_server.use_cases.paid_seats import LOST, confirmation_of
 
 _STEPS_MAX = 8
@@ -159,6 +159,8 @@ class Deciding(Offering):
         if payment.amount != attempt.amount or payment.attempt_id != attempt.id:
             _log.error("payment_differs", site=site.key, attempt=attempt.id)
             return await self._payments.void(attempt.id, self.now(), payment=payment, why="another amount was paid")
+        if payment.refunded_minor:
+            return await self._payments.void(attempt.id, self.now(), payment=payment, why=GIVEN_BACK)
 
         async def book(listing: Listing) -> tuple[Attempt, int]:
             must_be_meant(listing, attempt)
@@ -189,7 +191,8 @@ class Deciding(Offering):
         if isinstance(problem, OutcomeTaken) and problem.order is not None:
             after = await self._payments.void(attempt.id, self.now(), payment=payment, why=why)
         else:
-            after = await self._offer(site, attempt, payment, why)
+            lost = str(problem.details.get("slot", "")) if isinstance(problem, Refusal) else ""
+            after = await self._offer(site, attempt, payment, why, lost=lost)
         if after.state in (AttemptState.OFFERING, AttemptState.RETURNING):
             _log.warning("paid_too_late", site=site.key, attempt=attempt.id, why=why)
         return after
@@ -223,7 +226,7 @@ class Deciding(Offering):
         if payment.state is PaymentState.OPEN:
             payment = await self._gateway.expire(account, payment.session_id)
         if payment.state in PAID and not attempt.was_paid:
-            if payment.amount == attempt.amount and payment.attempt_id == attempt.id:
+            if payment.amount == attempt.amount and payment.attempt_id == attempt.id and not payment.refunded_minor:
                 return await self._offer(site, attempt, payment, attempt.why or "")
             attempt = await self._payments.was_paid(attempt.id, payment)
         if payment.state is PaymentState.AUTHORISED:

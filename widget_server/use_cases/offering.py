@@ -3,6 +3,7 @@
 The very seats that were paid for come first: where they can be had after all, nobody is asked.
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 
 import structlog
@@ -23,16 +24,17 @@ from widget_server.domain.payments import AttemptState, Payment, PaymentAccount,
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.reservations import Pin
-from widget_server.errors import NotFound, Paying, PaymentsAway, Refusal, SlotFull, Unavailable
+from widget_server.errors import NotFound, Paying, PaymentsAway, Refusal, SlotClosed, SlotFull, Unavailable
 from widget_server.ids import hash_secret, keyed, new_id
 from widget_server.store.bookings import OutcomeTaken
 from widget_server.use_cases.catalog import Listing
 from widget_server.use_cases.nearby import free_near
-from widget_server.use_cases.paid_seats import LOST, PaidSeats, confirmation_of, offered_to
+from widget_server.use_cases.paid_seats import LOST, NO_BUDGET, PaidSeats, confirmation_of, offered_to
 
 PAID = (PaymentState.AUTHORISED, PaymentState.CAPTURED)
 
 NOT_MEANT = "the site is not in test mode any more"
+GIVEN_BACK = "somebody has given the money back at Stripe"
 
 _log = structlog.get_logger()
 
@@ -48,27 +50,59 @@ def must_be_meant(listing: Listing, attempt: Attempt) -> None:
 
 
 class Offering(PaidSeats):
-    async def _offer(self, site: Site, attempt: Attempt, payment: Payment, why: str) -> Attempt:
-        """Write down what is to be held in place of the seats that are gone. The next step holds it."""
+    async def _offer(self, site: Site, attempt: Attempt, payment: Payment, why: str, *, lost: str = "") -> Attempt:
+        """Write down what is to be held in place of the seats that are gone. The next step holds it.
+
+        `lost`: the id of the slot that somebody has said no to, where somebody has.
+        """
         listing = await self._catalog.find(site.key)
         alternatives = [Alternative(new_id(), tuple(line.slot for line in attempt.wanted.lines), is_same=True)]
-        alternatives += [Alternative(new_id(), slots, is_same=False) for slots in await self._others(listing, attempt)]
+        others = await self._others(listing, attempt, lost)
+        alternatives += [Alternative(new_id(), slots, is_same=False) for slots in others]
         now = self.now()
         return await self._payments.offer(
             attempt.id, now, payment=payment, why=why, until=now + OFFERED_FOR, alternatives=alternatives
         )
 
-    async def _others(self, listing: Listing, attempt: Attempt) -> list[tuple[Slot, ...]]:
+    async def _others(self, listing: Listing, attempt: Attempt, lost: str) -> list[tuple[Slot, ...]]:
         """Of the same services, for as many people, and none that begins while it is still to be chosen."""
-        own, now = {line.slot for line in attempt.wanted.lines}, self.now()
+        lines, now = [line.line for line in attempt.wanted.lines], self.now()
+        own, enough = {line.slot for line in lines}, OFFERED_MAX + len(lines)
+        kept = await self._kept(listing, attempt, lost)
         choices: list[tuple[Slot, ...]] = []
-        for line in attempt.wanted.lines:
-            enough = OFFERED_MAX + len(own)
-            free = await free_near(self._offers, listing, line.slot, line.seats, now=now, enough=enough)
-            is_free = line.slot in free and len(own) > 1
-            later = {slot for slot in free - own if slot.starts_at > now + OFFERED_FOR}
-            choices.append((line.slot,) if is_free else nearest_after(later, line.slot))
-        return [slots for slots in combined(choices) if set(slots) != own]
+        for line in lines:
+            if line in kept:
+                choices.append((line.slot,))
+                continue
+            free = await free_near(self._offers, listing, line.slot, line.seats, but=own, now=now, enough=enough)
+            later = {slot for slot in free if slot.starts_at > now + OFFERED_FOR}
+            choices.append(nearest_after(later, line.slot, many=enough))
+        return combined(choices)
+
+    async def _kept(self, listing: Listing, attempt: Attempt, lost: str) -> list[Line]:
+        """Lines that stay as they are, of several; where all of them might, others are looked for all the same."""
+        lines = [line.line for line in attempt.wanted.lines]
+        if len(lines) == 1:
+            return []
+        still_theirs = await self._still_pinned(listing.site, attempt)
+        kept = [line for line in lines if line.slot.id != lost and await self._is_free(listing, line, still_theirs)]
+        return kept if len(kept) < len(lines) else []
+
+    async def _still_pinned(self, site: Site, attempt: Attempt) -> Collection[Line]:
+        with suppress(NotFound):
+            pin = await self._engine.pinned(site, attempt.hold_id)
+            return pin.lines if pin else ()
+        return ()
+
+    async def _is_free(self, listing: Listing, line: Line, still_theirs: Collection[Line]) -> bool:
+        """For whoever had these seats in time: it may be closed to others by now, or begin too soon for them."""
+        with suppress(SlotClosed):
+            offered_to(listing, line, to_pin=True)
+            if line in still_theirs:
+                return True
+            offer = await self._offers.of(listing.site, line.slot)
+            return offer is not None and offer.left >= line.seats
+        return False
 
     async def _go_on_offering(self, site: Site, attempt: Attempt) -> Attempt:
         """Hold what is offered, also where Redis has lost it; and once something is chosen, or nothing in time, act."""
@@ -102,10 +136,14 @@ class Offering(PaidSeats):
 
     async def _take(self, site: Site, attempt: Attempt) -> Attempt:
         payment = await self._read(await self._account(attempt), attempt)
-        if payment.state is PaymentState.GONE:
-            return await self._payments.withdraw(attempt.id, self.now(), why="the authorisation has ended")
+        if payment.state is PaymentState.GONE or payment.refunded_minor:
+            why = GIVEN_BACK if payment.refunded_minor else "the authorisation has ended"
+            return await self._payments.withdraw(attempt.id, self.now(), why=why)
         if payment.state not in PAID:
             raise PaymentsAway("Stripe has not decided yet.")
+        return await self._book_chosen(site, attempt, payment)
+
+    async def _book_chosen(self, site: Site, attempt: Attempt, payment: Payment) -> Attempt:
         (chosen,) = (e for e in await self._payments.alternatives(attempt.id) if e.hold_id == attempt.chosen_id)
         meant = attempt.at(chosen.slots)
 
@@ -150,7 +188,7 @@ class Offering(PaidSeats):
             attempt=attempt.id,
             window=OFFERED_FOR,
             visitor_max=OFFERED_MAX + 1,
-            network_max=HELD_PER_SITE_MAX,
+            network_max=NO_BUDGET if alternative.is_same else HELD_PER_SITE_MAX,
         )
 
     async def _free_others(self, site: Site, attempt: Attempt) -> None:

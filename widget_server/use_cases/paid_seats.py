@@ -25,7 +25,7 @@ from widget_server.use_cases.refunding import Refunding
 
 LOST = (SlotFull, SlotClosed, HoldEnded, HoldBudgetSpent, IdConflict, NotFound, NotYours)
 """Why seats that were waiting for their payment cannot be had again."""
-_NO_BUDGET = 2**31
+NO_BUDGET = 2**31
 """Who has paid is no hoarder: their seats are taken again whatever else they hold."""
 
 
@@ -64,8 +64,8 @@ class PaidSeats(Pinning):
             network=attempt.wanted.network,
             attempt=attempt.id,
             window=PAYMENT_WINDOW,
-            visitor_max=_NO_BUDGET,
-            network_max=_NO_BUDGET,
+            visitor_max=NO_BUDGET,
+            network_max=NO_BUDGET,
         )
 
 

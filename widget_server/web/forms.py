@@ -4,7 +4,8 @@ import hmac
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from widget_server.errors import CrossSite, InvalidRequest
@@ -17,9 +18,11 @@ TABLE_BYTES_MAX, TABLE_FIELDS_MAX = 524_288, 8_000
 """Of forms with many rows: a week of slots of five minutes, each with its seats."""
 UPLOAD_BYTES_MAX = 16_777_216
 """Of forms with a file. Far more than such a file may have: whoever chooses too large a one is told so on the page."""
+KEPT_BYTES_MAX = 2_097_152
+"""Of forms that go back to whoever sent them: more than a file to import and the text beside it may have together."""
 NUL = "\0"
 """No database takes it, and nobody types it."""
-_TOKEN_FIELD = "form_token"  # noqa: S105  the name of a field, not a secret
+TOKEN_FIELD = "form_token"  # noqa: S105  the name of a field, not a secret
 _SENT_FROM_ELSEWHERE = "This form was sent from another page. Go back, load the page again and send it once more."
 
 
@@ -43,20 +46,45 @@ class Form:
         self.errors.setdefault(name, why)
 
 
-async def read_form(request: Request, *, fields_max: int = _FIELDS_MAX, with_file: bool = False) -> Form:
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a form said, to give it back to whoever sent it."""
+
+    texts: dict[str, str]
+    files: tuple[str, ...]
+    """The fields in which a file was chosen."""
+
+
+async def read_form(
+    request: Request, *, fields_max: int = _FIELDS_MAX, with_file: bool = False, part_bytes_max: int = FORM_BYTES_MAX
+) -> Form:
     """Raises CrossSite for a form that did not come from one of our own pages, InvalidRequest for one cut off."""
-    _must_be_our_own(request)
-    part_bytes_max = UPLOAD_BYTES_MAX if with_file else FORM_BYTES_MAX
+    if not is_our_own(request):
+        raise CrossSite(_SENT_FROM_ELSEWHERE)
+    part_bytes_max = UPLOAD_BYTES_MAX if with_file else part_bytes_max
     try:
         async with request.form(max_files=int(with_file), max_fields=fields_max, max_part_size=part_bytes_max) as sent:
-            texts = {name: value for name, value in sent.items() if isinstance(value, str)}
             files = {name: await value.read() for name, value in sent.items() if isinstance(value, UploadFile)}
     except ClientDisconnect as gone:
         raise InvalidRequest("The form was cut off.") from gone
-    return Form(
-        {name: value.replace("\r\n", "\n").replace(NUL, "") for name, value in texts.items()},
-        files={name: content for name, content in files.items() if content},
-    )
+    return Form(_texts_of(sent), files={name: content for name, content in files.items() if content})
+
+
+async def read_to_give_back(request: Request) -> Sent | None:
+    """What was sent, whether somebody has read it before or not; no token is looked at.
+
+    None for a form that is not from one of our own pages, is cut off, or larger than what goes back and forth.
+    """
+    length = request.headers.get("content-length", "")
+    is_small = length.isdecimal() and len(length) < 10 and int(length) <= KEPT_BYTES_MAX
+    if not is_small or not is_our_own(request):
+        return None
+    try:
+        async with request.form(max_files=1, max_fields=TABLE_FIELDS_MAX, max_part_size=KEPT_BYTES_MAX) as sent:
+            chosen = [name for name, value in sent.items() if isinstance(value, UploadFile) and value.filename]
+    except (ClientDisconnect, HTTPException):
+        return None
+    return Sent(_texts_of(sent), tuple(chosen))
 
 
 async def read_form_of(
@@ -64,7 +92,7 @@ async def read_form_of(
 ) -> Form:
     """As `read_form`, and the form must carry the token of this very session."""
     form = await read_form(request, fields_max=fields_max, with_file=with_file)
-    if not hmac.compare_digest(form.secret(_TOKEN_FIELD).encode(), form_token(session).encode()):
+    if not hmac.compare_digest(form.secret(TOKEN_FIELD).encode(), form_token(session).encode()):
         raise CrossSite(_SENT_FROM_ELSEWHERE)
     return form
 
@@ -81,18 +109,20 @@ def form_token(session: str) -> str:
     return keyed(session.encode(), "form", "")
 
 
-def _must_be_our_own(request: Request) -> None:
-    """The browser says where a form comes from, and no script can make it lie.
+def is_our_own(request: Request) -> bool:
+    """Whether a form is from one of our own pages. The browser says where from, and no script can make it lie.
 
     All browsers of today send `Sec-Fetch-Site` to https and localhost; to plain http they send `Origin`.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:
-        trusted = site == "same-origin"
-    else:
-        trusted = request.headers.get("origin") in (_origin_of(base_url(request)), _origin_of(str(request.base_url)))
-    if not trusted:
-        raise CrossSite(_SENT_FROM_ELSEWHERE)
+        return site == "same-origin"
+    return request.headers.get("origin") in (_origin_of(base_url(request)), _origin_of(str(request.base_url)))
+
+
+def _texts_of(sent: FormData) -> dict[str, str]:
+    texts = {name: value for name, value in sent.items() if isinstance(value, str)}
+    return {name: value.replace("\r\n", "\n").replace(NUL, "") for name, value in texts.items()}
 
 
 def _origin_of(url: str) -> str:

@@ -27,6 +27,7 @@ class LivePart {
   #feedUrl;
   #line;
   /** @type {EventSource | null} */ #feed = null;
+  /** @type {ReturnType<typeof setInterval>[]} */ #rounds = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #next;
   #isReading = false;
   #isStale = false;
@@ -50,10 +51,26 @@ class LivePart {
   begin() {
     document.querySelector("[data-again]")?.remove();
     this.#learnTime(this.#room);
+    if (this.#isOver()) return;
     this.#listen();
-    setInterval(() => this.#tick(), TICK_MS);
-    setInterval(() => this.#poll(), Number(this.#room.dataset.poll) || POLL_MS);
+    this.#rounds = [
+      setInterval(() => this.#tick(), TICK_MS),
+      setInterval(() => this.#poll(), Number(this.#room.dataset.poll) || POLL_MS),
+    ];
     this.#tick();
+  }
+
+  /** Whether nothing of it moves any more, for good. */
+  #isOver() {
+    return this.#room.querySelector("[data-over]") !== null;
+  }
+
+  #end() {
+    this.#feed?.close();
+    for (const round of this.#rounds) clearInterval(round);
+    this.#isStale = false;
+    clearTimeout(this.#next);
+    this.#say("");
   }
 
   #listen() {
@@ -93,7 +110,8 @@ class LivePart {
       this.#say("Not live: the server cannot be reached. This page looks again by itself.");
     } finally {
       this.#isReading = false;
-      if (this.#isStale) this.#readSoon();
+      if (this.#isOver()) this.#end();
+      else if (this.#isStale) this.#readSoon();
     }
   }
 

@@ -10,6 +10,7 @@ from widget_server.domain.impact import Taken
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Slot
+from widget_server.domain.weeks import week_of
 from widget_server.errors import Changed, InvalidRequest, Unavailable
 from widget_server.use_cases.calendar import fingerprint_of
 from widget_server.use_cases.edits import Edited
@@ -101,10 +102,9 @@ async def _update(request: Request, at: AtSite, service: Service, wanted: Wanted
 
 
 def _first_day(request: Request, site: Site) -> date:
-    """Of the week that is asked for, which may begin on any day; else of the present one."""
+    """Of the week that is asked for, which may begin on any day; else of the present one, as readers there count."""
     asked = parse_week(request.query_params.get("week", ""))
-    today = datetime.now(site.zone).date()
-    return asked or date.fromordinal(today.toordinal() - today.weekday())
+    return asked or week_of(datetime.now(site.zone).date(), site.locale)[0]
 
 
 async def _show(

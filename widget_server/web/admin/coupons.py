@@ -12,10 +12,9 @@ from widget_server.domain.coupons import (
     Coupon,
     is_code,
 )
-from widget_server.domain.dashboard import ID_MAX
 from widget_server.domain.money import Money
 from widget_server.domain.payments import is_whole
-from widget_server.errors import Changed, IdConflict, InvalidRequest, NotFound, Unavailable
+from widget_server.errors import Changed, IdConflict, InvalidRequest, Unavailable
 from widget_server.use_cases.coupons import mark
 from widget_server.web.admin.choices import Choice
 from widget_server.web.admin.impact import refuse_for_now
@@ -43,7 +42,7 @@ async def show_new(request: Request, at: AtSite) -> Response:
 
 async def show_coupon(request: Request, at: AtSite) -> Response:
     coupon = await _coupon_of(request, at)
-    return _show(request, at, coupon, form_of(coupon))
+    return _show(request, at, coupon, form_of(coupon, at.site.currency))
 
 
 async def add(request: Request, at: AtSite) -> Response:
@@ -68,10 +67,7 @@ async def remove(request: Request, at: AtSite) -> Response:
 
 async def _coupon_of(request: Request, at: AtSite) -> Coupon:
     """The one of the path. Raises NotFound."""
-    coupon_id: int = request.path_params["coupon"]
-    if coupon_id > ID_MAX:
-        raise NotFound("There is no such coupon.")
-    return await use_cases(request).coupons.one(at.site, coupon_id)
+    return await use_cases(request).coupons.one(at.site, request.path_params["coupon"])
 
 
 async def _save(request: Request, at: AtSite, present: Coupon | None, form: Form) -> Response:
@@ -99,18 +95,21 @@ async def _save(request: Request, at: AtSite, present: Coupon | None, form: Form
     return _show(request, at, present, form, status)
 
 
-def form_of(coupon: Coupon) -> Form:
+def form_of(coupon: Coupon, currency: str) -> Form:
+    """An amount of another currency than the site's is left out: it is worth nothing there."""
     amount = coupon.amount
+    typed = typed_price(amount.amount_minor, currency) if amount and amount.currency == currency else ""
     form = Form(
         {
             "seen": mark(coupon),
             "takes": _AMOUNT if amount else _PERCENT,
-            "worth": typed_price(amount.amount_minor, amount.currency) if amount else str(coupon.percent),
+            "worth": typed if amount else str(coupon.percent),
             "first_day": str(coupon.first_day or ""),
             "last_day": str(coupon.last_day or ""),
             "uses_max": str(coupon.uses_max or ""),
             "uses_per_address_max": str(coupon.uses_per_address_max or ""),
             "is_active": "on" if coupon.is_active else "",
+            "is_for_some": "on" if coupon.services else "",
         }
     )
     form.values |= {f"{_SERVICE}{key}": "on" for key in coupon.services}
@@ -123,11 +122,12 @@ def read_coupon(form: Form, at: AtSite, present: Coupon | None) -> Coupon | None
     if not is_code(code):
         sizes = f"{CODE_LENGTH_MIN} to {CODE_LENGTH_MAX}"
         form.refuse("code", f"Use {sizes} letters, digits and hyphens, such as SUMMER-7K2P.")
-    percent, amount = _worth(form, at.site.currency)
+    percent, amount = _worth(form, at.site.currency, present)
     first, last = _day(form, "first_day"), _day(form, "last_day")
     if first and last and last < first:
         form.refuse("last_day", "Choose a day that is not before the first one.")
     uses_max, each_max = _uses(form, "uses_max"), _uses(form, "uses_per_address_max")
+    services = _services(form, at, present)
     if form.errors:
         return None
     return Coupon(
@@ -136,7 +136,7 @@ def read_coupon(form: Form, at: AtSite, present: Coupon | None) -> Coupon | None
         amount=amount,
         first_day=first,
         last_day=last,
-        services=frozenset(key for key in at.schedule.services if form.text(f"{_SERVICE}{key}") == "on"),
+        services=services,
         uses_max=uses_max,
         uses_per_address_max=each_max,
         is_active=form.text("is_active") == "on",
@@ -162,10 +162,12 @@ def said_uses(coupon: Coupon) -> str:
     return f"Used {count(coupon.used, 'time')}" if coupon.used else "Not used yet"
 
 
-def state_of(coupon: Coupon, today: date) -> str:
+def state_of(coupon: Coupon, today: date, currency: str) -> str:
     """Why nobody can use it now; empty where somebody can."""
     if not coupon.is_active:
         return "Off"
+    if is_of_other_currency(coupon, currency):
+        return "Other currency"
     if coupon.last_day and coupon.last_day < today:
         return "Over"
     if coupon.uses_max and coupon.used >= coupon.uses_max:
@@ -173,9 +175,17 @@ def state_of(coupon: Coupon, today: date) -> str:
     return "Not yet" if coupon.first_day and coupon.first_day > today else ""
 
 
-def _worth(form: Form, currency: str) -> tuple[int | None, Money | None]:
+def is_of_other_currency(coupon: Coupon, currency: str) -> bool:
+    """Than the site's by now: it takes nothing off there."""
+    return coupon.amount is not None and coupon.amount.currency != currency
+
+
+def _worth(form: Form, currency: str, present: Coupon | None) -> tuple[int | None, Money | None]:
+    """Nothing typed where its amount is in another currency leaves it as it is."""
     typed = form.text("worth")
     if form.text("takes") == _AMOUNT:
+        if not typed and present and is_of_other_currency(present, currency):
+            return None, present.amount
         amount = Money(minor_of(typed, currency) or 0, currency)
         if amount.is_free or not is_whole(amount):
             form.refuse("worth", f"Use an amount such as {typed_price(1000, currency)}.")
@@ -184,6 +194,20 @@ def _worth(form: Form, currency: str) -> tuple[int | None, Money | None]:
     if not 1 <= percent <= 100:
         form.refuse("worth", "Use a whole number from 1 to 100.")
     return percent, None
+
+
+def _services(form: Form, at: AtSite, present: Coupon | None) -> frozenset[str]:
+    """None of them means all, so nobody gets there by leaving ticks away. What is not there any more stays named."""
+    ticked = frozenset(key for key in at.schedule.services if form.text(f"{_SERVICE}{key}") == "on")
+    gone = present.services - at.schedule.services.keys() if present else frozenset()
+    is_for_some = form.text("is_for_some") == "on"
+    if is_for_some and not (ticked or gone):
+        form.refuse("is_for_some", "Choose at least one service, or untick \u201cOnly for some services\u201d.")
+    if ticked and not is_for_some:
+        form.refuse(
+            "is_for_some", "Tick \u201cOnly for some services\u201d as well, or no service: then it is for all."
+        )
+    return ticked | gone if is_for_some else frozenset()
 
 
 def _day(form: Form, name: str) -> date | None:
@@ -211,7 +235,7 @@ async def _list(request: Request, at: AtSite, *, saved: str = "", problem: str =
             one,
             [said_worth(one), *sorted(names[key].name for key in one.services if key in names)],
             [part for part in (said_days(one), said_uses(one)) if part],
-            state_of(one, today),
+            state_of(one, today, at.site.currency),
         )
         for one in coupons
     ]
@@ -239,6 +263,11 @@ def _show(request: Request, at: AtSite, coupon: Coupon | None, form: Form, statu
         coupon=coupon,
         form=form,
         takes=[Choice(_PERCENT, "A share, in percent"), Choice(_AMOUNT, f"An amount, in {at.site.currency}")],
-        services=[service for service in at.schedule.services.values() if not service.price.is_free],
+        services=[
+            service
+            for key, service in at.schedule.services.items()
+            if not service.price.is_free or (coupon and key in coupon.services)
+        ],
+        other_worth=said_worth(coupon) if coupon and is_of_other_currency(coupon, at.site.currency) else "",
         code_length_max=CODE_LENGTH_MAX,
     )

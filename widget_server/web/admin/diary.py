@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.domain.dashboard import BookingLine
-from widget_server.domain.diary import WEEK_DAYS, first_name, week_of
+from widget_server.domain.diary import WEEK_DAYS, days_of, first_name
 from widget_server.domain.schedule import StaffMember
 from widget_server.domain.wall_times import first_instant
+from widget_server.domain.weeks import week_of
 from widget_server.errors import NotFound
 from widget_server.web.admin.pages import Room, page
 from widget_server.web.admin.session import AtSite
@@ -21,7 +22,7 @@ from widget_server.web.context import use_cases
 async def show_diary(request: Request, at: AtSite) -> Response:
     member, today = _member(request, at), use_cases(request).dashboard.now().astimezone(at.site.zone).date()
     asked = parse_week(request.query_params.get("week", "")) or today
-    first = asked - timedelta(days=asked.weekday())
+    first = week_of(asked, at.site.locale)[0]
     served, is_cut = await _served(request, at, member, first)
     return page(
         request,
@@ -32,7 +33,7 @@ async def show_diary(request: Request, at: AtSite) -> Response:
         is_own=not at.membership.is_owner,
         members=sorted(at.schedule.staff.values(), key=lambda one: one.name.casefold()),
         services=at.schedule.services,
-        days=week_of(at.schedule, member.key, first, served),
+        days=days_of(at.schedule, member.key, first, served),
         first=first,
         last=first + timedelta(days=WEEK_DAYS - 1),
         weeks={"before": first - timedelta(days=WEEK_DAYS), "after": first + timedelta(days=WEEK_DAYS)},

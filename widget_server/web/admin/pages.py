@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from widget_server.errors import Unavailable
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin import writing
 from widget_server.web.forms import form_token
@@ -58,7 +59,8 @@ templates.env.globals |= {
 
 def page(request: Request, name: str, signed_in: SignedIn | None = None, status: int = 200, **context: Any) -> Response:
     context |= {"signed_in": signed_in, "form_token": form_token(signed_in.session) if signed_in else ""}
-    return templates.TemplateResponse(request, f"admin/{name}.html", context, status, _NEVER_KEPT)
+    headers = _NEVER_KEPT | ({"retry-after": str(Unavailable.retry_after_s)} if status == Unavailable.status else {})
+    return templates.TemplateResponse(request, f"admin/{name}.html", context, status, headers)
 
 
 def go(path: str) -> Response:

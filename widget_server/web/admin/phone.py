@@ -54,8 +54,9 @@ async def book_by_phone(request: Request, at: AtSite) -> Response:
     except Unavailable as refusal:
         form.refuse("page", f"{refusal.message} Nothing is lost: send it once more.")  # under the same id
         return await _show(request, at, form, status=refusal.status)
-    except IdConflict:
-        return go(f"{at.path}/orders/{order_id}?done=before")
+    except IdConflict as refusal:
+        form.values["id"] = new_id()
+        return await _show(request, at, form, status=refusal.status, booked_as=order_id)
     except Refusal as refusal:
         form.refuse("slot", refusal.message)
         form.values["id"] = new_id()
@@ -63,7 +64,18 @@ async def book_by_phone(request: Request, at: AtSite) -> Response:
     return go(f"{at.path}/orders/{order_id}?done=booked")
 
 
-async def _show(request: Request, at: AtSite, form: Form, status: int = 200) -> Response:
+async def book_instead(
+    request: Request, at: AtSite, form: Form, line: Line, status: int, *, booked_as: str = ""
+) -> Response:
+    """For whoever was just typing this for a hold that has ended: the same seats, under an id of their own."""
+    day = line.slot.starts_at.astimezone(at.site.zone).date()
+    chosen = {"service": line.slot.service, "day": day.isoformat(), "slot": line.slot.id, "seats": str(line.seats)}
+    form.values |= {"id": new_id(), **chosen}
+    return await _show(request, at, form, status, booked_as=booked_as)
+
+
+async def _show(request: Request, at: AtSite, form: Form, status: int = 200, *, booked_as: str = "") -> Response:
+    """`booked_as` is the order that there is already, where something else was typed for it."""
     day, service = read_day(form.text("day")), form.text("service")
     offers = await _offers(request, at, service, day, form) if day else []
     chosen, kept = at.schedule.services.get(service), _slot(form.text("slot"))
@@ -80,6 +92,7 @@ async def _show(request: Request, at: AtSite, form: Form, status: int = 200) -> 
         now=use_cases(request).dashboard.now(),
         kept=kept if status != 200 and all(offer.slot != kept for offer in offers) else None,
         is_sent=status != 200,
+        booked_as=booked_as,
         seats_max=min(chosen.seats_per_booking_max, SEATS_MAX) if chosen else 1,
         **asked(at.schedule, service),
         any_open=any(offer.state is SlotState.OPEN for offer in offers),

@@ -35,9 +35,13 @@ def refused_page(request: Request, refusal: Refusal) -> Response:
     if refusal.retry_after_s is not None:
         headers["retry-after"] = str(refusal.retry_after_s)
     context = {
-        "title": _TITLES.get(type(refusal), "That did not work"),
+        "title": title_of(refusal),
         "message": refusal.message,
         "is_admin": is_admin,
         "signed_in": None,
     }
     return templates.TemplateResponse(request, "admin/refused.html", context, refusal.status, headers)
+
+
+def title_of(refusal: Refusal) -> str:
+    return _TITLES.get(type(refusal), "That did not work")

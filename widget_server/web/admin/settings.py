@@ -42,9 +42,7 @@ async def save_settings(request: Request, at: AtSite) -> Response:
         await use_cases(request).sites.change_settings(at.signed_in, wanted)
     except Unavailable as refusal:
         refuse_for_now(form, refusal)
-        answer = _show(request, at, form, status=refusal.status)
-        answer.headers["retry-after"] = str(refusal.retry_after_s)
-        return answer
+        return _show(request, at, form, status=refusal.status)
     changed = [name for name in _NOTES if getattr(wanted, name) != getattr(at.site, name)]
     query = urlencode({"saved": ",".join(changed) or "1"})
     return go(f"{at.path}/settings?{query}")

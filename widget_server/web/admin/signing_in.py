@@ -6,10 +6,20 @@ from starlette.responses import Response
 from widget_server.errors import IdConflict, InvalidRequest, Refusal, SignInNeeded, TooLate, TooManyTries
 from widget_server.use_cases.passwords import PASSWORD_LENGTH_MIN
 from widget_server.use_cases.sites import SignedIn
+from widget_server.web.admin.keeping import kept_of, show_door, show_once_more
 from widget_server.web.admin.pages import go, page
-from widget_server.web.admin.session import HOME, SIGN_IN, find_session, forget, local_path, session_of, welcome
+from widget_server.web.admin.session import (
+    HOME,
+    SIGN_IN,
+    find_session,
+    forget,
+    local_path,
+    remember,
+    session_of,
+    welcome,
+)
 from widget_server.web.context import use_cases
-from widget_server.web.forms import Form, read_form, read_form_of
+from widget_server.web.forms import KEPT_BYTES_MAX, Form, read_form, read_form_of
 from widget_server.web.guards import network_of
 
 
@@ -17,19 +27,24 @@ async def show_sign_in(request: Request) -> Response:
     wanted = request.query_params.get("next", "")
     if await find_session(request) is not None:
         return go(local_path(wanted))
-    return page(request, "sign_in", form=Form({"next": wanted}), left=request.query_params.get("left") == "1")
+    return show_door(request, Form({"next": wanted}), left=request.query_params.get("left") == "1")
 
 
 async def sign_in(request: Request) -> Response:
-    form = await read_form(request)
+    """On to what was asked for; where a form was kept over the sign-in, that is shown first, and not yet sent."""
+    form = await read_form(request, part_bytes_max=KEPT_BYTES_MAX)
     sites = use_cases(request).sites
     try:
         session = await sites.sign_in(form.text("email"), form.secret("password"), network=network_of(request))
     except (SignInNeeded, TooManyTries) as refusal:
         form.refuse("password", refusal.message)
-        return page(request, "sign_in", status=_status(refusal), form=form, left=False)
+        return show_door(request, form, _status(refusal))
     await _leave(request)
-    return welcome(request, session, form.text("next"))
+    if (kept := kept_of(form)) is None:
+        return welcome(request, session, form.text("next"))
+    response = show_once_more(request, kept, session)
+    remember(request, response, session)
+    return response
 
 
 async def show_setup(request: Request) -> Response:

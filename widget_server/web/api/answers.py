@@ -63,10 +63,15 @@ def refuse(refusal: Refusal) -> Response:
 
 
 def fail(request: Request, problem: Exception) -> Response:
-    """A fault of ours. The log has the trace; the visitor only learns that trying again may help."""
-    _log.error("request_failed", method=request.method, route=_route_of(request), exc_info=problem)
+    """A fault of ours. The visitor only learns that trying again may help."""
+    note_fault(request, problem)
     body = error("failed", "Something went wrong on our side. Please try again.")
     return JSONResponse(body, 500, _NEVER_STORED)
+
+
+def note_fault(request: Request, problem: Exception) -> None:
+    """The log has the trace."""
+    _log.error("request_failed", method=request.method, route=_route_of(request), exc_info=problem)
 
 
 async def raw_body(request: Request, bytes_max: int = BODY_BYTES_MAX) -> bytes:
