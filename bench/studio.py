@@ -96,7 +96,7 @@ class Studio:
             schedule_version=self.schedule.version,
             id=new_id(),
             secret_hash=hash_secret(new_id()),
-            limit=self.site.hold_length * LIMIT_LENGTHS,
+            limit_lengths=LIMIT_LENGTHS,
             visitor=new_id(),
             network=new_id(),
             visitor_max=HOLDS_PER_VISITOR_MAX,

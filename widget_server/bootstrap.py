@@ -48,6 +48,7 @@ from widget_server.store.payment_events import PaymentEvents
 from widget_server.store.refunds import Refunds
 from widget_server.store.sending import Sending
 from widget_server.store.slot_rules import KeptSlots as StoredKeptSlots
+from widget_server.store.subscriptions import Subscriptions as StoredSubscriptions
 from widget_server.store.unfinished import UnfinishedPayments as StoredUnfinishedPayments
 from widget_server.use_cases.audit_log import AuditLog
 from widget_server.use_cases.availability import Availability
@@ -87,6 +88,7 @@ from widget_server.use_cases.settling import Settling
 from widget_server.use_cases.sightings import Sightings
 from widget_server.use_cases.sites import Sites
 from widget_server.use_cases.staffing import Staffing
+from widget_server.use_cases.subscriptions import Subscriptions
 from widget_server.use_cases.unfinished_payments import UnfinishedPayments
 from widget_server.use_cases.week import Weeks
 from widget_server.use_cases.writing import Writing
@@ -251,6 +253,9 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         passwords=passwords,
         partitions=connection.partitions,
     )
+    dashboard = Dashboard(
+        dashboard=stored_dashboard.Dashboard(database), store=store, reconciliation=reconciliation, clock=clock
+    )
     use_cases = UseCases(
         catalog=catalog,
         availability=availability,
@@ -295,9 +300,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         ),
         staffing=Staffing(edits),
         blackouts=Blackouts(edits),
-        dashboard=Dashboard(
-            dashboard=stored_dashboard.Dashboard(database), store=store, reconciliation=reconciliation, clock=clock
-        ),
+        dashboard=dashboard,
         offers=Offers(availability),
         sightings=Sightings(sightings.Sightings(database), clock),
         operations=Operations(
@@ -323,6 +326,14 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             reliability=stored_reliability.Reliability(database), feed=availability, readiness=readiness, clock=clock
         ),
         audit_log=AuditLog(audit_log.AuditLog(database)),
+        subscriptions=Subscriptions(
+            subscriptions=StoredSubscriptions(database),
+            sites=sites,
+            dashboard=dashboard,
+            links=links,
+            clock=clock,
+            key=key,
+        ),
         readiness=readiness,
     )
     try:

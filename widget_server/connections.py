@@ -3,13 +3,14 @@
 from asyncio import Transport
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from widget_server import quick_holds
 from widget_server.errors import TooSlow
 from widget_server.live.connection import FeedConnection, Reader
+from widget_server.quick_holds import QuickHold
 from widget_server.web.api.answers import refuse
 from widget_server.web.event_stream import TAKE_OVER
-from widget_server.web.headers import EVERYWHERE
 
 ARRIVES_WITHIN_S = 10.0
 _TOLD_MAX = 64
@@ -43,9 +44,18 @@ class PunctualProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = self._extensions
 
+    def on_headers_complete(self) -> None:
+        hold = quick_holds.read(self)
+        if hold is None:
+            super().on_headers_complete()
+        else:
+            self.cycle = hold
+
     def on_message_complete(self) -> None:
         self._waits_since_s = self.loop.time() if self.cycle.response_complete else None
         super().on_message_complete()
+        if isinstance(self.cycle, QuickHold):
+            self.cycle.begin()
 
     def on_response_complete(self) -> None:
         if self.pipeline or self.transport.is_closing():
@@ -106,7 +116,4 @@ class PunctualProtocol(HttpToolsProtocol):
 
 def _too_slow() -> bytes:
     """What a route would answer; but no route has been given all of the request yet."""
-    refusal = refuse(TooSlow("The rest of the request did not arrive. Please send it again."))
-    refusal.raw_headers.extend(EVERYWHERE)
-    head = b"".join(b"%s: %s\r\n" % header for header in refusal.raw_headers)
-    return STATUS_LINE[refusal.status_code] + head + b"\r\n" + bytes(refusal.body)
+    return quick_holds.written(refuse(TooSlow("The rest of the request did not arrive. Please send it again.")))

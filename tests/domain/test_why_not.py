@@ -53,10 +53,10 @@ def test_a_day_whose_last_seats_are_held_says_when_they_may_free_up() -> None:
     held = Seats(booked=11, held=1, frees_at=soon)
 
     assert why(saturdays(), nine=FULL, ten=held) == WhyNot(Reason.ALL_HELD, soon)
-    assert why(saturdays(), nine=replace(held, frees_at=soon + timedelta(minutes=1)), ten=held) == WhyNot(
+    assert why(saturdays(), nine=held._replace(frees_at=soon + timedelta(minutes=1)), ten=held) == WhyNot(
         Reason.ALL_HELD, soon
     )
-    assert why(saturdays(), nine=FULL, ten=replace(held, frees_at=None)) == WhyNot(Reason.ALL_HELD)
+    assert why(saturdays(), nine=FULL, ten=held._replace(frees_at=None)) == WhyNot(Reason.ALL_HELD)
 
 
 def test_a_day_without_openings_is_outside_opening_hours() -> None:

@@ -101,7 +101,7 @@ async def test_lines_that_nobody_named_are_asked_for(box: Box) -> None:
     assert await box.engine.restore(box.site, "second", TAKEOVER, days_of([BookedSeats(YOGA, 1, 4)])) == 2
     await box.engine.open(box.site, "second", 1)
     assert (await box.seats(YOGA)).held == 2
-    assert await box.seats(LATE_YOGA) == replace(before, version=before.version + 1)
+    assert await box.seats(LATE_YOGA) == before._replace(version=before.version + 1)
 
 
 async def test_what_was_counted_and_the_store_does_not_know_is_not_booked(box: Box) -> None:

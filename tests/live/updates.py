@@ -26,7 +26,7 @@ def seats_moved(
     """The update with the feed id `<number>-0`: every slot named has its number as version and one seat held."""
     seats = Seats(held=1, booked=2, version=number if version is None else version)
     states = tuple((slot_id(slot), seats) for slot in slots or (0,))
-    return SeatsMoved(site, f"{number}-0", epoch, "hold", ("secret-hold-id",), None, states)
+    return SeatsMoved(site, f"{number}-0", epoch, states, cause="hold", holds_text="secret-hold-id")
 
 
 @dataclass(frozen=True, slots=True)

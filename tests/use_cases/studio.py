@@ -101,7 +101,7 @@ class Engine:
         version = self.seats.get(slot_id, Seats()).version + 1
         self.seats[slot_id] = Seats(held=held, booked=version % 3, version=version, frees_at=NOW + timedelta(minutes=9))
         states = ((slot_id, self.seats[slot_id]),)
-        self.written.append(SeatsMoved(site, self._id(), self.epoch, "hold", ("secret",), None, states))
+        self.written.append(SeatsMoved(site, self._id(), self.epoch, states, cause="hold", holds_text="secret"))
 
     def raise_schedule(self, *, settled: bool = False) -> None:
         self.schedule_version += not settled

@@ -107,10 +107,10 @@ async def test_a_blackout_is_changed_once_and_taken_away(house: House) -> None:
     assert (await black_out(house, replace(stored, reason="paint"), seen=seen)).is_saved
     with pytest.raises(Changed):
         await black_out(house, replace(stored, reason="dust"), seen=seen)
-    for _ in range(2):
-        await house.parts.use_cases.blackouts.remove(
-            await house.site(), stored.id or 0, operator_id=await operator_of(house)
-        )
+    remove, site, operator = house.parts.use_cases.blackouts.remove, await house.site(), await operator_of(house)
+    await remove(site, stored.id or 0, operator_id=operator)
+    with pytest.raises(NotFound):
+        await remove(site, stored.id or 0, operator_id=operator)
 
     with pytest.raises(NotFound):
         find(await schedule_of(house), stored.id or 0)
@@ -128,9 +128,10 @@ async def test_a_blackout_of_another_site_cannot_be_changed(house: House) -> Non
 
     with pytest.raises(NotFound):
         await black_out(house, theirs, seen=fingerprint(theirs))
-    await house.parts.use_cases.blackouts.remove(
-        await house.site(), theirs.id or 0, operator_id=await operator_of(house)
-    )
+    with pytest.raises(NotFound):
+        await house.parts.use_cases.blackouts.remove(
+            await house.site(), theirs.id or 0, operator_id=await operator_of(house)
+        )
 
     assert (await house.parts.use_cases.sites.read(other))[1].blackouts == (theirs,)
 

@@ -3,12 +3,15 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
+from httpx2 import Response as Answer
 from sqlalchemy import update
 
 from tests.house import House, slot
 from tests.web.desks import Desk, desk_in
+from tests.web.rooms import fields_of
 from tests.web.test_admin_bookings import book, booking_of, link, order_path
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.store.audit import Audits, Tally
@@ -25,6 +28,13 @@ pytestmark = pytest.mark.anyio
 async def desk(house: House) -> AsyncIterator[Desk]:
     async with desk_in(house) as desk:
         yield desk
+
+
+def told_with_links(answer: Answer) -> str:
+    """What stands on the page, with links below the site's path in brackets."""
+    assert answer.status_code == 200, answer.text
+    text = re.sub(r'<a href="/admin/sites/studio([^"]*)">', r"[\1] ", answer.text)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
 
 async def figures(desk: Desk) -> dict[str, str]:
@@ -121,6 +131,35 @@ async def test_changed_settings_are_told_as_they_were_and_are(house: House, desk
     assert "holds on: on \N{RIGHTWARDS ARROW} off" in page
     assert "origins: nothing \N{RIGHTWARDS ARROW} https://&lt;b&gt;.example" in page
     assert "odd: 7" in page
+
+
+async def test_what_was_changed_is_named_with_a_link_and_as_it_was_and_is(desk: Desk) -> None:
+    day = slot().starts_at.date()
+    service = fields_of(await desk.get("/services/yoga"))
+    await desk.post("/services/yoga", **(service | {"price": "12.50", "cancel_until_min": "1440"}))
+    await desk.post("/staff/new", **(fields_of(await desk.get("/staff/new")) | {"name": "Mia Holm"}))
+    await desk.post("/blackouts/new", **(fields_of(await desk.get("/blackouts/new")) | {"first_day": str(day)}))
+    shown = fields_of(await desk.get("/blackouts"))
+    blackout = (await desk.house.parts.use_cases.sites.read(await desk.house.site()))[1].blackouts[0]
+    await desk.post(
+        f"/blackouts/{blackout.id}", **(fields_of(await desk.get(f"/blackouts/{blackout.id}")) | {"yearly": "on"})
+    )
+    changed = told_with_links(await desk.get("/audit-log?deed=blackout_changed"))
+    await desk.post(f"/blackouts/{blackout.id}/removal", **shown)
+
+    told = told_with_links(await desk.get("/audit-log"))
+
+    when = f"{day.day} {day:%b %Y}"
+    for said in (
+        "Service changed [/services/yoga] Morning yoga price: nothing \u2192 12.50 EUR "
+        "minutes before which it can be cancelled: 0 \u2192 1440",
+        "Staff added [/staff/mia-holm] Mia Holm",
+        f"Blackout added for: Everything when: {when}",
+        f"Blackout changed for: Everything when: {when} \u2192 {when}, every year",
+        f"Blackout removed for: Everything when: {when}, every year",
+    ):
+        assert said in told
+    assert f"Blackout changed [/blackouts/{blackout.id}] This blackout" in changed
 
 
 async def test_entries_are_filtered_and_paged(house: House, desk: Desk) -> None:

@@ -17,7 +17,15 @@ from widget_server.web.forms import form_token
 pytestmark = pytest.mark.anyio
 
 SITE = "/admin/sites/{site}"
-OF_STAFF = {f"GET {SITE}", f"GET {SITE}/diary", f"GET {SITE}/shifts", f"POST {SITE}/shifts"}
+OF_STAFF = {
+    f"GET {SITE}",
+    f"GET {SITE}/diary",
+    f"GET {SITE}/shifts",
+    f"POST {SITE}/shifts",
+    f"GET {SITE}/subscription",
+    f"POST {SITE}/subscription",
+    f"POST {SITE}/subscription/removal",
+}
 OF_NO_SITE = {
     "GET /admin",
     "GET /admin/setup",

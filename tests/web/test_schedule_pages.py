@@ -488,8 +488,40 @@ async def test_a_blackout_with_all_there_is_comes_back_as_typed_and_goes(desk: D
     assert {name: fields[name] for name in typed} == typed
     assert path_of(await desk.fill_in(path, reason="Xmas")) == f"{HOME}/blackouts?saved=1"
     assert "Xmas" in text_of(await desk.get(f"{HOME}/blackouts"))
-    await desk.post(f"{path}/removal", {"form_token": fields["form_token"]})
+
+
+async def test_a_blackout_that_was_taken_away_comes_back_as_it_was(desk: Desk) -> None:
+    typed = {"first_day": "2030-12-24", "last_day": "2030-12-26", "weekday-1": "on", "reason": "Christmas"}
+    await desk.fill_in(f"{HOME}/blackouts/new", **typed)
+    (stored,) = (await desk.schedule()).blackouts
+    shown = fields_of(await desk.get(f"{HOME}/blackouts"))
+
+    removals = [await desk.post(f"{HOME}/blackouts/{stored.id}/removal", shown) for _ in range(2)]
     assert (await desk.schedule()).blackouts == ()
+    for removed in removals:
+        assert "Taken away." in text_of(removed)
+        assert path_of(await desk.post(f"{HOME}/blackouts/new", fields_of(removed))) == f"{HOME}/blackouts?saved=1"
+
+    (again,) = (await desk.schedule()).blackouts
+    assert replace(again, id=stored.id) == stored
+    unknown = await desk.post(f"{HOME}/blackouts/{again.id}0/removal", {"form_token": shown["form_token"]})
+    assert unknown.status_code == 404
+
+
+async def test_who_has_booked_meanwhile_is_shown_before_a_blackout_comes_back(desk: Desk) -> None:
+    await desk.fill_in(f"{HOME}/blackouts/new", first_day=str(DAY))
+    (stored,) = (await desk.schedule()).blackouts
+    shown = fields_of(await desk.get(f"{HOME}/blackouts"))
+    removed = await desk.post(f"{HOME}/blackouts/{stored.id}/removal", shown)
+    desk.forget()
+    anna = desk.house.guest()
+    await anna.hold()
+    await anna.confirm("Anna Berg")
+
+    asked = await desk.post(f"{HOME}/blackouts/new", fields_of(removed))
+
+    assert asked.status_code == 422
+    assert "Anna Berg" in text_of(asked)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ class Deed(StrEnum):
     INVITATION_ACCEPTED = "invitation_accepted"
     ROLE_CHANGED = "role_changed"
     ACCESS_TAKEN_AWAY = "access_taken_away"
+    CALENDAR_ADDRESS_MADE = "calendar_address_made"
+    CALENDAR_ADDRESS_REMOVED = "calendar_address_removed"
     PAID_TOO_LATE = "paid_too_late"
     SAME_SEATS_TAKEN = "same_seats_taken"
     ALTERNATIVES_HELD = "alternatives_held"
@@ -76,7 +78,12 @@ class Entry:
 
     def with_money(self, name: str, amount: Money) -> "Entry":
         """With an amount in its detail, as `money_in` reads it."""
-        return replace(self, detail={**self.detail, name: {"amount": amount.amount_minor, "currency": amount.currency}})
+        return replace(self, detail={**self.detail, name: kept_money(amount)})
+
+
+def kept_money(amount: Money) -> Mapping[str, Any]:
+    """As `money_in` reads it."""
+    return {"amount": amount.amount_minor, "currency": amount.currency}
 
 
 def money_in(found: object) -> Money | None:

@@ -19,7 +19,6 @@ from widget_server.errors import (
     NotFound,
     Paying,
     PaymentsNotSetUp,
-    Refusal,
     SlotClosed,
     TooFar,
     TooLate,
@@ -62,10 +61,8 @@ def may_confirm(schedule: Schedule, lines: Sequence[Line], *, is_paid: bool = Fa
         raise InvalidRequest("Name each slot once, and at least one.")
     if len(lines) > LINES_MAX:
         raise TooManySeats(f"At most {LINES_MAX} slots can be held at once.", maximum=LINES_MAX)
-    offered = [_find_line(schedule, line) for line in lines]
-    if not (is_paid or schedule.takes_payments):
-        must_be_free(schedule, lines, PaymentsNotSetUp("This service has a price, and payments are not set up yet."))
-    return offered
+    may_cost = is_paid or schedule.takes_payments
+    return [_find_line(schedule, line, may_cost=may_cost) for line in lines]
 
 
 def find_to_pin(schedule: Schedule, slot: Slot) -> OfferedSlot | None:
@@ -74,7 +71,7 @@ def find_to_pin(schedule: Schedule, slot: Slot) -> OfferedSlot | None:
     return replace(offered, capacity=0) if offered is not None and offered.is_closed else offered
 
 
-def _find_line(schedule: Schedule, line: Line) -> OfferedSlot:
+def _find_line(schedule: Schedule, line: Line, *, may_cost: bool) -> OfferedSlot:
     offered = schedule.find(line.slot)
     if offered is None:
         raise SlotClosed("This time is not offered any more.", slot=line.slot.id)
@@ -82,19 +79,19 @@ def _find_line(schedule: Schedule, line: Line) -> OfferedSlot:
     most = min(service.seats_per_booking_max, SEATS_MAX)
     if not 1 <= line.seats <= most:
         raise TooManySeats(f"Between 1 and {most} seats can be booked at once.", slot=line.slot.id, maximum=most)
+    if not (may_cost or service.price.is_free):
+        raise PaymentsNotSetUp("This service has a price, and payments are not set up yet.")
     return offered
 
 
-def must_be_free(
-    schedule: Schedule, lines: Sequence[Line], refusal: Refusal | None = None, *, coupon: Coupon | None = None
-) -> None:
+def must_be_free(schedule: Schedule, lines: Sequence[Line], *, coupon: Coupon | None = None) -> None:
     """What has a price becomes a booking by being paid, in no other way, unless a coupon takes all of it off.
 
-    Raises InvalidRequest, or `refusal`; CouponRefused for one that takes nothing off.
+    Raises InvalidRequest; CouponRefused for one that takes nothing off.
     """
     total = sum(price.amount_minor for _, price in _prices(schedule, lines))
     if total > sum(taken_off(schedule, lines, coupon)):
-        raise refusal or InvalidRequest("This has a price: begin a checkout to pay it.")
+        raise InvalidRequest("This has a price: begin a checkout to pay it.")
 
 
 def price_of(schedule: Schedule, lines: Sequence[Line]) -> Money:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 _SLOT_ID = re.compile(
     r"([a-z0-9-]{1,64})\.((?:20|21)\d\d)(\d\d)(\d\d)T([01]\d|2[0-3])([0-5]\d)Z\.([1-9]\d{0,4})", re.ASCII
@@ -57,8 +58,7 @@ class SlotState(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
-class Seats:
+class Seats(NamedTuple):
     """What is taken of one slot. `version` rises with every change within an epoch."""
 
     held: int = 0

@@ -1,11 +1,13 @@
-"""The only place that knows with which day a week begins. Weekdays are counted as Python does: Monday is 0.
+"""The only place that knows with which day a week begins, and what its days are called.
 
-The regions are those of the Unicode CLDR (supplemental data, `weekData`), which browsers go by as well.
+Weekdays are counted as Python does: Monday is 0. The regions are those of the Unicode CLDR (supplemental data,
+`weekData`), which browsers go by as well.
 """
 
 from datetime import date, timedelta
 
 MONDAY, FRIDAY, SATURDAY, SUNDAY = 0, 4, 5, 6
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 _BEGINS_WITH = {
     FRIDAY: "MV",

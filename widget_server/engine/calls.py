@@ -51,20 +51,22 @@ def hold(
     schedule_version: int,
     id: str,
     secret_hash: str,
-    limit: timedelta,
+    limit_lengths: int,
     visitor: str,
     network: str,
     visitor_max: int,
     network_max: int,
     instead_of: Sequence[Claimed] = (),
 ) -> Call:
+    """`limit_lengths`: up to so many times its length can it be renewed."""
     wanted = _wanted(lines, offered)
     # A slot writes its id anew each time it is asked, and this is the hot path: the arguments have it.
     hold_keys = _of_hold(site, id, visitor, network, wanted[::4])
-    args: list[Word] = [site.key, site.epoch, schedule_version, id, secret_hash, _ms(site.hold_length), _ms(limit)]
+    length_ms = site.hold_minutes * 60_000
+    args: list[Word] = [site.key, site.epoch, schedule_version, id, secret_hash, length_ms, length_ms * limit_lengths]
     args += [visitor, network, visitor_max, network_max, len(lines), *wanted]
     if any(offer.needs for offer in offered):
-        args += [_random(offered), _named(instead_of)]
+        args += [randbelow(_RANDOM_MAX), _named(instead_of)]
         _add_needs(site, offered, hold_keys, args)
     return Call(load("hold"), hold_keys, args)
 

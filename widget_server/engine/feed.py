@@ -9,6 +9,7 @@ from datetime import datetime
 import hiredis
 
 from widget_server.clock import to_ms
+from widget_server.domain.claims import ClaimMoved
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.slots import Seats
 from widget_server.engine import kept, keys
@@ -198,11 +199,13 @@ def _update(entry: Reply) -> Update:
     match kind:
         case "seats":
             site_key, epoch, cause, hold_ids, until_ms, slots = told.split(" ", 5)
-            parts = [part for part in slots.split(";") if part]
-            seats = tuple([_seats(part) for part in parts if part[0] != "@"])
-            claims = tuple([kept.claim_told(part[1:]) for part in parts if part[0] == "@"]) if "@" in slots else ()
-            until, whose = kept.instant(until_ms), tuple([hold_id for hold_id in hold_ids.split(",") if hold_id])
-            return SeatsMoved(site_key, feed_id, int(epoch), cause, whose, until, seats, claims)
+            claims: tuple[ClaimMoved, ...] = ()
+            parts = slots.split(";") if slots else []
+            if "@" in slots:
+                claims = tuple([kept.claim_told(part[1:]) for part in parts if part[0] == "@"])
+                parts = [part for part in parts if part[0] != "@"]
+            seats = tuple([_seats(part) for part in parts])
+            return SeatsMoved(site_key, feed_id, int(epoch), seats, claims, cause, hold_ids, until_ms)
         case "schedule" | "settled":
             site_key, epoch, version = told.split(" ")
             return ScheduleMoved(site_key, feed_id, int(epoch), int(version), settled=kind == "settled")

@@ -65,11 +65,12 @@ class Board:
 
     def record(self, update: Update) -> None:
         """Take in one update; one that has been recorded before, or is of an epoch that has ended, changes nothing."""
+        position = feed_position(update.feed_id)
         if isinstance(update, SiteReset) or update.epoch > self.epoch:
             self.begin_anew(update.epoch, update.feed_id)
-        elif update.epoch < self.epoch or (self.head[0], *feed_position(update.feed_id)) <= self.head:
+        elif update.epoch < self.epoch or (self.head[0], *position) <= self.head:
             return
-        self.head = (self.head[0], *feed_position(update.feed_id))
+        self.head = (self.head[0], *position)
         self._first_heard = self._first_heard or self.head
         self._shared.clear()
         match update:

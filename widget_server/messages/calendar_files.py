@@ -1,16 +1,20 @@
 """The only place that writes calendar files of bookings. A newer file of a booking replaces an older one."""
 
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from icalendar import Calendar, Event, vCalAddress, vText
+from icalendar import Calendar, Event, vCalAddress, vDuration, vText
 
 from widget_server.domain.messages import Shown
 from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
 from widget_server.messages.words import Words
 
 _PRODUCT = "-//Tenuto//Bookings//EN"
+_REFRESHED_AFTER = timedelta(minutes=15)
+"""As far as calendar programs go by what they are told."""
 
 
 def write_calendar(
@@ -34,6 +38,36 @@ def write_calendar(
         event.add("summary", _title(site, one, words, is_test=is_test))
         calendar.add_component(event)
     return unfolded(calendar.to_ical().decode())
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribedMeeting:
+    """A meeting as it stands in the calendar of whoever serves it."""
+
+    slot: Slot
+    title: str
+    description: str
+    link: str
+
+
+def write_subscription(site: Site, meetings: Iterable[SubscribedMeeting], *, at: datetime) -> str:
+    """Folded. What is not in it any more goes from calendars that have subscribed to it."""
+    calendar = Calendar()
+    for name, value in (("prodid", _PRODUCT), ("version", "2.0"), ("name", site.name), ("x-wr-calname", site.name)):
+        calendar.add(name, value)
+    for name in ("refresh-interval", "x-published-ttl"):  # the standard one, and the one that programs know
+        calendar.add(name, vDuration(_REFRESHED_AFTER), parameters={"VALUE": "DURATION"})
+    for one in meetings:
+        event = Event()
+        event.add("uid", f"{one.slot.id}.{site.key}@tenuto")
+        event.add("dtstamp", at.astimezone(UTC))
+        event.add("dtstart", one.slot.starts_at.astimezone(UTC))
+        event.add("dtend", one.slot.ends_at.astimezone(UTC))
+        event.add("summary", one.title)
+        event.add("description", one.description)
+        event.add("url", one.link)
+        calendar.add_component(event)
+    return str(calendar.to_ical().decode())
 
 
 def unfolded(text: str) -> str:

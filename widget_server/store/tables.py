@@ -115,6 +115,8 @@ class MembershipRow(Table, table=True):
     role: str = Field(max_length=16)
     staff: str | None = Field(default=None, max_length=64)
     created_at: datetime = Field(sa_type=Instant)
+    calendar_token: str | None = Field(default=None, max_length=ID_LENGTH)
+    """What the secret of their calendar's address is made from, by the server's key; None: they have no such address."""
 
 
 class InvitationRow(Table, table=True):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from widget_server.domain import changes
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.impact import Chosen
@@ -46,21 +47,24 @@ class Blackouts:
                 raise Changed("Somebody has changed this blackout meanwhile.")
             return replace(old, blackouts=tuple(wanted if one.id == wanted.id else one for one in old.blackouts))
 
-        def log(at: datetime) -> Entry:
+        def log(at: datetime, old: Schedule, _: Schedule) -> Entry:
             deed = Deed.BLACKOUT_ADDED if wanted.id is None else Deed.BLACKOUT_CHANGED
-            about, detail = str(wanted.id or ""), {"first_day": str(wanted.first_day)}
+            before = None if wanted.id is None else find(old, wanted.id)
+            about, detail = str(wanted.id or ""), changes.of_blackout(old, before, wanted)
             return Entry(site.id, operator_id, deed, at, about, detail, form_key if wanted.id is None else None)
 
         return await self._edits.save(site, make, log=log, services=touched, choice=choice)
 
     async def remove(self, site: Site, blackout_id: int, *, operator_id: int) -> None:
-        """Again: nothing more happens."""
+        """Again: NotFound, and nothing more happens."""
 
         def make(old: Schedule) -> Schedule:
+            find(old, blackout_id)
             return replace(old, blackouts=tuple(one for one in old.blackouts if one.id != blackout_id))
 
-        def log(at: datetime) -> Entry:
-            return Entry(site.id, operator_id, Deed.BLACKOUT_REMOVED, at, str(blackout_id))
+        def log(at: datetime, old: Schedule, _: Schedule) -> Entry:
+            detail = changes.of_blackout(old, None, find(old, blackout_id))
+            return Entry(site.id, operator_id, Deed.BLACKOUT_REMOVED, at, str(blackout_id), detail)
 
         await self._edits.save(site, make, log=log, services=())
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from widget_server.domain import changes
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.impact import Chosen
 from widget_server.domain.schedule import Opening, Schedule, SlotRule
@@ -53,8 +54,9 @@ class Calendar:
             kept = tuple(rule for slot, rule in said.items() if slot not in silent)
             return replace(old, openings=(*others, *openings), slot_rules=kept)
 
-        def log(at: datetime) -> Entry:
-            return Entry(site.id, operator_id, Deed.CALENDAR_CHANGED, at, service, detail or {})
+        def log(at: datetime, old: Schedule, new: Schedule) -> Entry:
+            told = changes.of_calendar(old, new, service) | dict(detail or {})
+            return Entry(site.id, operator_id, Deed.CALENDAR_CHANGED, at, service, told)
 
         touched = [service]
         return await self._edits.save(site, make, log=log, services=touched, choice=choice, may_close_silently=False)

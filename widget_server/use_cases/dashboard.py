@@ -90,16 +90,24 @@ class Dashboard:
         lines = await self._dashboard.bookings(site.id, wanted, limit=PAGE_LINES + 1, after=after, before=before)
         return _page(lines, after, before)
 
-    async def agenda(self, site: Site, since: datetime, until: datetime | None = None) -> list[Appointment]:
+    async def agenda(
+        self,
+        site: Site,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        staff: str = "",
+        bookings_max: int = AGENDA_LINES,
+    ) -> list[Appointment]:
         """What is booked from then on, the earliest first, out of the first bookings of that time. Raises Unavailable.
 
-        Those made in test mode only while the site is in it. Cut after AGENDA_LINES bookings: whoever has more looks
-        at the list.
+        Those made in test mode only while the site is in it; with `staff`, those that they serve. Cut after so many
+        bookings: whoever has more looks at the list.
         """
         confirmed = Wanted(since=since, until=until, state=BookingState.CONFIRMED, sorting=Sorting.SOONEST)
-        wanted = replace(confirmed, is_test=None if site.is_test else False)
+        wanted = replace(confirmed, staff=staff, is_test=None if site.is_test else False)
         by_slot: dict[Slot, list[BookingLine]] = {}
-        for line in await self._dashboard.bookings(site.id, wanted, limit=AGENDA_LINES):
+        for line in await self._dashboard.bookings(site.id, wanted, limit=bookings_max):
             by_slot.setdefault(line.slot, []).append(line)
         return [Appointment(slot, lines[0].service_name, tuple(lines)) for slot, lines in by_slot.items()]
 

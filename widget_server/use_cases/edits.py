@@ -44,8 +44,8 @@ Make = Callable[[Schedule], Schedule]
 """What is wanted, from what there is. May refuse by raising, if there is not any more what somebody saw."""
 
 
-Log = Callable[[datetime], Entry]
-"""What the audit log is to say of an edit, once it is written."""
+Log = Callable[[datetime, Schedule, Schedule], Entry]
+"""What the audit log is to say of an edit, once it is written: at this time, of this schedule, into this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,8 @@ class Edits:
     ) -> Edited:
         _, old = await read_schedule(session, site.id)
         new, choice = wanted.make(old), wanted.choice
-        made = await read_made(session, wanted.log(self._clock.now()))
+        entry = wanted.log(self._clock.now(), old, new)
+        made = await read_made(session, entry)
         if made is not None:
             return Edited(True, Consequences(), old, made=made)
         taken = await self._taken(session, site, touched, held)
@@ -225,8 +226,8 @@ class Edits:
         now = self._clock.now()
         await put_difference(session, site.id, old, new, at=now)
         await prune_slot_rules(session, site.id, now - _RULES_KEPT)
-        put_entry(session, entry := wanted.log(now))
-        entry = replace(entry, form_key=None)  # the form adds one thing, whatever else is said of it
+        put_entry(session, replace(entry, at=now))
+        entry = replace(entry, at=now, form_key=None)  # the form adds one thing, whatever else is said of it
         decided = {Choice.CANCEL: cancelled, Choice.MOVE: asked}
         clearing_id = await decide(session, entry, decided, chosen.message)
         return Edited(True, found, new, cancelled=cancelled, asked=asked, clearing_id=clearing_id)

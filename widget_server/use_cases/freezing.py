@@ -37,7 +37,7 @@ class Freezing:
             others = tuple(rule for rule in old.slot_rules if rule.slot != slot)
             return replace(old, slot_rules=(*others, replace(old.rule_of(slot), is_closed=is_frozen)))
 
-        def log(at: datetime) -> Entry:
+        def log(at: datetime, *_: Schedule) -> Entry:
             deed = Deed.SLOT_FROZEN if is_frozen else Deed.SLOT_UNFROZEN
             return Entry(site.id, operator_id, deed, at, slot.id, {"slot": slot.id})
 

@@ -66,6 +66,14 @@ class OrderLinks:
     def for_operator(self, site_key: str, order_id: str) -> str:
         return f"{self._base_url}/admin/sites/{site_key}/orders/{order_id}"
 
+    def for_meeting(self, site_key: str, slot_id: str) -> str:
+        """Where owners see who comes."""
+        return f"{self._base_url}/admin/sites/{site_key}/meetings/{slot_id}"
+
+    def for_diary(self, site_key: str) -> str:
+        """Where staff see whom they serve."""
+        return f"{self._base_url}/admin/sites/{site_key}/diary"
+
     def for_payments(self, site_key: str) -> str:
         """Where owners enter other keys."""
         return f"{self._base_url}/admin/sites/{site_key}/payments"

@@ -8,7 +8,6 @@ not believe it, and as soon as it can be, the site's widgets are told to read ag
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, Update
 from widget_server.domain.sites import Site
@@ -154,7 +153,7 @@ class Retelling:
         for _ in range(_READS_MAX):
             if served.knows(days, wanted):
                 worked_out = {one.slot.id: served.seats_of(one) for one in moved}
-                return replace(update, seats=tuple((dict(update.seats) | worked_out).items()), claims=())
+                return update._replace(seats=tuple((dict(update.seats) | worked_out).items()), claims=())
             try:
                 await self._read(served.site, served.known, days, wanted)
             except (Loading, StaleEpoch, Unavailable):

@@ -6,6 +6,7 @@ from collections.abc import Container
 from dataclasses import replace
 from datetime import datetime
 
+from widget_server.domain import changes
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.impact import Chosen
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
@@ -35,8 +36,8 @@ class Services:
             must_be_served(old, replace(wanted, key=made[-1]))
             return replace(old, services=old.services | {made[-1]: replace(wanted, key=made[-1])})
 
-        def log(at: datetime) -> Entry:
-            return Entry(site.id, operator_id, Deed.SERVICE_ADDED, at, made[-1], form_key=form_key)
+        def log(at: datetime, *_: Schedule) -> Entry:
+            return Entry(site.id, operator_id, Deed.SERVICE_ADDED, at, made[-1], {"name": wanted.name}, form_key)
 
         edited = await self._edits.save(site, make, log=log, services=())
         return edited.made or made[-1]
@@ -63,8 +64,9 @@ class Services:
             must_be_served(old, wanted)
             return replace(old, services=old.services | {wanted.key: wanted})
 
-        def log(at: datetime) -> Entry:
-            return Entry(site.id, operator_id, Deed.SERVICE_CHANGED, at, wanted.key)
+        def log(at: datetime, old: Schedule, new: Schedule) -> Entry:
+            detail = changes.of_service(old.services[wanted.key], new.services[wanted.key])
+            return Entry(site.id, operator_id, Deed.SERVICE_CHANGED, at, wanted.key, detail)
 
         return await self._edits.save(site, make, log=log, services=[wanted.key], choice=choice)
 

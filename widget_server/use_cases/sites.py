@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
@@ -12,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import Clock
 from widget_server.domain.audit_log import Deed, Entry
+from widget_server.domain.changes import changed
 from widget_server.domain.operators import Membership, Operator
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
@@ -272,15 +272,7 @@ def _changed(operator: Operator, before: Site, after: Site, *, at: datetime) -> 
         "receipt_seller",
         "receipt_tax",
     )
-    pairs = {name: (getattr(before, name), getattr(after, name)) for name in settings}
-    detail = {name: [_plain(was), _plain(now)] for name, (was, now) in pairs.items() if was != now}
-    return Entry(before.id, operator.id, Deed.SETTINGS_CHANGED, at, detail=detail)
-
-
-def _plain(setting: Any) -> str | int:
-    if isinstance(setting, tuple):
-        return ", ".join(setting)
-    return setting if isinstance(setting, int) else str(setting)
+    return Entry(before.id, operator.id, Deed.SETTINGS_CHANGED, at, detail=changed(before, after, settings))
 
 
 def _end_of_session(*, began_at: datetime, now: datetime) -> datetime:

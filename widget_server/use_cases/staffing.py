@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
+from widget_server.domain import changes
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.impact import Chosen
 from widget_server.domain.schedule import DayOff, Schedule, Shift, StaffMember
@@ -43,8 +44,9 @@ class Staffing:
             made.append(free_key(wanted.key, old.staff))
             return _with_member(old, replace(wanted, key=made[-1]), shifts, days_off)
 
-        def log(at: datetime) -> Entry:
-            return Entry(site.id, operator_id, Deed.STAFF_ADDED, at, made[-1], form_key=form_key)
+        def log(at: datetime, old: Schedule, new: Schedule) -> Entry:
+            detail = changes.of_member(old, new, made[-1])
+            return Entry(site.id, operator_id, Deed.STAFF_ADDED, at, made[-1], detail, form_key)
 
         edited = await self._edits.save(site, make, log=log, services=())
         return edited.made or made[-1]
@@ -74,8 +76,9 @@ class Staffing:
                 raise Changed("Somebody has changed this staff member meanwhile.")
             return _with_member(old, wanted, shifts, days_off)
 
-        def log(at: datetime) -> Entry:
-            return Entry(site.id, operator_id, Deed.STAFF_CHANGED, at, wanted.key)
+        def log(at: datetime, old: Schedule, new: Schedule) -> Entry:
+            detail = changes.of_member(old, new, wanted.key)
+            return Entry(site.id, operator_id, Deed.STAFF_CHANGED, at, wanted.key, detail)
 
         return await self._edits.save(site, make, log=log, services=services, choice=choice)
 

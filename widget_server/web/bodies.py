@@ -3,7 +3,6 @@
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from pydantic_core import to_json
 
 from widget_server.clock import iso
 from widget_server.domain import policies
@@ -38,16 +37,11 @@ class HoldAnswer(Body):
 
     @staticmethod
     def json_of(hold: Hold) -> bytes:
-        """Written past the models, which would check every field again: this is the hot path."""
-        body = {
-            "id": hold.id,
-            "state": hold.state,
-            "lines": [{"slot": line.slot.id, "seats": line.seats} for line in hold.lines],
-            "expires_at": iso(hold.expires_at),
-            "limit_at": iso(hold.limit_at),
-            "version": hold.version,
-        }
-        return to_json({"hold": body, "server_now": iso(hold.now)})
+        """Written past the models: this is the hot path, and ids, states and instants have nothing to be escaped."""
+        lines = ",".join([f'{{"slot":"{line.slot.id}","seats":{line.seats}}}' for line in hold.lines])
+        until = f'"expires_at":"{iso(hold.expires_at)}","limit_at":"{iso(hold.limit_at)}"'
+        body = f'{{"id":"{hold.id}","state":"{hold.state}","lines":[{lines}],{until},"version":{hold.version}}}'
+        return f'{{"hold":{body},"server_now":"{iso(hold.now)}"}}'.encode()
 
 
 class FreeTimeBody(Body):

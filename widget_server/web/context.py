@@ -37,6 +37,7 @@ from widget_server.use_cases.settling import Settling
 from widget_server.use_cases.sightings import Sightings
 from widget_server.use_cases.sites import Sites
 from widget_server.use_cases.staffing import Staffing
+from widget_server.use_cases.subscriptions import Subscriptions
 from widget_server.use_cases.unfinished_payments import UnfinishedPayments
 from widget_server.use_cases.week import Weeks
 
@@ -77,6 +78,7 @@ class UseCases:
     my_bookings: MyBookings
     reliability: Reliability
     audit_log: AuditLog
+    subscriptions: Subscriptions
     readiness: Readiness
 
 

@@ -16,6 +16,8 @@ _BEARER = re.compile(rf"(?i:bearer) ({ID_PATTERN.removeprefix('^').removesuffix(
 _PEERS_KEPT = 1_024
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _V4 = re.compile(rf"({_OCTET}\.{_OCTET}\.{_OCTET})\.{_OCTET}", re.ASCII)
+RawHeaders = Sequence[tuple[bytes, bytes]]
+"""With names in small letters."""
 _V6_PREFIX = 56
 """One household, school or office is about this much of an address; of the older kind, three of its four numbers."""
 
@@ -38,19 +40,29 @@ class TrustedNetworks:
 
 def bearer_secret(request: Request) -> str:
     """The secret of a hold or an order. Raises SignInNeeded where there is none of the right form."""
-    match = _BEARER.fullmatch(request.headers.get("authorization", ""))
-    if match is None:
-        raise SignInNeeded("Send the secret as `Authorization: Bearer …`, 22 characters of base64url.")
-    return match[1]
+    return secret_in(request.scope["headers"])
 
 
 def network_of(request: Request) -> str:
     """The network prefix a request comes from, for budgets: not an address, so that no person is kept."""
     peer = request.client.host if request.client else ""
-    forwarded = request.headers.getlist("x-forwarded-for")
+    return network_in(request.scope["headers"], peer, request.state.trusted_proxies)
+
+
+def secret_in(headers: RawHeaders) -> str:
+    """As `bearer_secret`."""
+    sent = next((value for name, value in headers if name == b"authorization"), b"")
+    match = _BEARER.fullmatch(sent.decode("latin-1"))
+    if match is None:
+        raise SignInNeeded("Send the secret as `Authorization: Bearer …`, 22 characters of base64url.")
+    return match[1]
+
+
+def network_in(headers: RawHeaders, peer: str, trusted: TrustedNetworks) -> str:
+    """As `network_of`."""
+    forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
     if not forwarded:
         return _prefix(peer)
-    trusted: TrustedNetworks = request.state.trusted_proxies
     if not trusted.have(peer):
         _warn_once()
     return _prefix(_client_address(peer, forwarded, trusted))

@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute, Mount, Route
 
 from widget_server.assets import find
-from widget_server.web import admin, health, payment_webhook, widget
+from widget_server.web import admin, health, payment_webhook, subscription, widget
 from widget_server.web.api import availability, checkout, coupons, description, holds, my_bookings, orders, services
 from widget_server.web.static_files import StaticFilesOfRelease
 
@@ -41,6 +41,7 @@ def all_routes() -> list[BaseRoute]:
         Route("/o/{site}/{id}", widget.order_page),
         Route("/o/{site}/{id}/receipt", widget.receipt_page),
         Route("/my/{site}", widget.my_bookings_page),
+        Route("/calendar/{member:row}/{secret}.ics", subscription.read_calendar),
         *admin.routes,
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),

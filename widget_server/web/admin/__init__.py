@@ -22,6 +22,7 @@ from widget_server.web.admin import (
     settings,
     signing_in,
     staff,
+    subscription,
     test_mode,
     unfinished,
     week,
@@ -29,7 +30,7 @@ from widget_server.web.admin import (
 from widget_server.web.admin.doors import door, sent, shown
 from widget_server.web.admin.refusals import refused_page
 from widget_server.web.admin.session import signed_in_only
-from widget_server.web.forms import TABLE_BYTES_MAX
+from widget_server.web.forms import KEPT_BYTES_MAX, TABLE_BYTES_MAX
 
 __all__ = ["refused_page", "routes"]
 
@@ -38,7 +39,7 @@ routes = [
     Route("/admin/setup", signing_in.show_setup),
     door("/admin/setup", signing_in.set_up),
     Route("/admin/sign-in", signing_in.show_sign_in),
-    door("/admin/sign-in", signing_in.sign_in),
+    door("/admin/sign-in", signing_in.sign_in, KEPT_BYTES_MAX),
     door("/admin/sign-out", signed_in_only(signing_in.sign_out)),
     Route("/admin/password", signed_in_only(signing_in.show_password)),
     door("/admin/password", signed_in_only(signing_in.change_password)),
@@ -49,6 +50,9 @@ routes = [
     door("/admin/new-site", signed_in_only(new_site.make_site)),
     shown("", home.show_today, for_staff=True),
     shown("/diary", diary.show_diary, for_staff=True),
+    shown("/subscription", subscription.show_subscription, for_staff=True),
+    sent("/subscription", subscription.renew_subscription, for_staff=True),
+    sent("/subscription/removal", subscription.end_subscription, for_staff=True),
     shown("/shifts", staff.show_own, for_staff=True),
     sent("/shifts", staff.save_own, TABLE_BYTES_MAX, for_staff=True),
     shown("/people", people.show_people),

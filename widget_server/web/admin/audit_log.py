@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import time, timedelta
 from urllib.parse import urlencode
 
@@ -47,7 +48,33 @@ _WORDS = {
     Deed.PAYMENT_WINDOW_ENDED: "The time to pay was over",
     Deed.PAYMENT_LET_GO: "Let seats go, as Stripe did not say whether they were paid",
 }
+_OF_SERVICES = {Deed.SERVICE_ADDED, Deed.SERVICE_CHANGED, Deed.CALENDAR_CHANGED}
+_OF_STAFF = {Deed.STAFF_ADDED, Deed.STAFF_CHANGED}
+_FIELDS = {
+    "length_min": "minutes long",
+    "seats_per_booking_max": "seats a booking",
+    "capacity_rule": "seats come",
+    "capacity": "maximum customers per slot",
+    "buffer_before_min": "minutes free before",
+    "buffer_after_min": "minutes free after",
+    "notice_min": "minutes of notice",
+    "horizon_days": "days ahead",
+    "cancel_until_min": "minutes before which it can be cancelled",
+    "refund_percent": "percent that goes back",
+    "remind_hours": "hours before which it is reminded of",
+    "attendees_shown": "who comes is shown by",
+    "attendee_emails": "asks for addresses of who comes",
+    "is_offered": "can be booked",
+    "is_active": "serves here",
+}
+"""Where its name does not say it."""
 DEEDS = {deed: _WORDS.get(deed, deed.replace("_", " ").capitalize()) for deed in Deed}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    name: str
+    path: str
 
 
 async def show_audit_log(request: Request, at: AtSite) -> Response:
@@ -75,7 +102,7 @@ async def show_audit_log(request: Request, at: AtSite) -> Response:
         found=found,
         is_narrow=any(typed.values()),
         is_further=before is not None,
-        told=[(entry, _deed(entry), _details(entry, at, people)) for entry in found.entries],
+        told=[(entry, _deed(entry), _about(entry, at), _details(entry, at, people)) for entry in found.entries],
         older=urlencode({**typed, "before": found.entries[-1].id}) if found.has_older else "",
     )
 
@@ -83,6 +110,21 @@ async def show_audit_log(request: Request, at: AtSite) -> Response:
 def _deed(entry: KeptEntry) -> str:
     """Of what only a newer version does, its name as it stands there."""
     return DEEDS[Deed(entry.deed)] if entry.deed in set(Deed) else entry.deed.replace("_", " ")
+
+
+def _about(entry: KeptEntry, at: AtSite) -> About | None:
+    """Where what it is about is still there."""
+    schedule, key = at.schedule, entry.about
+    if entry.order_number is not None:
+        return About(f"Order {entry.order_number}", f"{at.path}/orders/{key}")
+    if entry.deed in _OF_SERVICES and (service := schedule.services.get(key)):
+        below = "/calendar" if entry.deed == Deed.CALENDAR_CHANGED else ""
+        return About(service.name, f"{at.path}/services/{key}{below}")
+    if entry.deed in _OF_STAFF and (member := schedule.staff.get(key)):
+        return About(member.name, f"{at.path}/staff/{key}")
+    if entry.deed == Deed.BLACKOUT_CHANGED and any(key == str(one.id) for one in schedule.blackouts):
+        return About("This blackout", f"{at.path}/blackouts/{key}")
+    return None
 
 
 def _details(entry: KeptEntry, at: AtSite, people: Mapping[int, str]) -> list[str]:
@@ -97,7 +139,9 @@ def _details(entry: KeptEntry, at: AtSite, people: Mapping[int, str]) -> list[st
     lines = [_slot(slot, at) for slot in slots]
     if isinstance(seats, int):
         lines.append(count(seats, "seat"))
-    return lines + [f"{name.replace('_', ' ')}: {_change(value)}" for name, value in detail.items()]
+    return lines + [
+        f"{_FIELDS.get(name) or name.replace('_', ' ')}: {_change(value)}" for name, value in detail.items()
+    ]
 
 
 def _person(entry: KeptEntry) -> int:

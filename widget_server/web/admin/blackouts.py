@@ -7,8 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.domain.blackouts import REASON_LETTERS_MAX, Blackout
+from widget_server.domain.changes import said_when, said_whose
 from widget_server.domain.schedule import Schedule
-from widget_server.errors import Changed, InvalidRequest, Unavailable
+from widget_server.domain.weeks import WEEKDAYS
+from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.blackouts import find
 from widget_server.use_cases.edits import Edited, fingerprint
 from widget_server.web.admin.choices import Choice as ListChoice
@@ -16,7 +18,7 @@ from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite, read_again
-from widget_server.web.admin.times import WEEKDAYS, Row, parse_day, said_span
+from widget_server.web.admin.times import Row, parse_day
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
 
@@ -25,17 +27,7 @@ _DAYS_MAX = 366
 
 
 async def show_blackouts(request: Request, at: AtSite) -> Response:
-    today = datetime.now(at.site.zone).date()
-    return page(
-        request,
-        "blackouts",
-        at.signed_in,
-        site=at.site,
-        blackouts=[
-            (one, said_when(one), said_whose(at.schedule, one), _is_over(one, today)) for one in at.schedule.blackouts
-        ],
-        saved=request.query_params.get("saved", ""),
-    )
+    return _list(request, at, is_saved=request.query_params.get("saved") == "1")
 
 
 async def show_new(request: Request, at: AtSite) -> Response:
@@ -58,11 +50,19 @@ async def save(request: Request, at: AtSite) -> Response:
 
 
 async def remove(request: Request, at: AtSite) -> Response:
-    await read_form_of(request, at.signed_in.session)
-    await use_cases(request).blackouts.remove(
-        at.site, request.path_params["blackout"], operator_id=at.signed_in.operator.id
-    )
-    return go(f"{at.path}/blackouts?saved=removed")
+    """The form says all of it, so that it can be had back, also by the second of two clicks."""
+    form = await read_form_of(request, at.signed_in.session)
+    removed = read_blackout(form, at.schedule)
+    try:
+        await use_cases(request).blackouts.remove(
+            at.site, request.path_params["blackout"], operator_id=at.signed_in.operator.id
+        )
+    except Unavailable as refusal:
+        return _list(request, at, problem=refusal.message, status=refusal.status)
+    except NotFound:
+        if removed is None:
+            raise
+    return _list(request, await read_again(request, at), removed=removed)
 
 
 async def _save(request: Request, at: AtSite, blackout_id: int | None) -> Response:
@@ -150,27 +150,6 @@ def read_blackout(form: Form, schedule: Schedule) -> Blackout | None:
     )
 
 
-def said_when(blackout: Blackout) -> str:
-    """Days, weekdays and times of a blackout in a line."""
-    first, last = blackout.first_day, blackout.last_day
-    said = _said_day(first) if last == first else f"{_said_day(first)} \u2013 {_said_day(last) if last else 'for ever'}"
-    if blackout.weekdays:
-        said += ", " + ", ".join(WEEKDAYS[n][:3] for n in sorted(blackout.weekdays))
-    if blackout.starts and blackout.ends:
-        said += f", {said_span(blackout.starts, blackout.ends)}"
-    return said + (", every year" if blackout.yearly else "")
-
-
-def said_whose(schedule: Schedule, blackout: Blackout) -> str:
-    if blackout.service is not None:
-        return schedule.services[blackout.service].name
-    return schedule.staff[blackout.staff].name if blackout.staff is not None else "Everything"
-
-
-def _said_day(day: date) -> str:
-    return f"{day.day} {day:%b %Y}"
-
-
 def _is_over(blackout: Blackout, today: date) -> bool:
     return not blackout.yearly and blackout.last_day is not None and blackout.last_day < today
 
@@ -203,6 +182,34 @@ def _days(form: Form) -> tuple[date | None, date | None]:
     elif is_yearly and last - first >= timedelta(days=_DAYS_MAX - 1):
         form.refuse("last_day", "What comes back every year lasts less than a year.")
     return first, last
+
+
+def _list(
+    request: Request,
+    at: AtSite,
+    *,
+    is_saved: bool = False,
+    removed: Blackout | None = None,
+    problem: str = "",
+    status: int = 200,
+) -> Response:
+    today, undo = datetime.now(at.site.zone).date(), form_of(removed) if removed else None
+    if undo is not None:
+        form_id(undo)
+    return page(
+        request,
+        "blackouts",
+        at.signed_in,
+        status,
+        site=at.site,
+        blackouts=[
+            (one, said_when(one), said_whose(at.schedule, one), _is_over(one, today), form_of(one))
+            for one in at.schedule.blackouts
+        ],
+        is_saved=is_saved,
+        undo=undo,
+        problem=problem,
+    )
 
 
 def _show(

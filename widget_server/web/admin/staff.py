@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from widget_server.domain.schedule import Schedule, StaffMember
 from widget_server.domain.sites import Site
+from widget_server.domain.weeks import WEEKDAYS
 from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Edited, by_shift
 from widget_server.use_cases.edits import fingerprint_of as bookings_fingerprint
@@ -19,7 +20,7 @@ from widget_server.web.admin.impact import ShownImpact, chosen, refuse_for_now, 
 from widget_server.web.admin.member_form import BLANK_ROWS, Wanted, form_of, keep_who, named_in, read_member
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite, read_again
-from widget_server.web.admin.times import WEEKDAYS, numbers_of
+from widget_server.web.admin.times import numbers_of
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
 

@@ -8,7 +8,6 @@ from datetime import date, datetime, time, timedelta
 from widget_server.domain.slots import YEAR_MAX, YEAR_MIN
 from widget_server.web.forms import Form
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _TIME = re.compile(r"([01]?\d|2[0-3])[:.h]?([0-5]\d)?", re.ASCII)
 _DAY_MINUTES = 24 * 60
 

@@ -24,15 +24,16 @@ Model = TypeVar("Model", bound=BaseModel)
 
 async def read(request: Request, model: type[Model], bytes_max: int = BODY_BYTES_MAX) -> Model:
     """The body as `model`. Raises TooLarge; InvalidRequest naming what is wrong, without repeating what was sent."""
-    return _parsed(await raw_body(request, bytes_max), model)
+    return parsed(await raw_body(request, bytes_max), model)
 
 
 async def read_if_any(request: Request, model: type[Model]) -> Model:
     """Likewise; no body at all is an empty one."""
-    return _parsed(await raw_body(request) or b"{}", model)
+    return parsed(await raw_body(request) or b"{}", model)
 
 
-def _parsed(body: bytes, model: type[Model]) -> Model:
+def parsed(body: bytes, model: type[Model]) -> Model:
+    """Raises InvalidRequest as `read` does."""
     try:
         return model.model_validate_json(body)
     except ValidationError as problem:

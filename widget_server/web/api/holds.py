@@ -5,8 +5,8 @@ from starlette.responses import Response
 
 from widget_server.errors import NotFound
 from widget_server.ids import hash_secret, is_id
-from widget_server.use_cases.bookings import HoldRef, Visit
-from widget_server.web.api.answers import read, reply
+from widget_server.use_cases.bookings import Bookings, HoldRef, Visit
+from widget_server.web.api.answers import parsed, raw_body, read, reply
 from widget_server.web.bodies import HoldAnswer
 from widget_server.web.context import use_cases
 from widget_server.web.guards import bearer_secret, network_of
@@ -14,12 +14,17 @@ from widget_server.web.taken import HoldPatch, NewHold
 
 
 async def create_hold(request: Request) -> Response:
-    secret_hash = hash_secret(bearer_secret(request))
-    wanted = await read(request, NewHold)
-    ref = HoldRef(request.path_params["site"], wanted.id, secret_hash)
-    visit = Visit(wanted.visitor, network_of(request))
-    hold = await use_cases(request).bookings.hold(ref, [line.line() for line in wanted.lines], visit)
-    return reply(HoldAnswer.json_of(hold), 201)
+    secret, network = bearer_secret(request), network_of(request)
+    body, bookings = await raw_body(request), use_cases(request).bookings
+    return reply(await take_hold(bookings, request.path_params["site"], secret, network, body), 201)
+
+
+async def take_hold(bookings: Bookings, site_key: str, secret: str, network: str, body: bytes) -> bytes:
+    """The JSON that grants it. Raises Refusal."""
+    wanted = parsed(body, NewHold)
+    ref = HoldRef(site_key, wanted.id, hash_secret(secret))
+    hold = await bookings.hold(ref, [line.line() for line in wanted.lines], Visit(wanted.visitor, network))
+    return HoldAnswer.json_of(hold)
 
 
 async def show_hold(request: Request) -> Response:

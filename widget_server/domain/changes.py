@@ -1,0 +1,178 @@
+"""The only place that says in a few words what an edit has changed, for the audit log: short, and not of customers."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from widget_server.domain.audit_log import kept_money
+from widget_server.domain.blackouts import Blackout
+from widget_server.domain.money import Money
+from widget_server.domain.openings import Opening, SlotRule
+from widget_server.domain.schedule import Schedule
+from widget_server.domain.services import Service
+from widget_server.domain.slots import Slot
+from widget_server.domain.staffing import Shift
+from widget_server.domain.wall_times import Stretch
+from widget_server.domain.weeks import WEEKDAYS
+
+TEXT_LENGTH_MAX = 300
+LISTED_MAX = 10
+"""Of what was added or removed, so many are named, and of the others how many there are."""
+OTHER = "changed"
+"""In place of a text that is long, or that nobody needs to read twice."""
+EVERYTHING = "Everything"
+
+Told = dict[str, Any]
+
+_OF_SERVICES = (
+    "name",
+    "kind",
+    "place",
+    "length_min",
+    "capacity_rule",
+    "capacity",
+    "seats_per_booking_max",
+    "price",
+    "buffer_before_min",
+    "buffer_after_min",
+    "notice_min",
+    "horizon_days",
+    "cancel_until_min",
+    "refund_percent",
+    "remind_hours",
+    "attendees_shown",
+    "attendee_emails",
+    "is_offered",
+)
+_TEXTS_OF_SERVICES = ("description", "access", "questions")
+
+
+def changed(before: object, after: object, names: Iterable[str]) -> Told:
+    """Each of these that is another now, as it was and as it is."""
+    pairs = ((name, getattr(before, name), getattr(after, name)) for name in names)
+    return {name: [_plain(was), _plain(now)] for name, was, now in pairs if was != now}
+
+
+def of_service(old: Service, new: Service) -> Told:
+    texts = {name: OTHER for name in _TEXTS_OF_SERVICES if getattr(old, name) != getattr(new, name)}
+    return changed(old, new, _OF_SERVICES) | texts
+
+
+def of_member(old: Schedule, new: Schedule, staff: str) -> Told:
+    """Who they are, what they serve, and when. `old` may not have them yet."""
+    was, now = old.staff.get(staff), new.staff[staff]
+    told = changed(was, now, ("name", "is_active")) if was else {}
+    if was and was.email != now.email:
+        told["email"] = OTHER
+    served, serves = [_names(each, one.services) if one else "" for each, one in ((old, was), (new, now))]
+    if served != serves:
+        told["serves"] = [served, serves]
+    told |= _difference(
+        "shifts", *([_said_shift(new, one) for one in each.shifts if one.staff == staff] for each in (old, new))
+    )
+    return told | _difference(
+        "days_off", *([said_day(one.day) for one in each.days_off if one.staff == staff] for each in (old, new))
+    )
+
+
+def of_calendar(old: Schedule, new: Schedule, service: str) -> Told:
+    """Times that came and went, and what is said of single slots."""
+    times = ([_said_opening(one) for one in each.openings if one.service == service] for each in (old, new))
+    told = _difference("times", *times)
+    slots = sorted({rule.slot for each in (old, new) for rule in each.slot_rules if rule.slot.service == service})
+    rules = [(slot, old.rule_of(slot), new.rule_of(slot)) for slot in slots]
+    told |= _listed("closed", [_said_slot(new, slot) for slot, was, now in rules if now.is_closed > was.is_closed])
+    told |= _listed("opened", [_said_slot(new, slot) for slot, was, now in rules if now.is_closed < was.is_closed])
+    return told | _listed(
+        "seats_of_single_times",
+        [_said_seats(new, slot, was, now) for slot, was, now in rules if was.capacity != now.capacity],
+    )
+
+
+def of_blackout(old: Schedule, before: Blackout | None, after: Blackout) -> Told:
+    """Whose and when. Not why: that may be about somebody."""
+    if before is None:
+        return {"for": said_whose(old, after), "when": said_when(after)}
+    pairs = (("for", said_whose(old, before), said_whose(old, after)), ("when", said_when(before), said_when(after)))
+    told: Told = {name: [was, now] if was != now else now for name, was, now in pairs}
+    return told | ({"reason": OTHER} if before.reason != after.reason else {})
+
+
+def said_when(blackout: Blackout) -> str:
+    """Days, weekdays and times of a blackout in a line."""
+    first, last = blackout.first_day, blackout.last_day
+    said = said_day(first) if last == first else f"{said_day(first)} \u2013 {said_day(last) if last else 'for ever'}"
+    if blackout.weekdays:
+        said += ", " + ", ".join(WEEKDAYS[n][:3] for n in sorted(blackout.weekdays))
+    if blackout.starts and blackout.ends:
+        said += f", {blackout.starts:%H:%M}\u2013{blackout.ends:%H:%M}"
+    return said + (", every year" if blackout.yearly else "")
+
+
+def said_whose(schedule: Schedule, blackout: Blackout) -> str:
+    if blackout.service is not None:
+        return schedule.services[blackout.service].name
+    return schedule.staff[blackout.staff].name if blackout.staff is not None else EVERYTHING
+
+
+def said_day(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"
+
+
+def _difference(what: str, before: Iterable[str], after: Iterable[str]) -> Told:
+    was, now = Counter(before), Counter(after)
+    return _listed(f"{what}_added", (now - was).elements()) | _listed(f"{what}_removed", (was - now).elements())
+
+
+def _listed(name: str, items: Iterable[str]) -> Told:
+    said = list(items)
+    more = [f"and {len(said) - LISTED_MAX:,} more"] if len(said) > LISTED_MAX else []
+    return {name: "; ".join([*said[:LISTED_MAX], *more])} if said else {}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Money():
+            return kept_money(value)
+        case int():
+            return value
+        case tuple():
+            return _cut(", ".join(map(str, value)))
+    return _cut("" if value is None else str(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TEXT_LENGTH_MAX else f"{text[: TEXT_LENGTH_MAX - 1]}\u2026"
+
+
+def _names(schedule: Schedule, services: Iterable[str]) -> str:
+    return _cut(", ".join(schedule.services[key].name for key in sorted(services) if key in schedule.services))
+
+
+def _said_opening(opening: Opening) -> str:
+    return _said_stretch(opening) + (", one slot" if opening.whole else "")
+
+
+def _said_shift(schedule: Schedule, shift: Shift) -> str:
+    return _said_stretch(shift) + (f", for {_names(schedule, shift.services)}" if shift.services else "")
+
+
+def _said_stretch(one: Stretch) -> str:
+    on = said_day(one.day) if one.day is not None else f"{WEEKDAYS[one.weekday or 0]}s"
+    return f"{on}, {one.starts:%H:%M}\u2013{one.ends:%H:%M}"
+
+
+def _said_slot(schedule: Schedule, slot: Slot) -> str:
+    starts, ends = (at.astimezone(schedule.zone) for at in (slot.starts_at, slot.ends_at))
+    return f"{said_day(starts.date())}, {_clock(starts)}\u2013{_clock(ends)}"
+
+
+def _said_seats(schedule: Schedule, slot: Slot, was: SlotRule, now: SlotRule) -> str:
+    usual = schedule.services[slot.service].capacity
+    seats = [usual if rule.capacity is None else rule.capacity for rule in (was, now)]
+    return f"{_said_slot(schedule, slot)}: {seats[0]} \u2192 {seats[1]}"
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%H:%M}"
