@@ -52,6 +52,11 @@ export class Asked {
     this.element = element("section", { class: "moving asked", "aria-labelledby": this.heading.id });
   }
 
+  /** Somebody is choosing here, or waits for what they have chosen. */
+  get isBusy() {
+    return this.#isAsking || this.#isBusy;
+  }
+
   /** @param {Order} order  with times that are free by now */
   renew(order) {
     const booking = order.bookings.find(({ slot }) => slot === this.booking.slot);

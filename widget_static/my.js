@@ -1,6 +1,7 @@
 // @ts-check
 /** The only place for the page of all that a customer has booked: by a link that is sent to their address. */
 
+import { takeSecret } from "./link.js";
 import { OrdersApi } from "./orders_api.js";
 import { applyAccent } from "./widget/accent.js";
 import { Refused } from "./widget/api.js";
@@ -261,7 +262,7 @@ async function start() {
   const words = await fetchWords(knownLocale(new URLSearchParams(location.search).get("lang"), site.locale));
   document.documentElement.lang = words.locale;
   document.documentElement.dir = words.direction;
-  const page = new MyPage({ root, words, site, code: location.hash.slice(1) });
+  const page = new MyPage({ root, words, site, code: takeSecret() });
   await page.load();
   addEventListener("hashchange", () => location.reload());
 }

@@ -2,14 +2,16 @@
 /** The only place for the order page: the way back to what was booked. Reading it changes nothing. */
 
 import { Asked, wrote } from "./asked.js";
+import { exchange, isFromPayPage, takeSecret, withSecret } from "./link.js";
 import { Moving } from "./moving.js";
+import { OrderNews } from "./order_news.js";
 import { OrdersApi } from "./orders_api.js";
 import { moneyFacts, Paid, refundNote } from "./paid.js";
 import { applyAccent } from "./widget/accent.js";
 import { Refused } from "./widget/api.js";
 import { ServerClock } from "./widget/clock.js";
 import { calendarButton } from "./widget/calendar_file.js";
-import { bookingCard, receiptLink } from "./widget/confirmation.js";
+import { bookingCard, copyButton, receiptLink } from "./widget/confirmation.js";
 import { dayAt } from "./widget/dates.js";
 import { element, fill, icon } from "./widget/elements.js";
 import { patiently, sleep } from "./widget/patience.js";
@@ -32,6 +34,8 @@ class OrderPage {
   #claim;
   /** @type {Order | null} */ #order = null;
   #isAsking = false;
+  #isCancelling = false;
+  /** @type {OrderNews | null} */ #news = null;
   /** @type {Moving | null} */ #moving = null;
   #hasMoved = false;
   /** By the slot whose customer is asked for another time. @type {Map<string, Asked>} */ #asked = new Map();
@@ -81,18 +85,59 @@ class OrderPage {
   async load() {
     if (!this.#claim.secret) return this.#fail(this.#words.say("order.no_secret"));
     try {
+      await exchange(this.#api, this.#claim);
       this.#order = (await patiently(() => this.#api.order(this.#claim))).order;
     } catch (problem) {
       const isWrong = problem instanceof Refused && problem.status < 429;
-      return this.#fail(isWrong ? this.#words.say("order.not_yours") : sentenceFor(problem, this.#words), !isWrong);
+      const wrong = isFromPayPage(this.#claim.secret) ? "order.return_over" : "order.not_yours";
+      return this.#fail(isWrong ? this.#words.say(wrong) : sentenceFor(problem, this.#words), !isWrong);
     }
     this.ribbon.textContent = this.#order.test ? this.#words.say("test.ribbon") : "";
     this.ribbon.hidden = !this.#order.test;
     this.#show();
+    this.#news ??= this.#follow();
     if (!this.#order.payment && this.#order.bookings.some(({ state }) => state === "confirming")) {
       await sleep(CONFIRMING_MS);
       await this.load();
     }
+  }
+
+  #follow() {
+    const of = () => {
+      const { bookings, payment } = /** @type {Order} */ (this.#order);
+      return { slots: bookings.map(({ slot }) => slot), isRefunding: Boolean(payment?.refunding.amount) };
+    };
+    const news = new OrderNews(this.#api.feedUrl, of, () => this.#renew());
+    news.begin();
+    return news;
+  }
+
+  /** Somebody is about to do something here, or waits for it: nothing may move under their fingers. */
+  get #isBusy() {
+    const isAsked = [...this.#asked.values()].some(({ isBusy }) => isBusy);
+    return Boolean(this.#moving) || this.#isAsking || this.#isCancelling || isAsked || this.#paid.isWatching;
+  }
+
+  /** Others may have changed it: who runs the site, or the customer somewhere else. */
+  async #renew() {
+    const before = this.#order;
+    if (this.#isBusy) return;
+    const after = (await this.#api.order(this.#claim).catch(() => null))?.order;
+    if (!after || this.#isBusy || before !== this.#order || isSame(before, after)) return;
+    const isOwn = !isSame(withoutOthers(before), withoutOthers(after));
+    this.#order = after;
+    if (isOwn) [this.#hasMoved, this.#told, this.#problem] = [false, null, null];
+    this.#showInPlace();
+    if (isOwn) this.#paid.say(this.#words.say("order.changed"));
+  }
+
+  /** Whoever was at a button is there again. */
+  #showInPlace() {
+    const had = this.stage.contains(document.activeElement) ? document.activeElement : null;
+    this.#show();
+    if (!had) return;
+    /** @type {HTMLElement[]} */ const present = [...this.stage.querySelectorAll(/** @type {"a"} */ ("a, button"))];
+    (present.find(({ textContent }) => textContent === had.textContent) ?? this.title).focus({ preventScroll: true });
   }
 
   /**
@@ -122,6 +167,7 @@ class OrderPage {
             ),
         ),
       ),
+      !canRetry && this.#allBookings(),
     );
   }
 
@@ -162,9 +208,6 @@ class OrderPage {
     if (!isPaid && order.payment) return this.#showUnpaid(order);
     this.#watchDeadlines();
     const words = this.#words;
-    const names = [...new Set(order.bookings.flatMap(({ attendees }) => attendees ?? []))].filter((name) =>
-      name.trim(),
-    );
     fill(
       this.stage,
       this.#hasMoved &&
@@ -182,6 +225,7 @@ class OrderPage {
             words.say(`order.state.${booking.state}`),
           ),
           bookingCard(booking, { words, zone: this.zone.current, siteZone: this.#site.zone }),
+          this.#coming(booking),
           booking.answers.length > 0 && this.#answers(booking),
           booking.cancellation?.message && wrote(booking.cancellation.message, this.#site.name, words),
           this.#movingOf(booking),
@@ -192,14 +236,45 @@ class OrderPage {
         {},
         fact(words.say("done.number"), order.number),
         !order.erased_at && fact(words.say("order.name"), words.joined(order.customer.name, order.customer.email)),
-        names.length > 0 && fact(words.say("order.attendees"), words.joined(...names)),
         moneyFacts(order, words).map(([name, value]) => fact(name, value)).flat(),
       ),
-      receiptLink(order, new URL(location.href), words),
-      this.#isComing(order) && calendarButton(this.#api, this.#claim, words),
+      receiptLink(order, this.#address, words),
+      this.#toCalendar(order),
       this.#cancelling(order),
+      element("div", { class: "row" }, copyButton(this.#address.href, words)),
       order.customer.email && this.#allBookings(),
     );
+  }
+
+  /** Of this page, to be opened elsewhere: that of the tab says no secret. */
+  get #address() {
+    const url = new URL(withSecret(location.href, this.#claim.secret));
+    url.searchParams.delete("paying");
+    return url;
+  }
+
+  /**
+   * All who come at that time, as far as its service shows them; not to whoever comes alone.
+   * @param {import("./widget/api.js").Booking} booking
+   */
+  #coming({ attendees = [], seats }) {
+    const { name, email } = /** @type {Order} */ (this.#order).customer;
+    const isAlone = seats === 1 && attendees.every((one) => one === email || one === name.trim().split(/\s/)[0]);
+    if (attendees.length === 0 || (isAlone && attendees.length === 1)) return null;
+    const words = this.#words;
+    return element("dl", { class: "coming" }, fact(words.say("order.attendees"), words.joined(...attendees)));
+  }
+
+  /**
+   * A calendar takes what was cancelled out by the same file.
+   * @param {Order} order
+   */
+  #toCalendar(order) {
+    const isAhead = order.bookings.some(
+      ({ state, starts_at }) => state === "cancelled" && Date.parse(starts_at) > this.#clock.now(),
+    );
+    const key = this.#isComing(order) ? "order.calendar" : isAhead && !order.erased_at ? "order.calendar_cancelled" : null;
+    return key && calendarButton(this.#api, this.#claim, this.#words, key);
   }
 
   /** @param {import("./widget/api.js").Booking} booking */
@@ -311,6 +386,7 @@ class OrderPage {
   #stay(slot) {
     this.#moving = null;
     this.#show();
+    this.#news?.soon();
     /** @type {HTMLElement | null} */ const begin = this.stage.querySelector(`.move[data-slot="${slot}"]`);
     (begin ?? this.#asked.get(slot)?.heading)?.focus();
   }
@@ -391,6 +467,7 @@ class OrderPage {
     this.#isAsking = isAsking;
     this.#problem = null;
     this.#show();
+    if (!isAsking) this.#news?.soon();
     /** @type {HTMLElement | null} */ (
       this.stage.querySelector(isAsking ? "[data-focus]" : ".button:last-child")
     )?.focus();
@@ -404,7 +481,7 @@ class OrderPage {
 
   /** @param {HTMLButtonElement} button */
   async #cancel(button) {
-    button.disabled = true;
+    this.#isCancelling = button.disabled = true;
     button.textContent = this.#words.say("order.cancelling");
     try {
       this.#order = (await patiently(() => this.#api.cancelOrder(this.#claim))).order;
@@ -414,6 +491,7 @@ class OrderPage {
       this.#problem = sentenceFor(problem, this.#words, this.zone.current);
       if (problem instanceof Refused && problem.code === "too_late") await this.#lookAgain();
     }
+    this.#isCancelling = false;
     this.#show();
     this.title.focus();
   }
@@ -427,6 +505,22 @@ function fact(name, value) {
   return [element("dt", {}, name), element("dd", {}, value)];
 }
 
+/**
+ * @param {unknown} one
+ * @param {unknown} other
+ */
+function isSame(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/**
+ * Who else comes, and what else is free, is not what has become of a booking.
+ * @param {Order | null} order
+ */
+function withoutOthers(order) {
+  return order?.bookings.map(({ attendees: _, move_request: asked, ...own }) => [own, asked?.message]);
+}
+
 async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById("order"));
   const { site, order } = JSON.parse(document.getElementById("boot")?.textContent ?? "");
@@ -435,7 +529,7 @@ async function start() {
   const words = await fetchWords(knownLocale(asked.get("lang"), site.locale));
   document.documentElement.lang = words.locale;
   document.documentElement.dir = words.direction;
-  const claim = { id: order, secret: location.hash.slice(1) };
+  const claim = { id: order, secret: takeSecret() };
   const page = new OrderPage({ root, words, site, claim, hasPaid: asked.get("paying") === "done" });
   await page.load();
   addEventListener("hashchange", () => location.reload());

@@ -23,6 +23,15 @@ export class OrdersApi extends Api {
   }
 
   /**
+   * @param {string} id
+   * @param {string} code  that the pay page sends a customer back with
+   * @returns {Promise<import("./widget/api.js").CheckoutAnswer>}
+   */
+  comeBack(id, code) {
+    return this.ask("POST", `/orders/${id}/return`, { secret: code });
+  }
+
+  /**
    * @param {import("./widget/api.js").Claim} claim
    * @param {string} [slot]  where the only booking is that is to be cancelled; without it, all are
    * @returns {Promise<import("./widget/api.js").OrderAnswer>}

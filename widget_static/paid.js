@@ -4,7 +4,7 @@
 import { Countdown } from "./widget/countdown.js";
 import { element, fill, icon } from "./widget/elements.js";
 import { Choosing } from "./choosing.js";
-import { PaymentWatch, stepOf } from "./widget/payment.js";
+import { PaymentWatch, stepOf, whyReturned } from "./widget/payment.js";
 
 /** @typedef {import("./widget/api.js").Order} Order */
 /** @typedef {ReturnType<typeof stepOf>} Step */
@@ -57,7 +57,7 @@ export class Paid {
       onEnd: () => void this.#watch.look(true),
       onDoubt: () => void this.#watch.look(),
       onRenew: async () => {},
-      announce: (text) => this.#say(text),
+      announce: (text) => this.say(text),
     });
     this.#choosing = new Choosing({ api, words, claim }, {
       onChosen: (order) => {
@@ -68,6 +68,11 @@ export class Paid {
     });
     this.news = element("p", { class: "unseen", role: "status", "aria-live": "polite" });
     this.place = element("div", { class: "order-card" });
+  }
+
+  /** What becomes of a payment is asked here, and shown by itself. */
+  get isWatching() {
+    return this.#isWatching;
   }
 
   /** @param {boolean} atStripe */
@@ -141,11 +146,12 @@ export class Paid {
     const words = this.#words;
     const isAsking = step === "confirming" || (step === "waiting" && this.#isBelieved);
     const isDelayed = step === "confirming" && order.payment?.delayed;
-    const key = isDelayed ? "paid.delayed" : isAsking ? "paid.confirming" : `paid.${step}`;
+    const told = step === "returned" ? whyReturned(order) : step;
+    const key = isDelayed ? "paid.delayed" : isAsking ? "paid.confirming" : `paid.${told}`;
     const { pay_until: payUntil = "", offered_until: offeredUntil } = order.payment ?? {};
     const time = words.time(Date.parse(offeredUntil ?? payUntil) || 0, zone);
     const sentence = words.say(key, { time, price: words.money(order.total) });
-    if (this.#said !== key) this.#say(sentence);
+    if (this.#said !== key) this.say(sentence);
     this.#said = key;
     const text = element("p", {}, sentence);
     if (isDelayed) return [element("div", { class: "notice" }, icon("clock"), text)];
@@ -174,8 +180,8 @@ export class Paid {
     if (this.#order && stepOf(this.#order) === "waiting") this.#onChange(this.#order);
   }
 
-  /** @param {string} sentence */
-  #say(sentence) {
+  /** @param {string} sentence  for whoever does not see what has changed */
+  say(sentence) {
     this.news.textContent = sentence;
   }
 }

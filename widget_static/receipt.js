@@ -1,6 +1,7 @@
 // @ts-check
 /** The only place for the receipt of an order: to be read, printed or kept. Reading it changes nothing. */
 
+import { orderPageOf, takeSecret, withSecret } from "./link.js";
 import { OrdersApi } from "./orders_api.js";
 import { applyAccent } from "./widget/accent.js";
 import { Refused } from "./widget/api.js";
@@ -105,19 +106,19 @@ function fact(name, value) {
  * @param {HTMLElement} stage
  * @param {Words} words
  * @param {() => Promise<Receipt>} ask
- * @param {string} zone
+ * @param {{zone: string, back: string}} at  the second: the address of the order page
  */
-async function show(stage, words, ask, zone) {
+async function show(stage, words, ask, at) {
   try {
     const receipt = await patiently(ask);
     const print = element("button", { type: "button", class: "button primary", onclick: () => window.print() }, words.say("receipt.print"));
-    const order = element("a", { class: "button", href: location.href.replace("/receipt", "") }, words.say("receipt.back"));
+    const order = element("a", { class: "button", href: at.back }, words.say("receipt.back"));
     const note = receipt.test && element("p", { class: "notice" }, icon("warning"), words.say("test.ribbon"));
-    fill(stage, note, ...contents(receipt, words, zone), element("div", { class: "row" }, print, order));
+    fill(stage, note, ...contents(receipt, words, at.zone), element("div", { class: "row" }, print, order));
   } catch (problem) {
     const isWrong = problem instanceof Refused && problem.status < 429;
     const sentence = isWrong ? words.say("receipt.none") : sentenceFor(problem, words);
-    const again = element("button", { type: "button", class: "button", onclick: () => void show(stage, words, ask, zone) }, words.say("order.again"));
+    const again = element("button", { type: "button", class: "button", onclick: () => void show(stage, words, ask, at) }, words.say("order.again"));
     const notice = element("div", {}, element("p", {}, sentence), !isWrong && element("div", { class: "row" }, again));
     fill(stage, element("div", { class: "notice", role: "alert" }, icon("warning"), notice));
   }
@@ -136,8 +137,9 @@ async function start() {
   fill(root, element("header", { class: "top" }, element("div", { class: "top-text" }, element("div", { class: "top-above" }, site.name), title)), stage);
   root.removeAttribute("aria-busy");
   const api = new OrdersApi(site.key, new ServerClock());
-  const claim = { id: order, secret: location.hash.slice(1) };
-  await show(stage, words, async () => (await api.receipt(claim)).receipt, site.zone);
+  const claim = { id: order, secret: takeSecret() };
+  const back = withSecret(orderPageOf(location.href), claim.secret);
+  await show(stage, words, async () => (await api.receipt(claim)).receipt, { zone: site.zone, back });
   addEventListener("hashchange", () => location.reload());
 }
 

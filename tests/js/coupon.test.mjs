@@ -5,15 +5,17 @@ import test from "node:test";
 import { all, page, press, settled } from "./dom.mjs";
 import { Refused } from "../../widget_static/widget/api.js";
 import { Coupon } from "../../widget_static/widget/coupon.js";
-import { priceOf, wantedOf } from "../../widget_static/widget/summary.js";
+import { priceOf, Summary, wantedOf } from "../../widget_static/widget/summary.js";
 import { Words } from "../../widget_static/widget/words.js";
 
 Object.assign(Object.getPrototypeOf(page.createElement("p")), { contains: () => false, querySelector: () => null });
 
 const WORDS = new Words(JSON.parse(readFileSync(new URL("../../widget_static/locales/en.json", import.meta.url), "utf8")), "en-GB");
 const euros = (amount) => ({ amount, currency: "EUR" });
-const HALF = { coupon: "Half", full: euros(2400), discount: euros(1200), total: euros(1200) };
-const CHOICE = { slot: { id: "piano.20261126T0900Z.60" }, seats: 2, service: { price: euros(1200), questions: [] } };
+const HALF = { service: "piano", coupon: "Half", full: euros(2400), discount: euros(1200), total: euros(1200) };
+const PIANO = { id: "piano", name: "Piano", price: euros(1200), questions: [], cancel_until_minutes: 0, attendees_shown: "nobody" };
+const CHOICE = { slot: { id: "piano.20261126T0900Z.60", startsMs: 0, endsMs: 0 }, seats: 2, service: PIANO };
+const VIOLIN = { ...CHOICE, slot: { ...CHOICE.slot, id: "violin.20261126T0900Z.60" }, service: { ...PIANO, id: "violin" } };
 const unknown = new Refused(409, { code: "coupon_refused", reason: "unknown" }, null);
 
 /** Her field, with a server that answers what is planned, each when it is told to. */
@@ -94,4 +96,34 @@ test("it is sent as its operator wrote it, and what it was worth for other seats
   assert.equal(wantedOf(CHOICE, typed, at).coupon, "Half");
   assert.deepEqual(priceOf({ ...CHOICE, seats: 1 }, typed), euros(1200));
   assert.equal("coupon" in wantedOf(CHOICE, { ...typed, coupon: { code: "half", quote: null } }, at), false);
+});
+
+test("what a code is worth for one service is no promise for another of the same price, however late it is said", async () => {
+  const [typed, asked] = [{ name: "Anna", email: "anna@example.org", attendees: [] }, []];
+  const onCode = (code, [{ slot }]) => new Promise((resolve) => asked.push({ code, slot, resolve }));
+  const at = { words: WORDS, zone: "UTC", site: { coupons: true, holds_on: true, zone: "UTC" }, nowMs: 0 };
+  const summary = (choice) => new Summary(at, choice, typed, { onCode, announce: () => {} });
+  const { service: _, ...answer } = HALF;
+  const first = summary(CHOICE);
+  first.coupon.input.value = "half";
+  first.coupon.input.dispatchEvent(new Event("input"));
+  void first.coupon.apply();
+  void first.coupon.apply();
+  asked[0].resolve(answer);
+  await settled();
+  assert.equal(priceOf(CHOICE, typed).amount, 2400);
+  asked[1].resolve(answer);
+  await settled();
+  assert.equal(priceOf(CHOICE, typed).amount, 1200);
+  void first.coupon.apply();
+
+  summary(VIOLIN);
+  asked[2].resolve(answer);
+  await settled();
+
+  assert.deepEqual(asked.map(({ slot }) => slot), [...Array(3).fill(CHOICE.slot.id), VIOLIN.slot.id]);
+  assert.deepEqual(typed.coupon, { code: "half", quote: null });
+  assert.equal(priceOf(VIOLIN, typed).amount, 2400);
+  assert.equal(priceOf(VIOLIN, { coupon: { code: "half", quote: HALF } }).amount, 2400);
+  assert.equal("coupon" in wantedOf(VIOLIN, typed, at), false);
 });

@@ -80,3 +80,16 @@ test("whoever opens the page of such an order finds the later payment, too", asy
 
   assert.deepEqual(steps, ["waiting", "booked"]);
 });
+
+test("that a payment came too late is said only where it did", () => {
+  const euros45 = { amount: 4500, currency: "EUR" };
+  const said = (tooLate) => {
+    const order = orderThat("voided", euros45);
+    const clock = new ServerClock({ ticks: () => 0, wall: () => NOW });
+    const paid = new Paid({ api: {}, words: WORDS, clock, claim: CLAIM }, false, () => {});
+    return paid.show({ ...order, payment: { ...order.payment, state: "ended", too_late: tooLate } }, "UTC").textContent;
+  };
+
+  assert.match(said(true), /^Your payment came too late for these seats/);
+  assert.match(said(false), /^Your payment could not be completed, so nothing is booked\. You get your €45\.00 back/);
+});

@@ -65,7 +65,7 @@ async def test_anna_has_an_order_with_all_she_booked(db: Database, site: Site) -
     assert (yoga.slot, yoga.seats, yoga.state) == (class_.slot, 2, BookingState.CONFIRMED)
     assert (yoga.service_name, yoga.place, yoga.access) == ("Morning yoga", Place.IN_PERSON, YOGA.access)
     assert yoga.attendees == ("Anna", "Cleo")
-    assert (video.slot, video.place, video.access, video.attendees) == (talk.slot, Place.ONLINE, TALK.access, ())
+    assert (video.slot, video.place, video.access, video.attendees) == (talk.slot, Place.ONLINE, TALK.access, ("Anna",))
     assert await Bookings(db).find(site.id, order.id) == (order, wanted.order_secret_hash)
     assert await rows(db, *WRITTEN) == [1, 2, 1, 2, 3, 1]
 
@@ -88,6 +88,15 @@ async def test_everybody_sees_the_first_names_of_all_who_come(db: Database, site
     seen = await bookings.find(site.id, anna.id)
     assert seen is not None
     assert seen[0].bookings[0].attendees == ("Anna", "Ben")
+
+
+async def test_who_names_nobody_comes_alone_or_with_guests_but_comes(db: Database, site: Site) -> None:
+    bookings = Bookings(db)
+    for seats, names in ((1, ()), (3, ()), (2, ("", "Cleo"))):
+        await bookings.confirm(confirmation(site, [line(slot(), seats, names)]))
+    ben = await bookings.confirm(confirmation(site, [line(slot())], customer=BEN))
+
+    assert ben.bookings[0].attendees == ("Anna", "Anna", "Anna", "Cleo", "Ben")
 
 
 async def test_the_second_confirmation_of_a_hold_gets_the_order_of_the_first(db: Database, site: Site) -> None:

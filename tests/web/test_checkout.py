@@ -324,9 +324,33 @@ async def test_from_the_pay_page_customers_come_back_to_their_order(till: Till, 
     session = till.shop.only_session
     assert session.cancel_url is not None
     for url, mark in ((session.success_url, "done"), (session.cancel_url, "back")):
-        page, _, secret = url.partition("#")
+        page, _, code = url.partition("#return=")
         assert page == f"{URL}/o/{SITE}/{anna.id}?lang=de&paying={mark}"
-        assert (await replace(anna, order_secret=secret).order()).json()["order"]["id"] == anna.id
+        refused(await replace(anna, order_secret=code).order(), 404, "not_found")  # it is no secret of the order
+        answers = [await anna.send("POST", f"/orders/{anna.id}/return", secret=code) for _ in range(2)]
+        for answer in answers:
+            body = answer.json()
+            assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+            assert (body["order"]["id"], body["order"]["state"]) == (anna.id, "open")
+            assert body["order_url"] == f"{URL}/o/{SITE}/{anna.id}#{body['order_secret']}"
+            assert (await replace(anna, order_secret=body["order_secret"]).order()).status_code == 200
+
+
+async def test_only_the_code_of_that_page_is_exchanged_and_for_its_own_order(till: Till, house: House) -> None:
+    anna, ben = await at_the_page(house), house.guest()
+    code = till.shop.only_session.success_url.partition("#return=")[2]
+    await ben.hold(slot(PRIVATE, number=1))
+    await check_out(ben, lines=[{"slot": slot(PRIVATE, number=1).id, "seats": 1}])
+
+    async def come_back(order: str, code: str) -> Answer:
+        return await anna.send("POST", f"/orders/{order}/return", secret=code)
+
+    refused(await come_back(ben.id, code), 404, "not_found")
+    refused(await come_back(new_id(), code), 404, "not_found")
+    refused(await come_back("nothing", code), 404, "not_found")
+    refused(await come_back(anna.id, anna.order_secret), 404, "not_found")
+    refused(await come_back(anna.id, code[:-1]), 401, "sign_in_needed")
+    refused(await anna.send("GET", f"/orders/{anna.id}/return", secret=code), 405, "method_not_allowed")
 
 
 async def test_before_cancelling_an_order_says_how_much_of_it_comes_back(till: Till, house: House) -> None:

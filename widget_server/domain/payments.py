@@ -185,6 +185,8 @@ class OrderPayment:
     alternatives: tuple[Alternative, ...] = ()
     """Held for its customer, who has paid too late, and may take one of them."""
     offered_until: datetime | None = None
+    came_too_late: bool = False
+    """The seats that it was for were gone by then, and no others were taken in their place."""
     is_stuck: bool = False
     """Nothing becomes of the money before the site has other keys at Stripe."""
 

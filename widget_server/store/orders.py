@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import and_, bindparam
+from sqlalchemy import and_, bindparam, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.bookings import Booking, BookingState, Customer
+from widget_server.domain.diary import first_name
 from widget_server.domain.money import Money
 from widget_server.domain.move_requests import MoveRequest, MoveState
 from widget_server.domain.orders import Order, OrderState
@@ -45,11 +46,13 @@ _BOOKINGS_OF_ORDER: Any = (
     .where(col(BookingRow.order_id) == bindparam("order_id"))
     .order_by(col(BookingRow.id))
 )
+_is_customers = and_(col(AttendeeRow.seat) == 1, col(OrderRow.customer_name) != "")
 _COMING_TO = (
-    select(BookingRow.meeting_id, AttendeeRow.name)
+    select(BookingRow.meeting_id, AttendeeRow.name, OrderRow.customer_name)
     .join(BookingRow, col(BookingRow.id) == col(AttendeeRow.booking_id))
+    .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
     .where(col(BookingRow.meeting_id).in_(bindparam("meeting_ids", expanding=True)))
-    .where(col(BookingRow.state) == BookingState.CONFIRMED, col(AttendeeRow.name) != "")
+    .where(col(BookingRow.state) == BookingState.CONFIRMED, or_(col(AttendeeRow.name) != "", _is_customers))
     .order_by(col(BookingRow.id), col(AttendeeRow.seat))
 )
 _ADDRESSES_COMING_TO = (
@@ -92,11 +95,14 @@ async def _bookings_of(session: AsyncSession, order: OrderRow) -> tuple[Booking,
 
 
 async def _coming(session: AsyncSession, shown: Mapping[int, str]) -> defaultdict[int, tuple[str, ...]]:
-    """Who comes to each of these meetings, as far as its service shows it, in the order in which they booked."""
+    """Who comes to each of these meetings, as far as its service shows it, in the order in which they booked.
+
+    A first seat without a name is the customer's own: nobody is asked who comes when a single seat is booked.
+    """
     coming: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
     if named := [meeting_id for meeting_id, what in shown.items() if what == AttendeesShown.FIRST_NAMES]:
-        for meeting_id, name in await session.exec(_COMING_TO, params={"meeting_ids": named}):
-            coming[meeting_id] += (name.split()[0],)
+        for meeting_id, name, customer in await session.exec(_COMING_TO, params={"meeting_ids": named}):
+            coming[meeting_id] += (first_name(name or customer),)
     if addressed := [meeting_id for meeting_id, what in shown.items() if what == AttendeesShown.EMAILS]:
         for meeting_id, address in await session.exec(_ADDRESSES_COMING_TO, params={"meeting_ids": addressed}):
             if address and address not in coming[meeting_id]:  # who has booked twice comes once

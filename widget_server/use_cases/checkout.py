@@ -129,6 +129,14 @@ class Checkout(Pinning):
             return order
         return replace(order, payment=await self._attempts.payment_of(site.id, ref.order_id))  # with what goes back
 
+    async def come_back(self, site_key: str, order_id: str, code: str) -> tuple[Order, str]:
+        """From the pay page, whose address had the code: the order, and the secret of its link.
+
+        Raises NotFound for a code that is not this order's; TooLate for one that counts no more.
+        """
+        secret = self._links.secret_for(site_key, order_id, code, at=self.now())
+        return await self.find_order(OrderRef(site_key, order_id, hash_secret(secret))), secret
+
     async def ask(self, ref: OrderRef) -> Order:
         """Have Stripe asked how an unpaid order stands, unless that was two seconds ago or less; then as `find_order`.
 

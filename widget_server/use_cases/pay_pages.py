@@ -26,7 +26,7 @@ def to_pay(links: OrderLinks, site: Site, attempt: Attempt) -> WantedPayment:
     """The same for the same attempt, whoever asks and whenever: Stripe takes it for the same call then."""
     customer, zone = attempt.wanted.customer, ZoneInfo(attempt.wanted.customer.zone)
     words = words_for(customer.locale, site.locale)
-    page, _, secret = links.for_customer(site.key, attempt.hold_id).partition("#")
+    page, _, code = links.from_paying(site.key, attempt.hold_id, pay_until=attempt.pay_until).partition("#")
     order_page = f"{page}?lang={customer.locale}&paying="
     return WantedPayment(
         attempt_id=attempt.id,
@@ -36,7 +36,7 @@ def to_pay(links: OrderLinks, site: Site, attempt: Attempt) -> WantedPayment:
         amount=attempt.amount,
         email=customer.email,
         locale=customer.locale,
-        return_url=f"{order_page}done#{secret}",
-        cancel_url=f"{order_page}back#{secret}",
+        return_url=f"{order_page}done#{code}",
+        cancel_url=f"{order_page}back#{code}",
         expires_at=(attempt.created_at + SESSION_LENGTH).replace(microsecond=0),
     )

@@ -44,7 +44,7 @@ class HoldAnswer(Body):
         return f'{{"hold":{body},"server_now":"{iso(hold.now)}"}}'.encode()
 
 
-class AlternativeBody(Body):
+class FreeTimeBody(Body):
     slot: str
     starts_at: Instant
     ends_at: Instant
@@ -54,12 +54,12 @@ class MoveRequestBody(Body):
     message: str
     """Of the operator; may be empty."""
     asked_at: Instant
-    alternatives: tuple[AlternativeBody, ...]
+    alternatives: tuple[FreeTimeBody, ...]
     """Free just now for as many seats, by their start."""
 
     @staticmethod
     def of(asked: MoveRequest, free: tuple[Slot, ...]) -> "MoveRequestBody":
-        alternatives = (AlternativeBody(slot=slot.id, starts_at=slot.starts_at, ends_at=slot.ends_at) for slot in free)
+        alternatives = (FreeTimeBody(slot=slot.id, starts_at=slot.starts_at, ends_at=slot.ends_at) for slot in free)
         return MoveRequestBody(message=asked.message, asked_at=asked.asked_at, alternatives=tuple(alternatives))
 
 
@@ -177,6 +177,8 @@ class PaymentBody(Body):
     """Where it was paid too late: what is held for its customer, to choose from."""
     offered_until: Instant | None
     """Then they are free again, and the money goes back."""
+    too_late: bool
+    """Its seats were gone when it was paid; false where money goes back for another reason."""
     delayed: bool
     """It was paid, and the site's keys cannot take the money: it goes on once the operator has mended them."""
 
@@ -197,6 +199,7 @@ class PaymentBody(Body):
             refund_if_cancelled=MoneyBody.of(policies.refund_if_cancelled(order)),
             offered=tuple(OfferedBody.of(order, each) for each in payment.alternatives),
             offered_until=payment.offered_until,
+            too_late=payment.came_too_late,
             delayed=payment.is_stuck,
         )
 

@@ -27,6 +27,7 @@ def all_routes() -> list[BaseRoute]:
         Route(f"{SITE}/holds/{{id}}/checkout", checkout.leave_checkout, methods=["DELETE"]),
         Route(f"{SITE}/orders/{{id}}", orders.show_order),
         Route(f"{SITE}/orders/{{id}}/payment", checkout.ask_payment, methods=["POST"]),
+        Route(f"{SITE}/orders/{{id}}/return", checkout.create_return, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}/receipt", orders.show_receipt),
         Route(f"{SITE}/orders/{{id}}/choice", checkout.create_choice, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}/calendar.ics", orders.download_calendar),

@@ -52,25 +52,27 @@ async def framed_page(request: Request) -> Response:
 
 async def order_page(request: Request) -> Response:
     """Holds nothing of the order: the page asks for it with the secret in its fragment, which no server ever sees."""
-    return await _page_of_site(request, "order.html", order_id=request.path_params["id"])
+    return await _page_of_site(request, "order", order=request.path_params["id"])
 
 
 async def receipt_page(request: Request) -> Response:
     """Likewise."""
-    return await _page_of_site(request, "receipt.html", order_id=request.path_params["id"])
+    return await _page_of_site(request, "receipt", order=request.path_params["id"])
 
 
 async def my_bookings_page(request: Request) -> Response:
     """Likewise of no booking."""
-    return await _page_of_site(request, "my.html")
+    return await _page_of_site(request, "my")
 
 
-async def _page_of_site(request: Request, template: str, **context: Any) -> Response:
+async def _page_of_site(request: Request, page: str, **boot: str) -> Response:
+    """With what its script begins with, besides the site."""
     listing = await use_cases(request).catalog.find(request.path_params["site"])
-    context["site"] = services_answer(request, listing).model_dump()["site"]
+    site = services_answer(request, listing).model_dump()["site"]
+    context: dict[str, Any] = {"page": page, "site": site, "boot": {"site": site, **boot}}
     context |= _language(request, listing.site)
     headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
-    return templates.TemplateResponse(request, template, context, headers=headers)
+    return templates.TemplateResponse(request, "customer.html", context, headers=headers)
 
 
 def _language(request: Request, site: Site) -> dict[str, str]:

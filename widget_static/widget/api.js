@@ -20,6 +20,7 @@ const TIMEOUT_MS = 15_000;
  *   schedule_version: number, feed_id: string, slots: Slot[], why_not: Record<string, string>}} AvailabilityAnswer
  * @typedef {{next: {day: string, slot: string, starts_at: string} | null}} NextAnswer
  * @typedef {{slot: string, seats: number}} Line
+ * @typedef {{coupon: string, full: Money, discount: Money, total: Money}} QuoteAnswer
  * @typedef {{hold: {id: string, state: string, lines: Line[], expires_at: string, limit_at: string, version: number},
  *   server_now: string}} HoldAnswer
  * @typedef {{slot: string, service: string, service_name: string, starts_at: string, ends_at: string, seats: number,
@@ -29,7 +30,8 @@ const TIMEOUT_MS = 15_000;
  *   cancellation: {message: string} | null, refund_if_cancelled: Money | null}} Booking
  * @typedef {{state: "opening" | "open" | "offering" | "capturing" | "paid" | "returning" | "ended", pay_url: string | null,
  *   pay_until: string, paid: Money, refunding: Money, refunded: Money,
- *   refund_if_cancelled: Money, offered?: Offered[], offered_until?: string | null, delayed?: boolean}} Payment
+ *   refund_if_cancelled: Money, offered?: Offered[], offered_until?: string | null, delayed?: boolean,
+ *   too_late?: boolean}} Payment
  * @typedef {{id: string, times: {slot: string, service_name: string, starts_at: string, ends_at: string, seats: number}[]}} Offered
  * @typedef {{id: string, number: string, state: string, total: Money, coupon: {code: string, discount: Money} | null, payment: Payment | null, customer: {name: string, email: string},
  *   bookings: Booking[], created_at: string, cancel_until: string | null, test: boolean,
@@ -108,7 +110,7 @@ export class Api {
    * What it costs with a code.
    * @param {string} coupon
    * @param {Line[]} lines
-   * @returns {Promise<import("./coupon.js").Quote>}
+   * @returns {Promise<QuoteAnswer>}
    */
   quote(coupon, lines) {
     return this.ask("POST", "/quotes", { body: { coupon, lines } });

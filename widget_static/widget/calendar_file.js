@@ -13,14 +13,15 @@ const KEPT_MS = 60_000;
  * @param {import("./api.js").Api} api
  * @param {import("./api.js").Claim} claim  of the order
  * @param {import("./words.js").Words} words
+ * @param {string} [key]  what it says
  */
-export function calendarButton(api, claim, words) {
+export function calendarButton(api, claim, words, key = "order.calendar") {
   const problem = element("p", { class: "notice is-problem", role: "alert", hidden: true });
   const button = element(
     "button",
     { type: "button", class: "button", onclick: () => void download() },
     icon("clock"),
-    words.say("order.calendar"),
+    words.say(key),
   );
   const download = async () => {
     button.disabled = true;

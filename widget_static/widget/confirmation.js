@@ -127,7 +127,7 @@ function access({ access: text, place }, words) {
  * @param {string} url
  * @param {import("./words.js").Words} words
  */
-function copyButton(url, words) {
+export function copyButton(url, words) {
   const button = element(
     "button",
     { type: "button", class: "button", onclick: () => void copy() },

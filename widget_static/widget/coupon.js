@@ -10,8 +10,7 @@ const CODE_LENGTH_MAX = 100;
 const ABOUT_CODE = "coupon_refused";
 
 /**
- * @typedef {{coupon: string, full: Money, discount: Money, total: Money}} Quote
- * @typedef {import("./api.js").Money} Money
+ * @typedef {import("./api.js").QuoteAnswer & {service: string}} Quote  and which service it is about
  * @typedef {{code: string, quote: Quote | null}} Typed  what was typed, and what it is worth; outlives this view
  * @typedef {object} Listeners
  * @property {(code: string) => Promise<Quote>} ask

@@ -4,7 +4,7 @@
 import { Refused, Unreachable } from "./api.js";
 import { element, fill, icon } from "./elements.js";
 import { patiently, sleep } from "./patience.js";
-import { PaymentWatch, stepOf } from "./payment.js";
+import { PaymentWatch, stepOf, whyReturned } from "./payment.js";
 import { sentenceFor } from "./problems.js";
 import { ticket } from "./ticket.js";
 
@@ -200,7 +200,7 @@ export class Paying {
     this.ticket.classList.add("is-cancelled");
     page.name({ title: words.say(`paid.${step}_title`) });
     const time = words.time(Date.parse(order.payment?.offered_until ?? "") || 0, this.#at.zone);
-    this.#say(step === "choosing" ? "choosing.elsewhere" : "paid.returned", { price: words.money(order.total), time });
+    this.#say(step === "choosing" ? "choosing.elsewhere" : `paid.${whyReturned(order)}`, { price: words.money(order.total), time });
     const url = new URL(order_url);
     url.searchParams.set("lang", words.locale);
     const { onOther } = this.#listeners;

@@ -12,8 +12,9 @@ const SLOWER = 1.4;
 
 /**
  * What an order means to whoever pays it. Waiting: nothing is decided. Confirming: the money is there, and the seats are
- * just being booked. Choosing: it was paid, the seats were gone, and others are held to choose from. Returned: it was paid, the seats were gone, and the money goes back; as long as nobody knows whether
- * it was paid at all, that is waited for. Over: nothing was taken.
+ * just being booked. Choosing: it was paid, the seats were gone, and others are held to choose from. Returned: it was
+ * paid, nothing is booked, and the money goes back; as long as nobody knows whether it was paid at all, that is waited
+ * for. Over: nothing was taken.
  * @param {Order} order
  * @returns {"waiting" | "confirming" | "choosing" | "booked" | "returned" | "over"}
  */
@@ -23,6 +24,14 @@ export function stepOf(order) {
   if (order.state === "open") return "waiting";
   if (order.state === "authorised") return "confirming";
   return order.state === "expired" ? "over" : "booked";
+}
+
+/**
+ * Money may go back for other reasons than that the seats were gone.
+ * @param {Order} order
+ */
+export function whyReturned({ payment }) {
+  return payment?.too_late ? "returned" : "not_completed";
 }
 
 /** @template Answer */

@@ -21,7 +21,7 @@ const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
  * @property {() => void} onOther  another time
  * @property {() => void} onCancel
  * @property {() => Promise<void>} onConfirm
- * @property {(code: string, lines: import("./api.js").Line[]) => Promise<import("./coupon.js").Quote>} onCode
+ * @property {(code: string, lines: import("./api.js").Line[]) => Promise<import("./api.js").QuoteAnswer>} onCode
  * @property {() => Promise<void>} onHoldAgain
  * @property {(text: string) => void} announce
  */
@@ -32,9 +32,19 @@ const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
  * @param {Typed} typed
  * @returns {import("./api.js").Money}
  */
-export function priceOf({ seats, service }, { coupon }) {
-  const amount = service.price.amount * seats;
-  return coupon?.quote?.full.amount === amount ? coupon.quote.total : { ...service.price, amount };
+export function priceOf(choice, { coupon }) {
+  const { seats, service } = choice;
+  const isOff = coupon?.quote && countsFor(coupon.quote, choice);
+  return isOff ? coupon.quote.total : { ...service.price, amount: service.price.amount * seats };
+}
+
+/**
+ * Another service may cost the same, and be none that the code is for.
+ * @param {import("./coupon.js").Quote} quote
+ * @param {Choice} choice
+ */
+function countsFor(quote, { seats, service }) {
+  return quote.service === service.id && quote.full.amount === service.price.amount * seats;
 }
 
 /**
@@ -159,10 +169,11 @@ export class Summary {
 
   #couponField() {
     const { slot, seats, service } = this.#choice;
-    const typed = (this.#typed.coupon ??= { code: "", quote: null });
-    if (typed.quote?.full.amount !== service.price.amount * seats) typed.quote = null;
+    const { code = "", quote = null } = this.#typed.coupon ?? {};
+    // Of its own: an answer to an earlier view is about what was chosen then, however late it is.
+    const typed = (this.#typed.coupon = { code, quote: quote && countsFor(quote, this.#choice) ? quote : null });
     return new Coupon(this.#words, typed, {
-      ask: (code) => this.#listeners.onCode(code, [{ slot: slot.id, seats }]),
+      ask: async (asked) => ({ ...(await this.#listeners.onCode(asked, [{ slot: slot.id, seats }])), service: service.id }),
       onPrice: () => this.#reprice(),
       announce: this.#listeners.announce,
     });
@@ -232,7 +243,9 @@ export class Summary {
   #field({ key, required, ...rest }) {
     const id = `field-${key}`;
     const said = key === "email" && !required ? "email_optional" : key;
-    const hints = [`form.${said}_hint`, key === "email" && `form.email_${this.#choice.service.attendees_shown}`];
+    const { service, slot } = this.#choice;
+    const isSeen = key === "email" || slot.capacity > 1;
+    const hints = [`form.${said}_hint`, isSeen && `form.${key}_${service.attendees_shown}`];
     const hinted = hints.filter((hint) => hint && this.#words.has(hint)).map((hint) => this.#words.say(String(hint)));
     const hint = hinted.length > 0 && element("p", { class: "hint", id: `${id}-hint` }, hinted.join(" "));
     const problem = element("p", { class: "field-problem", id: `${id}-problem`, hidden: true });

@@ -37,6 +37,14 @@ const fetchSteps = () =>
 const GONE = new Set([403, 404, 410]);
 
 /**
+ * What a service costs and asks for: where that changes, the form does.
+ * @param {Service} service
+ */
+function asks({ price, attendees_shown, attendee_emails, questions }) {
+  return JSON.stringify([price, attendees_shown, attendee_emails, questions]);
+}
+
+/**
  * @typedef {import("./api.js").Service} Service
  * @typedef {import("./availability.js").Slot} Slot
  * @typedef {{slot: Slot, seats: number, service: Service}} Choice
@@ -514,8 +522,11 @@ export class Visit {
       if (this.#picker) {
         this.#picker.service = service;
         this.#name(service);
-      } else if (this.#summary && this.#choice?.service.price.amount !== service.price.amount)
-        this.#summarise({ .../** @type {Choice} */ (this.#choice), service });
+      } else if (this.#summary && this.#choice && asks(service) !== asks(this.#choice.service)) {
+        const { id } = document.activeElement ?? {};
+        this.#summarise({ ...this.#choice, service });
+        if (id) document.getElementById(id)?.focus();
+      }
     }
     await this.refresh();
   }

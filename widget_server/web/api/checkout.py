@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from widget_server.domain.orders import Order
 from widget_server.errors import NotFound
-from widget_server.ids import hash_secret
+from widget_server.ids import hash_secret, is_id
 from widget_server.use_cases.bookings import HoldRef, OrderRef, Visit
 from widget_server.use_cases.checkout import WantedCheckout
 from widget_server.web.api.answers import ANSWERED_BYTES_MAX, read, reply
@@ -13,7 +13,7 @@ from widget_server.web.api.holds import hold_ref
 from widget_server.web.api.orders import answer_of, order_ref, order_url, schedule_of
 from widget_server.web.bodies import CheckoutAnswer, HoldAnswer, OrderBody
 from widget_server.web.context import use_cases
-from widget_server.web.guards import network_of
+from widget_server.web.guards import bearer_secret, network_of
 from widget_server.web.taken import NewCheckout, NewChoice
 
 
@@ -49,6 +49,15 @@ async def leave_checkout(request: Request) -> Response:
 
 async def ask_payment(request: Request) -> Response:
     return await answer_of(request, await use_cases(request).checkout.ask(order_ref(request)))
+
+
+async def create_return(request: Request) -> Response:
+    """Of whoever comes back from the pay page: Stripe has the code of that address, and never the order's secret."""
+    site_key, order_id = request.path_params["site"], request.path_params["id"]
+    if not is_id(order_id):
+        raise NotFound("There is no such order.")
+    order, secret = await use_cases(request).checkout.come_back(site_key, order_id, bearer_secret(request))
+    return await _answer(request, HoldRef(site_key, order_id, ""), order, secret)
 
 
 async def create_choice(request: Request) -> Response:

@@ -121,6 +121,9 @@ def _paths() -> dict[str, Any]:
         f"{_SITE}/orders/{{id}}/payment": {
             "post": _operation("Have it asked whether an order is paid", OrderAnswer, [_site(), order], secret=True)
         },
+        f"{_SITE}/orders/{{id}}/return": {
+            "post": _operation("Come back from the pay page", CheckoutAnswer, [_site(), order], secret=True)
+        },
         f"{_SITE}/orders/{{id}}/choice": {
             "post": _operation(
                 "Choose what is held for whoever has paid too late",
