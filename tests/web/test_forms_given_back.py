@@ -76,7 +76,7 @@ async def test_every_form_comes_back_while_the_database_is_away(desk: Desk) -> N
             answer = await post(desk, f"{path}?week=2030-01-07", sent)
 
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "2"), path
-            assert "All you typed is still here." in answer.text
+            assert "All else you typed is still here." in answer.text
             assert ">Send again</button>" in answer.text
             assert action_of(answer) == f"{path}?week=2030-01-07"
             given = fields_of(answer)
@@ -169,6 +169,15 @@ async def test_no_more_goes_back_and_forth_than_a_file_to_import(desk: Desk, let
 
     assert answer.status_code == 503
     assert ("a" * 1_000 in answer.text) == is_kept
+
+
+async def test_a_text_that_is_far_too_long_is_refused_beside_its_field(desk: Desk) -> None:
+    form = fields_of(await desk.get("/services/new")) | {"name": "Chess", "description": "a" * 100_000}
+
+    answer = await desk.post("/services/new", **form)
+
+    assert answer.status_code == 422
+    assert form.items() <= fields_of(answer).items()
 
 
 FILLED = {
