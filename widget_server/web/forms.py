@@ -38,6 +38,15 @@ class Form:
     def text(self, name: str) -> str:
         return self.values.get(name, "").strip()
 
+    def text_within(self, name: str, length_max: int, *, wanted: str = "", one_line: bool = False) -> str:
+        """Refused where it is longer; and where there is none, in the words of what is `wanted`."""
+        text = " ".join(self.text(name).split()) if one_line else self.text(name)
+        if not text and wanted:
+            self.refuse(name, wanted)
+        if len(text) > length_max:
+            self.refuse(name, f"Use at most {length_max} characters.")
+        return text
+
     def secret(self, name: str) -> str:
         """As it is: spaces belong to a password."""
         return self.values.get(name, "")
