@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import contextmanager
+from html import unescape
 from typing import Any, NoReturn
 
 import pytest
@@ -106,6 +107,31 @@ async def test_every_form_of_the_session_before_is_shown_before_it_is_sent(desk:
         fresh = {"form_token": form_token(desk.session)}
         assert fields_of(answer) == {**TYPED, **fresh, **dict.fromkeys(SECRETS, "")}
         assert '<dd class="written">The heating\nis broken.</dd>' in answer.text
+
+
+BUTTONS = {"extension", "release", "withdrawal", "removal", "check", "sign-out", "subscription", "sending"}
+"""The last words of addresses at which nothing is typed."""
+FREE_TEXTS = ("name", "email", "reason", "message", "description", "text", "attendees", "code", "worth", "origins")
+NOTHING_TO_SHOW = {
+    "/admin/password": "secrets alone",
+    "/admin/sites/{site}/payments/{mode}": "secrets alone",
+    "/admin/sites/{site}/people/{person:row}": "only lists to choose from",
+    "/admin/sites/{site}/test-bookings/cancellation": "a button",
+}
+
+
+async def test_whatever_is_wrong_with_a_form_its_page_shows_what_was_typed(desk: Desk) -> None:
+    marks = {name: f"<typed {name}>" for name in FREE_TEXTS}
+    for route in GUARDED:
+        if route.path.rpartition("/")[2] in BUTTONS or route.path in NOTHING_TO_SHOW:
+            continue
+        answer = await post(desk, address_of(route), marks | {"form_token": form_token(desk.session)})
+
+        assert 400 <= answer.status_code < 500, (route.path, answer.text)
+        shown = unescape(answer.text)
+        expected = [mark for name, mark in marks.items() if f'name="{name}"' in answer.text or "to copy" in shown]
+        assert expected, route.path
+        assert all(mark in shown for mark in expected), route.path
 
 
 async def test_nothing_from_another_site_is_given_back(desk: Desk) -> None:
