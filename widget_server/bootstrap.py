@@ -285,7 +285,12 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         unfinished_payments=UnfinishedPayments(unfinished=StoredUnfinishedPayments(database), clock=clock),
         edits=edits,
         clearings=Clearings(
-            clearings=StoredClearings(database), sites=sites, store=store, reconciliation=reconciliation, clock=clock
+            clearings=StoredClearings(database),
+            sites=sites,
+            store=store,
+            reconciliation=reconciliation,
+            edits=edits,
+            clock=clock,
         ),
         kept_slots=KeptSlots(kept_slots=StoredKeptSlots(database), edits=edits, sites=sites, clock=clock),
         services=Services(edits),

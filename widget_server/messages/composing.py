@@ -182,7 +182,7 @@ def _texts(facts: Facts, words: Words, zone: ZoneInfo) -> dict[str, str]:
     return {
         "site": facts.site.name,
         "number": facts.number,
-        "customer": facts.customer,
+        "customer": facts.customer or words.say("somebody"),
         "service": first.service_name if first else "",
         "time": words.short(first.slot.starts_at, zone) if first else "",
         "amount": words.money(facts.back) if facts.back else "",

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from widget_server.domain.audit_log import money_in
 from widget_server.domain.bookings import BookingState
-from widget_server.domain.diary import first_name
+from widget_server.domain.diary import first_name, name_for_strangers
 from widget_server.domain.messages import Facts, KeptMessage, Kind, Mail, MessageState, Role, Shown
 from widget_server.domain.money import Money
 from widget_server.domain.my_bookings import LINK_LIFE
@@ -105,11 +105,14 @@ class Writing:
         return message.mail and self._links.opened(message.mail, message, site_key)
 
     def facts(self, message: KeptMessage, subject: Subject) -> Facts:
-        """Staff learn what their diary shows: the first name of whoever comes. So do those whom they bring."""
+        """Staff learn what their diary shows: the first name of whoever comes. So do those whom they bring, unless it
+        could lead them somewhere."""
         order, site = subject.order, subject.site
         name, address = (order.customer.name, order.customer.email) if order else ("", "")
-        if message.role in (Role.STAFF, Role.ATTENDEE):
+        if message.role is Role.STAFF:
             name, address = first_name(name), ""
+        elif message.role is Role.ATTENDEE:
+            name, address = name_for_strangers(name), ""
         return Facts(
             kind=message.kind,
             role=message.role,
