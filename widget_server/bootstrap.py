@@ -63,6 +63,7 @@ from widget_server.use_cases.coupons import Coupons
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.erasing import Erasing
+from widget_server.use_cases.feed_lag import FeedLag
 from widget_server.use_cases.freezing import Freezing
 from widget_server.use_cases.kept_slots import KeptSlots
 from widget_server.use_cases.messages import Messages
@@ -192,6 +193,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         reconciliation=reconciliation,
         clock=clock,
     )
+    lag = FeedLag(feed=feed, follower=availability)
     edits = Edits(
         scheduling=scheduling,
         schedules=schedules,
@@ -285,7 +287,12 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         unfinished_payments=UnfinishedPayments(unfinished=StoredUnfinishedPayments(database), clock=clock),
         edits=edits,
         clearings=Clearings(
-            clearings=StoredClearings(database), sites=sites, store=store, reconciliation=reconciliation, clock=clock
+            clearings=StoredClearings(database),
+            sites=sites,
+            store=store,
+            reconciliation=reconciliation,
+            edits=edits,
+            clock=clock,
         ),
         kept_slots=KeptSlots(kept_slots=StoredKeptSlots(database), edits=edits, sites=sites, clock=clock),
         services=Services(edits),
@@ -323,8 +330,13 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         calendar_files=CalendarFiles(bookings=bookings, letters=letters, links=links, clock=clock),
         my_bookings=MyBookings(catalog=catalog, my_bookings=StoredMyBookings(database), links=links, clock=clock),
         reliability=Reliability(
-            reliability=stored_reliability.Reliability(database), feed=availability, readiness=readiness, clock=clock
+            reliability=stored_reliability.Reliability(database),
+            feed=availability,
+            lag=lag,
+            readiness=readiness,
+            clock=clock,
         ),
+        feed_lag=lag,
         audit_log=AuditLog(audit_log.AuditLog(database)),
         subscriptions=Subscriptions(
             subscriptions=StoredSubscriptions(database),

@@ -239,9 +239,8 @@ class OrderPage {
         moneyFacts(order, words).map(([name, value]) => fact(name, value)).flat(),
       ),
       receiptLink(order, this.#address, words),
-      this.#toCalendar(order),
+      element("div", { class: "row to-keep" }, this.#toCalendar(order), copyButton(this.#address.href, words)),
       this.#cancelling(order),
-      element("div", { class: "row" }, copyButton(this.#address.href, words)),
       order.customer.email && this.#allBookings(),
     );
   }

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from widget_server.domain.blackouts import Blackout
-from widget_server.domain.diary import days_of, first_name
+from widget_server.domain.diary import days_of, first_name, name_for_strangers
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.staffing import DayOff, Shift, StaffMember
 
@@ -63,3 +63,19 @@ def test_blackouts_are_those_that_concern_her() -> None:
 
 def test_a_first_name_is_the_first_of_all() -> None:
     assert [first_name(name) for name in ("Anna Berg", " Ben ", "")] == ["Anna", "Ben", ""]
+
+
+def test_a_first_name_is_said_to_strangers_unless_it_could_be_clicked_on() -> None:
+    said = {"Anna Berg": "Anna", "Dr. Oak": "Dr.", "Anne-Lise d'Arc": "Anne-Lise", "": "", "Zoë": "Zoë"}
+    hidden = (
+        "https://evil.example/pay now",
+        "evil.example",
+        "evil\uff0eexample",
+        "me@evil",
+        "a\\b",
+        "tel:110",
+        "J.R. Oak",
+    )
+
+    assert {name: name_for_strangers(name) for name in said} == said
+    assert {name_for_strangers(name) for name in hidden} == {""}

@@ -82,8 +82,21 @@ def test_a_line_across_a_slot_that_is_kept_for_somebody_names_it_and_at_its_very
     across = plan(wish(2, time(14, 30), time(15, 30)), of=before)
     same = plan(wish(2, time(14), time(15)), of=before)
 
-    assert [remark.line for remark in across.problems] == [2]
+    assert across.problems == ()
+    assert [one.notes for one in across.new] == [
+        ("Lies across Tue 1 Dec 2026, 14:00\u201315:00, which somebody has: you choose what becomes of them.",)
+    ]
+    assert [one.notes for one in same.new] == [()]
     assert same.rules == (replace(kept, is_closed=False),)
+
+
+def test_a_line_for_what_openings_would_make_but_for_a_kept_slot_is_there_already() -> None:
+    starts_at = datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
+    kept = SlotRule(Slot("yoga", starts_at, starts_at + timedelta(hours=1)), is_kept=True, is_closed=True)
+
+    found = plan(wish(2, time(9), time(10)), of=replace(OPEN_MORNINGS, slot_rules=(kept,)))
+
+    assert [remark.line for remark in found.there] == [2]
 
 
 def test_a_slot_that_was_closed_once_is_open_when_it_comes_again() -> None:

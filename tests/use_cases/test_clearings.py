@@ -5,6 +5,7 @@ from sqlmodel import col, select
 
 from tests.house import Guest, House, slot
 from tests.use_cases.test_blackouts import DAY, black_out, book, schedule_of
+from tests.use_cases.test_calendar import operator_of
 from widget_server.domain.audit_log import Deed
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.impact import Choice, Chosen
@@ -165,6 +166,53 @@ async def test_to_another_edit_those_who_are_going_to_be_cancelled_are_not_there
     assert (await schedule_of(house)).slot_rules == ()
 
 
+async def stop(house: House, edited: Edited) -> Clearing:
+    site = await house.site()
+    return await house.parts.use_cases.clearings.stop(
+        site, edited.clearing_id or 0, operator_id=await operator_of(house)
+    )
+
+
+async def test_what_is_stopped_goes_no_further_and_who_is_left_keeps_their_seats(house: House) -> None:
+    guests = await book_many(house)
+    edited = await decide(house, Choice.CANCEL)
+    await step(house)
+
+    stopped = await stop(house, edited)
+    again = await stop(house, edited)
+
+    assert again == stopped
+    assert (stopped.bookings, stopped.done, stopped.waiting, stopped.is_stopped) == (5, 2, 3, True)
+    assert await step(house) == 0
+    assert await house.parts.use_cases.clearings.under_way(await house.site()) == []
+    states = await states_of(guests)
+    assert sorted(states) == ["cancelled"] * 2 + ["confirmed"] * 3
+    schedule = await schedule_of(house)
+    for number, state in enumerate(states):
+        kept = schedule.find(slot(number=number % 4))
+        assert state == "cancelled" or (kept is not None and kept.is_closed), "kept for them, closed for all others"
+    assert (await house.guest().hold(slot(number=4 - 1))).status_code == 409
+    entries = await AuditLog(house.parts.database).entries((await house.site()).id, limit=100)
+    told = [entry.detail for entry in entries if entry.deed == Deed.CLEARING_STOPPED]
+    assert told == [{"bookings_done": 2, "bookings_kept": 3}]
+    assert len(await mails(house, "cancelled")) == 2
+
+
+async def test_after_a_stop_the_same_can_be_decided_anew(house: House) -> None:
+    guests = await book_many(house)
+    await stop(house, await decide(house, Choice.CANCEL))
+
+    (blackout,) = (await schedule_of(house)).blackouts
+    await house.parts.use_cases.blackouts.remove(
+        await house.site(), blackout.id or 0, operator_id=await operator_of(house)
+    )
+    await decide(house, Choice.CANCEL)
+    while await step(house):
+        pass
+
+    assert await states_of(guests) == ["cancelled"] * 5
+
+
 async def test_a_clearing_of_another_site_is_not_found(house: House) -> None:
     await book_many(house)
     edited = await decide(house, Choice.CANCEL)
@@ -172,5 +220,7 @@ async def test_a_clearing_of_another_site_is_not_found(house: House) -> None:
 
     with pytest.raises(NotFound):
         await house.parts.use_cases.clearings.find(other, edited.clearing_id or 0)
+    with pytest.raises(NotFound):
+        await house.parts.use_cases.clearings.stop(other, edited.clearing_id or 0, operator_id=1)
     assert list(await house.parts.use_cases.clearings.under_way(other)) == []
     assert [one.waiting for one in await house.parts.use_cases.clearings.under_way(await house.site())] == [5]

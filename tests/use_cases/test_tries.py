@@ -45,3 +45,12 @@ def test_memory_is_bounded_and_the_oldest_go_first() -> None:
     tries.spend([("0", 1)])
     with pytest.raises(TooManyTries):
         tries.spend([(str(KEYS_MAX), 1)])
+
+
+def test_several_count_at_once_or_not_at_all() -> None:
+    tries = Tries(MovedClock())
+    tries.spend([("network", 3)], tries=2)
+
+    with pytest.raises(TooManyTries):
+        tries.spend([("network", 3)], tries=2)
+    tries.spend([("network", 3)])

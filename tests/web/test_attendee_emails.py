@@ -13,6 +13,7 @@ from tests.web.rooms import fields_of
 from tests.web.test_admin_bookings import table
 from widget_server.domain.messages import KeptMessage, Kind, Role
 from widget_server.store.messages import Messages
+from widget_server.use_cases import bookings
 
 pytestmark = pytest.mark.anyio
 
@@ -113,3 +114,34 @@ async def test_owners_turn_it_on_with_the_service_and_find_the_addresses(house: 
         head, *rows = table(await desk.get("/attendees.csv"))
         assert [row[head.index("Attendee's e-mail")] for row in rows] == ["", CLEO, ""]
         assert CLEO in (await desk.get("/attendees")).text
+
+
+async def test_a_name_that_leads_somewhere_is_not_said_to_people_who_never_asked(house: House) -> None:
+    await house.change_service(ASKING)
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    evil = {**ANNA, "name": "https://evil.example/pay"}
+    assert (await anna.confirm(customer=evil, attendee_emails=[[CLEO]])).status_code == 201
+
+    (message,) = await told(house, Kind.BOOKED)
+
+    assert message.mail is not None
+    assert "Jemand hat bei The studio einen Platz für Sie gebucht." in message.mail.plain
+    assert not any("evil" in body for body in (message.mail.plain, message.mail.html, message.mail.calendar or ""))
+
+
+async def test_a_network_has_only_so_many_strangers_written_to_and_whoever_was_booked_is_told_so_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bookings, "ADDRESSES_PER_NETWORK_MAX", 3)
+    await house.change_service(ASKING)
+    guests = [house.guest() for _ in range(3)]
+    for guest in guests:
+        await guest.hold((slot(), 2))
+    anna, ben, eve = guests
+
+    assert (await anna.confirm(attendee_emails=[[CLEO, "CLEO@example.org"]])).status_code == 201  # one of them
+    assert (await ben.confirm(attendee_emails=[[CLEO, DORA]])).status_code == 201
+    refused(await eve.confirm(attendee_emails=[[DORA]]), 429, "too_many_tries")
+    assert (await ben.confirm(attendee_emails=[[CLEO, DORA]])).status_code == 201
+    assert (await eve.confirm()).status_code == 201, "the hold is still hers, and without addresses it is booked"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import contextmanager
+from html import unescape
 from typing import Any, NoReturn
 
 import pytest
@@ -76,7 +77,7 @@ async def test_every_form_comes_back_while_the_database_is_away(desk: Desk) -> N
             answer = await post(desk, f"{path}?week=2030-01-07", sent)
 
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "2"), path
-            assert "All you typed is still here." in answer.text
+            assert "All else you typed is still here." in answer.text
             assert ">Send again</button>" in answer.text
             assert action_of(answer) == f"{path}?week=2030-01-07"
             given = fields_of(answer)
@@ -106,6 +107,31 @@ async def test_every_form_of_the_session_before_is_shown_before_it_is_sent(desk:
         fresh = {"form_token": form_token(desk.session)}
         assert fields_of(answer) == {**TYPED, **fresh, **dict.fromkeys(SECRETS, "")}
         assert '<dd class="written">The heating\nis broken.</dd>' in answer.text
+
+
+BUTTONS = {"extension", "release", "withdrawal", "removal", "check", "sign-out", "subscription", "sending"}
+"""The last words of addresses at which nothing is typed."""
+FREE_TEXTS = ("name", "email", "reason", "message", "description", "text", "attendees", "code", "worth", "origins")
+NOTHING_TO_SHOW = {
+    "/admin/password": "secrets alone",
+    "/admin/sites/{site}/payments/{mode}": "secrets alone",
+    "/admin/sites/{site}/people/{person:row}": "only lists to choose from",
+    "/admin/sites/{site}/test-bookings/cancellation": "a button",
+}
+
+
+async def test_whatever_is_wrong_with_a_form_its_page_shows_what_was_typed(desk: Desk) -> None:
+    marks = {name: f"<typed {name}>" for name in FREE_TEXTS}
+    for route in GUARDED:
+        if route.path.rpartition("/")[2] in BUTTONS or route.path in NOTHING_TO_SHOW:
+            continue
+        answer = await post(desk, address_of(route), marks | {"form_token": form_token(desk.session)})
+
+        assert 400 <= answer.status_code < 500, (route.path, answer.text)
+        shown = unescape(answer.text)
+        expected = [mark for name, mark in marks.items() if f'name="{name}"' in answer.text or "to copy" in shown]
+        assert expected, route.path
+        assert all(mark in shown for mark in expected), route.path
 
 
 async def test_nothing_from_another_site_is_given_back(desk: Desk) -> None:
@@ -169,6 +195,15 @@ async def test_no_more_goes_back_and_forth_than_a_file_to_import(desk: Desk, let
 
     assert answer.status_code == 503
     assert ("a" * 1_000 in answer.text) == is_kept
+
+
+async def test_a_text_that_is_far_too_long_is_refused_beside_its_field(desk: Desk) -> None:
+    form = fields_of(await desk.get("/services/new")) | {"name": "Chess", "description": "a" * 100_000}
+
+    answer = await desk.post("/services/new", **form)
+
+    assert answer.status_code == 422
+    assert form.items() <= fields_of(answer).items()
 
 
 FILLED = {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from httpx2 import Response as Answer
 
-from tests.house import SITE, House, slot
+from tests.house import SITE, Guest, House, slot
 from tests.web.desks import Desk, desk_in
 from tests.web.rooms import fields_of, path_of
 from tests.web.test_schedule_choices import close_the_gate
@@ -20,6 +20,7 @@ from tests.web.test_schedule_pages import text_of
 from widget_server.domain.audit_log import Deed
 from widget_server.domain.schedule import Opening, Schedule
 from widget_server.domain.slot_files import BYTES_MAX, ROWS_MAX, Plan
+from widget_server.store import clearings
 from widget_server.use_cases.calendar import OPENINGS_MAX
 from widget_server.web.admin import imports
 from widget_server.web.forms import UPLOAD_BYTES_MAX, form_token
@@ -30,6 +31,9 @@ DAY = slot().starts_at.date()
 """The day after tomorrow, with yoga at 8, 9, 10 and 11 on the clocks of the site, which show UTC."""
 HEAD = "date,start,end,capacity\n"
 TWO = f"{HEAD}{DAY},14:00,15:00,\n{DAY},15:30,17:00,5\n"
+AFTERNOON = replace(
+    slot(), starts_at=slot().starts_at + timedelta(hours=6), ends_at=slot().ends_at + timedelta(hours=6)
+)
 GATE = f"{{tenuto}}:{SITE}:gate"
 IMPORT = "/services/yoga/import"
 
@@ -176,24 +180,61 @@ async def test_a_taken_slot_is_never_moved_by_an_import(desk: Desk) -> None:
     assert (await anna.confirm("Anna Berg")).status_code == 201
 
 
-async def test_a_slot_kept_for_somebody_is_not_overlapped_and_opens_again_by_its_own_line(desk: Desk) -> None:
+@pytest.fixture
+async def anna(desk: Desk) -> Guest:
+    """She has booked a time that is in no calendar any more: it is kept for her, from 14 to 15 o'clock."""
     await add(desk, await send(desk, {"text": f"{HEAD}{DAY},14:00,15:00,\n"}))
     desk.house.parts.use_cases.catalog.forget("studio")
-    kept = replace(slot(), starts_at=slot().starts_at + timedelta(hours=6), ends_at=slot().ends_at + timedelta(hours=6))
-    assert (await desk.house.guest().hold(kept)).status_code == 201
+    anna = desk.house.guest()
+    assert (await anna.hold(AFTERNOON)).status_code == 201
+    assert (await anna.confirm("Anna Berg")).status_code == 201
     shown = fields_of(await desk.get(f"/services/yoga/calendar?week={DAY}"))
     row = next(name.removesuffix("-starts") for name, value in shown.items() if value == "14:00")
     await desk.post(f"/services/yoga/calendar?week={DAY}", **(shown | {f"{row}-gone": "on", "choice": "keep"}))
     assert await typed_in(desk) == []
+    return anna
 
-    across = await send(desk, {"text": f"{HEAD}{DAY},14:30,15:30,\n"})
+
+async def test_a_slot_kept_for_somebody_opens_again_by_its_own_line(desk: Desk, anna: Guest) -> None:
     same = await add(desk, await send(desk, {"text": f"{HEAD}{DAY},14:00,15:00,\n"}))
 
-    assert "overlaps" in text_of(across)
     assert path_of(same).endswith(f"added=1&from={DAY}")
-    offered = (await schedule_of(desk)).find(kept)
+    offered = (await schedule_of(desk)).find(AFTERNOON)
     assert offered is not None
     assert not offered.is_closed
+    assert (await anna.order()).json()["order"]["bookings"][0]["state"] == "confirmed"
+
+
+ACROSS = f"{HEAD}{DAY},14:30,15:30,\n"
+
+
+@pytest.mark.parametrize(("choice", "state"), [("keep", "confirmed"), ("cancel", "cancelled")])
+async def test_of_a_line_across_what_somebody_has_it_is_chosen_what_becomes_of_them(
+    desk: Desk, anna: Guest, choice: str, state: str
+) -> None:
+    preview = await send(desk, {"text": ACROSS})
+    asked = await add(desk, preview)
+
+    assert "which somebody has: you choose what becomes of them." in text_of(preview)
+    assert asked.status_code == 422
+    assert "Anna Berg" in text_of(asked)
+    assert await typed_in(desk) == []
+    assert path_of(await add(desk, asked, choice=choice)).endswith(f"added=1&from={DAY}")
+    assert (await anna.order()).json()["order"]["bookings"][0]["state"] == state
+    offered = [each for each in (await schedule_of(desk)).slots_on("yoga", DAY) if each.slot.starts_at.hour >= 14]
+    assert [(each.slot == AFTERNOON, each.is_closed) for each in offered] == [(choice == "keep", choice == "keep")]
+
+
+async def test_where_very_many_are_cancelled_for_an_import_it_is_followed_on_a_page_of_its_own(
+    desk: Desk, anna: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clearings, "AT_ONCE", 0)
+    asked = await add(desk, await send(desk, {"text": ACROSS}))
+
+    path = path_of(await add(desk, asked, choice="cancel"))
+
+    assert path.startswith(desk.path("/clearings/"))
+    assert "0 of 1 booking done" in text_of(await desk.client.get(path))
 
 
 @pytest.mark.parametrize(

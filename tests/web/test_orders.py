@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from icalendar import Calendar
 from sqlalchemy import update
 
 from tests.house import PRIVATE, SITE, URL, Guest, House, refused, slot
@@ -290,3 +291,23 @@ async def begin(database: Database) -> None:
     async with database.transaction() as session:
         slot_id = replace(slot(), starts_at=slot(day=-30).starts_at, ends_at=slot(day=-30).ends_at).id
         await session.exec(update(MeetingRow).values(slot=slot_id))
+
+
+async def test_the_calendar_file_of_a_cancelled_order_takes_it_out_again(house: House) -> None:
+    anna = house.guest()
+    await anna.hold()
+    await anna.confirm()
+
+    async def event() -> tuple[str, dict[str, str]]:
+        file = Calendar.from_ical(
+            (await anna.send("GET", f"/orders/{anna.id}/calendar.ics", secret=anna.order_secret)).text
+        )
+        (found,) = file.events
+        return str(file["method"]), {name: str(found.get(name, "")) for name in ("uid", "status", "sequence")}
+
+    method, booked = await event()
+    await anna.cancel()
+
+    assert (method, booked["status"]) == ("PUBLISH", "CONFIRMED")
+    assert await event() == ("CANCEL", {"uid": booked["uid"], "status": "CANCELLED", "sequence": "1"})
+    assert booked["sequence"] == "0"

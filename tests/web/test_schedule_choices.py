@@ -94,6 +94,27 @@ async def test_what_happens_to_many_is_followed_on_a_page_of_its_own(
     assert [await state_of(guest) for guest in guests] == ["cancelled"] * 3
 
 
+async def test_what_happens_to_many_can_be_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clearings, "AT_ONCE", 1)
+    guests = [await booked(desk.house, name, number=number) for number, name in enumerate(("Anna", "Ben", "Cleo"))]
+    path = path_of(await desk.post(NEW, fields_of(await ask(desk)) | {"choice": "cancel"}))
+    await desk.house.parts.use_cases.clearings.step()
+    form = fields_of(await desk.get(path))
+
+    for _ in range(2):
+        assert path_of(await desk.post(f"{path}/stop", form)) == path
+
+    told = text_of(await desk.get(path))
+    assert "1 of 3 bookings done" in told
+    assert "2 bookings stay as they were" in told
+    assert "still to be done" not in text_of(await desk.get(HOME))
+    logged = text_of(await desk.get(f"{HOME}/audit-log"))
+    assert "bookings done: 1" in logged
+    assert "bookings kept: 2" in logged
+    assert sorted([await state_of(guest) for guest in guests]) == ["cancelled", "confirmed", "confirmed"]
+    assert (await desk.post(f"{path}000/stop", form)).status_code == 404
+
+
 async def test_somebody_else_in_the_same_seat_is_somebody_else(desk: Desk) -> None:
     anna = await booked(desk.house, "Anna Berg")
     asked = await ask(desk)

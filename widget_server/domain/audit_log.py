@@ -35,6 +35,7 @@ class Deed(StrEnum):
     BLACKOUT_ADDED = "blackout_added"
     BLACKOUT_CHANGED = "blackout_changed"
     BLACKOUT_REMOVED = "blackout_removed"
+    CLEARING_STOPPED = "clearing_stopped"
     COUPON_ADDED = "coupon_added"
     COUPON_CHANGED = "coupon_changed"
     COUPON_REMOVED = "coupon_removed"

@@ -1,8 +1,10 @@
 """The only place for what a staff member's diary says of a day: shifts, what keeps them away, and whom they serve."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from unicodedata import normalize
 
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.bookings import BookingState
@@ -13,6 +15,8 @@ from widget_server.domain.spans import Span
 from widget_server.domain.timetable import Timetable
 
 WEEK_DAYS = 7
+_LINKED = re.compile(r"[/:@\\]|\.(?=.)")
+"""In what mail programs make a link of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,12 @@ def days_of(schedule: Schedule, staff: str, first: date, served: Iterable[Bookin
 
 def first_name(name: str) -> str:
     return name.split()[0] if name.split() else ""
+
+
+def name_for_strangers(name: str) -> str:
+    """The first name, for mails to whoever has never asked for any; none where programs would make it a link."""
+    first = first_name(name)
+    return "" if _LINKED.search(normalize("NFKC", first)) else first
 
 
 def _away_on(schedule: Schedule, staff: str, day: date) -> Iterable[Away]:

@@ -1,7 +1,7 @@
 """The only place that says what a file of slots would change: which are new, there already, over, or in the way."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
@@ -150,7 +150,7 @@ class _Sorting:
         return None
 
     def _place(self, wish: Wish, slot: Slot) -> None:
-        if self.schedule.makes(slot):
+        if self._bare.makes(slot):
             self.there.append(_remark(wish, self._said_there(wish, slot)))
         elif (other := self._in_the_way(slot)) is not None:
             self.problems.append(_remark(wish, f"overlaps {self._said(other)}, which is in the calendar."))
@@ -170,16 +170,25 @@ class _Sorting:
         return f"is there already, with {there.capacity} seats: it keeps them."
 
     def _in_the_way(self, slot: Slot) -> Slot | None:
-        """What is made or kept across it. Kept at these very instants it may be opened again."""
-        near = (other for day in days_near(self.schedule.day_of(slot.starts_at)) for other in self._slots_on(day))
-        across = (one for one in near if one.starts_at < slot.ends_at and slot.starts_at < one.ends_at)
-        return next((one for one in across if one != slot), None)
+        """What openings make across it."""
+        return next(self._across(slot, self._made_on), None)
 
-    def _slots_on(self, day: date) -> list[Slot]:
+    def _across(self, slot: Slot, slots_on: Callable[[date], Iterable[Slot]]) -> Iterator[Slot]:
+        near = (other for day in days_near(self.schedule.day_of(slot.starts_at)) for other in slots_on(day))
+        return (one for one in near if one.starts_at < slot.ends_at and slot.starts_at < one.ends_at)
+
+    def _made_on(self, day: date) -> list[Slot]:
         if day not in self._made:
-            made = [cut.slot for cut in self.schedule.cut_on(self.service, day)]
-            self._made[day] = [*made, *self._kept.get(day, ())]
+            self._made[day] = [cut.slot for cut in self._bare.cut_on(self.service, day)]
         return self._made[day]
+
+    def _kept_on(self, day: date) -> list[Slot]:
+        return self._kept.get(day, [])
+
+    @cached_property
+    def _bare(self) -> Schedule:
+        """Without what is kept for somebody: what becomes of them is chosen, as in the calendar."""
+        return _without_rules(self.schedule)
 
     @cached_property
     def _kept(self) -> dict[date, list[Slot]]:
@@ -200,6 +209,9 @@ class _Sorting:
         horizon = timedelta(days=self.schedule.services[self.service].horizon_days)
         if wish.day > self.schedule.day_of(self.at) + horizon:
             yield f"Beyond the horizon: it can be booked from {said_day(wish.day - horizon)} on."
+        for kept in self._across(slot, self._kept_on):
+            if kept != slot:
+                yield f"Lies across {self._said(kept)}, which somebody has: you choose what becomes of them."
 
     @property
     def _is_by_shift(self) -> bool:
@@ -240,7 +252,7 @@ def _of_clocks(wish: Wish, slot: Slot, schedule: Schedule) -> Iterator[str]:
 def _with_bars(schedule: Schedule, service: str, sorting: _Sorting) -> list[NewSlot]:
     """With what keeps them from being offered; without those that openings would not make beside all others."""
     openings = (_opening(service, one.wish) for one in sorting.new)
-    after, found = replace(schedule, openings=(*schedule.openings, *openings)), []
+    after, found = _without_rules(replace(schedule, openings=(*schedule.openings, *openings))), []
     for one in sorting.new:
         if not after.makes(one.slot):
             sorting.problems.append(_remark(one.wish, "is in the way of a time in the calendar that overlaps others."))
@@ -248,6 +260,10 @@ def _with_bars(schedule: Schedule, service: str, sorting: _Sorting) -> list[NewS
         bar = _BARS.get(after.look_at(one.slot).bar or Bar.WITHDRAWN)
         found.append(replace(one, notes=(*one.notes, bar)) if bar else one)
     return found
+
+
+def _without_rules(schedule: Schedule) -> Schedule:
+    return replace(schedule, slot_rules=())
 
 
 def _notes(schedule: Schedule, service: str, new: Iterable[NewSlot]) -> Iterator[str]:

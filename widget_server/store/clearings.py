@@ -44,12 +44,17 @@ class Clearing:
     bookings: int
     """So many there were at first."""
     waiting: int
+    """Once it has ended: so many stayed as they were, because it was stopped."""
     created_at: datetime
     ended_at: datetime | None
 
     @property
     def done(self) -> int:
         return self.bookings - self.waiting
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.ended_at is not None and self.waiting > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,21 @@ async def decide(session: AsyncSession, edit: Entry, decided: Decided, message: 
     return None
 
 
+async def stop_clearing(session: AsyncSession, site_id: int, clearing_id: int, at: datetime) -> Clearing | None:
+    """Part of the transaction that keeps the others: nothing more happens to any booking. None where it has ended.
+
+    The caller has the site to itself.
+    """
+    still_open = (col(ClearingRow.id) == clearing_id) & col(ClearingRow.ended_at).is_(None)
+    if (await session.exec(_counted(site_id, still_open))).one_or_none() is None:
+        return None
+    await _drop_settled(session, clearing_id, at)
+    stopped = _to_clearing(*(await session.exec(_counted(site_id, still_open))).one())
+    ended = update(ClearingRow).where(col(ClearingRow.id) == clearing_id)
+    await session.exec(ended.values(ended_at=at, message=""))
+    return replace(stopped, ended_at=at)
+
+
 async def _begin(session: AsyncSession, edit: Entry, decided: Decided, message: str) -> int:
     assert edit.operator_id is not None, "somebody decided it"
     rows = [(booked, choice) for choice, bookings in decided.items() for booked in bookings]
@@ -175,6 +195,8 @@ async def _carry_out(session: AsyncSession, edit: Entry, decided: Decided, messa
 
 async def _forget(session: AsyncSession, site_id: int, before: datetime) -> None:
     ended = (col(ClearingRow.site_id) == site_id, col(ClearingRow.ended_at) < before)
+    stopped = col(ClearingBookingRow.clearing_id).in_(select(ClearingRow.id).where(*ended))
+    await session.exec(delete(ClearingBookingRow).where(stopped))
     await session.exec(delete(ClearingRow).where(*ended))
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Unpack
 
 from widget_server.domain import policies
 from widget_server.domain.audit_log import Entry
@@ -20,8 +21,9 @@ from widget_server.errors import CouponRefused, HoldsOff, IdConflict, NotFound, 
 from widget_server.ids import hash_secret, new_order_number
 from widget_server.store.bookings import Confirmation, ConfirmationLine, Outcome, OutcomeTaken
 from widget_server.use_cases.catalog import Listing
-from widget_server.use_cases.pinning import CONFIRMING_WINDOW, HoldRef, OrderRef, Visit
+from widget_server.use_cases.pinning import CONFIRMING_WINDOW, HoldRef, OrderRef, PinningParts, Visit
 from widget_server.use_cases.rescheduling import Rescheduling, WantedReschedule
+from widget_server.use_cases.tries import Tries
 
 __all__ = [
     "CONFIRMING_WINDOW",
@@ -34,6 +36,8 @@ __all__ = [
     "WantedReschedule",
 ]
 
+ADDRESSES_PER_NETWORK_MAX = 100
+"""Of those who come, an hour, in each web process: whoever books for nothing has us write to people who never asked."""
 _FREE_ATTEMPT = "free"
 """All tries to confirm a free hold are one attempt: whoever writes the outcome first has confirmed it for all."""
 
@@ -69,6 +73,10 @@ class Confirmed:
 
 class Bookings(Rescheduling):
     """All that happens to holds and orders; what is moved has a file of its own."""
+
+    def __init__(self, **parts: Unpack[PinningParts]) -> None:
+        super().__init__(**parts)
+        self._tries = Tries(self._clock, timedelta(hours=1))
 
     async def hold(self, ref: HoldRef, lines: Sequence[Line], visit: Visit) -> Hold:
         """Set seats aside, all lines or none, until the site's hold length has passed.
@@ -138,7 +146,7 @@ class Bookings(Rescheduling):
 
         The same call again returns the same order, also when its first answer was lost; another body is refused.
         Raises HoldEnded, SlotFull, SlotClosed, Changed, IdConflict, Paying, PaymentsNotSetUp; InvalidRequest for what
-        has to be paid; CouponRefused.
+        has to be paid; CouponRefused; TooManyTries for addresses of others.
         """
         return await self._repeat(ref.site_key, lambda listing: self._confirm(listing, ref, wanted))
 
@@ -170,6 +178,7 @@ class Bookings(Rescheduling):
         digest, began_at = hash_secret(f"{ref.secret_hash}\0{wanted.digest}"), self._clock.now()
         site, hold_id, owner = listing.site, ref.hold_id, hash_secret(self.order_secret(ref))
         try:
+            self._spend_addresses(wanted)
             coupon = await self._coupon(site, wanted.coupon, wanted.customer, wanted.visit)
             pin = await self._pin(listing, ref, wanted, coupon)
         except (NotYours, Unavailable):
@@ -189,6 +198,12 @@ class Bookings(Rescheduling):
             order = _same_order(await self._decided_before(site, hold_id, owner, pin, problem), digest)
         await self._reconciliation.tell_booked(site, order.id, pin.fence)
         return self._answer(ref, order)
+
+    def _spend_addresses(self, wanted: WantedConfirmation) -> None:
+        """Operators are known. Raises TooManyTries."""
+        addresses = {address.lower() for line in wanted.attendee_emails for address in line if address}
+        if addresses and wanted.entry is None:
+            self._tries.spend([(wanted.visit.network, ADDRESSES_PER_NETWORK_MAX)], tries=len(addresses))
 
     async def _hold_again(self, site: Site, hold_id: str, pin: Pin) -> None:
         """Somebody has used the code up just now: the seats stay theirs, to be booked without it."""

@@ -1,17 +1,21 @@
-"""Going on with clearings: what an edit does to many bookings happens to some of them at a time."""
+"""Going on with clearings, or stopping them: what an edit does to many bookings happens to some of them at a time."""
 
 import asyncio
 from collections.abc import Sequence
 
 import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import Clock
+from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.sites import Site
 from widget_server.errors import InvalidRequest
+from widget_server.store.audit_log import put_entry
 from widget_server.store.bookings import Bookings
-from widget_server.store.clearings import Clearing, OpenClearing
+from widget_server.store.clearings import Clearing, OpenClearing, stop_clearing
 from widget_server.store.clearings import Clearings as StoredClearings
 from widget_server.store.sites import Sites
+from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.forever import forever
 from widget_server.use_cases.reconciliation import Reconciliation
 
@@ -31,12 +35,14 @@ class Clearings:
         sites: Sites,
         store: Bookings,
         reconciliation: Reconciliation,
+        edits: Edits,
         clock: Clock,
     ) -> None:
         self._clearings = clearings
         self._sites = sites
         self._store = store
         self._reconciliation = reconciliation
+        self._edits = edits
         self._clock = clock
 
     async def find(self, site: Site, clearing_id: int) -> Clearing:
@@ -46,6 +52,23 @@ class Clearings:
     async def under_way(self, site: Site) -> Sequence[Clearing]:
         """The oldest first."""
         return await self._clearings.under_way(site.id)
+
+    async def stop(self, site: Site, clearing_id: int, *, operator_id: int) -> Clearing:
+        """Whatever has not happened yet does not: those bookings stay, kept as after a choice to keep them.
+
+        Again, or once it has ended: nothing more happens. Raises NotFound, Loading and Unavailable.
+        """
+
+        async def write(session: AsyncSession) -> None:
+            now = self._clock.now()
+            stopped = await stop_clearing(session, site.id, clearing_id, now)
+            if stopped is not None:
+                detail = {"bookings_done": stopped.done, "bookings_kept": stopped.waiting}
+                put_entry(session, Entry(site.id, operator_id, Deed.CLEARING_STOPPED, now, str(clearing_id), detail))
+
+        if (await self.find(site, clearing_id)).ended_at is None:
+            await self._edits.move_openings(site, write)
+        return await self.find(site, clearing_id)
 
     async def step(self) -> int:
         """One step of each that is open, and how many bookings that were. Whoever dies on the way has done each step

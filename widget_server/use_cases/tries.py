@@ -23,21 +23,21 @@ class Tries:
     window: timedelta = WINDOW
     _counts: OrderedDict[str, tuple[datetime, int]] = field(default_factory=OrderedDict)
 
-    def spend(self, limits: Iterable[tuple[str, int]]) -> None:
-        """Count one try under every key, before it is made, so that many at once cannot slip past.
+    def spend(self, limits: Iterable[tuple[str, int]], *, tries: int = 1) -> None:
+        """Count one try under every key, or more, before it is made, so that many at once cannot slip past.
 
-        Raises TooManyTries if one of them has had its number of tries within the window; then nothing is counted.
+        Raises TooManyTries if one of them would have more than its number within the window; then nothing is counted.
         """
         limits = tuple(limits)
         now = self.clock.now()
         for key, tries_max in limits:
             began_at, count = self._of(key, now)
-            if count >= tries_max:
+            if count + tries > tries_max:
                 wait_min = -(-(began_at + self.window - now) // timedelta(minutes=1))
                 raise TooManyTries(f"Too many tries. Wait {_minutes(wait_min)} and try again.")
         for key, _ in limits:
             began_at, count = self._of(key, now)
-            self._counts[key] = (began_at, count + 1)
+            self._counts[key] = (began_at, count + tries)
             self._counts.move_to_end(key)
         while len(self._counts) > KEYS_MAX:
             self._counts.popitem(last=False)

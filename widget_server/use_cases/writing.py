@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import TypedDict
 from zoneinfo import ZoneInfo
 
+from widget_server.domain.audit_log import money_in
 from widget_server.domain.bookings import BookingState
-from widget_server.domain.diary import first_name
+from widget_server.domain.diary import first_name, name_for_strangers
 from widget_server.domain.messages import Facts, KeptMessage, Kind, Mail, MessageState, Role, Shown
 from widget_server.domain.money import Money
 from widget_server.domain.my_bookings import LINK_LIFE
@@ -28,12 +29,13 @@ _SEQUENCES_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Costs(TypedDict, total=False):
-    """What a message says of the price of a new order."""
+    """What a message says of the price of a new order, and of what goes back of one."""
 
     paid: Money
     coupon: str
     discount: Money
     receipt: str
+    back: Money
 
 
 class Writing:
@@ -103,11 +105,14 @@ class Writing:
         return message.mail and self._links.opened(message.mail, message, site_key)
 
     def facts(self, message: KeptMessage, subject: Subject) -> Facts:
-        """Staff learn what their diary shows: the first name of whoever comes. So do those whom they bring."""
+        """Staff learn what their diary shows: the first name of whoever comes. So do those whom they bring, unless it
+        could lead them somewhere."""
         order, site = subject.order, subject.site
         name, address = (order.customer.name, order.customer.email) if order else ("", "")
-        if message.role in (Role.STAFF, Role.ATTENDEE):
+        if message.role is Role.STAFF:
             name, address = first_name(name), ""
+        elif message.role is Role.ATTENDEE:
+            name, address = name_for_strangers(name), ""
         return Facts(
             kind=message.kind,
             role=message.role,
@@ -125,7 +130,9 @@ class Writing:
         )
 
     def _costs(self, message: KeptMessage, order: Order | None, site_key: str) -> Costs:
-        """What a new order has cost, if it had a price."""
+        """What a new order has cost, if it had a price, and what of that goes back."""
+        if (back := money_in(message.detail.get("back"))) is not None:
+            return Costs(back=back)
         if order is None or message.role is Role.ATTENDEE or message.kind not in (Kind.BOOKED, Kind.NEW_ORDER):
             return {}
         costs = Costs()
@@ -166,7 +173,7 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
     """Of those that the message is about, what is still so; somebody's own part of them for staff."""
     if "seats" in message.detail:
         return _served(message, subject)
-    if message.kind is Kind.PAYMENT_RETURNED:
+    if message.kind in (Kind.PAYMENT_RETURNED, Kind.REFUNDED):
         return _wished(subject)
     if message.kind is Kind.PAYMENT_STUCK:
         return _wished(subject) if subject.order and subject.order.payment and subject.order.payment.is_stuck else ()
@@ -188,7 +195,7 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
 
 
 def _wished(subject: Subject) -> tuple[Shown, ...]:
-    """What was to be booked, and is not."""
+    """All that was wanted, whatever became of it."""
     bookings = subject.order.bookings if subject.order else ()
     return tuple(Shown(one.slot, one.service_name, one.seats, one.place) for one in bookings)
 

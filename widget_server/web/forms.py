@@ -38,6 +38,15 @@ class Form:
     def text(self, name: str) -> str:
         return self.values.get(name, "").strip()
 
+    def text_within(self, name: str, length_max: int, *, wanted: str = "", one_line: bool = False) -> str:
+        """Refused where it is longer; and where there is none, in the words of what is `wanted`."""
+        text = " ".join(self.text(name).split()) if one_line else self.text(name)
+        if not text and wanted:
+            self.refuse(name, wanted)
+        if len(text) > length_max:
+            self.refuse(name, f"Use at most {length_max} characters.")
+        return text
+
     def secret(self, name: str) -> str:
         """As it is: spaces belong to a password."""
         return self.values.get(name, "")
@@ -55,15 +64,16 @@ class Sent:
     """The fields in which a file was chosen."""
 
 
-async def read_form(
-    request: Request, *, fields_max: int = _FIELDS_MAX, with_file: bool = False, part_bytes_max: int = FORM_BYTES_MAX
-) -> Form:
-    """Raises CrossSite for a form that did not come from one of our own pages, InvalidRequest for one cut off."""
+async def read_form(request: Request, *, fields_max: int = _FIELDS_MAX, with_file: bool = False) -> Form:
+    """Its route has a limit for all of it, so there is none for a field: too long a text is refused beside it.
+
+    Raises CrossSite for a form that did not come from one of our own pages, InvalidRequest for one cut off.
+    """
     if not is_our_own(request):
         raise CrossSite(_SENT_FROM_ELSEWHERE)
-    part_bytes_max = UPLOAD_BYTES_MAX if with_file else part_bytes_max
+    limits = {"max_files": int(with_file), "max_fields": fields_max, "max_part_size": UPLOAD_BYTES_MAX}
     try:
-        async with request.form(max_files=int(with_file), max_fields=fields_max, max_part_size=part_bytes_max) as sent:
+        async with request.form(**limits) as sent:
             files = {name: await value.read() for name, value in sent.items() if isinstance(value, UploadFile)}
     except ClientDisconnect as gone:
         raise InvalidRequest("The form was cut off.") from gone

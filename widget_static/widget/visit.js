@@ -37,11 +37,11 @@ const fetchSteps = () =>
 const GONE = new Set([403, 404, 410]);
 
 /**
- * What a service costs and asks for: where that changes, the form does.
+ * What a service costs, asks for of others, and shows to them: where that changes, the form does.
  * @param {Service} service
  */
-function asks({ price, attendees_shown, attendee_emails, questions }) {
-  return JSON.stringify([price, attendees_shown, attendee_emails, questions]);
+export function asks({ price, attendees_shown, attendee_emails }) {
+  return JSON.stringify([price, attendees_shown, attendee_emails]);
 }
 
 /**

@@ -97,6 +97,7 @@ routes = [
     sent("/messages/{message}/sending", messages.send_again),
     shown("/clearings/{clearing:row}", clearings.show_clearing),
     shown("/clearings/{clearing:row}/progress", clearings.show_progress),
+    sent("/clearings/{clearing:row}/stop", clearings.stop),
     shown("/reliability", reliability.show_reliability),
     shown("/audit-log", audit_log.show_audit_log),
     shown("/settings", settings.show_settings),

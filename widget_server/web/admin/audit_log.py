@@ -29,6 +29,7 @@ _WORDS = {
     Deed.HOLD_EXTENDED: "Extended a hold",
     Deed.HOLD_RELEASED: "Gave a hold back",
     Deed.HOLD_BOOKED: "Booked a hold for its visitor",
+    Deed.CLEARING_STOPPED: "Stopped what was still being done to many bookings",
     Deed.SITE_MADE: "Made the site",
     Deed.PERSON_INVITED: "Invited somebody",
     Deed.INVITATION_WITHDRAWN: "Withdrew an invitation",

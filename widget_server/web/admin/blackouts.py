@@ -133,8 +133,7 @@ def read_blackout(form: Form, schedule: Schedule) -> Blackout | None:
     first, last = _days(form)
     row = Row("span", form)
     span = None if row.is_blank else row.span()
-    if len(form.text("reason")) > REASON_LETTERS_MAX:
-        form.refuse("reason", f"Use at most {REASON_LETTERS_MAX} characters.")
+    reason = form.text_within("reason", REASON_LETTERS_MAX)
     if form.errors or first is None:
         return None
     return Blackout(
@@ -146,7 +145,7 @@ def read_blackout(form: Form, schedule: Schedule) -> Blackout | None:
         ends=span[1] if span else None,
         weekdays=frozenset(n for n in range(7) if form.text(f"weekday-{n}") == "on"),
         yearly=form.text("yearly") == "on",
-        reason=form.text("reason"),
+        reason=reason,
     )
 
 

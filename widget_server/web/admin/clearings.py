@@ -1,13 +1,14 @@
-"""How far a clearing has come: many bookings that are cancelled or asked to move, some at a time."""
+"""How far a clearing has come, and stopping it: many bookings that are cancelled or asked to move, some at a time."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.domain.sites import Site
 from widget_server.use_cases.edits import Edited
-from widget_server.web.admin.pages import page
+from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite
 from widget_server.web.context import use_cases
+from widget_server.web.forms import read_form_of
 
 
 async def show_clearing(request: Request, at: AtSite) -> Response:
@@ -17,6 +18,14 @@ async def show_clearing(request: Request, at: AtSite) -> Response:
 async def show_progress(request: Request, at: AtSite) -> Response:
     """The figures alone, for the page's script to take in."""
     return await _show(request, at, "clearing_progress")
+
+
+async def stop(request: Request, at: AtSite) -> Response:
+    await read_form_of(request, at.signed_in.session)
+    clearing = await use_cases(request).clearings.stop(
+        at.site, request.path_params["clearing"], operator_id=at.signed_in.operator.id
+    )
+    return go(f"{at.path}/clearings/{clearing.id}")
 
 
 def next_page(site: Site, edited: Edited, otherwise: str) -> str:

@@ -14,6 +14,7 @@ from widget_server.domain.slot_files import BYTES_MAX, ROWS_MAX, Plan, Reading, 
 from widget_server.errors import Changed, InvalidRequest, Unavailable
 from widget_server.use_cases.calendar import OPENINGS_MAX, fingerprint_of
 from widget_server.use_cases.edits import Edited, fingerprint
+from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.impact import SHOWN_MAX, chosen, refuse_for_now, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.services import service_of
@@ -22,7 +23,7 @@ from widget_server.web.admin.slot_csv import read_csv
 from widget_server.web.admin.slot_ics import is_calendar, read_ics
 from widget_server.web.admin.times import parse_week
 from widget_server.web.context import use_cases
-from widget_server.web.forms import Form, read_form_of
+from widget_server.web.forms import TABLE_FIELDS_MAX, Form, read_form_of
 
 _TOO_LARGE = f"A file can have up to {BYTES_MAX // 1_000_000} MB. Import it in several parts."
 _NO_TEXT = "This is no text file. In a spreadsheet, save the table as CSV first."
@@ -40,7 +41,7 @@ async def show_import(request: Request, at: AtSite) -> Response:
 
 
 async def import_slots(request: Request, at: AtSite) -> Response:
-    form = await read_form_of(request, at.signed_in.session, with_file=True)
+    form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX, with_file=True)
     service, edited = service_of(request, at.schedule), None
     _take_file(form)
     plan = await _plan(form, at.schedule, service)
@@ -52,7 +53,7 @@ async def import_slots(request: Request, at: AtSite) -> Response:
             return await _show(request, at, service, form, plan, refusal.status)
         if edited is not None and edited.is_saved:
             first = min(one.wish.day for one in plan.new)
-            return go(f"{at.path}/services/{service.key}/import?added={len(plan.new)}&from={first}")
+            return go(next_page(at.site, edited, f"services/{service.key}/import?added={len(plan.new)}&from={first}"))
         at = await read_again(request, at)
         service = service_of(request, at.schedule)
         plan = await _plan(form, at.schedule, service)

@@ -56,11 +56,7 @@ def _is_who(name: str) -> bool:
 
 def read_member(form: Form, schedule: Schedule, present: StaffMember) -> Wanted:
     """The member as the form wants them. What is wrong stands in `form.errors` afterwards."""
-    name = " ".join(form.text("name").split())
-    if not name:
-        form.refuse("name", "Give a name.")
-    if len(name) > NAME_LENGTH_MAX:
-        form.refuse("name", f"Use at most {NAME_LENGTH_MAX} characters.")
+    name = form.text_within("name", NAME_LENGTH_MAX, wanted="Give a name.", one_line=True)
     member = replace(
         present,
         key=present.key or key_of(name, "staff"),

@@ -39,6 +39,7 @@ async def show_phone(request: Request, at: AtSite) -> Response:
 async def book_by_phone(request: Request, at: AtSite) -> Response:
     """Whatever is refused, all that was typed stays, and the times are shown as they are by now."""
     form = await read_form_of(request, at.signed_in.session)
+    form.values = {"service": "", "day": ""} | form.values
     slot, seats = _slot(form.text("slot")), _seats(form, at.schedule)
     if slot is None:
         form.refuse("slot", "Choose a time.")

@@ -88,7 +88,7 @@ def form_of(service: Service) -> Form:
 
 def read_service(form: Form, present: Service) -> Service:
     """The service as the form wants it. Where `form.errors` is filled afterwards, those fields are as they were."""
-    name = _text(form, "name", NAME_LENGTH_MAX, wanted="Give it a name your customers will know.")
+    name = form.text_within("name", NAME_LENGTH_MAX, wanted="Give it a name your customers will know.", one_line=True)
     numbers = {
         "length_min": _number(form, "length_min", 5, LENGTH_MINUTES_MAX, "minutes"),
         "capacity": _number(form, "capacity", 1, CAPACITY_MAX, "seats"),
@@ -107,8 +107,8 @@ def read_service(form: Form, present: Service) -> Service:
         name=name or present.name,
         kind=ServiceKind(_chosen(form, "kind", KINDS) or present.kind),
         place=Place(_chosen(form, "place", PLACES) or present.place),
-        description=_text(form, "description", DESCRIPTION_LENGTH_MAX),
-        access=_text(form, "access", ACCESS_LENGTH_MAX),
+        description=form.text_within("description", DESCRIPTION_LENGTH_MAX),
+        access=form.text_within("access", ACCESS_LENGTH_MAX),
         attendee_emails=form.text("attendee_emails") == "on",
         attendees_shown=AttendeesShown(_chosen(form, "attendees_shown", SHOWN) or present.attendees_shown),
         capacity_rule=CapacityRule(_chosen(form, "capacity_rule", RULES) or present.capacity_rule),
@@ -117,15 +117,6 @@ def read_service(form: Form, present: Service) -> Service:
         questions=read_questions(form),
         **{field: number for field, number in numbers.items() if number is not None},
     )
-
-
-def _text(form: Form, name: str, length_max: int, wanted: str = "") -> str:
-    text = form.text(name) if name != "name" else " ".join(form.text(name).split())
-    if not text and wanted:
-        form.refuse(name, wanted)
-    if len(text) > length_max:
-        form.refuse(name, f"Use at most {length_max} characters.")
-    return text
 
 
 def _number(form: Form, name: str, least: int, most: int, unit: str) -> int | None:

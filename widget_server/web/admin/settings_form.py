@@ -63,18 +63,13 @@ def read_settings(form: Form, present: Site) -> Site:
         accent=_accent(form) or present.accent,
         origins=_origins(form),
         staff_enter_shifts=form.text("staff_enter_shifts") == "on",
-        receipt_seller=_text(form, "receipt_seller", RECEIPT_SELLER_LENGTH_MAX),
-        receipt_tax=" ".join(_text(form, "receipt_tax", RECEIPT_TAX_LENGTH_MAX).split()),
+        receipt_seller=form.text_within("receipt_seller", RECEIPT_SELLER_LENGTH_MAX),
+        receipt_tax=form.text_within("receipt_tax", RECEIPT_TAX_LENGTH_MAX, one_line=True),
     )
 
 
-def read_name(form: Form) -> str | None:
-    name = " ".join(form.text("name").split())
-    if not name:
-        form.refuse("name", "Give your site a name.")
-    if len(name) > NAME_LENGTH_MAX:
-        form.refuse("name", f"Use at most {NAME_LENGTH_MAX} characters.")
-    return name
+def read_name(form: Form) -> str:
+    return form.text_within("name", NAME_LENGTH_MAX, wanted="Give your site a name.", one_line=True)
 
 
 def read_zone(form: Form) -> ZoneInfo | None:
@@ -90,13 +85,6 @@ def read_choice(form: Form, name: str, choices: tuple[Choice, ...]) -> str | Non
         form.refuse(name, "Choose one from the list.")
         return None
     return chosen
-
-
-def _text(form: Form, name: str, length_max: int) -> str:
-    text = form.text(name)
-    if len(text) > length_max:
-        form.refuse(name, f"Use at most {length_max} characters.")
-    return text
 
 
 def _hold_minutes(form: Form) -> int | None:

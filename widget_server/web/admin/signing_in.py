@@ -19,7 +19,7 @@ from widget_server.web.admin.session import (
     welcome,
 )
 from widget_server.web.context import use_cases
-from widget_server.web.forms import KEPT_BYTES_MAX, Form, read_form, read_form_of
+from widget_server.web.forms import Form, read_form, read_form_of
 from widget_server.web.guards import network_of
 
 
@@ -32,7 +32,7 @@ async def show_sign_in(request: Request) -> Response:
 
 async def sign_in(request: Request) -> Response:
     """On to what was asked for; where a form was kept over the sign-in, that is shown first, and not yet sent."""
-    form = await read_form(request, part_bytes_max=KEPT_BYTES_MAX)
+    form = await read_form(request)
     sites = use_cases(request).sites
     try:
         session = await sites.sign_in(form.text("email"), form.secret("password"), network=network_of(request))

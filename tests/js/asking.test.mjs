@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import "./dom.mjs";
+import { wantedOf } from "../../widget_static/widget/summary.js";
+import { asks } from "../../widget_static/widget/visit.js";
+
+const YOGA = { id: "yoga", name: "Yoga", price: { amount: 0, currency: "EUR" }, questions: [], attendees_shown: "nobody", attendee_emails: true };
+const TYPED = { name: "Anna", email: "", attendees: ["Anna", "Cleo"], addresses: ["", "cleo@example.org"] };
+
+test("a form is shown anew when its service costs or asks for something else, and not when it is only described in other words", () => {
+  const changes = [{ attendee_emails: false }, { attendees_shown: "emails" }, { price: { amount: 900, currency: "EUR" } }];
+
+  for (const change of changes) assert.notEqual(asks({ ...YOGA, ...change }), asks(YOGA));
+  assert.equal(asks({ ...YOGA, name: "Gentle yoga", description: "An hour." }), asks(YOGA));
+});
+
+test("addresses are kept, and sent only for as long as they are asked for", () => {
+  const [slot, at] = [{ id: "yoga.20261126T0900Z.60" }, { zone: "UTC", locale: "en" }];
+  const sent = (service) => wantedOf({ slot, seats: 2, service }, TYPED, at);
+
+  assert.deepEqual(sent(YOGA).attendee_emails, [["", "cleo@example.org"]]);
+  assert.equal("attendee_emails" in sent({ ...YOGA, attendee_emails: false }), false);
+  assert.deepEqual(sent({ ...YOGA, attendee_emails: false }).attendees, [["Anna", "Cleo"]]);
+});
