@@ -8,7 +8,7 @@ from widget_server.domain.coupons import UsedCoupon
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState
-from widget_server.domain.payments import AttemptState, OrderPayment
+from widget_server.domain.payments import AttemptState, Dispute, OrderPayment
 from widget_server.domain.questions import Answer
 from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
@@ -97,6 +97,7 @@ class Attempt:
     """Until when other seats are held for its customer."""
     chosen_id: str | None = None
     """The hold of those that they have chosen."""
+    disputes: tuple[Dispute, ...] = ()
 
     def is_over(self, now: datetime) -> bool:
         """Nothing more is to be paid: its customer went back, or the window has closed."""
@@ -155,6 +156,7 @@ class Attempt:
             was_paid=self.was_paid,
             came_too_late=self.offered_until is not None and self.seats_id is None,
             is_stuck=self.is_stuck,
+            disputes=self.disputes,
         )
 
     def _order_state(self) -> OrderState:

@@ -250,7 +250,7 @@ def refund_if_cancelled(order: Order, *, only: Slot | None = None) -> Money:
     terms = {each.service: each for each in payment.terms}
     cancelled = [booking for booking in _confirmed(order) if only in (None, booking.slot)]
     back = sum((_refund_of(booking, terms.get(booking.slot.service)) for booking in cancelled), start=0)
-    left = order.total.amount_minor - payment.refunded_minor - payment.refunding_minor
+    left = order.total.amount_minor - payment.refunded_minor - payment.refunding_minor - payment.disputed_minor
     return Money(max(0, min(back, left)), order.total.currency)
 
 

@@ -20,6 +20,7 @@ from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store.database import Database
+from widget_server.store.disputes import disputes_of
 from widget_server.store.messages import Messages
 from widget_server.store.offered import read_offered
 from widget_server.store.questions import rows_of_answers, to_answers
@@ -237,6 +238,7 @@ def to_attempt(row: AttemptRow) -> Attempt:
         seats_id=row.seats_id,
         offered_until=row.offered_until,
         chosen_id=row.chosen_id,
+        disputes=disputes_of(row),
     )
 
 

@@ -49,6 +49,9 @@ _WORDS = {
     Deed.PAYMENT_WINDOW_ENDED: "The time to pay was over",
     Deed.PAYMENT_LET_GO: "Let seats go, as Stripe did not say whether they were paid",
     Deed.PAYMENT_DIFFERS: "Something else was paid than was asked for: it goes back",
+    Deed.PAYMENT_DISPUTED: "Somebody has asked their bank to take back what they had paid",
+    Deed.DISPUTE_WON: "A dispute was won: the money stays",
+    Deed.DISPUTE_LOST: "A dispute was lost: the money has gone back",
     Deed.PAYMENT_GIVEN_BACK: "Given back at Stripe before it was booked: the rest goes back, too",
 }
 _OF_SERVICES = {Deed.SERVICE_ADDED, Deed.SERVICE_CHANGED, Deed.CALENDAR_CHANGED}
