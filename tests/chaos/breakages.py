@@ -176,10 +176,10 @@ BREAKAGES = (
     Breakage(
         "seats are given back while their page is open",
         "widget_server/use_cases/deciding.py",
-        "        try:\n            payment = await ask(",
+        "        try:\n            payment = await self._answer_of(",
         "        if is_over:\n"
         '            return await self._payments.give_up(attempt.id, now, why="not paid")\n'
-        "        try:\n            payment = await ask(",
+        "        try:\n            payment = await self._answer_of(",
     ),
     Breakage(
         "more goes back than was said",
