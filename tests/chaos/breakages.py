@@ -142,9 +142,9 @@ BREAKAGES = (
     ),
     Breakage(
         "a filling opens the gate and restores nothing",
-        "widget_server/use_cases/rebuilding.py",
-        "        count = await self._restore(site, rebuilder, days)\n",
-        "        count = 0\n",
+        "widget_server/use_cases/restoring.py",
+        "        days = _chunks([*booked, *only_here])\n",
+        "        days = _chunks([])\n",
         seed=3,
     ),
     Breakage(
