@@ -83,12 +83,12 @@ class Studio:
     def address(self) -> tuple[str, int]:
         return self.settings.host, self.settings.port
 
-    def hold_calls(self, count: int) -> list[Call]:
-        """Holds of one seat each, by different visitors of different networks, all over the month."""
-        slots = self.slots
-        return [self.hold_call(slots[n % len(slots)]) for n in range(count)]
+    def hold_calls(self, count: int, *, a_network: int = 1) -> list[Call]:
+        """Holds of one seat each, by different visitors, so many of each network, all over the month."""
+        slots, networks = self.slots, [new_id() for _ in range(0, count, a_network)]
+        return [self.hold_call(slots[n % len(slots)], networks[n // a_network]) for n in range(count)]
 
-    def hold_call(self, offered: OfferedSlot) -> Call:
+    def hold_call(self, offered: OfferedSlot, network: str | None = None) -> Call:
         return calls.hold(
             self.site,
             [Line(offered.slot, 1)],
@@ -98,7 +98,7 @@ class Studio:
             secret_hash=hash_secret(new_id()),
             limit_lengths=LIMIT_LENGTHS,
             visitor=new_id(),
-            network=new_id(),
+            network=network or new_id(),
             visitor_max=HOLDS_PER_VISITOR_MAX,
             network_max=HOLDS_PER_NETWORK_MAX,
         )

@@ -80,8 +80,9 @@ if not gate_schedule then
   return { 'NOT_LOADED' }
 end
 local now = now_ms(clock_key)
-local known = redis.call('EXISTS', hold_key, visitor_key, network_key)
-if known > 0 and redis.call('EXISTS', hold_key) == 1 then
+-- One question for three: each key counts as often as it is named, so the sum says which of them there are.
+local known = redis.call('EXISTS', network_key, visitor_key, visitor_key, hold_key, hold_key, hold_key, hold_key)
+if known >= 4 then
   local hold = redis.call('HMGET', hold_key, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'resolve_by')
   if hold[2] ~= secret or hold[3] ~= text then
     return { 'ID_CONFLICT' }
@@ -106,11 +107,10 @@ for n = 1, #lines do
 end
 if known > 0 then
   -- include: is_spent
-  local alive = string.format('(%d', now)
-  if is_spent(visitor_key, tonumber(visitor_max), alive) then
+  if known >= 2 and is_spent(visitor_key, tonumber(visitor_max), now) then
     return { 'LIMIT', 'visitor' }
   end
-  if is_spent(network_key, tonumber(network_max), alive) then
+  if known % 2 == 1 and is_spent(network_key, tonumber(network_max), now) then
     return { 'LIMIT', 'network' }
   end
 end

@@ -305,6 +305,7 @@ HEARD: dict[str, tuple[set[Message], set[Message], set[Message], set[Message]]] 
         set(),
     ),
     "there are none, or none was chosen": ({Message.PAYMENT_RETURNED}, set(), set(), set()),
+    "you give something back, whatever is booked": ({Message.REFUNDED}, set(), set(), set()),
     "somebody asks for all bookings of an address": ({Message.MY_BOOKINGS}, set(), set(), set()),
 }
 """As the table has it: what the customer, the owners, the staff and those who come get then."""

@@ -63,6 +63,7 @@ from widget_server.use_cases.coupons import Coupons
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.erasing import Erasing
+from widget_server.use_cases.feed_lag import FeedLag
 from widget_server.use_cases.freezing import Freezing
 from widget_server.use_cases.kept_slots import KeptSlots
 from widget_server.use_cases.messages import Messages
@@ -192,6 +193,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         reconciliation=reconciliation,
         clock=clock,
     )
+    lag = FeedLag(feed=feed, follower=availability)
     edits = Edits(
         scheduling=scheduling,
         schedules=schedules,
@@ -328,8 +330,13 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         calendar_files=CalendarFiles(bookings=bookings, letters=letters, links=links, clock=clock),
         my_bookings=MyBookings(catalog=catalog, my_bookings=StoredMyBookings(database), links=links, clock=clock),
         reliability=Reliability(
-            reliability=stored_reliability.Reliability(database), feed=availability, readiness=readiness, clock=clock
+            reliability=stored_reliability.Reliability(database),
+            feed=availability,
+            lag=lag,
+            readiness=readiness,
+            clock=clock,
         ),
+        feed_lag=lag,
         audit_log=AuditLog(audit_log.AuditLog(database)),
         subscriptions=Subscriptions(
             subscriptions=StoredSubscriptions(database),

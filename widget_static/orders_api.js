@@ -77,6 +77,7 @@ export class OrdersApi extends Api {
    * @returns {Promise<import("./widget/api.js").MyBookingsAnswer>}
    */
   myBookings(code, after) {
-    return this.ask("GET", `/my-bookings${after ? `?after=${encodeURIComponent(after)}` : ""}`, { secret: code });
+    const from = after ? `?after=${encodeURIComponent(after)}` : "";
+    return this.ask("GET", `/my-bookings${from}`, { secret: code });
   }
 }

@@ -200,6 +200,10 @@ export function moneyFacts({ total, coupon, payment }, words) {
     ["paid.refunded", payment?.refunded],
   ];
   const facts = amounts.flatMap(([key, money]) => (money?.amount ? [[words.say(key), words.money(money)]] : []));
+  if (payment?.refund_refused?.amount) {
+    const said = words.say("paid.refused_said", { price: words.money(payment.refund_refused) });
+    facts.push([words.say("paid.refused"), said]);
+  }
   if (payment?.paid.amount !== total.amount) facts.unshift([words.say("order.total"), words.money(total)]);
   if (coupon) {
     const off = { code: coupon.code, discount: words.money(coupon.discount) };

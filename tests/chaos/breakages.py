@@ -30,8 +30,8 @@ BREAKAGES = (
     Breakage(
         "the same call holds again",
         "lua/hold.lua",
-        "redis.call('EXISTS', hold_key) == 1 then",
-        "redis.call('EXISTS', hold_key) == 2 then",
+        "if known >= 4 then",
+        "if known >= 8 then",
     ),
     Breakage(
         "another body is taken for the same call",

@@ -14,6 +14,7 @@ from tests.use_cases.till import LESSON, Payer, Till
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.impact import Choice, Chosen
+from widget_server.domain.messages import Kind, Role
 from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState
 from widget_server.domain.payments import AttemptState
@@ -101,6 +102,39 @@ async def test_an_operator_gives_back_a_part_and_never_more_than_is_left(till: T
     await cancel(till, anna)
     await till.work()
     assert till.shop.taken_minor == 0
+
+
+async def plain_mails(till: Till, anna: Payer) -> list[tuple[str, str]]:
+    """Kind and text of what she is told of money that goes back, the newest first."""
+    while await till.house.parts.posting.post():
+        pass
+    told = await till.house.parts.use_cases.messages.of_order(await till.house.site(), anna.id)
+    kinds = (Kind.CANCELLED, Kind.REFUNDED)
+    return [(one.kind, one.mail.plain) for one in told if one.kind in kinds and one.mail and one.role is Role.CUSTOMER]
+
+
+async def test_who_gets_something_back_is_told_how_much_once(till: Till) -> None:
+    anna, form = Payer(), await entry(till, form_key="form-1")
+    await till.paid(anna)
+    refunding, site = till.house.parts.use_cases.refunding, await till.house.site()
+    for _ in range(2):
+        await refunding.refund(site.id, anna.id, Money(500, "EUR"), entry=form)
+    ((kind, plain),) = await plain_mails(till, anna)
+    assert (kind, "5,00 \u20ac gehen an Sie zur\u00fcck" in plain) == (Kind.REFUNDED, True), plain
+
+    await cancel(till, anna)
+    (cancelled, plain), _ = await plain_mails(till, anna)
+    assert (cancelled, "40,00 \u20ac gehen an Sie zur\u00fcck" in plain) == (Kind.CANCELLED, True), plain
+
+
+async def test_who_cancels_and_gets_nothing_back_is_told_so(till: Till) -> None:
+    await till.house.change_service(replace(PRIVATE, refund_percent=0))
+    anna = Payer()
+    await till.paid(anna)
+
+    await cancel(till, anna)
+    ((_, plain),) = await plain_mails(till, anna)
+    assert "geht nichts zur\u00fcck" in plain
 
 
 async def close_the_day(till: Till, choice: Choice = Choice.CANCEL) -> None:
@@ -256,6 +290,9 @@ async def test_a_refund_that_stripe_refuses_says_so_and_can_be_asked_for_anew(ti
     await hear_all(till)
     await till.work()
     assert await till.refunds(anna) == [(4500, "cancelled", "failed")]
+    payment = (await till.order(anna)).payment
+    assert payment is not None
+    assert (payment.refunded_minor, payment.refunding_minor, payment.refused_minor) == (0, 0, 4500)
     site = await till.house.site()
     assert await till.house.parts.use_cases.refunding.left(site.id, anna.id) == Money(13_500, "EUR")
 

@@ -1,6 +1,8 @@
 """What becomes of what was paid when something has come in between: seats gone, Redis empty, Stripe silent."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +13,8 @@ from widget_server.domain.attempts import LET_GO_AFTER, OPENING_FOR
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
 from widget_server.errors import BadSignature, HoldEnded, PaymentRefused, PaymentsAway, PaymentsNotSetUp, SlotFull
+from widget_server.ids import new_id
+from widget_server.payments.fake_stripe.objects import Session
 from widget_server.store.refunds import REFUSED_AGAIN_AFTER
 
 pytestmark = pytest.mark.anyio
@@ -206,7 +210,39 @@ async def test_seats_are_free_again_when_the_capture_is_refused(till: Till) -> N
     assert (order.state, order.bookings[0].state.value) == (OrderState.VOIDED, "cancelled")
     assert await till.outcome(anna) is OutcomeState.VOIDED
     assert await till.messages(anna) == ["payment_returned"]
+    assert await till.deeds(anna) == ["capture_refused", "payment_voided"]
     assert till.shop.taken_minor == 0
+
+
+def another_amount(session: Session) -> None:
+    session.lines = (replace(session.lines[0], unit_amount=100),)
+
+
+def another_currency(session: Session) -> None:
+    session.currency = "usd"
+
+
+def another_attempt(session: Session) -> None:
+    session.reference = new_id()
+
+
+@pytest.mark.parametrize("method", ["card", "ideal"])
+@pytest.mark.parametrize("tamper", [another_amount, another_currency, another_attempt])
+async def test_what_differs_from_what_was_asked_for_books_nothing_and_goes_back(
+    till: Till, tamper: Callable[[Session], None], method: str
+) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    tamper(till.shop.books.session(session))
+    till.shop.books.pay(session, method)
+
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert till.shop.taken_minor == 0
+    assert await till.house.booked_in_sql(LESSON) == 0
+    assert (await till.order(anna)).state is OrderState.VOIDED
+    how = {"card": "payment_voided", "ideal": "payment_refunded"}[method]
+    assert await till.deeds(anna) == ["payment_differs", how]
+    assert await till.messages(anna) == ["payment_returned"]
 
 
 @pytest.mark.parametrize(("trouble", "after"), [("cut", True), ("broken", True), ("busy", False)])

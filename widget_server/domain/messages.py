@@ -36,6 +36,8 @@ class Kind(StrEnum):
     """Somebody has paid, and the site's keys can neither take the money nor give it back."""
     PAYMENT_RETURNED = "payment_returned"
     """Something was paid, and there is no booking for it."""
+    REFUNDED = "refunded"
+    """An operator has decided that something of what was paid goes back."""
 
 
 class Role(StrEnum):
@@ -133,6 +135,8 @@ class Facts:
     discount: Money | None = None
     receipt: str = ""
     """Where its customer finds a receipt."""
+    back: Money | None = None
+    """What goes back of what was paid: of bookings that are cancelled it may be nothing; None where none was paid."""
 
 
 @dataclass(frozen=True, slots=True)

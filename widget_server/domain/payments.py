@@ -200,6 +200,20 @@ class OrderPayment:
         """What is on its way back."""
         return sum(each.amount.amount_minor for each in self.refunds if each.state is RefundState.WAITING)
 
+    @property
+    def refused_minor(self) -> int:
+        """What was to go back, and Stripe or a bank has refused, unless a later refund has made up for it."""
+        return sum(
+            each.amount.amount_minor
+            for place, each in enumerate(self.refunds)
+            if each.state is RefundState.FAILED
+            and not any(_makes_up(later, each) for later in self.refunds[place + 1 :])
+        )
+
+
+def _makes_up(later: Refund, refused: Refund) -> bool:
+    return later.state is not RefundState.FAILED and later.amount.amount_minor >= refused.amount.amount_minor
+
 
 def why_not_chargeable(amount: Money) -> str | None:
     """One sentence where Stripe would not take such an amount; None where it may. A price of 0 needs no payment."""

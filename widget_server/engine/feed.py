@@ -19,6 +19,7 @@ from widget_server.errors import Unavailable
 
 BATCH_MAX = 512
 BLOCK_MS = 1000
+BEHIND_MAX = 1_000
 SILENCE_MAX_S = 3.0
 """Longer than a read may block."""
 NOTHING = "0-0"
@@ -39,12 +40,25 @@ class Unreadable(Lost):
     """There are updates that this version cannot read, as of a newer one that runs beside it; nothing is gone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What comes after a place in the feed, by the clock from which its ids are made."""
+
+    now_ms: int
+    ids: tuple[str, ...]
+    """The first BEHIND_MAX."""
+
+
 Read = Callable[[Wire, str, str], Awaitable[tuple[str, list[Update] | Lost]]]
 
 
 def is_after(feed_id: str, other: str) -> bool:
     """Whether a place in the feed comes after another one."""
     return tuple(map(int, feed_id.split("-"))) > tuple(map(int, other.split("-")))
+
+
+def happened_ms(feed_id: str) -> int:
+    return int(feed_id.partition("-")[0])
 
 
 class Feed:
@@ -67,6 +81,13 @@ class Feed:
                 break
             updates.append(update)
         return updates[::-1]
+
+    async def behind(self, partition: str, feed_id: str) -> Behind:
+        """How much there is after this update, as of now. Raises Unavailable."""
+        feed = keys.of_partition(partition).feed
+        after = ("XRANGE", feed, f"({feed_id}", "+", "COUNT", BEHIND_MAX)
+        entries, (seconds, micros) = await self._connection.read(after, ("TIME",))
+        return Behind(int(seconds) * 1000 + int(micros) // 1000, tuple(entry[0] for entry in entries))
 
     async def follow(self, partition: str, from_id: str | None = None) -> AsyncIterator[list[Update] | Lost]:
         """All updates after `from_id`, or from now on; endless.

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from widget_server.domain.messages import Facts, Kind, Mail, Role, Shown
+from widget_server.domain.money import Money
 from widget_server.domain.questions import Answer
 from widget_server.domain.slots import Slot
 from widget_server.messages.calendar_files import write_calendar
@@ -18,6 +19,7 @@ from widget_server.messages.words import Words, words_for
 SUBJECT_LENGTH_MAX = 200
 READERS = (
     *((kind, Role.CUSTOMER) for kind in (Kind.BOOKED, Kind.MOVED, Kind.CANCELLED, Kind.PAYMENT_RETURNED)),
+    (Kind.REFUNDED, Role.CUSTOMER),
     *((kind, Role.CUSTOMER) for kind in (Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN, Kind.PAID_TOO_LATE)),
     *((kind, Role.CUSTOMER) for kind in (Kind.REMINDER, Kind.MY_BOOKINGS)),
     *((kind, Role.OPERATOR) for kind in (Kind.NEW_ORDER, Kind.MOVED, Kind.CANCELLED, Kind.PAYMENT_STUCK)),
@@ -27,7 +29,7 @@ READERS = (
 """Who reads what. To all staff concerned, whatever happens is one of these two."""
 _WITHOUT_CALENDAR = {
     *(Kind.NEW_ORDER, Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN),
-    *(Kind.MY_BOOKINGS, Kind.PAID_TOO_LATE, Kind.PAYMENT_RETURNED),
+    *(Kind.MY_BOOKINGS, Kind.PAID_TOO_LATE, Kind.PAYMENT_RETURNED, Kind.REFUNDED),
 }
 
 
@@ -133,7 +135,15 @@ def _costs(facts: Facts, words: Words) -> tuple[str, ...]:
         lines.append(words.say("coupon", code=facts.coupon, discount=words.money(facts.discount)))
     if facts.paid:
         lines.append(words.say("paid", amount=words.money(facts.paid)))
+    if facts.back is not None and facts.kind is Kind.CANCELLED:
+        lines.append(_back(facts.back, facts.role, words))
     return tuple(lines)
+
+
+def _back(back: Money, role: Role, words: Words) -> str:
+    if role is Role.OPERATOR:
+        return words.say("back.operator", amount=words.money(back))
+    return words.say("back.nothing") if back.is_free else words.say("back", amount=words.money(back))
 
 
 def _card(facts: Facts, one: Shown, words: Words, zone: ZoneInfo) -> _Card:
@@ -175,6 +185,7 @@ def _texts(facts: Facts, words: Words, zone: ZoneInfo) -> dict[str, str]:
         "customer": facts.customer or words.say("somebody"),
         "service": first.service_name if first else "",
         "time": words.short(first.slot.starts_at, zone) if first else "",
+        "amount": words.money(facts.back) if facts.back else "",
         "until": words.short(facts.until, zone) if facts.until else "",
     }
 

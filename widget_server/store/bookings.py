@@ -172,7 +172,9 @@ class Bookings:
                     back = await refund_cancelled(
                         session, site_id, order_id, freed, at, in_full=in_full, percent=refund_percent
                     )
-                await tell_cancelled(session, site_id, order_id, freed, at, by_operator=by_operator, text=message)
+                await tell_cancelled(
+                    session, site_id, order_id, freed, at, by_operator=by_operator, text=message, back=back
+                )
                 tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
                 if entry is not None:
                     put_entry(session, entry if back is None else entry.with_money("goes_back", back))

@@ -49,9 +49,10 @@ async def cancel_bookings(
     for booked in bookings:
         of_orders[booked.order_id].append(booked.booking_id)
     for order_id, its_ids in sorted(of_orders.items()):
+        back = None
         if order_id in priced:
-            await refund_cancelled(session, site_id, order_id, its_ids, at, in_full=its_ids, percent=None)
-        await tell_cancelled(session, site_id, order_id, its_ids, at, by_operator=True, text=message)
+            back = await refund_cancelled(session, site_id, order_id, its_ids, at, in_full=its_ids, percent=None)
+        await tell_cancelled(session, site_id, order_id, its_ids, at, by_operator=True, text=message, back=back)
         tell_engine(session, BOOKING_CANCELLED, site_id, order_id, fence=None, at=at)
 
 

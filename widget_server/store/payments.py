@@ -128,13 +128,18 @@ class Payments:
 
         return await self._step(attempt_id, (AttemptState.CAPTURING,), write)
 
-    async def void(self, attempt_id: str, at: datetime, *, payment: Payment | None, why: str) -> Attempt:
-        """There are no seats for it: what is paid, now or later, goes back, and the hold never becomes a booking."""
+    async def void(
+        self, attempt_id: str, at: datetime, *, payment: Payment | None, why: str, deed: Deed = Deed.PAID_TOO_LATE
+    ) -> Attempt:
+        """There are no seats for it: what is paid, now or later, goes back, and the hold never becomes a booking.
+
+        `deed` is what the audit log says where something was paid.
+        """
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
             note_payment(row, payment)
             move_on(row, AttemptState.RETURNING, at=at, why=why)
-            put_deed(session, row, Deed.PAID_TOO_LATE if payment and row.was_paid else Deed.PAYMENT_LET_GO, at)
+            put_deed(session, row, deed if payment and row.was_paid else Deed.PAYMENT_LET_GO, at)
             await void_outcome(session, row.site_id, row.hold_id, fence=row.fence)
 
         return await self._step(attempt_id, (AttemptState.OPEN,), write)

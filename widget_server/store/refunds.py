@@ -10,7 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from widget_server.domain.attempts import Attempt
-from widget_server.domain.audit_log import Entry
+from widget_server.domain.audit_log import Entry, kept_money
+from widget_server.domain.messages import Kind, NewMessage, Role
 from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState
 from widget_server.domain.payments import (
@@ -28,6 +29,7 @@ from widget_server.ids import new_id
 from widget_server.store.attempts import WHY_LENGTH_MAX, read_last, to_attempt, to_refund
 from widget_server.store.audit_log import put_entry
 from widget_server.store.database import Database, insert
+from widget_server.store.messages import put_message
 from widget_server.store.tables import AttemptRow, BookingRow, MeetingRow, OrderRow, RefundRow, values
 
 CLAIMED_FOR = timedelta(seconds=60)
@@ -82,6 +84,7 @@ class Refunds:
             row.operator_id, row.form_key = entry.operator_id, entry.form_key
             session.add(row)
             put_entry(session, entry)
+            await put_message(session, _told(row))
             await session.flush()
             return to_refund(row)
 
@@ -315,6 +318,15 @@ async def _of_form(session: AsyncSession, site_id: int, form_key: str | None) ->
         return None
     of_form = (col(RefundRow.site_id) == site_id, col(RefundRow.form_key) == form_key)
     return (await session.exec(select(RefundRow).where(*of_form))).one_or_none()
+
+
+def _told(row: RefundRow) -> NewMessage:
+    """What goes back with a cancellation, its own message says."""
+    back = {"back": kept_money(Money(row.amount_minor, row.currency))}
+    event = f"refunded/{row.public_id}"
+    return NewMessage(
+        row.site_id, Kind.REFUNDED, Role.CUSTOMER, event, row.created_at, order_id=row.order_id, detail=back
+    )
 
 
 def _new(attempt: AttemptRow, amount: Money, reason: RefundReason, at: datetime) -> RefundRow:

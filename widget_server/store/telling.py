@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from widget_server.domain.audit_log import kept_money
 from widget_server.domain.messages import Kind, MessageState, NewMessage, Role
+from widget_server.domain.money import Money
 from widget_server.domain.slots import Slot
 from widget_server.store.messages import put_messages
 from widget_server.store.tables import AttendeeRow, MessageRow
@@ -28,8 +31,10 @@ class _Event:
     bookings: Collection[int]
     at: datetime
 
-    def message(self, kind: Kind, role: Role, *, text: str = "") -> NewMessage:
-        detail = {"bookings": sorted(self.bookings)}
+    def message(self, kind: Kind, role: Role, *, text: str = "", back: Money | None = None) -> NewMessage:
+        detail: dict[str, Any] = {"bookings": sorted(self.bookings)}
+        if back is not None:
+            detail["back"] = kept_money(back)
         return NewMessage(
             self.site_id, kind, role, self.name, self.at, order_id=self.order_id, text=text, detail=detail
         )
@@ -99,14 +104,18 @@ async def tell_cancelled(
     *,
     by_operator: bool,
     text: str = "",
+    back: Money | None = None,
 ) -> None:
-    """Likewise, of bookings that were just cancelled, with what the operator wants to say. Operators know it then."""
+    """Likewise, of bookings that were just cancelled, with what the operator wants to say, and what goes `back` of what
+    was paid. Operators know it then.
+    """
     if not bookings:
         return
     event = _Event(site_id, order_id, f"cancelled/{min(bookings)}", bookings, at)
-    told = [event.message(Kind.CANCELLED, Role.CUSTOMER, text=text), event.message(Kind.CANCELLED, Role.STAFF)]
+    for_customer = event.message(Kind.CANCELLED, Role.CUSTOMER, text=text, back=back)
+    told = [for_customer, event.message(Kind.CANCELLED, Role.STAFF)]
     if not by_operator:
-        told.append(event.message(Kind.CANCELLED, Role.OPERATOR))
+        told.append(event.message(Kind.CANCELLED, Role.OPERATOR, back=back))
     if await _have_attendees(session, bookings):
         told.append(event.message(Kind.CANCELLED, Role.ATTENDEE))
     await _drop_reminders(session, site_id, order_id, bookings)

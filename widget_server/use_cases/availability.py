@@ -6,7 +6,8 @@ nothing in memory counts and every answer is read anew.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
@@ -44,6 +45,15 @@ SeatsRead = tuple[str, int, int, Mapping[str, Seats]]
 MonthKey = tuple[str, str, date, date]
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The last update that open widgets know of, if they have heard of all there is."""
+
+    feed_id: str
+    ago_s: float | None
+    """None where following began there, and nothing was told since."""
 
 
 class Reservations(Protocol):
@@ -96,6 +106,7 @@ class Availability:
         self._following: set[str] = set()
         self._followed_to: dict[str, str] = {}
         self._heard_at_s: dict[str, float] = {}
+        self._told_at_s: dict[str, float] = {}
         self._known: OrderedDict[str, KnownSeats] = OrderedDict()
         self._sheets: OrderedDict[MonthKey, _KeptSheet] = OrderedDict()
         self._retelling = Retelling(catalog=catalog, hub=hub, keep_seats=self._keep_seats_of, read=self._read_missing)
@@ -142,6 +153,17 @@ class Availability:
         """How long ago the feed said the last thing, if only that there is nothing new; None while it is not heard."""
         heard_at_s = self._heard_at_s.get(partition)
         return None if heard_at_s is None else asyncio.get_running_loop().time() - heard_at_s
+
+    @property
+    def followed(self) -> Collection[str]:
+        return self._following
+
+    def told(self, partition: str) -> Told | None:
+        """Up to where widgets are told; None while the feed is not followed."""
+        feed_id, told_at_s = self._followed_to.get(partition), self._told_at_s.get(partition)
+        if feed_id is None:
+            return None
+        return Told(feed_id, None if told_at_s is None else asyncio.get_running_loop().time() - told_at_s)
 
     async def check(self) -> None:
         """Raises Unavailable where a feed that should be followed is not heard."""
@@ -298,7 +320,9 @@ class Availability:
             else:
                 self._hub.publish(partition, update)
             self._followed_to[partition] = update.feed_id
-        if not updates:
+        if updates:
+            self._told_at_s[partition] = asyncio.get_running_loop().time()
+        else:
             await self._retelling.look_again(partition, self._followed_to[partition])
         self._heard_at_s[partition] = asyncio.get_running_loop().time()
 
@@ -321,6 +345,7 @@ class Availability:
     def _forget(self, partition: str) -> None:
         self._followed_to.pop(partition, None)
         self._heard_at_s.pop(partition, None)
+        self._told_at_s.pop(partition, None)
         self._catalog.forget_all()
         self._retelling.forget(partition)
         for site_key in [key for key, known in self._known.items() if known.partition == partition]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from widget_server.clock import Clock
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.messages import Facts, KeptMessage, Kind, Mail, MessageState, Role, Shown
+from widget_server.domain.money import Money
 from widget_server.domain.services import Place
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
@@ -30,6 +31,14 @@ _OF_ORDER_MAX = 50
 class Page:
     messages: Sequence[KeptMessage]
     has_older: bool
+
+
+_WITH_MONEY = (
+    (Kind.CANCELLED, Role.CUSTOMER),
+    (Kind.CANCELLED, Role.OPERATOR),
+    (Kind.REFUNDED, Role.CUSTOMER),
+)
+"""Of which the sample says what goes back."""
 
 
 class Messages:
@@ -121,5 +130,6 @@ def _sample(site: Site, kind: Kind, role: Role, now: datetime) -> Facts:
         customer_address="anna@example.org",
         until=now + timedelta(hours=2) if kind is Kind.PAID_TOO_LATE else None,
         text="This is where your own words stand." if has_text else "",
+        back=Money(1200, site.currency) if (kind, role) in _WITH_MONEY else None,
         my_bookings="https://book.example.org/my" if role is Role.CUSTOMER and kind is not Kind.MY_BOOKINGS else "",
     )

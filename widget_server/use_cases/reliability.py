@@ -9,14 +9,19 @@ from widget_server.clock import Clock
 from widget_server.domain.sites import Site
 from widget_server.store.reliability import Reliability as StoredReliability
 from widget_server.store.reliability import SiteFigures
+from widget_server.use_cases.feed_lag import Lag
 from widget_server.use_cases.readiness import OK
 
 ROUND_MAX = timedelta(minutes=5)
 """A worker that has not come round for so long is taken for gone."""
 
 
-class Feed(Protocol):
+class Follower(Protocol):
     def heard_ago_s(self, partition: str) -> float | None: ...
+
+
+class FeedLag(Protocol):
+    async def of(self, partition: str) -> Lag | None: ...
 
 
 class Readiness(Protocol):
@@ -28,6 +33,7 @@ class Report:
     now: datetime
     figures: SiteFigures
     heard_ago_s: float | None
+    lag: Lag | None
     parts: Mapping[str, str]
     """Each part of the server with "ok", or what is wrong in one sentence."""
 
@@ -55,9 +61,12 @@ class Report:
 
 
 class Reliability:
-    def __init__(self, *, reliability: StoredReliability, feed: Feed, readiness: Readiness, clock: Clock) -> None:
+    def __init__(
+        self, *, reliability: StoredReliability, feed: Follower, lag: FeedLag, readiness: Readiness, clock: Clock
+    ) -> None:
         self._reliability = reliability
         self._feed = feed
+        self._lag = lag
         self._readiness = readiness
         self._clock = clock
 
@@ -65,4 +74,5 @@ class Reliability:
         """Raises Unavailable where SQL is not there: then nobody can sign in either."""
         now = self._clock.now()
         figures = await self._reliability.figures(site.id, site.partition, now)
-        return Report(now, figures, self._feed.heard_ago_s(site.partition), await self._readiness.ask())
+        heard_ago_s, lag = self._feed.heard_ago_s(site.partition), await self._lag.of(site.partition)
+        return Report(now, figures, heard_ago_s, lag, await self._readiness.ask())

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TypedDict
 from zoneinfo import ZoneInfo
 
+from widget_server.domain.audit_log import money_in
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.diary import first_name, name_for_strangers
 from widget_server.domain.messages import Facts, KeptMessage, Kind, Mail, MessageState, Role, Shown
@@ -28,12 +29,13 @@ _SEQUENCES_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Costs(TypedDict, total=False):
-    """What a message says of the price of a new order."""
+    """What a message says of the price of a new order, and of what goes back of one."""
 
     paid: Money
     coupon: str
     discount: Money
     receipt: str
+    back: Money
 
 
 class Writing:
@@ -128,7 +130,9 @@ class Writing:
         )
 
     def _costs(self, message: KeptMessage, order: Order | None, site_key: str) -> Costs:
-        """What a new order has cost, if it had a price."""
+        """What a new order has cost, if it had a price, and what of that goes back."""
+        if (back := money_in(message.detail.get("back"))) is not None:
+            return Costs(back=back)
         if order is None or message.role is Role.ATTENDEE or message.kind not in (Kind.BOOKED, Kind.NEW_ORDER):
             return {}
         costs = Costs()
@@ -169,7 +173,7 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
     """Of those that the message is about, what is still so; somebody's own part of them for staff."""
     if "seats" in message.detail:
         return _served(message, subject)
-    if message.kind is Kind.PAYMENT_RETURNED:
+    if message.kind in (Kind.PAYMENT_RETURNED, Kind.REFUNDED):
         return _wished(subject)
     if message.kind is Kind.PAYMENT_STUCK:
         return _wished(subject) if subject.order and subject.order.payment and subject.order.payment.is_stuck else ()
@@ -191,7 +195,7 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
 
 
 def _wished(subject: Subject) -> tuple[Shown, ...]:
-    """What was to be booked, and is not."""
+    """All that was wanted, whatever became of it."""
     bookings = subject.order.bookings if subject.order else ()
     return tuple(Shown(one.slot, one.service_name, one.seats, one.place) for one in bookings)
 

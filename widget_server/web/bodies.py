@@ -171,6 +171,8 @@ class PaymentBody(Body):
     """What is on its way back."""
     refunded: MoneyBody
     """What has gone back."""
+    refund_refused: MoneyBody
+    """What was to go back, and could not: the operator knows, and sees to it."""
     refund_if_cancelled: MoneyBody
     """What would go back if the customer cancelled all of the order now."""
     offered: tuple[OfferedBody, ...]
@@ -196,6 +198,7 @@ class PaymentBody(Body):
             paid=money(total.amount_minor if payment.was_paid else 0),
             refunding=money(payment.refunding_minor),
             refunded=money(payment.refunded_minor),
+            refund_refused=money(payment.refused_minor),
             refund_if_cancelled=MoneyBody.of(policies.refund_if_cancelled(order)),
             offered=tuple(OfferedBody.of(order, each) for each in payment.alternatives),
             offered_until=payment.offered_until,

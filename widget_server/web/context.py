@@ -17,6 +17,7 @@ from widget_server.use_cases.coupons import Coupons
 from widget_server.use_cases.dashboard import Dashboard
 from widget_server.use_cases.edits import Edits
 from widget_server.use_cases.erasing import Erasing
+from widget_server.use_cases.feed_lag import FeedLag
 from widget_server.use_cases.freezing import Freezing
 from widget_server.use_cases.kept_slots import KeptSlots
 from widget_server.use_cases.messages import Messages
@@ -77,6 +78,7 @@ class UseCases:
     calendar_files: CalendarFiles
     my_bookings: MyBookings
     reliability: Reliability
+    feed_lag: FeedLag
     audit_log: AuditLog
     subscriptions: Subscriptions
     readiness: Readiness

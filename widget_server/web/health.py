@@ -28,7 +28,8 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Of this process, and of the workers' rounds. Lines of one name stand together."""
-    figures = sorted((await use_cases(request).readiness.figures()).items())
+    """Of this process, how soon it tells of changes, and of the workers' rounds. Lines of one name stand together."""
+    found = use_cases(request)
+    figures = sorted((await found.readiness.figures() | await found.feed_lag.figures()).items())
     body = generate_latest() + "".join(f"{name} {value!r}\n" for name, value in figures).encode()
     return Response(body, media_type=CONTENT_TYPE_LATEST, headers={"cache-control": "no-store"})

@@ -29,7 +29,7 @@ const TIMEOUT_MS = 15_000;
  *   move_request: {message: string, alternatives: {slot: string, starts_at: string, ends_at: string}[]} | null,
  *   cancellation: {message: string} | null, refund_if_cancelled: Money | null}} Booking
  * @typedef {{state: "opening" | "open" | "offering" | "capturing" | "paid" | "returning" | "ended", pay_url: string | null,
- *   pay_until: string, paid: Money, refunding: Money, refunded: Money,
+ *   pay_until: string, paid: Money, refunding: Money, refunded: Money, refund_refused?: Money,
  *   refund_if_cancelled: Money, offered?: Offered[], offered_until?: string | null, delayed?: boolean,
  *   too_late?: boolean}} Payment
  * @typedef {{id: string, times: {slot: string, service_name: string, starts_at: string, ends_at: string, seats: number}[]}} Offered

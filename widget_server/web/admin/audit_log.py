@@ -48,6 +48,8 @@ _WORDS = {
     Deed.PAYMENT_REFUNDED: "Paid back what was paid without a booking",
     Deed.PAYMENT_WINDOW_ENDED: "The time to pay was over",
     Deed.PAYMENT_LET_GO: "Let seats go, as Stripe did not say whether they were paid",
+    Deed.PAYMENT_DIFFERS: "Something else was paid than was asked for: it goes back",
+    Deed.PAYMENT_GIVEN_BACK: "Given back at Stripe before it was booked: the rest goes back, too",
 }
 _OF_SERVICES = {Deed.SERVICE_ADDED, Deed.SERVICE_CHANGED, Deed.CALENDAR_CHANGED}
 _OF_STAFF = {Deed.STAFF_ADDED, Deed.STAFF_CHANGED}

@@ -38,6 +38,7 @@ KINDS = {
     Kind.PAID_TOO_LATE: "Paid too late: choose another time",
     Kind.PAYMENT_STUCK: "A payment waits for other keys",
     Kind.PAYMENT_RETURNED: "Payment returned",
+    Kind.REFUNDED: "Money goes back",
 }
 ROLES = {
     Role.CUSTOMER: "to the customer",

@@ -15,7 +15,12 @@ _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 async def show_reliability(request: Request, at: AtSite) -> Response:
     report = await use_cases(request).reliability.report(at.site)
     checked = ago(report.checked_ago) if report.checked_ago is not None else None
-    return page(request, "reliability", at.signed_in, site=at.site, report=report, checked=checked)
+    return page(request, "reliability", at.signed_in, site=at.site, report=report, checked=checked, said_ms=said_ms)
+
+
+def said_ms(length_ms: int) -> str:
+    """`4 ms`, or seconds where it is long."""
+    return f"{length_ms} ms" if length_ms < 1_000 else f"{length_ms / 1000:,.1f} seconds"
 
 
 def ago(length: timedelta) -> str:
