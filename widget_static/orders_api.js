@@ -5,7 +5,7 @@ import { Api } from "./widget/api.js";
 
 /**
  * @typedef {import("./widget/api.js").Money} Money
- * @typedef {{number: string, ordered_at: string, seller: {name: string, about: string},
+ * @typedef {{number: string, receipt_number: string, ordered_at: string, seller: {name: string, about: string},
  *   customer: {name: string, email: string},
  *   lines: {service_name: string, starts_at: string, ends_at: string, seats: number, unit_price: Money, price: Money,
  *     state: string}[],

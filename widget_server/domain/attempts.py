@@ -66,6 +66,20 @@ class WantedOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingPin:
+    """What it takes to hold the seats of an attempt again for whoever pays it, where Redis has forgotten them."""
+
+    hold_id: str
+    secret_hash: str
+    attempt_id: str
+    fence: int
+    pay_until: datetime
+    lines: tuple[Line, ...]
+    visitor: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     id: str
     site_id: int

@@ -22,6 +22,8 @@ LISTED_MAX = 10
 OTHER = "changed"
 """In place of a text that is long, or that nobody needs to read twice."""
 EVERYTHING = "Everything"
+UNCHANGED = {"saved": "as it was"}
+"""Somebody has pressed *Save*, and nothing is other than before."""
 
 Told = dict[str, Any]
 

@@ -104,9 +104,12 @@ class Attempts:
             again = update(AttemptRow).where(*unchanged, col(AttemptRow.due_at).is_not(None))
             await session.exec(again.values(due_at=next_at, **noted))
 
-    async def wake(self, site_id: int, at: datetime) -> None:
-        """Redis has forgotten the pins of a site: those that are waited for are seen to at once."""
-        waiting = (col(AttemptRow.site_id) == site_id, col(AttemptRow.state).in_((*WAITING, AttemptState.OFFERING)))
+    async def wake(self, site_id: int, at: datetime, *, paying: bool) -> None:
+        """Redis has forgotten pins of a site: attempts that wait for them are seen to at once. Without `paying`, only
+        those of which the customer chooses other seats.
+        """
+        states = (*WAITING, AttemptState.OFFERING) if paying else (AttemptState.OFFERING,)
+        waiting = (col(AttemptRow.site_id) == site_id, col(AttemptRow.state).in_(states))
         async with self._db.transaction() as session:
             await session.exec(update(AttemptRow).where(*waiting).values(due_at=at, tries=0))
 
