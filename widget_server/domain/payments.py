@@ -1,5 +1,6 @@
 """The only place for what paying is: an attempt, what Stripe says of it, what goes back, and what can be charged."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -278,6 +279,12 @@ def share(amount: Money, percent: int) -> Money:
     step = step_of(amount.currency)
     exact = amount.amount_minor * percent
     return Money(min(-(-exact // (100 * step)) * step, amount.amount_minor), amount.currency)
+
+
+def goes_back(parts: Iterable[tuple[Money, int]], left: Money) -> Money:
+    """For bookings that are cancelled: so many percent of what was paid for each, and no more than is left of all."""
+    back = sum(share(paid, percent).amount_minor for paid, percent in parts)
+    return Money(min(back, left.amount_minor), left.currency)
 
 
 def _factor(currency: str) -> int:

@@ -22,8 +22,8 @@ from widget_server.domain.payments import (
     Refunded,
     RefundReason,
     RefundState,
+    goes_back,
     is_whole,
-    share,
 )
 from widget_server.errors import InvalidRequest, NotFound
 from widget_server.ids import new_id
@@ -250,12 +250,12 @@ async def refund_cancelled(
         .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
         .where(col(BookingRow.id).in_(bookings))
     )
-    back = Money(0, attempt.currency)
+    parts: list[tuple[Money, int]] = []
     for booking, service in await session.exec(rows):
         paid = Money(booking.unit_price_minor * booking.seats - booking.discount_minor, attempt.currency)
         of_policy = 100 if booking.id in in_full else policy.get(service, 100)
-        back += share(paid, of_policy if percent is None else percent)
-    back = min(back, left, key=lambda money: money.amount_minor)
+        parts.append((paid, of_policy if percent is None else percent))
+    back = goes_back(parts, left)
     if not back.is_free:
         session.add(_new(attempt, back, RefundReason.CANCELLED, at))
     return back
