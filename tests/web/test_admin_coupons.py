@@ -117,6 +117,8 @@ async def test_a_coupon_changes_but_not_its_code_nor_how_often_it_was_used(desk:
 
     (after,) = await kept(desk)
     assert (after.code, after.percent, after.is_active, after.used) == ("Half-26", 25, False, 1)
+    told = (await desk.entries())[0].detail
+    assert told == {"code": "Half-26", "percent": [50, 25], "is_active": [True, False]}
     outdated = await desk.post(f"/coupons/{coupon.id}", **form | {"worth": "75"})
     assert outdated.status_code == 422
     assert "Somebody saved other details meanwhile." in outdated.text

@@ -71,7 +71,9 @@ _FIELDS = {
     "attendees_shown": "who comes is shown by",
     "attendee_emails": "asks for addresses of who comes",
     "is_offered": "can be booked",
-    "is_active": "serves here",
+    "is_active": "is active",
+    "uses_max": "uses",
+    "uses_per_address_max": "uses per address",
 }
 """Where its name does not say it."""
 DEEDS = {deed: _WORDS.get(deed, deed.replace("_", " ").capitalize()) for deed in Deed}
