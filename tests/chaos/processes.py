@@ -18,6 +18,7 @@ import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tests.chaos.mother import Child, mother_of
 from tests.chaos.patience import until
 from tests.engine.servers import valkey
 
@@ -37,7 +38,7 @@ class Process:
         self.log = folder / f"{name}.log"
         self._command, self._folder, self._env, self._user = command, folder, dict(env), user
         self._said_before = 0
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: subprocess.Popen[bytes] | Child | None = None
 
     @property
     def runs(self) -> bool:
@@ -49,8 +50,11 @@ class Process:
 
     def start(self) -> None:
         self._said_before = len(self.said())
+        self._running = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes] | Child:
         with self.log.open("ab") as log:
-            self._running = subprocess.Popen(
+            return subprocess.Popen(
                 [*_leash(), *self._command],
                 cwd=self._folder,
                 env=self._env,
@@ -86,6 +90,19 @@ class Process:
 
     def said(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+class Tenuto(Process):
+    """`tenuto` out of this tree, without the second that its imports take."""
+
+    def __init__(
+        self, name: str, arguments: Sequence[str], folder: Path, *, env: Mapping[str, str], tree: Path
+    ) -> None:
+        super().__init__(name, arguments, folder, env=env)
+        self._tree = tree
+
+    def _started(self) -> Child:
+        return mother_of(self._tree).child(self._command, self._folder, self._env, self.log)
 
 
 class Supervised:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -23,6 +22,7 @@ from tests.chaos.processes import (
     Postgres,
     Process,
     Supervised,
+    Tenuto,
     Valkey,
     new_cluster,
     postgres_process,
@@ -310,7 +310,7 @@ async def _member(new: Town, name: str, command: tuple[str, ...], at_the_end: As
         stripe = Line(free_port(), int(new.shop.url.rpartition(":")[2]))
         env["TENUTO_PUBLIC_URL"] = "https://book.example.org"  # each page is asked for in the same words by all
         env["TENUTO_STRIPE_URL"] = f"http://127.0.0.1:{stripe.own}"
-    process = Process(name, [sys.executable, "-m", "widget_server", *command], new.folder, env=env)
+    process = Tenuto(name, command, new.folder, env=env, tree=new.tree)
     member = Member(Supervised(process), redis, sql, port, stripe)
     for line in member.lines():
         await at_the_end.enter_async_context(line.open())

@@ -56,11 +56,7 @@ def on_duty(offered: Schedule, shift: Shift, slot: Slot, day: date) -> Iterator[
             yield shift.span(near, offered.zone)
 
 
-@settings(max_examples=80, deadline=None)
-@given(whole_schedules_and_days())
-def test_slots_are_in_order_never_overlap_and_are_found_by_themselves(drawn: Drawn) -> None:
-    offered, day = drawn
-
+def slots_are_in_order_never_overlap_and_are_found_by_themselves(offered: Schedule, day: date) -> None:
     for key in offered.services:
         slots = offers(offered, key, day)
         assert all(before.slot.ends_at <= after.slot.starts_at for before, after in pairwise(slots))
@@ -70,11 +66,7 @@ def test_slots_are_in_order_never_overlap_and_are_found_by_themselves(drawn: Dra
             assert Slot.parse(one.slot.id) == one.slot
 
 
-@settings(max_examples=80, deadline=None)
-@given(whole_schedules_and_days())
-def test_every_slot_is_a_typed_one_or_cut_from_an_opening_it_lies_within(drawn: Drawn) -> None:
-    offered, day = drawn
-
+def every_slot_is_a_typed_one_or_cut_from_an_opening_it_lies_within(offered: Schedule, day: date) -> None:
     for key, of_service in offered.services.items():
         length = timedelta(minutes=of_service.length_min)
         openings = [opening for opening in offered.openings if opening.service == key]
@@ -86,10 +78,7 @@ def test_every_slot_is_a_typed_one_or_cut_from_an_opening_it_lies_within(drawn: 
             assert (slot.starts_at, slot.ends_at) in typed or is_cut
 
 
-@settings(max_examples=80, deadline=None)
-@given(whole_schedules_and_days())
-def test_a_typed_slot_is_offered_just_so_unless_another_typed_one_overlaps_it(drawn: Drawn) -> None:
-    offered, day = drawn
+def a_typed_slot_is_offered_just_so_unless_another_typed_one_overlaps_it(offered: Schedule, day: date) -> None:
     openings = [opening for opening in offered.openings if opening.service == "yoga" and opening.whole]
     typed = {span for opening in openings for span in spans(offered, opening, day) if span[0] < span[1]}
     bare = replace(offered, blackouts=())
@@ -103,19 +92,12 @@ def test_a_typed_slot_is_offered_just_so_unless_another_typed_one_overlaps_it(dr
             assert bare.find(slot) is not None
 
 
-@settings(max_examples=80, deadline=None)
-@given(whole_schedules_and_days())
-def test_on_a_roster_is_exactly_who_is_on_shift_all_the_time_and_not_away(drawn: Drawn) -> None:
-    offered, day = drawn
-
+def on_a_roster_is_exactly_who_is_on_shift_all_the_time_and_not_away(offered: Schedule, day: date) -> None:
     for cut in offered.cut_on("talk", day):
         assert cut.roster == tuple(name for name in offered.staff if serving(offered, name, cut.slot, day))
 
 
-@settings(max_examples=80, deadline=None)
-@given(whole_schedules_and_days())
-def test_by_shift_the_roster_makes_the_seats_and_is_what_the_engine_claims_from(drawn: Drawn) -> None:
-    offered, day = drawn
+def by_shift_the_roster_makes_the_seats_and_is_what_the_engine_claims_from(offered: Schedule, day: date) -> None:
     talk = offered.services["talk"]
     before, after = (timedelta(minutes=m) for m in (talk.buffer_before_min, talk.buffer_after_min))
 
@@ -131,10 +113,7 @@ def test_by_shift_the_roster_makes_the_seats_and_is_what_the_engine_claims_from(
     assert all(one.needs == () and one.capacity == 12 for one in offers(offered, "yoga", day))
 
 
-@settings(max_examples=80, deadline=None)
-@given(whole_schedules_and_days())
-def test_a_blackout_of_site_or_service_leaves_no_slot_and_takes_no_other(drawn: Drawn) -> None:
-    offered, day = drawn
+def a_blackout_of_site_or_service_leaves_no_slot_and_takes_no_other(offered: Schedule, day: date) -> None:
     bare = replace(offered, blackouts=tuple(one for one in offered.blackouts if one.staff is not None))
 
     for key in offered.services:
@@ -146,6 +125,33 @@ def test_a_blackout_of_site_or_service_leaves_no_slot_and_takes_no_other(drawn: 
         ]
         left = [one for one in offers(bare, key, day) if not any(meet(span, one.slot) for span in dark)]
         assert offers(offered, key, day) == left
+
+
+def by_shift_without_anybody_offers_nothing(offered: Schedule, day: date) -> None:
+    alone = replace(offered, staff={name: replace(one, is_active=False) for name, one in offered.staff.items()})
+
+    assert alone.services["talk"].capacity_rule is CapacityRule.BY_SHIFT
+    assert offers(alone, "talk", day) == []
+    assert [one.slot for one in offers(alone, "yoga", day)] == [one.slot for one in offers(offered, "yoga", day)]
+
+
+PROMISES = (
+    slots_are_in_order_never_overlap_and_are_found_by_themselves,
+    every_slot_is_a_typed_one_or_cut_from_an_opening_it_lies_within,
+    a_typed_slot_is_offered_just_so_unless_another_typed_one_overlaps_it,
+    on_a_roster_is_exactly_who_is_on_shift_all_the_time_and_not_away,
+    by_shift_the_roster_makes_the_seats_and_is_what_the_engine_claims_from,
+    a_blackout_of_site_or_service_leaves_no_slot_and_takes_no_other,
+    by_shift_without_anybody_offers_nothing,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(whole_schedules_and_days())
+def test_all_that_a_schedule_promises_is_so(drawn: Drawn) -> None:
+    """One after the other of the same schedule, as to think of one takes longer than to look at it."""
+    for is_so in PROMISES:
+        is_so(*drawn)
 
 
 @settings(max_examples=80, deadline=None)
@@ -207,14 +213,3 @@ def test_a_slot_is_bookable_from_its_horizon_to_its_notice_only(
         ):
             in_time = now < one.slot.starts_at - timedelta(hours=notice_h)
             assert one.is_bookable(now) == (in_time and (on_day - limited.day_of(now)).days <= horizon_days)
-
-
-@settings(max_examples=80, deadline=None)
-@given(whole_schedules_and_days())
-def test_by_shift_without_anybody_offers_nothing(drawn: Drawn) -> None:
-    offered, day = drawn
-    alone = replace(offered, staff={name: replace(one, is_active=False) for name, one in offered.staff.items()})
-
-    assert alone.services["talk"].capacity_rule is CapacityRule.BY_SHIFT
-    assert offers(alone, "talk", day) == []
-    assert [one.slot for one in offers(alone, "yoga", day)] == [one.slot for one in offers(offered, "yoga", day)]
