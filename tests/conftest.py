@@ -24,7 +24,7 @@ from widget_server.store import migrations
 from widget_server.use_cases import passwords
 
 _YOUNG_OBJECTS = 50_000
-"""As `serving.py` has it: what all tests import is looked through less often."""
+"""Likewise in `serving.py`, and here more: what all tests import is looked through less often."""
 _IN_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108
 
 

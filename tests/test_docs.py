@@ -305,6 +305,12 @@ HEARD: dict[str, tuple[set[Message], set[Message], set[Message], set[Message]]] 
         set(),
     ),
     "there are none, or none was chosen": ({Message.PAYMENT_RETURNED}, set(), set(), set()),
+    "somebody disputes a payment with their bank, and when that is decided": (
+        set(),
+        {Message.DISPUTED, Message.DISPUTE_WON, Message.DISPUTE_LOST},
+        set(),
+        set(),
+    ),
     "you give something back, whatever is booked": ({Message.REFUNDED}, set(), set(), set()),
     "somebody asks for all bookings of an address": ({Message.MY_BOOKINGS}, set(), set(), set()),
 }

@@ -2,11 +2,13 @@
 /** The only place for the order page: the way back to what was booked. Reading it changes nothing. */
 
 import { Asked, wrote } from "./asked.js";
+import { Cancelling } from "./cancelling.js";
 import { exchange, isFromPayPage, takeSecret, withSecret } from "./link.js";
 import { Moving } from "./moving.js";
+import { answersOf, comingOf, fact, withoutOthers } from "./order_facts.js";
 import { OrderNews } from "./order_news.js";
 import { OrdersApi } from "./orders_api.js";
-import { moneyFacts, Paid, refundNote } from "./paid.js";
+import { moneyFacts, Paid } from "./paid.js";
 import { applyAccent } from "./widget/accent.js";
 import { Refused } from "./widget/api.js";
 import { ServerClock } from "./widget/clock.js";
@@ -33,14 +35,12 @@ class OrderPage {
   #site;
   #claim;
   /** @type {Order | null} */ #order = null;
-  #isAsking = false;
-  #isCancelling = false;
   /** @type {OrderNews | null} */ #news = null;
   /** @type {Moving | null} */ #moving = null;
   #hasMoved = false;
   /** By the slot whose customer is asked for another time. @type {Map<string, Asked>} */ #asked = new Map();
   /** What somebody has to know who is asked no more. @type {string | null} */ #told = null;
-  /** @type {string | null} */ #problem = null;
+  #cancelling;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #waiting;
   #paid;
 
@@ -58,6 +58,8 @@ class OrderPage {
       this.#moving?.show();
       this.#show();
     });
+    const parts = { api: this.#api, words, clock, claim, zone: () => this.zone.current };
+    this.#cancelling = new Cancelling(parts, { onAsk: () => this.#asks(), onEnd: (order) => this.#ended(order) });
     this.#paid = new Paid({ api: this.#api, words, clock, claim }, hasPaid, (order) => this.#payMoved(order));
     this.title = element("h1", { tabindex: "-1" }, words.say("order.title"));
     this.ribbon = element("p", { class: "ribbon", role: "status", hidden: true });
@@ -115,7 +117,7 @@ class OrderPage {
   /** Somebody is about to do something here, or waits for it: nothing may move under their fingers. */
   get #isBusy() {
     const isAsked = [...this.#asked.values()].some(({ isBusy }) => isBusy);
-    return Boolean(this.#moving) || this.#isAsking || this.#isCancelling || isAsked || this.#paid.isWatching;
+    return Boolean(this.#moving) || this.#cancelling.isBusy || isAsked || this.#paid.isWatching;
   }
 
   /** Others may have changed it: who runs the site, or the customer somewhere else. */
@@ -126,7 +128,8 @@ class OrderPage {
     if (!after || this.#isBusy || before !== this.#order || isSame(before, after)) return;
     const isOwn = !isSame(withoutOthers(before), withoutOthers(after));
     this.#order = after;
-    if (isOwn) [this.#hasMoved, this.#told, this.#problem] = [false, null, null];
+    if (isOwn) [this.#hasMoved, this.#told] = [false, null];
+    if (isOwn) this.#cancelling.forget();
     this.#showInPlace();
     if (isOwn) this.#paid.say(this.#words.say("order.changed"));
   }
@@ -225,8 +228,8 @@ class OrderPage {
             words.say(`order.state.${booking.state}`),
           ),
           bookingCard(booking, { words, zone: this.zone.current, siteZone: this.#site.zone }),
-          this.#coming(booking),
-          booking.answers.length > 0 && this.#answers(booking),
+          comingOf(booking, order, words),
+          answersOf(booking, words),
           booking.cancellation?.message && wrote(booking.cancellation.message, this.#site.name, words),
           this.#movingOf(booking),
         ),
@@ -240,7 +243,7 @@ class OrderPage {
       ),
       receiptLink(order, this.#address, words),
       element("div", { class: "row to-keep" }, this.#toCalendar(order), copyButton(this.#address.href, words)),
-      this.#cancelling(order),
+      !this.#moving && this.#cancelling.show(order, this.#isComing(order)),
       order.customer.email && this.#allBookings(),
     );
   }
@@ -253,18 +256,6 @@ class OrderPage {
   }
 
   /**
-   * All who come at that time, as far as its service shows them; not to whoever comes alone.
-   * @param {import("./widget/api.js").Booking} booking
-   */
-  #coming({ attendees = [], seats }) {
-    const { name, email } = /** @type {Order} */ (this.#order).customer;
-    const isAlone = seats === 1 && attendees.every((one) => one === email || one === name.trim().split(/\s/)[0]);
-    if (attendees.length === 0 || (isAlone && attendees.length === 1)) return null;
-    const words = this.#words;
-    return element("dl", { class: "coming" }, fact(words.say("order.attendees"), words.joined(...attendees)));
-  }
-
-  /**
    * A calendar takes what was cancelled out by the same file.
    * @param {Order} order
    */
@@ -274,14 +265,6 @@ class OrderPage {
     );
     const key = this.#isComing(order) ? "order.calendar" : isAhead && !order.erased_at ? "order.calendar_cancelled" : null;
     return key && calendarButton(this.#api, this.#claim, this.#words, key);
-  }
-
-  /** @param {import("./widget/api.js").Booking} booking */
-  #answers({ answers }) {
-    const words = this.#words;
-    const said = (/** @type {string | boolean} */ answer) =>
-      typeof answer === "string" ? answer : words.say(answer ? "question.yes" : "question.no");
-    return element("dl", { class: "answers" }, answers.flatMap(({ question, answer }) => fact(question, said(answer))));
   }
 
   #allBookings() {
@@ -309,7 +292,7 @@ class OrderPage {
     const order = /** @type {Order} */ (this.#order);
     const isAhead = booking.state === "confirmed" && Date.parse(booking.starts_at) > this.#clock.now();
     if (isAhead && booking.move_request) return this.#askedOf(order, booking);
-    if (!isAhead || Date.parse(booking.move_until) <= this.#clock.now() || this.#moving || this.#isAsking) return null;
+    if (!isAhead || Date.parse(booking.move_until) <= this.#clock.now() || this.#moving || this.#cancelling.isAsking) return null;
     const button = element(
       "button",
       { type: "button", class: "button move", "data-slot": booking.slot, onclick: () => void this.#move(booking) },
@@ -344,7 +327,7 @@ class OrderPage {
    * @param {string} told
    */
   async #askAnew(slot, told) {
-    await this.#lookAgain();
+    this.#order = (await this.#api.order(this.#claim).catch(() => null))?.order ?? this.#order;
     const asked = this.#asked.get(slot);
     if (this.#order && asked?.renew(this.#order)) asked.tell(told);
     else this.#told = told;
@@ -390,65 +373,18 @@ class OrderPage {
     (begin ?? this.#asked.get(slot)?.heading)?.focus();
   }
 
-  /** @param {Order} order */
-  #cancelling(order) {
-    if (this.#moving) return null;
-    const words = this.#words;
-    if (order.bookings.every(({ state }) => state === "cancelled"))
-      return element("p", { class: "quiet", role: "status" }, words.say("order.cancelled"));
-    const isAsked = order.bookings.length === 1 && order.bookings[0].move_request;
-    if (!this.#isComing(order) || isAsked) return null;
-    const problem =
-      this.#problem && element("p", { class: "notice is-problem", role: "alert" }, icon("warning"), this.#problem);
-    const deadline = this.#deadline(order);
-    if (Date.parse(order.cancel_until ?? "") <= this.#clock.now()) return element("div", {}, problem, deadline);
-    if (!this.#isAsking)
-      return element(
-        "div",
-        {},
-        problem,
-        deadline,
-        element(
-          "button",
-          { type: "button", class: "button", onclick: () => this.#ask(true) },
-          words.say("order.cancel"),
-        ),
-      );
-    const yes = element(
-      "button",
-      { type: "button", class: "button danger", onclick: () => void this.#cancel(yes) },
-      words.say("order.cancel_yes"),
-    );
-    return element(
-      "div",
-      { class: "ask", role: "alertdialog", "aria-labelledby": "ask" },
-      element("p", { id: "ask" }, words.say("order.cancel_ask"), refundNote(order, words)),
-      problem,
-      element(
-        "div",
-        { class: "row" },
-        yes,
-        element(
-          "button",
-          { type: "button", class: "button", "data-focus": true, onclick: () => this.#ask(false) },
-          words.say("order.cancel_no"),
-        ),
-      ),
-    );
+  /** Or they do not mean it after all. */
+  #asks() {
+    this.#show();
+    if (!this.#cancelling.isAsking) this.#news?.soon();
+    /** @type {HTMLElement | null} */ (this.stage.querySelector("[data-focus]"))?.focus();
   }
 
-  /**
-   * Until when there is a way back, or was; nothing where that is until it starts.
-   * @param {Order} order
-   */
-  #deadline(order) {
-    const [words, nowMs] = [this.#words, this.#clock.now()];
-    const untilMs = Date.parse(order.cancel_until ?? "");
-    if (order.bookings.some(({ starts_at }) => Date.parse(starts_at) === untilMs)) return null;
-    const canMove = order.bookings.some(({ move_until }) => Date.parse(move_until) > nowMs);
-    const key = `${untilMs > nowMs ? "order.until" : "order.too_late"}${canMove === untilMs > nowMs ? "" : "_cancel"}`;
-    const time = words.moment(untilMs, this.zone.current);
-    return element("p", { class: "deadline quiet", role: "status" }, words.say(key, { time }));
+  /** @param {Order | null} order */
+  #ended(order) {
+    this.#order = order ?? this.#order;
+    this.#show();
+    this.title.focus();
   }
 
   /** Shows it anew when the next deadline has passed. */
@@ -460,48 +396,6 @@ class OrderPage {
     const nextMs = Math.min(...leftMs);
     if (nextMs < WAIT_MAX_MS) this.#waiting = setTimeout(() => this.#show(), nextMs + 1);
   }
-
-  /** @param {boolean} isAsking */
-  #ask(isAsking) {
-    this.#isAsking = isAsking;
-    this.#problem = null;
-    this.#show();
-    if (!isAsking) this.#news?.soon();
-    /** @type {HTMLElement | null} */ (
-      this.stage.querySelector(isAsking ? "[data-focus]" : ".button:last-child")
-    )?.focus();
-  }
-
-  /** The deadline may be another one by now. */
-  async #lookAgain() {
-    this.#isAsking = false;
-    this.#order = (await this.#api.order(this.#claim).catch(() => null))?.order ?? this.#order;
-  }
-
-  /** @param {HTMLButtonElement} button */
-  async #cancel(button) {
-    this.#isCancelling = button.disabled = true;
-    button.textContent = this.#words.say("order.cancelling");
-    try {
-      this.#order = (await patiently(() => this.#api.cancelOrder(this.#claim))).order;
-      this.#isAsking = false;
-      this.#problem = null;
-    } catch (problem) {
-      this.#problem = sentenceFor(problem, this.#words, this.zone.current);
-      if (problem instanceof Refused && problem.code === "too_late") await this.#lookAgain();
-    }
-    this.#isCancelling = false;
-    this.#show();
-    this.title.focus();
-  }
-}
-
-/**
- * @param {string} name
- * @param {string} value
- */
-function fact(name, value) {
-  return [element("dt", {}, name), element("dd", {}, value)];
 }
 
 /**
@@ -510,14 +404,6 @@ function fact(name, value) {
  */
 function isSame(one, other) {
   return JSON.stringify(one) === JSON.stringify(other);
-}
-
-/**
- * Who else comes, and what else is free, is not what has become of a booking.
- * @param {Order | null} order
- */
-function withoutOthers(order) {
-  return order?.bookings.map(({ attendees: _, move_request: asked, ...own }) => [own, asked?.message]);
 }
 
 async function start() {

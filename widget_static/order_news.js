@@ -42,7 +42,7 @@ export class OrderNews {
   }
 
   begin() {
-    this.#feed.open(""); // does nothing where it is open, which it is not any more after a while in the background
+    if (!document.hidden) this.#feed.open(""); // browsers have few connections for many tabs
     document.addEventListener("visibilitychange", () => document.hidden || this.#seen());
     addEventListener("pageshow", () => this.#seen());
     this.#lookLater();

@@ -5,7 +5,7 @@ import { Api } from "./widget/api.js";
 
 /**
  * @typedef {import("./widget/api.js").Money} Money
- * @typedef {{number: string, ordered_at: string, seller: {name: string, about: string},
+ * @typedef {{number: string, receipt_number: string, ordered_at: string, seller: {name: string, about: string},
  *   customer: {name: string, email: string},
  *   lines: {service_name: string, starts_at: string, ends_at: string, seats: number, unit_price: Money, price: Money,
  *     state: string}[],
@@ -77,6 +77,7 @@ export class OrdersApi extends Api {
    * @returns {Promise<import("./widget/api.js").MyBookingsAnswer>}
    */
   myBookings(code, after) {
-    return this.ask("GET", `/my-bookings${after ? `?after=${encodeURIComponent(after)}` : ""}`, { secret: code });
+    const from = after ? `?after=${encodeURIComponent(after)}` : "";
+    return this.ask("GET", `/my-bookings${from}`, { secret: code });
   }
 }

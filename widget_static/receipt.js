@@ -21,12 +21,13 @@ import { fetchWords, knownLocale } from "./widget/words.js";
  * @param {string} zone  of the site: a receipt is the same wherever it is read
  */
 function contents(receipt, words, zone) {
-  const { seller, customer, number, ordered_at } = receipt;
+  const { seller, customer, number, receipt_number, ordered_at } = receipt;
   return [
     element("p", { class: "seller" }, element("strong", {}, seller.name), seller.about && `\n${seller.about}`),
     element(
       "dl",
       {},
+      fact(words.say("receipt.number"), receipt_number),
       fact(words.say("done.number"), number),
       fact(words.say("receipt.date"), words.fullDay(dayAt(Date.parse(ordered_at), zone))),
       customer.name ? fact(words.say("receipt.for"), words.joined(customer.name, customer.email)) : [],

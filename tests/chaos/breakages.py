@@ -142,9 +142,9 @@ BREAKAGES = (
     ),
     Breakage(
         "a filling opens the gate and restores nothing",
-        "widget_server/use_cases/rebuilding.py",
-        "        count = await self._restore(site, rebuilder, days)\n",
-        "        count = 0\n",
+        "widget_server/use_cases/restoring.py",
+        "        days = _chunks([*booked, *only_here])\n",
+        "        days = _chunks([])\n",
         seed=3,
     ),
     Breakage(
@@ -176,10 +176,10 @@ BREAKAGES = (
     Breakage(
         "seats are given back while their page is open",
         "widget_server/use_cases/deciding.py",
-        "        try:\n            payment = await ask(",
+        "        try:\n            payment = await self._answer_of(",
         "        if is_over:\n"
         '            return await self._payments.give_up(attempt.id, now, why="not paid")\n'
-        "        try:\n            payment = await ask(",
+        "        try:\n            payment = await self._answer_of(",
     ),
     Breakage(
         "more goes back than was said",

@@ -25,7 +25,7 @@ from tests.chaos.watchers import Watcher
 from widget_server.cli import _COMMANDS
 from widget_server.errors import Fault, Refusal
 from widget_server.use_cases.bookings import CONFIRMING_WINDOW
-from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
+from widget_server.use_cases.restoring import TAKEOVER_AFTER
 
 VISITORS = 24
 WATCHERS = 6

@@ -57,11 +57,11 @@ def simulate_by_command(seeds: range, steps: int) -> Simulated:
     return Simulated(ran.returncode, ran.stdout)
 
 
-def simulate(seeds: range, steps: int, *, root: Path = ROOT) -> Simulated:
-    """One after the other, with the product that is in this folder."""
+def simulate(seeds: range, steps: int, *, root: Path = ROOT, all_by_sqlalchemy: bool = False) -> Simulated:
+    """One after the other, with the product that is in this folder; where SQLAlchemy says all statements, slower."""
     waiting = _WAITING[root == ROOT]
     warm = waiting.pop() if waiting else _Warm(["product"] if root == ROOT else [])
-    simulated = warm.simulate(seeds, steps, root)
+    simulated = warm.simulate(seeds, steps, root, all_by_sqlalchemy=all_by_sqlalchemy)
     waiting.append(warm)
     return simulated
 
@@ -88,12 +88,19 @@ class _Warm:
         )
         atexit.register(self._end)
 
-    def simulate(self, seeds: range, steps: int, root: Path) -> Simulated:
+    def simulate(self, seeds: range, steps: int, root: Path, *, all_by_sqlalchemy: bool) -> Simulated:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with TemporaryDirectory(prefix="tenuto-") as folder:
             printed = Path(folder) / "printed"
-            asked = {"root": str(root), "first": seeds[0], "last": seeds[-1], "steps": steps, "printed": str(printed)}
+            asked = {
+                "root": str(root),
+                "first": seeds[0],
+                "last": seeds[-1],
+                "steps": steps,
+                "printed": str(printed),
+                "all_by_sqlalchemy": all_by_sqlalchemy,
+            }
             too_long = Timer(MINUTES_MAX * 60, self._process.kill)
             too_long.start()
             print(json.dumps(asked), file=self._process.stdin, flush=True)

@@ -27,8 +27,8 @@ from widget_server.engine import keys
 from widget_server.engine.scripts import load
 from widget_server.ids import new_id
 from widget_server.use_cases.bookings import CONFIRMING_WINDOW
-from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
 from widget_server.use_cases.reconciliation import RESOLVE_AGAIN_AFTER
+from widget_server.use_cases.restoring import TAKEOVER_AFTER
 
 pytestmark = pytest.mark.anyio
 

@@ -32,6 +32,13 @@ def test_the_same_seed_is_the_same_story_and_another_is_another() -> None:
     assert once == again != another
 
 
+def test_a_story_does_not_depend_on_who_says_its_statements() -> None:
+    """The simulator says most of them past SQLAlchemy, which must neither be heard nor seen."""
+    seeds, steps = range(3, 4), 500
+
+    assert simulate(seeds, steps).traces == simulate(seeds, steps, all_by_sqlalchemy=True).traces != []
+
+
 def test_a_simulation_has_all_kinds_of_operations_and_of_faults() -> None:
     simulated = simulate_all(range(101, 105), OPERATIONS_OF_ALL_KINDS // 4)
     printed = "".join(one.printed for one in simulated)

@@ -9,6 +9,8 @@ import pytest
 from tests.domain.schedules import daily, member, schedule, service
 from widget_server.domain import changes
 from widget_server.domain.blackouts import Blackout
+from widget_server.domain.coupons import Coupon
+from widget_server.domain.money import Money
 from widget_server.domain.openings import Opening, SlotRule
 from widget_server.domain.services import Service
 from widget_server.domain.staffing import DayOff, Shift
@@ -117,6 +119,21 @@ def test_a_blackout_says_whose_and_when_and_not_why() -> None:
     assert changes.of_blackout(MORNINGS, paint, replace(later, reason=paint.reason)) == {
         "for": ["Everything", "Yoga"],
         "when": ["24 Nov 2026", "24 Nov 2026 \u2013 for ever, Mon, Fri, 12:00\u201313:00"],
+    }
+
+
+def test_a_coupon_says_what_it_takes_when_and_how_often() -> None:
+    before = Coupon("SPRING", percent=10, services=frozenset({"yoga", "talk"}), used=3)
+    after = Coupon("SPRING", amount=Money(500, "EUR"), last_day=TUESDAY, uses_max=7, is_active=False)
+
+    assert changes.of_coupon(before, replace(before, used=4)) == {}
+    assert changes.of_coupon(before, after) == {
+        "percent": [10, ""],
+        "amount": ["", {"amount": 500, "currency": "EUR"}],
+        "last_day": ["", "2026-11-24"],
+        "uses_max": ["", 7],
+        "is_active": [True, False],
+        "services": ["talk, yoga", "all"],
     }
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from widget_server.clock import from_ms
+from widget_server.domain.attempts import WaitingPin
 from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.orders import Claimed
@@ -96,13 +97,22 @@ class Box:
     def offer(self, *slots: Slot) -> list[OfferedSlot]:
         return [OfferedSlot(slot, self.capacity, self.needs.get(slot, ())) for slot in slots]
 
-    async def fill(self, booked: Sequence[BookedSeats] = ()) -> None:
+    async def fill(self, booked: Sequence[BookedSeats] = (), waiting: Sequence[WaitingPin] = ()) -> int:
+        """How many of those who are paying have their seats again."""
         assert await self.engine.rebuild(self.site, self.site.epoch, "first", TAKEOVER) is None
         lines = (await Inspection(self.connection).days(self.site.partition)).get(self.site.key, {})
         days = dict.fromkeys(lines, "") | {day.day: day.seats for day in days_of(booked)}
         restored = [BookedDay(*day) for day in days.items()]
         assert await self.engine.restore(self.site, "first", TAKEOVER, restored, lines) is not None
+        pinned = await self.restore_pins(*waiting)
+        assert pinned is not None
         assert await self.engine.open(self.site, "first", self.site.schedule_version)
+        return pinned
+
+    async def restore_pins(self, *waiting: WaitingPin) -> int | None:
+        """As a part of that."""
+        offered = [(pin, self.offer(*(line.slot for line in pin.lines))) for pin in waiting]
+        return await self.engine.restore_pins(self.site, "first", offered, window=WINDOW, now=await self.now())
 
     async def advance(self, by: timedelta) -> None:
         await self.connection.read(("HINCRBY", "{tenuto}:clock", "offset", by // timedelta(milliseconds=1)))

@@ -67,6 +67,13 @@ def postgres_url(postgres_server: str, postgres_template: str) -> str:
     return postgres_server.format(name=name)
 
 
+@pytest.fixture
+def empty_postgres_url(postgres_server: str) -> str:
+    name = f"empty_{next(_NUMBERS)}"
+    _execute(postgres_server, f"CREATE DATABASE {name}")
+    return postgres_server.format(name=name)
+
+
 @pytest.fixture(scope="session")
 def postgres_of_all(postgres_server: str, postgres_template: str) -> str:
     _execute(postgres_server, f"CREATE DATABASE {_OF_ALL} TEMPLATE {postgres_template}")

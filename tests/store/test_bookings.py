@@ -306,7 +306,7 @@ async def test_a_new_epoch_begins_only_when_confirmations_of_the_old_one_are_don
 
     async def rebuild() -> None:
         await Sites(db).raise_epoch(site.id)
-        seen.extend([int(seats.split()[1]) for _, seats in await Bookings(db).booked_days(site.id, NOW.date())])
+        seen.extend([int(seats.split()[1]) for _, seats in (await Bookings(db).to_restore(site.id, NOW.date()))[0]])
 
     async with create_task_group() as tasks:
         for _ in range(15):
@@ -391,7 +391,7 @@ async def test_an_order_of_another_site_is_not_found(db: Database, site: Site) -
     assert await Bookings(db).find(other.id, order.id) is None
     assert await Bookings(db).outcome(other.id, order.id) is None
     assert await Bookings(db).booked_after(other.id, order.id) == ()
-    assert await Bookings(db).booked_days(other.id, NOW.date()) == []
+    assert (await Bookings(db).to_restore(other.id, NOW.date()))[0] == []
     with pytest.raises(NotFound):
         await Bookings(db).cancel(other.id, order.id, NOW)
     assert await booked(db, slot()) == 1
@@ -411,7 +411,7 @@ async def test_a_rebuild_reads_all_meetings_from_a_day_on_put_together(db: Datab
     for booked_slot in (slot(day=-1), slot(day=0), early, early, late):
         await Bookings(db).confirm(confirmation(site, [line(booked_slot, 2)]))
 
-    days = dict(await Bookings(db).booked_days(site.id, NOW.date()))
+    days = dict((await Bookings(db).to_restore(site.id, NOW.date()))[0])
 
     (today, _), (tomorrow, early_field), (_, late_field) = (of.slot.id.split("T") for of in (slot(day=0), early, late))
     assert days.keys() == {today, tomorrow}

@@ -107,13 +107,19 @@ def test_orders_from_before_are_found_by_their_customers_address(migrated: URL) 
     assert found == [*map(hash_address, addresses), None]
 
 
-def test_several_processes_may_migrate_at_once(tmp_path: Path) -> None:
-    url = make_url(f"sqlite:///{tmp_path / 'new.sqlite3'}")
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
+    """A database without any table."""
+    if request.param == "sqlite":
+        return make_url(f"sqlite:///{tmp_path / 'new.sqlite3'}")
+    return make_url(request.getfixturevalue("empty_postgres_url")).set(drivername="postgresql+psycopg")
 
+
+def test_several_processes_may_migrate_at_once(empty: URL) -> None:
     with ThreadPoolExecutor(3) as threads:
-        list(threads.map(migrations.upgrade, [url] * 3))
+        list(threads.map(migrations.upgrade, [empty] * 3))
 
-    migrations.check(url)
+    migrations.check(empty)
 
 
 def test_tables_of_a_newer_version_are_told_in_one_sentence(migrated: URL) -> None:

@@ -20,7 +20,8 @@ from widget_server.engine.mending import Mending, SlotMending
 from widget_server.store.tables import OrderRow, OutboxRow
 from widget_server.use_cases.auditing import LINES_AT_ONCE, Auditing
 from widget_server.use_cases.findings import Finding, Kind
-from widget_server.use_cases.rebuilding import TAKEOVER_AFTER, Rebuilt
+from widget_server.use_cases.rebuilding import Rebuilt
+from widget_server.use_cases.restoring import TAKEOVER_AFTER
 
 pytestmark = pytest.mark.anyio
 

@@ -195,6 +195,7 @@ async def test_when_the_window_is_over_the_page_is_closed_and_the_seats_are_free
     assert (await till.house.seats(LESSON)).held == 0
     assert (await till.order(anna)).state is OrderState.EXPIRED
     assert await till.outcome(anna) is OutcomeState.ABANDONED
+    assert await till.deeds(anna) == ["payment_window_ended"]
 
 
 async def test_what_was_paid_at_the_last_moment_is_booked_when_the_window_is_over(till: Till) -> None:
@@ -204,6 +205,7 @@ async def test_what_was_paid_at_the_last_moment_is_booked_when_the_window_is_ove
     await till.later(PAYMENT_WINDOW)
     await till.settling.settle_due()
     assert (await till.order(anna)).state is OrderState.PAID
+    assert await till.deeds(anna) == ["same_seats_taken", "payment_captured"]
 
 
 async def test_the_sweep_leaves_a_pin_to_stripe_however_late_it_is(till: Till) -> None:

@@ -13,7 +13,7 @@ from widget_server.engine import keys
 from widget_server.engine.reservations import Reservations
 from widget_server.store.outbox import Outbox
 from widget_server.store.tables import OutboxRow
-from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
+from widget_server.use_cases.restoring import TAKEOVER_AFTER
 
 pytestmark = pytest.mark.anyio
 

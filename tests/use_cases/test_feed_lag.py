@@ -39,7 +39,7 @@ async def until_told(house: House) -> Lag:
 async def shown(house: House) -> str:
     async with desk_in(house) as desk:
         page = (await desk.get("/reliability")).text
-    told = re.search(r"How soon they are told</dt><dd>(.*?)</dd>", page)
+    told = re.search(r"Delay of news</dt><dd>(.*?)</dd>", page)
     assert told is not None
     return told[1]
 

@@ -21,7 +21,7 @@ from widget_server.engine import keys
 from widget_server.engine.feed import Feed
 from widget_server.errors import Unavailable
 from widget_server.use_cases import rebuilding
-from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
+from widget_server.use_cases.restoring import TAKEOVER_AFTER
 
 pytestmark = pytest.mark.anyio
 

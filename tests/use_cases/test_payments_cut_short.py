@@ -86,6 +86,11 @@ async def wait(till: Till, anna: Payer, of: Slot) -> None:
     till.shop.books.pay(await till.at_the_page(anna, (of, 1)))
 
 
+async def wait_charged(till: Till, anna: Payer, of: Slot) -> None:
+    """She has paid in a way that takes the money at once."""
+    till.shop.books.pay(await till.at_the_page(anna, (of, 1)), "ideal")
+
+
 async def wait_for_nothing(till: Till, anna: Payer, of: Slot, method: str = "card") -> None:
     """She pays what others have by now."""
     till.shop.books.pay(await till.at_the_page(anna, (of, 1)), method)
@@ -144,6 +149,7 @@ async def go_back(till: Till, anna: Payer, of: Slot) -> None:
 Act = Callable[[Till, Payer, Slot], Awaitable[None]]
 STORIES: dict[str, tuple[Act, Act, OrderState, str]] = {
     "paid": (wait, settle, OrderState.PAID, "hold_and_pin hold_and_pin sql commit capture sql"),
+    "paid at once": (wait_charged, settle, OrderState.PAID, "hold_and_pin hold_and_pin sql commit"),
     "late, others held": (
         wait_for_nothing,
         settle,

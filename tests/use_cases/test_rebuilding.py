@@ -10,6 +10,7 @@ import pytest
 from tests.engine.servers import Valkey
 from tests.house import SITE, House, opened, refused, slot
 from tests.store.studio import TALK
+from tests.use_cases.till import ALL_SEATS, LESSON, Payer, Till
 from tests.use_cases.working import (
     A_SECOND,
     WITHIN_S,
@@ -20,13 +21,16 @@ from tests.use_cases.working import (
     until,
     working,
 )
+from widget_server.domain.attempts import WaitingPin
 from widget_server.domain.bookings import BookedDay, BookedSeats
+from widget_server.domain.holds import HoldState
+from widget_server.domain.payments import AttemptState
 from widget_server.engine import keys
-from widget_server.errors import Loading, NotFound
+from widget_server.errors import Loading, NotFound, SlotFull
 from widget_server.store.bookings import Bookings
 from widget_server.store.sites import Sites
 from widget_server.use_cases import rebuilding
-from widget_server.use_cases.rebuilding import TAKEOVER_AFTER
+from widget_server.use_cases.restoring import TAKEOVER_AFTER
 
 pytestmark = pytest.mark.anyio
 
@@ -162,15 +166,15 @@ async def test_while_one_process_fills_another_says_so_and_takes_over_when_it_ha
 def slow_sql(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
     """Nothing is read from SQL for a rebuild: the first event says that somebody wants it, the second lets it go on."""
     wanted, goes_on = asyncio.Event(), asyncio.Event()
-    booked_days = Bookings.booked_days
+    to_restore = Bookings.to_restore
 
-    async def slowly(store: Bookings, site_id: int, first: date) -> list[BookedDay]:
-        read = await booked_days(store, site_id, first)
+    async def slowly(store: Bookings, site_id: int, first: date) -> tuple[list[BookedDay], list[WaitingPin]]:
+        read = await to_restore(store, site_id, first)
         wanted.set()
         await goes_on.wait()
         return read
 
-    monkeypatch.setattr(Bookings, "booked_days", slowly)
+    monkeypatch.setattr(Bookings, "to_restore", slowly)
     return wanted, goes_on
 
 
@@ -214,6 +218,59 @@ async def test_a_filling_whose_process_dies_is_taken_over_within_seconds(
         filling.cancel()
         goes_on.set()
         assert await until(house, booked=2, held=0) < WITHIN_S
+
+
+async def test_whoever_is_at_the_pay_page_keeps_their_seats_when_redis_forgets_all_and_no_worker_is_there(
+    till: Till,
+) -> None:
+    anna, ben, cleo = Payer(), Payer(name="Ben Oak"), Payer(name="Cleo Ek")
+    session = await till.at_the_page(anna, (LESSON, ALL_SEATS // 2))
+    await till.paid(ben, (LESSON, ALL_SEATS // 2))
+    await till.house.flush()
+
+    with pytest.raises(SlotFull):  # the first who comes has the site filled
+        await till.hold(cleo)
+    till.shop.books.pay(session)
+    assert await till.settle(anna) is AttemptState.PAID
+    assert await booked_and_held(till.house, LESSON) == (ALL_SEATS, 0)
+
+
+async def test_those_who_are_paying_also_keep_their_seats_where_a_filling_has_died(
+    till: Till, slow_sql: tuple[asyncio.Event, asyncio.Event]
+) -> None:
+    wanted, goes_on = slow_sql
+    anna, ben, cleo = Payer(), Payer(name="Ben Oak"), Payer(name="Cleo Ek")
+    for payer in (anna, ben):
+        await till.at_the_page(payer, (LESSON, ALL_SEATS // 2))
+    await till.house.flush()
+    filling = asyncio.create_task(reconciliation(till.house).fill(SITE))
+    await wanted.wait()
+    filling.cancel()
+    goes_on.set()
+
+    await till.house.advance(TAKEOVER_AFTER + A_SECOND)
+    with pytest.raises(SlotFull):
+        await till.hold(cleo)
+
+
+async def test_whoever_gave_up_paying_while_their_site_was_filled_is_let_go(
+    till: Till, slow_sql: tuple[asyncio.Event, asyncio.Event]
+) -> None:
+    wanted, goes_on = slow_sql
+    anna = Payer()
+    await till.at_the_page(anna)
+    await till.house.flush()
+    filling = asyncio.create_task(reconciliation(till.house).fill(SITE))
+    await wanted.wait()
+    with pytest.raises(Loading):
+        await till.go_back(anna)
+    goes_on.set()
+    await filling
+    assert await booked_and_held(till.house, LESSON) == (0, 1), "as it was read"
+
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert (await till.go_back(anna)).state is HoldState.HELD
+    assert (await till.hold(anna)).state is HoldState.HELD
 
 
 async def test_one_that_was_taken_over_while_it_stood_still_does_no_harm(

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 from tests.house import House
+from widget_server.domain.slots import Slot
 from widget_server.engine.inspection import Inspection
 from widget_server.errors import Loading
 from widget_server.store.audit import Audits
@@ -46,8 +47,8 @@ async def open_epoch(house: House) -> int | None:
     return epoch
 
 
-async def booked_and_held(house: House) -> tuple[int, int]:
-    seats = await house.seats()
+async def booked_and_held(house: House, of: Slot | None = None) -> tuple[int, int]:
+    seats = await house.seats(of)
     return seats.booked, seats.held
 
 

@@ -117,6 +117,8 @@ async def test_a_coupon_changes_but_not_its_code_nor_how_often_it_was_used(desk:
 
     (after,) = await kept(desk)
     assert (after.code, after.percent, after.is_active, after.used) == ("Half-26", 25, False, 1)
+    told = (await desk.entries())[0].detail
+    assert told == {"code": "Half-26", "percent": [50, 25], "is_active": [True, False]}
     outdated = await desk.post(f"/coupons/{coupon.id}", **form | {"worth": "75"})
     assert outdated.status_code == 422
     assert "Somebody saved other details meanwhile." in outdated.text
@@ -153,6 +155,21 @@ async def test_an_amount_keeps_its_currency_until_another_one_is_typed(desk: Des
     assert "Other currency" not in (await desk.get("/coupons")).text
 
 
+async def test_what_was_removed_comes_back_as_it_was(desk: Desk) -> None:
+    days = {"first_day": "2026-11-01", "last_day": "2099-12-24", "is_for_some": "on", f"service-{PRIVATE.key}": "on"}
+    coupon = await add(desk, **days, uses_max="10")
+    shown = fields_of(await desk.get("/coupons"))
+
+    removals = [await desk.post(f"/coupons/{coupon.id}/removal", **shown) for _ in range(2)]
+    assert await kept(desk) == []
+    for removed in removals:
+        assert "Removed." in removed.text
+    assert path_of(await desk.post("/coupons/new", **fields_of(removals[1]))) == SAVED
+
+    (again,) = await kept(desk)
+    assert replace(again, id=coupon.id) == coupon
+
+
 async def test_what_was_never_used_is_removed_and_what_was_stays(desk: Desk, house: House) -> None:
     coupon, site = await add(desk), await house.site()
     await house.change(lambda session: put_coupon(session, site.id, Coupon("USED", percent=10), at=NOW))
@@ -162,7 +179,7 @@ async def test_what_was_never_used_is_removed_and_what_was_stays(desk: Desk, hou
     refused = await desk.post(f"/coupons/{used.id}/removal")
     assert refused.status_code == 409
     assert "switch it off instead" in refused.text
-    assert path_of(await desk.post(f"/coupons/{coupon.id}/removal")).endswith("?saved=removed")
+    assert "Removed." in (await desk.post(f"/coupons/{coupon.id}/removal")).text
     assert [one.code for one in await kept(desk)] == ["USED"]
     assert (await desk.post(f"/coupons/{coupon.id}/removal")).status_code == 404
     assert (await desk.get(f"/coupons/{10**12}")).status_code == 404

@@ -132,6 +132,35 @@ async def test_when_it_is_full_meanwhile_all_that_was_typed_stays(house: House, 
     assert (await desk.post(NEW, **{**shown, "slot": slot(number=1).id})).status_code == 303
 
 
+async def test_another_day_or_service_keeps_all_that_was_typed(house: House, desk: Desk) -> None:
+    form, tomorrow = typed(email="anna@example.org", attendees="Anna\nKim"), slot(day=1)
+    wanted = {"day": f"{tomorrow.starts_at:%Y-%m-%d}", "action": "times"}
+
+    answer = await desk.post(NEW, **form | wanted)
+
+    assert answer.status_code == 200
+    shown = fields_of_post(answer.text)
+    assert {name: shown[name] for name in ("id", "name", "email", "seats", "attendees")} == {
+        name: form[name] for name in ("id", "name", "email", "seats", "attendees")
+    }
+    assert "slot" not in shown, "the time that was chosen is of another day"
+    assert tomorrow.id in answer.text
+    assert (await desk.post(NEW, **shown | {"slot": tomorrow.id})).status_code == 303
+    assert (await house.booked_in_sql(), await house.booked_in_sql(tomorrow)) == (0, 2)
+
+
+@pytest.mark.parametrize("other", [{"service": "talk"}, {"day": "2030-01-07"}, {"day": ""}])
+async def test_nothing_is_booked_of_another_day_or_service_than_are_chosen(
+    house: House, desk: Desk, other: dict[str, str]
+) -> None:
+    answer = await desk.post(NEW, **typed() | other | {"seats": "1"})
+
+    assert answer.status_code == 422
+    assert "Choose a time." in answer.text
+    assert fields_of_post(answer.text)["name"] == "Anna Berg"
+    assert await house.booked_in_sql() == 0
+
+
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
@@ -159,7 +188,9 @@ async def test_mistakes_stand_beside_their_field(house: House, desk: Desk, field
 async def test_what_visitors_are_refused_is_refused_here_too(house: House, desk: Desk) -> None:
     priced, gone = slot(PRIVATE), slot(day=-9)
     for of, told in ((priced, "payments are not set up"), (gone, "This time")):
-        answer = await desk.post(NEW, **typed(service=of.service, slot=of.id, seats="1"))
+        answer = await desk.post(
+            NEW, **typed(service=of.service, day=f"{of.starts_at:%Y-%m-%d}", slot=of.id, seats="1")
+        )
 
         assert answer.status_code == 409
         assert told in answer.text

@@ -40,6 +40,22 @@ async def refund(desk: Desk, payer: Payer, amount: str, form_id: str = "") -> st
     return answer.text if answer.status_code != 303 else (await desk.client.get(path_of(answer))).text
 
 
+async def test_a_dispute_stands_in_the_order_and_nothing_can_be_given_back_meanwhile(
+    till: Till, desk: Desk, anna: Payer
+) -> None:
+    till.shop.letters()
+    till.shop.books.dispute(await till.session_of(anna))
+    for letter in till.shop.letters():
+        await till.settling.heard("studio", letter.body, letter.signature)
+
+    page = (await desk.get(order_of(anna))).text
+    for told in ("Disputed", "product not received", "The bank keeps it until that is decided"):
+        assert told in page
+    assert "Pay money back" not in page
+    told = await refund(desk, anna, "10,00", "a form that was open before")
+    assert "This payment is disputed" in told
+
+
 async def test_an_order_shows_what_was_paid_by_which_attempt_and_what_went_back(
     till: Till, desk: Desk, anna: Payer
 ) -> None:

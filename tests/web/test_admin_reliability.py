@@ -137,6 +137,7 @@ async def test_what_was_changed_is_named_with_a_link_and_as_it_was_and_is(desk: 
     day = slot().starts_at.date()
     service = fields_of(await desk.get("/services/yoga"))
     await desk.post("/services/yoga", **(service | {"price": "12.50", "cancel_until_min": "1440"}))
+    await desk.post("/services/yoga", **fields_of(await desk.get("/services/yoga")))
     await desk.post("/staff/new", **(fields_of(await desk.get("/staff/new")) | {"name": "Mia Holm"}))
     await desk.post("/blackouts/new", **(fields_of(await desk.get("/blackouts/new")) | {"first_day": str(day)}))
     shown = fields_of(await desk.get("/blackouts"))
@@ -153,6 +154,7 @@ async def test_what_was_changed_is_named_with_a_link_and_as_it_was_and_is(desk: 
     for said in (
         "Service changed [/services/yoga] Morning yoga price: nothing \u2192 12.50 EUR "
         "minutes before which it can be cancelled: 0 \u2192 1440",
+        "Service changed [/services/yoga] Morning yoga saved: as it was",
         "Staff added [/staff/mia-holm] Mia Holm",
         f"Blackout added for: Everything when: {when}",
         f"Blackout changed for: Everything when: {when} \u2192 {when}, every year",

@@ -1,6 +1,7 @@
 """What can be typed where a time zone is asked for."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -32,12 +33,15 @@ def test_what_is_no_zone_is_none(typed: str) -> None:
 
 
 def test_every_city_on_the_list_leads_to_its_zone() -> None:
-    now = datetime(2026, 11, 21, tzinfo=UTC)
-    strayed = {
-        choice.label: found
+    """Whatever its name is there: by the clock in winter and in summer."""
+    now, seasons = datetime(2026, 11, 21, tzinfo=UTC), [datetime(2027, month, 1, tzinfo=UTC) for month in (1, 7)]
+    offsets = {
+        choice.label: [
+            [each.astimezone(zone).utcoffset() for each in seasons]
+            for zone in (find_zone(choice.label), ZoneInfo(choice.value))
+        ]
         for choice in zones(now)
-        if (found := find_zone(choice.label)) is None or found.utcoffset(now) is None
     }
 
-    assert strayed == {}
+    assert {label: both for label, both in offsets.items() if both[0] != both[1]} == {}
     assert ("Europe/Berlin", "Munich, UTC+01:00") in {(choice.value, choice.label) for choice in zones(now)}

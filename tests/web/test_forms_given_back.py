@@ -213,7 +213,13 @@ FILLED = {
     "/blackouts/new": {"first_day": "2030-12-24", "reason": "Christmas"},
     "/coupons/new": {"code": "SUMMER-7K2P", "worth": "20"},
     "/people": {"email": "mia@example.org", "role": "owner"},
-    "/bookings/new": {"slot": slot().id, "seats": "2", "name": "Anna Berg", "attendees": "Anna\nKim"},
+    "/bookings/new": {
+        "day": f"{slot().starts_at:%Y-%m-%d}",
+        "slot": slot().id,
+        "seats": "2",
+        "name": "Anna Berg",
+        "attendees": "Anna\nKim",
+    },
 }
 
 

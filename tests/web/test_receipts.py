@@ -52,7 +52,8 @@ async def test_it_says_what_was_sold_by_whom_and_what_was_paid(till: Till, house
 
     receipt = answer.json()["receipt"]
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
-    assert receipt["number"] == (await anna.order()).json()["order"]["number"]
+    number = (await anna.order()).json()["order"]["number"]
+    assert (receipt["number"], receipt["receipt_number"]) == (number, f"{number}-1")
     assert receipt["seller"] == {"name": "The studio", "about": SELLER}
     assert receipt["customer"] == {"name": "Anna Berg", "email": "anna@example.org"}
     (line,) = receipt["lines"]
@@ -71,6 +72,7 @@ async def test_what_goes_back_stands_on_it(till: Till, house: House) -> None:
 
     after = (await receipt_of(anna)).json()["receipt"]
     assert [(one["amount"], one["state"]) for one in waiting["refunds"]] == [(eur(9000), "waiting")]
+    assert waiting["receipt_number"] == after["receipt_number"] == f"{waiting['number']}-2"
     assert [(one["amount"], one["state"]) for one in after["refunds"]] == [(eur(9000), "done")]
     assert [line["state"] for line in after["lines"]] == ["cancelled"]
 

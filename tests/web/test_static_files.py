@@ -54,6 +54,11 @@ def test_modules_come_without_comments_and_as_they_are_to_who_takes_no_gzip(clie
     assert "/**" not in plain.text
 
 
+@pytest.mark.parametrize("path", sorted(find("widget_static").rglob("*.js")), ids=lambda path: path.stem)
+def test_no_template_is_within_a_template_as_it_would_lose_its_spaces_with_the_comments(path: Path) -> None:
+    assert re.findall(r"\$\{[^{}`]*`.*", path.read_text()) == []
+
+
 def sent(paths: list[Path], client: TestClient) -> int:
     root = find("widget_static")
     return sum(int(client.get(static(path.relative_to(root).as_posix())).headers["content-length"]) for path in paths)

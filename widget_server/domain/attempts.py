@@ -8,7 +8,7 @@ from widget_server.domain.coupons import UsedCoupon
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState
-from widget_server.domain.payments import AttemptState, OrderPayment
+from widget_server.domain.payments import AttemptState, Dispute, OrderPayment
 from widget_server.domain.questions import Answer
 from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
@@ -66,6 +66,20 @@ class WantedOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingPin:
+    """What it takes to hold the seats of an attempt again for whoever pays it, where Redis has forgotten them."""
+
+    hold_id: str
+    secret_hash: str
+    attempt_id: str
+    fence: int
+    pay_until: datetime
+    lines: tuple[Line, ...]
+    visitor: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     id: str
     site_id: int
@@ -97,6 +111,7 @@ class Attempt:
     """Until when other seats are held for its customer."""
     chosen_id: str | None = None
     """The hold of those that they have chosen."""
+    disputes: tuple[Dispute, ...] = ()
 
     def is_over(self, now: datetime) -> bool:
         """Nothing more is to be paid: its customer went back, or the window has closed."""
@@ -155,6 +170,7 @@ class Attempt:
             was_paid=self.was_paid,
             came_too_late=self.offered_until is not None and self.seats_id is None,
             is_stuck=self.is_stuck,
+            disputes=self.disputes,
         )
 
     def _order_state(self) -> OrderState:

@@ -61,6 +61,11 @@ class Deed(StrEnum):
     PAYMENT_REFUNDED = "payment_refunded"
     PAYMENT_WINDOW_ENDED = "payment_window_ended"
     PAYMENT_LET_GO = "payment_let_go"
+    PAYMENT_DIFFERS = "payment_differs"
+    PAYMENT_GIVEN_BACK = "payment_given_back"
+    PAYMENT_DISPUTED = "payment_disputed"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
 
 
 @dataclass(frozen=True, slots=True)

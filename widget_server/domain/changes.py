@@ -7,6 +7,7 @@ from typing import Any
 
 from widget_server.domain.audit_log import kept_money
 from widget_server.domain.blackouts import Blackout
+from widget_server.domain.coupons import Coupon
 from widget_server.domain.money import Money
 from widget_server.domain.openings import Opening, SlotRule
 from widget_server.domain.schedule import Schedule
@@ -22,6 +23,8 @@ LISTED_MAX = 10
 OTHER = "changed"
 """In place of a text that is long, or that nobody needs to read twice."""
 EVERYTHING = "Everything"
+UNCHANGED = {"saved": "as it was"}
+"""Somebody has pressed *Save*, and nothing is other than before."""
 
 Told = dict[str, Any]
 
@@ -45,6 +48,7 @@ _OF_SERVICES = (
     "attendee_emails",
     "is_offered",
 )
+_OF_COUPONS = ("percent", "amount", "first_day", "last_day", "uses_max", "uses_per_address_max", "is_active")
 _TEXTS_OF_SERVICES = ("description", "access", "questions")
 
 
@@ -97,6 +101,11 @@ def of_blackout(old: Schedule, before: Blackout | None, after: Blackout) -> Told
     pairs = (("for", said_whose(old, before), said_whose(old, after)), ("when", said_when(before), said_when(after)))
     told: Told = {name: [was, now] if was != now else now for name, was, now in pairs}
     return told | ({"reason": OTHER} if before.reason != after.reason else {})
+
+
+def of_coupon(old: Coupon, new: Coupon) -> Told:
+    served = [_cut(", ".join(sorted(one.services))) or "all" for one in (old, new)]
+    return changed(old, new, _OF_COUPONS) | ({"services": served} if old.services != new.services else {})
 
 
 def said_when(blackout: Blackout) -> str:

@@ -38,6 +38,10 @@ class Kind(StrEnum):
     """Something was paid, and there is no booking for it."""
     REFUNDED = "refunded"
     """An operator has decided that something of what was paid goes back."""
+    DISPUTED = "disputed"
+    """Somebody has asked their bank to take back what they had paid."""
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
 
 
 class Role(StrEnum):

@@ -1,5 +1,6 @@
 """The only place for what paying is: an attempt, what Stripe says of it, what goes back, and what can be charged."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -80,6 +81,15 @@ class RefundReason(StrEnum):
     """It was paid, and there was no booking for it."""
 
 
+class DisputeState(StrEnum):
+    OPEN = "open"
+    """The bank keeps the money until it is decided."""
+    WON = "won"
+    """It is the site's again."""
+    LOST = "lost"
+    """It has gone back to the customer."""
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentAccount:
     """A site's keys at Stripe."""
@@ -129,12 +139,25 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
+class Dispute:
+    """Somebody has asked their bank to take back what they had paid."""
+
+    id: str
+    amount: Money
+    state: DisputeState
+    reason: str
+    """As the bank says it, in one word of Stripe's."""
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentEvent:
     """Something has happened at Stripe. What it is worth is found out by asking."""
 
     id: str
     intent_id: str | None
     attempt_id: str | None
+    dispute: Dispute | None = None
+    """What it tells of one: that is believed as it is signed, as restricted keys may not ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +212,7 @@ class OrderPayment:
     """The seats that it was for were gone by then, and no others were taken in their place."""
     is_stuck: bool = False
     """Nothing becomes of the money before the site has other keys at Stripe."""
+    disputes: tuple[Dispute, ...] = ()
 
     @property
     def refunded_minor(self) -> int:
@@ -199,6 +223,11 @@ class OrderPayment:
     def refunding_minor(self) -> int:
         """What is on its way back."""
         return sum(each.amount.amount_minor for each in self.refunds if each.state is RefundState.WAITING)
+
+    @property
+    def disputed_minor(self) -> int:
+        """What a bank keeps, or has given back to the customer."""
+        return sum(each.amount.amount_minor for each in self.disputes if each.state is not DisputeState.WON)
 
     @property
     def refused_minor(self) -> int:
@@ -250,6 +279,12 @@ def share(amount: Money, percent: int) -> Money:
     step = step_of(amount.currency)
     exact = amount.amount_minor * percent
     return Money(min(-(-exact // (100 * step)) * step, amount.amount_minor), amount.currency)
+
+
+def goes_back(parts: Iterable[tuple[Money, int]], left: Money) -> Money:
+    """For bookings that are cancelled: so many percent of what was paid for each, and no more than is left of all."""
+    back = sum(share(paid, percent).amount_minor for paid, percent in parts)
+    return Money(min(back, left.amount_minor), left.currency)
 
 
 def _factor(currency: str) -> int:

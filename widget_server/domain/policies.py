@@ -9,7 +9,7 @@ from widget_server.domain.coupons import Coupon, discounts
 from widget_server.domain.holds import Line
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Move, Order, OrderState
-from widget_server.domain.payments import Terms, share, why_not_chargeable
+from widget_server.domain.payments import Terms, goes_back, why_not_chargeable
 from widget_server.domain.questions import Answer, read_answers
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import YEAR_MAX, YEAR_MIN, OfferedSlot, Slot
@@ -249,17 +249,17 @@ def refund_if_cancelled(order: Order, *, only: Slot | None = None) -> Money:
         return nothing
     terms = {each.service: each for each in payment.terms}
     cancelled = [booking for booking in _confirmed(order) if only in (None, booking.slot)]
-    back = sum((_refund_of(booking, terms.get(booking.slot.service)) for booking in cancelled), start=0)
-    left = order.total.amount_minor - payment.refunded_minor - payment.refunding_minor
-    return Money(max(0, min(back, left)), order.total.currency)
+    parts = [_paid_back(booking, sold) for booking in cancelled if (sold := terms.get(booking.slot.service))]
+    left = order.total.amount_minor - payment.refunded_minor - payment.refunding_minor - payment.disputed_minor
+    return goes_back(parts, Money(max(0, left), order.total.currency))
 
 
-def _refund_of(booking: Booking, sold: Terms | None) -> int:
-    """All of it where it was asked to move: nobody has to accept another time."""
-    if sold is None:
-        return 0
-    percent = 100 if booking.move_request else sold.refund_percent
-    return share(sold.unit_price.times(booking.seats).less(booking.discount_minor), percent).amount_minor
+def _paid_back(booking: Booking, sold: Terms) -> tuple[Money, int]:
+    """What was paid for it, and how many percent of that: all where it was asked to move, as nobody has to accept
+    another time.
+    """
+    paid = sold.unit_price.times(booking.seats).less(booking.discount_minor)
+    return paid, 100 if booking.move_request else sold.refund_percent
 
 
 def _confirmed(order: Order) -> list[Booking]:

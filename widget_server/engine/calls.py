@@ -9,6 +9,7 @@ from operator import attrgetter
 from secrets import randbelow
 
 from widget_server.clock import to_ms
+from widget_server.domain.attempts import WaitingPin
 from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.claims import Assignment
 from widget_server.domain.holds import Line
@@ -228,6 +229,27 @@ def restore(
         restored_keys += [of_site.day_of(service, date_text), *[of_site.lines(slot_id) for slot_id in with_lines]]
         args += [day, len(with_lines), _end_of(date_text), seats]
     return Call(load("restore"), restored_keys, args)
+
+
+def restore_pin(
+    site: Site,
+    kept: KeptHold,
+    pin: WaitingPin,
+    offered: Sequence[OfferedSlot],
+    *,
+    rebuilder: str,
+    window: timedelta,
+    left: timedelta,
+) -> Call:
+    """`kept`: the hold as it was read, or as it would be if it were just taken."""
+    wanted, diaries = _wanted(pin.lines, offered), _diaries(site, kept) if kept.claims_text else []
+    gate, clock, due, _, *others = _of_hold(site, pin.hold_id, kept.visitor, kept.network, wanted[::4])
+    pinned_keys = [gate, clock, due, *others, *diaries]
+    args: list[Word] = [site.key, rebuilder, pin.hold_id, pin.secret_hash, kept.visitor, kept.network, pin.attempt_id]
+    args += [pin.fence, _ms(site.hold_length), _ms(window), max(0, _ms(left)), kept.claims_text]
+    args += [len(diaries), _random(offered), len(pin.lines), *wanted]
+    _add_needs(site, offered, pinned_keys, args)
+    return Call(load("restore_pin"), pinned_keys, args)
 
 
 def open_gate(site: Site, *, rebuilder: str, schedule_version: int) -> Call:

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from widget_server.clock import from_ms, to_ms
+from widget_server.domain.attempts import WaitingPin
 from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.claims import Assignment, Diary
 from widget_server.domain.holds import Hold, HoldState, Line
@@ -447,6 +448,40 @@ class Reservations:
                     return None
         raise Loading("The seats of this site are being counted; try again in a moment.")
 
+    async def restore_pins(
+        self,
+        site: Site,
+        rebuilder: str,
+        pins: Sequence[tuple[WaitingPin, Sequence[OfferedSlot]]],
+        *,
+        window: timedelta,
+        now: datetime,
+    ) -> int | None:
+        """Let whoever is paying have their seats again, each as their slots are offered, and return how many have them.
+
+        None: the rebuild is another's. Again: the same. Holds that Redis knows are read where that is needed.
+        """
+        presumed = [_just_held(site, pin) for pin, _ in pins]
+        count = 0
+        for _ in range(READS_MAX):
+            wanted = zip(presumed, pins, strict=True)
+            answers = await self._connection.run_all(
+                [
+                    calls.restore_pin(
+                        site, found, pin, offered, rebuilder=rebuilder, window=window, left=pin.pay_until - now
+                    )
+                    for found, (pin, offered) in wanted
+                ]
+            )
+            if ["NOT_YOURS"] in answers:
+                return None
+            count += answers.count(["PINNED"])
+            pins = [pin for pin, answer in zip(pins, answers, strict=True) if answer == ["MOVED"]]
+            if not pins:
+                break
+            presumed = await self._as_kept(site, [pin for pin, _ in pins])
+        return count
+
     async def open(self, site: Site, rebuilder: str, schedule_version: int) -> bool:
         """Open the gate again; widgets are told to read everything anew. False if the rebuild is another's by now."""
         call = calls.open_gate(site, rebuilder=rebuilder, schedule_version=schedule_version)
@@ -534,6 +569,18 @@ class Reservations:
             raise NotFound("There is no such hold.")
         return found, kept.now_ms(*clock)
 
+    async def _as_kept(self, site: Site, pins: Sequence[WaitingPin]) -> list[KeptHold]:
+        """Their holds as they stand, open gate or not."""
+        of_site = keys.of_site(site.partition, site.key)
+        answers = await self._connection.read(
+            *(("HMGET", of_site.hold(pin.hold_id), *kept.HOLD_FIELDS) for pin in pins)
+        )
+        found = [kept.kept_hold(site.key, pin.hold_id, fields) for pin, fields in zip(pins, answers, strict=True)]
+        return [
+            replace(hold, lines=pin.lines) if hold else _just_held(site, pin)
+            for hold, pin in zip(found, pins, strict=True)
+        ]
+
     async def _looking_due(self, partition: str) -> list[tuple[str, str]]:
         """Site key and id of the first holds of the due set that are due or nearly so."""
         of_partition = keys.of_partition(partition)
@@ -600,6 +647,10 @@ def _with_more(lines: Mapping[str, Sequence[str]], slots: Sequence[str]) -> dict
         day = slot_id.partition("T")[0]
         more[day] = (*more.get(day, ()), slot_id)
     return more
+
+
+def _just_held(site: Site, pin: WaitingPin) -> KeptHold:
+    return kept.just_held(site.key, pin.hold_id, pin.lines, pin.visitor, pin.network)
 
 
 def _pinned(answer: list[Reply], lines: Sequence[Line]) -> Pin:

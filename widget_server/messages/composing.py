@@ -22,6 +22,7 @@ READERS = (
     (Kind.REFUNDED, Role.CUSTOMER),
     *((kind, Role.CUSTOMER) for kind in (Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN, Kind.PAID_TOO_LATE)),
     *((kind, Role.CUSTOMER) for kind in (Kind.REMINDER, Kind.MY_BOOKINGS)),
+    *((kind, Role.OPERATOR) for kind in (Kind.DISPUTED, Kind.DISPUTE_WON, Kind.DISPUTE_LOST)),
     *((kind, Role.OPERATOR) for kind in (Kind.NEW_ORDER, Kind.MOVED, Kind.CANCELLED, Kind.PAYMENT_STUCK)),
     *((kind, Role.STAFF) for kind in (Kind.ASSIGNED, Kind.UNASSIGNED)),
     *((kind, Role.ATTENDEE) for kind in (Kind.BOOKED, Kind.MOVED, Kind.CANCELLED, Kind.REMINDER)),

@@ -5,17 +5,20 @@ transactions lock what they compare.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import Connection, StaticPool, create_engine, event, make_url
+from sqlalchemy import Connection, StaticPool, create_engine, make_url
+from sqlalchemy.orm.attributes import instance_state
+from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from widget_server.simulator.statements import Loaded, by_id, said
 from widget_server.store import migrations
 from widget_server.store.database import Database, _lower, _trouble_as_unavailable
 
@@ -47,11 +50,6 @@ def _sql() -> Sql:
     raw = sqlite3.connect(":memory:", isolation_level=None)
     raw.create_function("lower", 1, _lower, deterministic=True)
     engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
-
-    @event.listens_for(engine, "begin")
-    def begin(_connection: Any) -> None:
-        raw.execute("BEGIN IMMEDIATE")
-
     connection = engine.connect()
     raw.execute("PRAGMA foreign_keys=ON")
     return Sql(raw, connection)
@@ -80,42 +78,89 @@ class SimulatedDatabase(Database):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         await self._before("transaction")
-        with self._session() as session:
-            yield session
+        with _trouble_as_unavailable(), closing(SessionAtOnce(self._sql)) as session:
+            self._sql.raw.execute("BEGIN IMMEDIATE")
+            try:
+                yield session
+                session.keep()
+            except BaseException:
+                self._sql.raw.rollback()
+                raise
         await self._after("transaction")
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """Nobody writes meanwhile, so that it need not begin."""
         await self._before("snapshot")
-        with self._session() as session:
+        with _trouble_as_unavailable(), closing(SessionAtOnce(self._sql)) as session:
             yield session
         await self._after("snapshot")
 
-    @contextmanager
-    def _session(self) -> Iterator[AsyncSession]:
-        session = SessionAtOnce(self._sql)
-        with _trouble_as_unavailable(), session.sync_session, session.sync_session.begin():
-            yield session
-
 
 class SessionAtOnce(AsyncSession):
-    """As the product knows it, without the detour through another stack: SQLite in memory lets nobody wait."""
+    """As the product knows it, without the detour through another stack: SQLite in memory lets nobody wait.
+
+    SQLAlchemy's own session is only made where something is left for it to do. Until then the rows that were read are
+    its instances already, which it has not heard of yet.
+    """
 
     def __init__(self, sql: Sql) -> None:
-        super().__init__(expire_on_commit=False)
-        self.sync_session.bind = sql.connection
+        self._sql = sql
+        self._loaded: Loaded = {}
+        self._own: Session | None = None
+
+    @property
+    def sync_session(self) -> Session:  # type: ignore[override]
+        """With all that was loaded so far, and the changes of that."""
+        if self._own is None:
+            self._own = Session(self._sql.connection, expire_on_commit=False)
+        for instance in self._loaded.values():
+            if instance_state(instance).session_id is None:
+                self._own.add(instance)
+        return self._own
+
+    _proxied = sync_session
+
+    def get_bind(self, *_: Any, **__: Any) -> Any:
+        return self._sql.connection
 
     async def exec(self, statement: Any, *, params: Any = None, **_: Any) -> Any:
-        return self.sync_session.exec(statement, params=params, execution_options=_PREBUFFERED)
+        self._write()
+        found = said(statement, params)
+        if found is None or any(one.__tablename__ == found[0].changes for one in self._loaded.values()):
+            return self.sync_session.exec(statement, params=params, execution_options=_PREBUFFERED)
+        plain, made_with = found
+        if isinstance(params, Sequence):
+            return plain.say_each(self._sql.raw, params, made_with)
+        return plain.say(self._sql.raw, params or {}, made_with, self._loaded)
 
     async def flush(self, objects: Any = None) -> None:
         self.sync_session.flush(objects)
 
-    async def get(self, *args: Any, **options: Any) -> Any:
-        return self.sync_session.get(*args, **options)
+    async def get(self, entity: Any, ident: Any, **_: Any) -> Any:
+        known = self._loaded.get((entity, (ident,)))
+        return known or (await self.exec(by_id(entity), params={"id": ident})).one_or_none()
 
-    async def get_one(self, *args: Any, **options: Any) -> Any:
-        return self.sync_session.get_one(*args, **options)
+    async def get_one(self, entity: Any, ident: Any, **_: Any) -> Any:
+        found = await self.get(entity, ident)
+        assert found is not None
+        return found
 
     async def delete(self, instance: object) -> None:
         self.sync_session.delete(instance)
+
+    def keep(self) -> None:
+        """Commit."""
+        self._write()
+        self._sql.raw.commit()
+
+    def close(self) -> None:  # type: ignore[override]
+        if self._own is not None:
+            self._own.close()
+
+    def _write(self) -> None:
+        """What was changed or added, and is not written yet."""
+        if self._own is not None or any(instance_state(one).modified for one in self._loaded.values()):
+            own = self.sync_session
+            own.flush()
+            self._loaded = {key[:2]: one for one in own.identity_map.values() if (key := instance_state(one).key)}

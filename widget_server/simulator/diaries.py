@@ -13,7 +13,7 @@ from widget_server.engine.kept import BOOKED, COUNT
 from widget_server.engine.wire import Reply
 from widget_server.simulator.invariants import Invariant, must
 
-GIVES = ("hold", "change", "pin")
+GIVES = ("hold", "change", "pin", "restore_pin")
 """Scripts that claim somebody; others write what was claimed before, or what SQL says."""
 _FREES = ("assign", "mend_claim", "restore")
 """Scripts that may free others than whose hold they are about."""

@@ -20,6 +20,7 @@ from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound
 from widget_server.store.database import Database
+from widget_server.store.disputes import disputes_of
 from widget_server.store.messages import Messages
 from widget_server.store.offered import read_offered
 from widget_server.store.questions import rows_of_answers, to_answers
@@ -103,9 +104,12 @@ class Attempts:
             again = update(AttemptRow).where(*unchanged, col(AttemptRow.due_at).is_not(None))
             await session.exec(again.values(due_at=next_at, **noted))
 
-    async def wake(self, site_id: int, at: datetime) -> None:
-        """Redis has forgotten the pins of a site: those that are waited for are seen to at once."""
-        waiting = (col(AttemptRow.site_id) == site_id, col(AttemptRow.state).in_((*WAITING, AttemptState.OFFERING)))
+    async def wake(self, site_id: int, at: datetime, *, paying: bool) -> None:
+        """Redis has forgotten pins of a site: attempts that wait for them are seen to at once. Without `paying`, only
+        those of which the customer chooses other seats.
+        """
+        states = (*WAITING, AttemptState.OFFERING) if paying else (AttemptState.OFFERING,)
+        waiting = (col(AttemptRow.site_id) == site_id, col(AttemptRow.state).in_(states))
         async with self._db.transaction() as session:
             await session.exec(update(AttemptRow).where(*waiting).values(due_at=at, tries=0))
 
@@ -237,6 +241,7 @@ def to_attempt(row: AttemptRow) -> Attempt:
         seats_id=row.seats_id,
         offered_until=row.offered_until,
         chosen_id=row.chosen_id,
+        disputes=disputes_of(row),
     )
 
 

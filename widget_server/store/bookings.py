@@ -1,13 +1,14 @@
 """The only place for what becomes of pinned holds and booked seats: confirmed, given up, found, moved, cancelled."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, String, bindparam, cast, func, union_all, update
+from sqlalchemy import ScalarSelect, bindparam, func, union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from widget_server.domain.attempts import WaitingPin
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import BookedDay, BookedSeats, BookingState
 from widget_server.domain.claims import Assignment
@@ -35,13 +36,12 @@ from widget_server.store.outcomes import (
 )
 from widget_server.store.refunds import refund_cancelled
 from widget_server.store.reschedulings import Rescheduling, write_rescheduling
+from widget_server.store.restoring import read_to_restore
 from widget_server.store.sites import lock_site
 from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, OutcomeRow, ReschedulingRow
 from widget_server.store.telling import tell_cancelled
 
 __all__ = ["Bookings", "Confirmation", "ConfirmationLine", "Outcome", "OutcomeTaken", "Rescheduling"]
-
-_DATE_LENGTH = len("20261121")
 
 
 class Bookings:
@@ -215,22 +215,9 @@ class Bookings:
         """Likewise, of bookings of these slots that were held by these holds."""
         return await read_of_holds(self._db, site_id, hold_ids, slot_ids)
 
-    async def booked_days(self, site_id: int, first: date) -> list[BookedDay]:
-        """What is booked of all meetings that start on this day of UTC or later, as of one moment.
-
-        The database puts the days together: to make a row of each of very many meetings takes several times as long.
-        """
-        slot, before_day = col(MeetingRow.slot), func.length(col(MeetingRow.service)) + 1
-        day, rest = func.substr(slot, 1, before_day + _DATE_LENGTH), func.substr(slot, before_day + _DATE_LENGTH + 2)
-        seats = rest + " " + cast(col(MeetingRow.booked), String) + " " + cast(col(MeetingRow.version), String)
-        since = datetime.combine(first, time(), UTC)
-        to_come = (
-            select(day, func.aggregate_strings(seats, " "))
-            .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.starts_at) >= since)
-            .group_by(day)
-        )
-        async with self._db.snapshot() as session:
-            return [BookedDay(*row) for row in await session.exec(to_come)]
+    async def to_restore(self, site_id: int, first: date) -> tuple[list[BookedDay], list[WaitingPin]]:
+        """What is booked of all meetings that start on this day of UTC or later, and who is paying: one moment."""
+        return await read_to_restore(self._db, site_id, first)
 
 
 async def _give_seats_back(

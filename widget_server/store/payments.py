@@ -13,7 +13,7 @@ from widget_server.domain.bookings import BookingState
 from widget_server.domain.messages import Kind, NewMessage, Role
 from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState, OutcomeState
-from widget_server.domain.payments import AttemptState, Payment, PaymentState
+from widget_server.domain.payments import AttemptState, Dispute, Payment, PaymentState
 from widget_server.domain.slots import Slot
 from widget_server.errors import KEYS_REFUSED
 from widget_server.store import meetings
@@ -23,6 +23,7 @@ from widget_server.store.audit_log import put_entry
 from widget_server.store.confirmations import Confirmation, Stage, write_confirmation
 from widget_server.store.coupons import give_back_use, take_use
 from widget_server.store.database import Database, insert
+from widget_server.store.disputes import write_dispute
 from widget_server.store.messages import put_message
 from widget_server.store.outbox import BOOKING_CANCELLED, tell_engine
 from widget_server.store.outcomes import abandon, move_outcome, void_outcome
@@ -128,13 +129,18 @@ class Payments:
 
         return await self._step(attempt_id, (AttemptState.CAPTURING,), write)
 
-    async def void(self, attempt_id: str, at: datetime, *, payment: Payment | None, why: str) -> Attempt:
-        """There are no seats for it: what is paid, now or later, goes back, and the hold never becomes a booking."""
+    async def void(
+        self, attempt_id: str, at: datetime, *, payment: Payment | None, why: str, deed: Deed = Deed.PAID_TOO_LATE
+    ) -> Attempt:
+        """There are no seats for it: what is paid, now or later, goes back, and the hold never becomes a booking.
+
+        `deed` is what the audit log says where something was paid.
+        """
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
             note_payment(row, payment)
             move_on(row, AttemptState.RETURNING, at=at, why=why)
-            put_deed(session, row, Deed.PAID_TOO_LATE if payment and row.was_paid else Deed.PAYMENT_LET_GO, at)
+            put_deed(session, row, deed if payment and row.was_paid else Deed.PAYMENT_LET_GO, at)
             await void_outcome(session, row.site_id, row.hold_id, fence=row.fence)
 
         return await self._step(attempt_id, (AttemptState.OPEN,), write)
@@ -203,6 +209,14 @@ class Payments:
             await put_message(session, told)
 
         return await self._step(attempt_id, STUCK, write)
+
+    async def disputed(self, attempt_id: str, dispute: Dispute, at: datetime) -> Attempt:
+        """What a bank is asked, or has decided: whatever became of the payment."""
+
+        async def write(session: AsyncSession, row: AttemptRow) -> None:
+            await write_dispute(session, row, dispute, at)
+
+        return await self._step(attempt_id, tuple(AttemptState), write)
 
     async def rest(self, attempt_id: str) -> Attempt:
         """All that follows from its end, or from being paid, has been done."""

@@ -16,19 +16,21 @@ from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState
 from widget_server.domain.payments import (
     AttemptState,
+    DisputeState,
     Payment,
     Refund,
     Refunded,
     RefundReason,
     RefundState,
+    goes_back,
     is_whole,
-    share,
 )
 from widget_server.errors import InvalidRequest, NotFound
 from widget_server.ids import new_id
 from widget_server.store.attempts import WHY_LENGTH_MAX, read_last, to_attempt, to_refund
 from widget_server.store.audit_log import put_entry
 from widget_server.store.database import Database, insert
+from widget_server.store.disputes import disputes_of
 from widget_server.store.messages import put_message
 from widget_server.store.tables import AttemptRow, BookingRow, MeetingRow, OrderRow, RefundRow, values
 
@@ -74,6 +76,8 @@ class Refunds:
             if before is not None:
                 return to_refund(before)
             attempt, left = await _left_of(session, site_id, order_id)
+            if any(each.state is DisputeState.OPEN for each in disputes_of(attempt)):
+                raise InvalidRequest("This payment is disputed: until that is decided, Stripe pays nothing of it back.")
             if amount.currency != left.currency or amount.is_free:
                 raise InvalidRequest("Say how much is to go back, in the currency of the order.")
             if not is_whole(amount):
@@ -246,12 +250,12 @@ async def refund_cancelled(
         .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
         .where(col(BookingRow.id).in_(bookings))
     )
-    back = Money(0, attempt.currency)
+    parts: list[tuple[Money, int]] = []
     for booking, service in await session.exec(rows):
         paid = Money(booking.unit_price_minor * booking.seats - booking.discount_minor, attempt.currency)
         of_policy = 100 if booking.id in in_full else policy.get(service, 100)
-        back += share(paid, of_policy if percent is None else percent)
-    back = min(back, left, key=lambda money: money.amount_minor)
+        parts.append((paid, of_policy if percent is None else percent))
+    back = goes_back(parts, left)
     if not back.is_free:
         session.add(_new(attempt, back, RefundReason.CANCELLED, at))
     return back
@@ -275,11 +279,12 @@ async def _lock_order(session: AsyncSession, site_id: int, order_id: str) -> Ord
 
 
 async def _left_of(session: AsyncSession, site_id: int, order_id: str) -> tuple[AttemptRow, Money]:
-    """The attempt by which an order was paid, and what of that is neither back nor on its way."""
+    """The attempt by which an order was paid, and what of that is neither back nor on its way, nor with a bank."""
     row = await read_last(session, site_id, order_id)
     if row is None or row.state != AttemptState.PAID:
         raise NotFound("Nothing was paid for this order.")
-    return row, Money(max(0, row.amount_minor - await _gone_or_going(session, row)), row.currency)
+    disputed = sum(each.amount.amount_minor for each in disputes_of(row) if each.state is not DisputeState.WON)
+    return row, Money(max(0, row.amount_minor - disputed - await _gone_or_going(session, row)), row.currency)
 
 
 async def _gone_or_going(session: AsyncSession, attempt: AttemptRow) -> int:

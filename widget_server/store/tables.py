@@ -116,7 +116,7 @@ class MembershipRow(Table, table=True):
     staff: str | None = Field(default=None, max_length=64)
     created_at: datetime = Field(sa_type=Instant)
     calendar_token: str | None = Field(default=None, max_length=ID_LENGTH)
-    """What the secret of their calendar's address is made from, by the server's key; None: they have no such address."""
+    """What the secret of their calendar's address is made from, by the server's key; None: they have none."""
 
 
 class InvitationRow(Table, table=True):
@@ -697,6 +697,8 @@ class AttemptRow(Table, table=True):
     """Until when other times are held for its customer."""
     chosen_id: str | None = Field(default=None, max_length=ID_LENGTH)
     """The hold of the one that they have chosen."""
+    disputes: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    """By Stripe's ids: how much, why, and how it stands."""
 
 
 class AlternativeRow(Table, table=True):

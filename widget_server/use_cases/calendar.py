@@ -55,7 +55,7 @@ class Calendar:
             return replace(old, openings=(*others, *openings), slot_rules=kept)
 
         def log(at: datetime, old: Schedule, new: Schedule) -> Entry:
-            told = changes.of_calendar(old, new, service) | dict(detail or {})
+            told = (changes.of_calendar(old, new, service) or changes.UNCHANGED) | dict(detail or {})
             return Entry(site.id, operator_id, Deed.CALENDAR_CHANGED, at, service, told)
 
         touched = [service]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import Clock
-from widget_server.domain import policies
+from widget_server.domain import changes, policies
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.coupons import COUPONS_MAX, Coupon, WhyNot, may_count, refusal
 from widget_server.domain.holds import Line
@@ -94,12 +94,16 @@ class Coupons:
         async def write(session: AsyncSession) -> None:
             if await read_made(session, entry) is not None:
                 return
-            if wanted.id is not None and seen != mark(await read_coupon(session, site.id, wanted.id)):
-                raise Changed("Somebody has changed this coupon meanwhile.")
-            if wanted.id is None and await count_coupons(session, site.id) >= COUPONS_MAX:
+            detail = dict(entry.detail)
+            if wanted.id is not None:
+                present = await read_coupon(session, site.id, wanted.id)
+                if seen != mark(present):
+                    raise Changed("Somebody has changed this coupon meanwhile.")
+                detail |= changes.of_coupon(present, wanted) or changes.UNCHANGED
+            elif await count_coupons(session, site.id) >= COUPONS_MAX:
                 raise InvalidRequest(f"A site can have up to {COUPONS_MAX} coupons: remove old ones.", field="page")
             await put_coupon(session, site.id, wanted, at=now)
-            put_entry(session, entry)
+            put_entry(session, replace(entry, detail=detail))
 
         await self._scheduling.change(site, write)
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 
 from widget_server.domain.attempts import OPENING_FOR, STUCK, Attempt
+from widget_server.domain.audit_log import Deed
 from widget_server.domain.payments import MIN_LEFT, AttemptState, Payment, PaymentAccount, PaymentState
 from widget_server.domain.sites import Site
 from widget_server.errors import (
@@ -176,9 +177,11 @@ class Deciding(Offering):
         """It is paid: SQL books the seats, or the money goes back. Whoever has decided before has decided for us."""
         if payment.amount != attempt.amount or payment.attempt_id != attempt.id:
             _log.error("payment_differs", site=site.key, attempt=attempt.id)
-            return await self._payments.void(attempt.id, self.now(), payment=payment, why="another amount was paid")
+            deed, why = Deed.PAYMENT_DIFFERS, "another amount was paid"
+            return await self._payments.void(attempt.id, self.now(), payment=payment, why=why, deed=deed)
         if payment.refunded_minor:
-            return await self._payments.void(attempt.id, self.now(), payment=payment, why=GIVEN_BACK)
+            deed = Deed.PAYMENT_GIVEN_BACK
+            return await self._payments.void(attempt.id, self.now(), payment=payment, why=GIVEN_BACK, deed=deed)
 
         async def book(listing: Listing) -> tuple[Attempt, int]:
             must_be_meant(listing, attempt)

@@ -37,6 +37,7 @@ _WITH_MONEY = (
     (Kind.CANCELLED, Role.CUSTOMER),
     (Kind.CANCELLED, Role.OPERATOR),
     (Kind.REFUNDED, Role.CUSTOMER),
+    *((kind, Role.OPERATOR) for kind in (Kind.DISPUTED, Kind.DISPUTE_WON, Kind.DISPUTE_LOST)),
 )
 """Of which the sample says what goes back."""
 

@@ -5,17 +5,16 @@ slot: the gate stays open, and no hold ends.
 """
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
 from functools import partial
 
 import structlog
 
 from widget_server.clock import Clock
-from widget_server.domain.bookings import BookedDay, BookedSeats
+from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.feed import is_after
@@ -28,26 +27,19 @@ from widget_server.ids import new_id
 from widget_server.store.attempts import Attempts
 from widget_server.store.bookings import Bookings
 from widget_server.store.sites import Sites
-from widget_server.use_cases.auditing import COUNTED_BACK_TO, Auditing
+from widget_server.use_cases.auditing import Auditing
 from widget_server.use_cases.catalog import Catalog
 from widget_server.use_cases.findings import Finding, Kind
+from widget_server.use_cases.restoring import TAKEOVER_AFTER, Lines, Restoring, must_be_ours
 
-TAKEOVER_AFTER = timedelta(seconds=2)
-"""A rebuild that has given no sign of life for so long is taken for dead, and another process does it."""
 SIGN_EVERY_S = 0.4
-"""Far more often than that, also while SQL takes its time."""
+"""Far more often than `TAKEOVER_AFTER`, also while SQL takes its time."""
 
-_TEXT_AT_ONCE, _DAYS_AT_ONCE = 8_000, 100
-"""Some 500 slots: others that call Redis meanwhile wait a millisecond at most."""
-_UNDER_WAY_MAX = 4
 _ASSIGNED_MAX = 3
 _OF_SLOTS = (Kind.BOOKED, Kind.HELD, Kind.LINE, Kind.MISSING_LINE)
 _OF_HOLDS = (Kind.DUE, Kind.BUDGET)
 
 _log = structlog.get_logger()
-
-Lines = Mapping[str, Sequence[str]]
-"""Day -> those of its slots that have lines: `Inspection.days`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +80,7 @@ class Rebuilding:
         self._store = store
         self._attempts = attempts
         self._clock = clock
+        self._restoring = Restoring(catalog=catalog, engine=engine, store=store, clock=clock)
         self._filling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._scans: dict[str, asyncio.Task[dict[str, dict[str, list[str]]]]] = {}
         self._doubted: dict[str, int] = {}
@@ -109,7 +102,7 @@ class Rebuilding:
             mended = await self.mend(living, look.suspicions)
             yield Rebuilt(looked_at=look.slots + look.meetings, mended=mended)
         for site in living.values():
-            yield Rebuilt(mended=await self._assign(site))
+            yield Rebuilt(mended=await self._restoring.assign(site))
 
     async def mend(self, sites: dict[str, Site], findings: Iterable[Finding]) -> int:
         """Set right what can be, and return how many slots and holds had to be. Again: nothing more happens.
@@ -227,16 +220,17 @@ class Rebuilding:
         """The gate is closed first, then the epoch raised in SQL, then read: what is confirmed later must be newer."""
         epoch = await self._sites.raise_epoch(site.id, at=self._clock.now())
         if epoch != site.epoch + 1:
-            _must_be_ours(await self._engine.rebuild(site, epoch, rebuilder, TAKEOVER_AFTER) is None)
-        count = await self._restore(site, rebuilder, days)
-        await self._assign(site, rebuilder)
+            must_be_ours(await self._engine.rebuild(site, epoch, rebuilder, TAKEOVER_AFTER) is None)
+        restored = await self._restoring.restore(site, rebuilder, self._lines_of(site, days))
         schedule_version = (await self._site(site.key)).schedule_version
-        _must_be_ours(await self._engine.open(site, rebuilder, schedule_version))
-        with suppress(Unavailable):  # whoever is paying gets their seats again, if free; otherwise within a minute
-            await self._attempts.wake(site.id, self._clock.now())
+        must_be_ours(await self._engine.open(site, rebuilder, schedule_version))
+        with suppress(Unavailable):  # what could not be had again is seen to at once; otherwise within a minute
+            await self._attempts.wake(site.id, self._clock.now(), paying=restored.lost > 0)
         self._catalog.forget(site.key)
-        _log.info("site_filled", site=site.key, epoch=epoch, slots=count)
-        return count
+        _log.info(
+            "site_filled", site=site.key, epoch=epoch, slots=restored.slots, pins=restored.pins, pins_lost=restored.lost
+        )
+        return restored.slots
 
     async def _is_filled(self, site: Site, answer: Busy | Filled) -> bool:
         """Whether the gate is open, as another process has filled it. Raises Loading while it does.
@@ -268,45 +262,9 @@ class Rebuilding:
             giving.cancel()
             await asyncio.wait([giving])
 
-    async def _restore(self, site: Site, rebuilder: str, days: Lines | None) -> int:
-        """How many slots. Some chunks are under way at once, so that Redis works on one while the next is made."""
-        chunks, lines = await self._to_restore(site, days)
-        count, under_way = 0, deque[asyncio.Task[int]]()
-        try:
-            for chunk in chunks:
-                restoring = self._engine.restore(site, rebuilder, TAKEOVER_AFTER, chunk, lines)
-                under_way.append(asyncio.create_task(_ours(restoring)))
-                if len(under_way) >= _UNDER_WAY_MAX:
-                    count += await under_way.popleft()
-            while under_way:
-                count += await under_way.popleft()
-        finally:
-            for unfinished in under_way:
-                unfinished.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
-        return count
-
-    async def _assign(self, site: Site, rebuilder: str = "") -> int:
-        """Write who serves bookings, and drop who does no more; holds keep whom they have claimed."""
-        mended = 0
-        async for busy in self._store.assignments_to_come(site.id, self._clock.now() - COUNTED_BACK_TO):
-            mended += await self._engine.assign(site, busy, rebuilder=rebuilder)
-        return mended
-
-    async def _to_restore(self, site: Site, days: Lines | None) -> tuple[Iterator[list[BookedDay]], Lines]:
-        """What SQL says is booked, and nothing of the days that only Redis knows: held ones, and those of a later SQL.
-
-        `days` may have been found before the gate was closed: what was held since then, Redis itself counts as held.
-        """
-        first = (self._clock.now() - COUNTED_BACK_TO).date()
-        if days is None:
-            booked, found = await asyncio.gather(self._store.booked_days(site.id, first), self._days_of([site]))
-            days = found.get(site.key, {})
-        else:
-            booked = await self._store.booked_days(site.id, first)
-        in_sql = {day for day, _ in booked}
-        only_here = [BookedDay(day, "") for day in days if day not in in_sql and _is_from(day, first)]
-        return _chunks([*booked, *only_here]), days
+    async def _lines_of(self, site: Site, days: Lines | None) -> Lines:
+        """`days` may be from before the gate was closed: what was held since then, Redis itself counts as held."""
+        return days if days is not None else (await self._days_of([site])).get(site.key, {})
 
     def _doubt(self, site_key: str, epoch: int) -> None:
         self._doubted[site_key] = max(epoch, self._doubted.get(site_key, 0))
@@ -341,34 +299,3 @@ class Rebuilding:
         if site is None:
             raise NotFound("There is no such site.")
         return site
-
-
-def _chunks(days: Sequence[BookedDay]) -> Iterator[list[BookedDay]]:
-    chunk: list[BookedDay] = []
-    length = 0
-    for day in days:
-        chunk.append(day)
-        length += len(day.seats)
-        if length >= _TEXT_AT_ONCE or len(chunk) >= _DAYS_AT_ONCE:
-            yield chunk
-            chunk, length = [], 0
-    if chunk:
-        yield chunk
-
-
-def _is_from(day: str, first: date) -> bool:
-    """Whether it is that day of UTC or a later one, if it is a day at all."""
-    with suppress(ValueError):
-        return date.fromisoformat(day[-8:]) >= first
-    return False
-
-
-async def _ours(restoring: Awaitable[int | None]) -> int:
-    restored = await restoring
-    _must_be_ours(restored is not None)
-    return restored or 0
-
-
-def _must_be_ours(is_ours: bool) -> None:
-    if not is_ours:
-        raise Loading("Another process is filling this site.")

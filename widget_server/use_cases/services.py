@@ -65,7 +65,7 @@ class Services:
             return replace(old, services=old.services | {wanted.key: wanted})
 
         def log(at: datetime, old: Schedule, new: Schedule) -> Entry:
-            detail = changes.of_service(old.services[wanted.key], new.services[wanted.key])
+            detail = changes.of_service(old.services[wanted.key], new.services[wanted.key]) or changes.UNCHANGED
             return Entry(site.id, operator_id, Deed.SERVICE_CHANGED, at, wanted.key, detail)
 
         return await self._edits.save(site, make, log=log, services=[wanted.key], choice=choice)

@@ -77,7 +77,7 @@ class Staffing:
             return _with_member(old, wanted, shifts, days_off)
 
         def log(at: datetime, old: Schedule, new: Schedule) -> Entry:
-            detail = changes.of_member(old, new, wanted.key)
+            detail = changes.of_member(old, new, wanted.key) or changes.UNCHANGED
             return Entry(site.id, operator_id, Deed.STAFF_CHANGED, at, wanted.key, detail)
 
         return await self._edits.save(site, make, log=log, services=services, choice=choice)

@@ -25,6 +25,8 @@ from widget_server.use_cases.order_links import OrderLinks
 
 _NO_ADDRESS = "The customer gave no address."
 _OVERTAKEN = "What happened since has overtaken it."
+_OF_ALL = (Kind.PAYMENT_RETURNED, Kind.REFUNDED, Kind.DISPUTED, Kind.DISPUTE_WON, Kind.DISPUTE_LOST)
+"""About an order as a whole, whatever became of its bookings."""
 _SEQUENCES_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -173,7 +175,7 @@ def _shown(message: KeptMessage, subject: Subject) -> tuple[Shown, ...]:
     """Of those that the message is about, what is still so; somebody's own part of them for staff."""
     if "seats" in message.detail:
         return _served(message, subject)
-    if message.kind in (Kind.PAYMENT_RETURNED, Kind.REFUNDED):
+    if message.kind in _OF_ALL:
         return _wished(subject)
     if message.kind is Kind.PAYMENT_STUCK:
         return _wished(subject) if subject.order and subject.order.payment and subject.order.payment.is_stuck else ()

@@ -298,6 +298,8 @@ class RefundBody(Body):
 class ReceiptBody(Body):
     number: str
     """Of the order."""
+    receipt_number: str
+    """Its own: another one with each refund, as that changes what is kept."""
     ordered_at: Instant
     seller: SellerBody
     customer: OrderCustomerBody
@@ -315,6 +317,7 @@ class ReceiptBody(Body):
         refunds = [one for one in order.payment.refunds if one.state is not RefundState.FAILED] if order.payment else []
         return ReceiptBody(
             number=order.number,
+            receipt_number=f"{order.number}-{1 + len(refunds)}",
             ordered_at=order.created_at,
             seller=SellerBody(name=site.name, about=site.receipt_seller),
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),

@@ -254,7 +254,7 @@ export class Summary {
       name: key,
       value: this.#typed[key],
       "aria-required": String(required),
-      "aria-describedby": `${hint ? `${id}-hint ` : ""}${id}-problem`,
+      "aria-describedby": [hint && `${id}-hint`, `${id}-problem`].filter(Boolean).join(" "),
       ...rest,
       oninput: () => {
         this.#typed[key] = input.value;

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from widget_server.payments.fake_stripe.checks import SESSION_S_MAX, check_amount, check_session, currency_of, line_of
 from widget_server.payments.fake_stripe.idempotency import Kept
-from widget_server.payments.fake_stripe.objects import Charge, Event, Intent, Refund, Session, new_id
+from widget_server.payments.fake_stripe.objects import Charge, Dispute, Event, Intent, Refund, Session, new_id
 from widget_server.payments.fake_stripe.refusals import (
     StripeRefusal,
+    disputed,
     missing_object,
     missing_parameter,
     not_open,
@@ -46,6 +47,7 @@ class Account:
     sessions: OrderedDict[str, Session] = field(default_factory=OrderedDict)
     intents: OrderedDict[str, Intent] = field(default_factory=OrderedDict)
     refunds: OrderedDict[str, Refund] = field(default_factory=OrderedDict)
+    disputes: OrderedDict[str, Dispute] = field(default_factory=OrderedDict)
     events: OrderedDict[str, Event] = field(default_factory=OrderedDict)
     untold: deque[Event] = field(default_factory=lambda: deque(maxlen=KEPT_MAX))
     answers: OrderedDict[str, Kept] = field(default_factory=OrderedDict)
@@ -160,6 +162,8 @@ class Account:
         charge = intent.charge
         if charge is None or not charge.amount_captured:
             raise nothing_to_refund(intent.id)
+        if charge.is_disputed:
+            raise disputed(charge.id)
         if not charge.left_to_refund:
             raise refunded_already(charge.id)
         amount = wanted.get("amount", charge.left_to_refund)
@@ -273,6 +277,18 @@ class Account:
         if why_not:
             refund.charge.amount_refunded -= refund.amount
         self.tell("refund.failed" if why_not else "refund.updated", refund.as_json(), now)
+
+    def dispute(self, intent: Intent, now: int) -> Dispute:
+        """A bank takes all of it back, until it is decided."""
+        assert intent.charge is not None
+        intent.charge.is_disputed = True
+        dispute = Dispute(new_id("dp"), intent.charge, now, intent.charge.amount_captured)
+        self.tell("charge.dispute.created", dispute.as_json(), now)
+        return _keep(self.disputes, dispute.id, dispute)
+
+    def close_dispute(self, dispute: Dispute, now: int, *, is_won: bool) -> None:
+        dispute.status = "won" if is_won else "lost"
+        self.tell("charge.dispute.closed", dispute.as_json(), now)
 
     def tell(self, kind: str, of: dict[str, Any], now: int) -> None:
         event = Event(new_id("evt"), kind, now, of, self.is_live, self.key_in_use)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from widget_server.clock import Clock
 from widget_server.payments.fake_stripe.account import AT_ONCE, METHODS, TAKES_DAYS, Account
 from widget_server.payments.fake_stripe.faults import Faults, Post
-from widget_server.payments.fake_stripe.objects import Intent, Refund, Session, new_id
+from widget_server.payments.fake_stripe.objects import Dispute, Intent, Refund, Session, new_id
 from widget_server.payments.fake_stripe.refusals import StripeRefusal, wrong_key
 
 ACCOUNTS_MAX = 1000
@@ -171,6 +171,19 @@ class Books:
         """Of an account whose `refunds_wait`: it is done, or failed with one of Stripe's reasons, as `declined`."""
         account = next(account for account in self.accounts() if refund_id in account.refunds)
         account.finish_refund(account.refunds[refund_id], self.now(), why_not=why_not)
+        self.changed()
+
+    def dispute(self, session_id: str) -> Dispute:
+        """Whoever has paid asks their bank to take it back."""
+        account, _ = self._found(session_id)
+        dispute = account.dispute(self.intent(session_id), self.now())
+        self.changed()
+        return dispute
+
+    def close_dispute(self, dispute_id: str, *, is_won: bool) -> None:
+        """The bank decides, for the business or against it."""
+        account = next(account for account in self.accounts() if dispute_id in account.disputes)
+        account.close_dispute(account.disputes[dispute_id], self.now(), is_won=is_won)
         self.changed()
 
     def _found(self, session_id: str) -> tuple[Account, Session]:

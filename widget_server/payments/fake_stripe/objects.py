@@ -38,6 +38,7 @@ class Charge:
     amount_captured: int = 0
     amount_refunded: int = 0
     status: str = "succeeded"
+    is_disputed: bool = False
 
     @property
     def left_to_refund(self) -> int:
@@ -58,7 +59,7 @@ class Charge:
             "created": self.created,
             "currency": self.currency,
             "customer": None,
-            "disputed": False,
+            "disputed": self.is_disputed,
             "failure_balance_transaction": None,
             "failure_code": None,
             "failure_message": None,
@@ -244,6 +245,33 @@ class Refund:
         if self.failure_reason:
             parts["failure_reason"] = self.failure_reason
         return parts
+
+
+@dataclass(slots=True)
+class Dispute:
+    id: str
+    charge: Charge
+    created: int
+    amount: int
+    reason: str = "product_not_received"
+    status: str = "needs_response"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "object": "dispute",
+            "amount": self.amount,
+            "balance_transactions": [],
+            "charge": self.charge.id,
+            "created": self.created,
+            "currency": self.charge.currency,
+            "is_charge_refundable": False,
+            "livemode": self.charge.is_live,
+            "metadata": {},
+            "payment_intent": self.charge.intent_id,
+            "reason": self.reason,
+            "status": self.status,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,10 @@ def refunded_already(charge: str) -> StripeRefusal:
     return StripeRefusal(f"Charge {charge} has already been refunded.", code="charge_already_refunded")
 
 
+def disputed(charge: str) -> StripeRefusal:
+    return StripeRefusal(f"Charge {charge} has been charged back; cannot issue a refund.", code="charge_disputed")
+
+
 def refund_too_large(wanted: str, left: str) -> StripeRefusal:
     return StripeRefusal(
         f"Refund amount ({wanted}) is greater than unrefunded amount on charge ({left})", param="amount"

@@ -48,6 +48,11 @@ _WORDS = {
     Deed.PAYMENT_REFUNDED: "Paid back what was paid without a booking",
     Deed.PAYMENT_WINDOW_ENDED: "The time to pay was over",
     Deed.PAYMENT_LET_GO: "Let seats go, as Stripe did not say whether they were paid",
+    Deed.PAYMENT_DIFFERS: "Something else was paid than was asked for: it goes back",
+    Deed.PAYMENT_DISPUTED: "Somebody has asked their bank to take back what they had paid",
+    Deed.DISPUTE_WON: "A dispute was won: the money stays",
+    Deed.DISPUTE_LOST: "A dispute was lost: the money has gone back",
+    Deed.PAYMENT_GIVEN_BACK: "Given back at Stripe before it was booked: the rest goes back, too",
 }
 _OF_SERVICES = {Deed.SERVICE_ADDED, Deed.SERVICE_CHANGED, Deed.CALENDAR_CHANGED}
 _OF_STAFF = {Deed.STAFF_ADDED, Deed.STAFF_CHANGED}
@@ -66,7 +71,9 @@ _FIELDS = {
     "attendees_shown": "who comes is shown by",
     "attendee_emails": "asks for addresses of who comes",
     "is_offered": "can be booked",
-    "is_active": "serves here",
+    "is_active": "is active",
+    "uses_max": "uses",
+    "uses_per_address_max": "uses per address",
 }
 """Where its name does not say it."""
 DEEDS = {deed: _WORDS.get(deed, deed.replace("_", " ").capitalize()) for deed in Deed}

@@ -14,7 +14,7 @@ from widget_server.domain.coupons import (
 )
 from widget_server.domain.money import Money
 from widget_server.domain.payments import is_whole
-from widget_server.errors import Changed, IdConflict, InvalidRequest, Unavailable
+from widget_server.errors import Changed, IdConflict, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.coupons import mark
 from widget_server.web.admin.choices import Choice
 from widget_server.web.admin.impact import refuse_for_now
@@ -31,7 +31,7 @@ _SERVICE = "service-"
 
 
 async def list_coupons(request: Request, at: AtSite) -> Response:
-    return await _list(request, at, saved=request.query_params.get("saved", ""))
+    return await _list(request, at, is_saved=request.query_params.get("saved") == "1")
 
 
 async def show_new(request: Request, at: AtSite) -> Response:
@@ -56,13 +56,24 @@ async def save(request: Request, at: AtSite) -> Response:
 
 
 async def remove(request: Request, at: AtSite) -> Response:
-    await read_form_of(request, at.signed_in.session)
-    coupon, coupons = await _coupon_of(request, at), use_cases(request).coupons
+    """The form says all of it, so that it can be had back, also by the second of two clicks."""
+    form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
     try:
+        coupon, coupons = await _coupon_of(request, at), use_cases(request).coupons
         await coupons.remove(at.site, coupon, operator_id=at.signed_in.operator.id)
     except (Changed, Unavailable) as refusal:
         return await _list(request, at, problem=refusal.message, status=refusal.status)
-    return go(f"{at.path}/coupons?saved=removed")
+    except NotFound:
+        if not form.text("code"):
+            raise
+    return await _list(request, at, undo=_to_add_again(form))
+
+
+def _to_add_again(form: Form) -> Form:
+    """What is wrong with it is told once it is sent."""
+    again = Form({name: value for name, value in form.values.items() if name not in ("form_token", "form_id")})
+    form_id(again)
+    return again
 
 
 async def _coupon_of(request: Request, at: AtSite) -> Coupon:
@@ -227,7 +238,15 @@ def _uses(form: Form, name: str) -> int | None:
     return uses
 
 
-async def _list(request: Request, at: AtSite, *, saved: str = "", problem: str = "", status: int = 200) -> Response:
+async def _list(
+    request: Request,
+    at: AtSite,
+    *,
+    is_saved: bool = False,
+    undo: Form | None = None,
+    problem: str = "",
+    status: int = 200,
+) -> Response:
     coupons = await use_cases(request).coupons.of_site(at.site)
     today, names = use_cases(request).dashboard.now().astimezone(at.site.zone).date(), at.schedule.services
     told = [
@@ -236,6 +255,7 @@ async def _list(request: Request, at: AtSite, *, saved: str = "", problem: str =
             [said_worth(one), *sorted(names[key].name for key in one.services if key in names)],
             [part for part in (said_days(one), said_uses(one)) if part],
             state_of(one, today, at.site.currency),
+            Form({"code": one.code, **form_of(one, at.site.currency).values, "seen": ""}),
         )
         for one in coupons
     ]
@@ -248,7 +268,8 @@ async def _list(request: Request, at: AtSite, *, saved: str = "", problem: str =
         site=at.site,
         coupons=told,
         has_prices=has_prices,
-        saved=saved,
+        is_saved=is_saved,
+        undo=undo,
         problem=problem,
     )
 

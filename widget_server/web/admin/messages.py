@@ -39,6 +39,9 @@ KINDS = {
     Kind.PAYMENT_STUCK: "A payment waits for other keys",
     Kind.PAYMENT_RETURNED: "Payment returned",
     Kind.REFUNDED: "Money goes back",
+    Kind.DISPUTED: "A payment is disputed",
+    Kind.DISPUTE_WON: "A dispute is won",
+    Kind.DISPUTE_LOST: "A dispute is lost",
 }
 ROLES = {
     Role.CUSTOMER: "to the customer",

@@ -40,11 +40,14 @@ async def book_by_phone(request: Request, at: AtSite) -> Response:
     """Whatever is refused, all that was typed stays, and the times are shown as they are by now."""
     form = await read_form_of(request, at.signed_in.session)
     form.values = {"service": "", "day": ""} | form.values
-    slot, seats = _slot(form.text("slot")), _seats(form, at.schedule)
-    if slot is None:
-        form.refuse("slot", "Choose a time.")
     if not is_id(form.text("id")):
         form.values["id"] = new_id()
+    slot = _slot_of_day(form, at)
+    if form.text("action") == "times":
+        return await _show(request, at, form)
+    seats = _seats(form, at.schedule)
+    if slot is None:
+        form.refuse("slot", "Choose a time.")
     questions = questions_of(at.schedule, slot.service if slot else "")
     wanted = read_customer(form, at.site, seats=seats or SEATS_MAX, questions=questions)
     if form.errors or slot is None or seats is None or wanted is None:
@@ -80,6 +83,7 @@ async def _show(request: Request, at: AtSite, form: Form, status: int = 200, *, 
     day, service = read_day(form.text("day")), form.text("service")
     offers = await _offers(request, at, service, day, form) if day else []
     chosen, kept = at.schedule.services.get(service), _slot(form.text("slot"))
+    is_sent = request.method == "POST"
     return page(
         request,
         "phone",
@@ -91,8 +95,8 @@ async def _show(request: Request, at: AtSite, form: Form, status: int = 200, *, 
         day=day,
         offers=offers,
         now=use_cases(request).dashboard.now(),
-        kept=kept if status != 200 and all(offer.slot != kept for offer in offers) else None,
-        is_sent=status != 200,
+        kept=kept if is_sent and all(offer.slot != kept for offer in offers) else None,
+        is_sent=is_sent,
         booked_as=booked_as,
         seats_max=min(chosen.seats_per_booking_max, SEATS_MAX) if chosen else 1,
         **asked(at.schedule, service),
@@ -108,6 +112,17 @@ async def _offers(request: Request, at: AtSite, service: str, day: date, form: F
     except Unavailable as refusal:
         form.refuse("page", f"What is free is not known just now. {refusal.message}")
         return []
+
+
+def _slot_of_day(form: Form, at: AtSite) -> Slot | None:
+    """The time that was chosen, unless it is of another service or day than are chosen by now."""
+    slot = _slot(form.text("slot"))
+    if slot is not None:
+        day = slot.starts_at.astimezone(at.site.zone).date()
+        if (slot.service, day.isoformat()) == (form.text("service"), form.text("day")):
+            return slot
+    form.values.pop("slot", None)
+    return None
 
 
 def _slot(typed: str) -> Slot | None:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order
-from widget_server.domain.payments import AttemptState, RefundReason, RefundState
+from widget_server.domain.payments import AttemptState, DisputeState, RefundReason, RefundState
 from widget_server.errors import InvalidRequest, NotFound
 from widget_server.use_cases.edits import key_of_form
 from widget_server.web.admin.prices import minor_of, typed_price
@@ -36,6 +36,11 @@ REFUND_STATES = {
     RefundState.DONE: "Paid back",
     RefundState.FAILED: "Refused by Stripe",
 }
+DISPUTE_STATES = {
+    DisputeState.OPEN: "The bank keeps it until that is decided",
+    DisputeState.WON: "Won: it is yours",
+    DisputeState.LOST: "Lost: it has gone back",
+}
 _IS_NO_AMOUNT = "Say how much goes back, as an amount such as {}."
 
 
@@ -60,6 +65,7 @@ async def money_of(request: Request, at: AtSite, order: Order, form: Form | None
         "payment_states": PAYMENT_STATES,
         "refund_reasons": REFUND_REASONS,
         "refund_states": REFUND_STATES,
+        "dispute_states": DISPUTE_STATES,
     }
 
 

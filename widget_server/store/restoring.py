@@ -1,0 +1,61 @@
+"""The only place that reads what a Redis which knows nothing of a site is to be told: one reading, as of one moment."""
+
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from sqlalchemy import String, case, cast, func
+from sqlalchemy import select as sql_select
+from sqlalchemy.orm import aliased
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from widget_server.domain.attempts import WaitingPin
+from widget_server.domain.bookings import BookedDay
+from widget_server.domain.holds import Line
+from widget_server.domain.slots import Slot
+from widget_server.store.attempts import WAITING
+from widget_server.store.database import Database
+from widget_server.store.tables import AttemptRow, MeetingRow
+
+_DATE_LENGTH = len("20261121")
+
+
+async def read_to_restore(db: Database, site_id: int, first: date) -> tuple[list[BookedDay], list[WaitingPin]]:
+    async with db.snapshot() as session:
+        return await _booked_days(session, site_id, first), await _waiting_pins(session, site_id)
+
+
+async def _booked_days(session: AsyncSession, site_id: int, first: date) -> list[BookedDay]:
+    """The database puts the days together: to make a row of each of very many meetings takes several times as long."""
+    slot, before_day = col(MeetingRow.slot), func.length(col(MeetingRow.service)) + 1
+    day, rest = func.substr(slot, 1, before_day + _DATE_LENGTH), func.substr(slot, before_day + _DATE_LENGTH + 2)
+    seats = rest + " " + cast(col(MeetingRow.booked), String) + " " + cast(col(MeetingRow.version), String)
+    since = datetime.combine(first, time(), UTC)
+    to_come = (
+        select(day, func.aggregate_strings(seats, " "))
+        .where(col(MeetingRow.site_id) == site_id, col(MeetingRow.starts_at) >= since)
+        .group_by(day)
+    )
+    return [BookedDay(*row) for row in await session.exec(to_come)]
+
+
+async def _waiting_pins(session: AsyncSession, site_id: int) -> list[WaitingPin]:
+    """The oldest attempt first. One whose fence nobody has written down yet gets one that its hold has not had."""
+    other = aliased(AttemptRow)
+    of_hold = (col(other.site_id) == col(AttemptRow.site_id), col(other.hold_id) == col(AttemptRow.hold_id))
+    later = select(func.max(col(other.fence)) + 1).where(*of_hold).scalar_subquery()
+    fence = case((col(AttemptRow.fence) > 0, col(AttemptRow.fence)), else_=later)
+    attempt = AttemptRow
+    waiting = (
+        sql_select(attempt.hold_id, attempt.secret_hash, attempt.public_id, fence, attempt.pay_until, attempt.wanted)  # type: ignore[call-overload]
+        .where(col(attempt.site_id) == site_id, col(attempt.state).in_(WAITING))
+        .order_by(col(attempt.id))
+    )
+    return [_waiting_pin(*row) for row in await session.exec(waiting)]
+
+
+def _waiting_pin(
+    hold_id: str, secret_hash: str, attempt_id: str, fence: int, pay_until: datetime, wanted: dict[str, Any]
+) -> WaitingPin:
+    lines = tuple([Line(Slot.parse(line["slot"]), line["seats"]) for line in wanted["lines"]])
+    return WaitingPin(hold_id, secret_hash, attempt_id, fence, pay_until, lines, wanted["visitor"], wanted["network"])
