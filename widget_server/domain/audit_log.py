@@ -25,6 +25,7 @@ class Deed(StrEnum):
     HOLD_RELEASED = "hold_released"
     HOLD_BOOKED = "hold_booked"
     MESSAGE_SENT_AGAIN = "message_sent_again"
+    MESSAGE_CAME_BACK = "message_came_back"
     SERVICE_ADDED = "service_added"
     SERVICE_CHANGED = "service_changed"
     CALENDAR_CHANGED = "calendar_changed"
