@@ -1,5 +1,5 @@
-"""The only place for what operators have done, and what became of money without them: told by ids and figures, without
-names.
+"""The only place for what operators have done, and what became of money without them: told without secrets, and without
+anything about a customer.
 """
 
 from collections.abc import Mapping
