@@ -9,17 +9,24 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.engine.box import LATE_YOGA, MASSAGE, YOGA, Box, Recorded, site
+from tests.engine.box import LATE_YOGA, MASSAGE, WINDOW, YOGA, Box, Recorded, site
 from tests.engine.fleets import Sharded
 from tests.engine.servers import OnPort
+from tests.engine.test_claims import PIA, QUINN, by, claims, diary
+from widget_server.domain.attempts import WaitingPin
 from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.claims import Assignment
 from widget_server.domain.events import SeatsMoved
 from widget_server.domain.holds import HoldState, Line
+from widget_server.domain.orders import Claimed
+from widget_server.engine import kept, keys
 from widget_server.engine.cluster import READ_AGAIN_AFTER_S
 from widget_server.engine.connection import Connection, address_of, connect
 from widget_server.engine.feed import Lost
 from widget_server.engine.hash_slots import spread_tags
 from widget_server.engine.inspection import Inspection
+from widget_server.engine.kept import DiaryEntry
+from widget_server.engine.mending import ClaimMending, HoldMending, Mending, SlotMending
 from widget_server.engine.wire import Reply, Word
 from widget_server.errors import Fault, HoldEnded, NotFound, SlotFull, Unavailable
 
@@ -99,6 +106,52 @@ async def test_the_whole_life_of_holds(box: Box) -> None:
     assert (await box.seats()).booked == 2
 
 
+async def test_the_whole_life_of_seats_that_somebody_serves(box: Box) -> None:
+    for of in (YOGA, LATE_YOGA):
+        box.needs[of] = by(PIA, QUINN, of=of)
+    await box.hold("anna", YOGA)
+    await box.change("anna", LATE_YOGA, MASSAGE)
+    assert await diary(box, PIA) + await diary(box, QUINN) == ["anna"]
+    pin = await box.pin("anna")
+    assert await box.commit("anna", BookedSeats(LATE_YOGA, 1, 1), fence=pin.fence) == "COMMITTED"
+    moved = await box.hold_and_pin("ben", Line(YOGA, 1), instead_of=[Claimed("anna", LATE_YOGA)])
+    assert [one.slot for one in moved.assignments] == [YOGA]
+    busy = LATE_YOGA.starts_at, LATE_YOGA.ends_at
+    freed = [Assignment("anna", one, LATE_YOGA, *busy, 1, is_freed=True) for one in await claims(box, "anna")]
+    assert await box.engine.assign(box.site, freed) == 1
+    assert await diary(box, PIA) + await diary(box, QUINN) == ["ben"]
+
+    box.site = replace(box.site, epoch=2)
+    ben = WaitingPin("ben", "secret of ben", "first", 1, await box.now() + WINDOW, (Line(YOGA, 1),), "ben", "home")
+    for key in await box.connection.read(("KEYS", "*")):
+        await asyncio.gather(*(box.connection.read(("DEL", name)) for name in key))
+    assert await box.fill(waiting=[ben]) == 1
+    assert await diary(box, PIA) + await diary(box, QUINN) == ["ben"]
+
+
+async def test_what_an_audit_finds_is_mended(box: Box) -> None:
+    box.needs[YOGA] = by(PIA, of=YOGA)
+    await box.hold("anna", YOGA)
+    of_site, mending = keys.of_site("tenuto", box.site.key), Mending(box.connection)
+    (member,) = (m for m in (await box.connection.read(("ZRANGE", pias(box), 0, -1)))[0] if m != kept.COUNT)
+    await box.connection.read(
+        ("DEL", of_site.lines(YOGA.id)), ("DEL", of_site.visitor("anna")), ("ZREM", pias(box), member)
+    )
+
+    assert await mending.slots(box.site, [SlotMending(YOGA, 0, 0, 0, (("anna", 1),))]) == 1
+    assert await mending.holds(box.site, [HoldMending("anna", "anna", "anna")]) == 1
+    entry = DiaryEntry(PIA, YOGA.starts_at.date(), member)
+    assert await mending.claims(box.site, [ClaimMending(entry, 1)]) == 1
+    await box.release("anna")
+    assert (await box.seats()).held == 0
+    assert await diary(box, PIA) == []
+
+
+def pias(box: Box) -> str:
+    """Her diary of that day."""
+    return keys.of_site("tenuto", box.site.key).diary(PIA, YOGA.starts_at.date())
+
+
 async def test_sites_are_spread_over_all_servers_and_asked_about_in_one_go(
     cluster: Sharded, connection: Everywhere
 ) -> None:
@@ -152,7 +205,7 @@ def redirections(node: OnPort) -> int:
 
 
 class Visitors:
-    """They hold, release and book seats of a slot that has few; what they were promised is noted."""
+    """They hold and release seats of a slot that has few; what they were promised is noted."""
 
     def __init__(self, box: Box) -> None:
         self._box = box

@@ -170,6 +170,42 @@ async def test_a_newer_schedule_raises_the_gate_and_says_so(box: Box) -> None:
         await box.hold("ben", schedule_version=2)
 
 
+async def test_seats_that_a_slot_gains_while_it_is_held_can_be_had_at_once_on_the_newer_schedule(box: Box) -> None:
+    await box.hold("anna", Line(YOGA, CAPACITY - 1))
+    await box.hold("ben")
+    await box.pin("ben")
+    with pytest.raises(SlotFull):
+        await box.hold("cleo")
+    await box.engine.raise_schedule(box.site, 2)
+    box.capacity = CAPACITY + 2
+
+    with pytest.raises(StaleSchedule):
+        await box.hold("cleo", Line(YOGA, 2))
+    await box.hold("cleo", Line(YOGA, 2), schedule_version=2)
+    with pytest.raises(SlotFull) as refused:
+        await box.hold("dora", schedule_version=2)
+    assert refused.value.details["left"] == 0
+    assert (await box.seats()).held == CAPACITY + 2
+
+
+async def test_nobody_loses_what_they_hold_when_a_slot_has_less_room_than_is_held(box: Box) -> None:
+    anna = await box.hold("anna", Line(YOGA, CAPACITY - 1))
+    await box.hold("ben")
+    await box.engine.raise_schedule(box.site, 2)
+    box.capacity = 2
+
+    with pytest.raises(SlotFull):
+        await box.hold("cleo", schedule_version=2)
+    await box.renew("anna", version=anna.version)
+    await box.pin("anna", schedule_version=2)
+    await box.release("ben")
+    assert (await box.seats()).held == CAPACITY - 1
+    with pytest.raises(SlotFull):
+        await box.hold("cleo", schedule_version=2)
+    await box.unpin("anna", fence=1, release=True)
+    await box.hold("cleo", Line(YOGA, 2), schedule_version=2)
+
+
 async def test_finding_a_hold_needs_its_secret(box: Box) -> None:
     await box.hold("anna")
 
