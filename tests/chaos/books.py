@@ -71,14 +71,14 @@ class Books:
     """What each web process answers, and each open widget shows."""
 
     def unfinished(self) -> list[str]:
-        """What has a time limit of ours: somebody may still be at it, or was killed and is waited for."""
+        """What has half a minute: somebody may still be at it, or was killed and is waited for (decision 10)."""
         pins = [ref for ref, hold in self.holds.items() if hold.state is HoldState.PAYING]
-        found = [f"a pin is left: {ref}, in SQL {self.outcomes.get(ref)}" for ref in pins]
-        return [*found, *self.untold * ["an event is not told"]]
+        return [f"a pin is left: {ref}, in SQL {self.outcomes.get(ref)}" for ref in pins]
 
     def complaints(self, ledger: Ledger) -> list[str]:
         """Everything that does not fit together; nothing, if the invariants hold."""
-        found = [*self._of_sql(), *self._of_redis(), *self._of_holds(), *self._of_pictures()]
+        found = [f"SQL: {self.untold} events are not told"] if self.untold else []
+        found += [*self._of_sql(), *self._of_redis(), *self._of_holds(), *self._of_pictures()]
         for visit in ledger.visits.values():
             found += [f"{complaint}; {'; '.join(visit.story)}" for complaint in self._of_visit(visit)]
             found += self._of_hold_believed_live(visit, ledger)

@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -39,8 +39,11 @@ class Saboteur:
         self._valkey_is_mine = asyncio.Lock()
         """Two faults of its process at once would start it twice."""
 
-    async def keep_busy(self, menu: Mapping[str, int]) -> None:
-        """One fault after the other, now and then two at once, until cancelled. `menu` says how often which."""
+    async def keep_busy(self, menu: Mapping[str, int], families: Sequence[Sequence[str]]) -> None:
+        """First one of each family; then one fault after the other, now and then two at once, until cancelled. `menu`
+        says how often which.
+        """
+        await self._go_through(families)
         names, weights = list(menu), list(menu.values())
         while True:
             await asyncio.sleep(self._chance.uniform(0.3, 1.6))
@@ -48,6 +51,17 @@ class Saboteur:
                 await until(self._all_serve if self._chance.random() < 0.8 else self._somebody_serves)
             chosen = set(self._chance.choices(names, weights, k=self._chance.choice((1, 1, 1, 2))))
             await asyncio.gather(*(self._do(name) for name in sorted(chosen)))
+
+    async def _go_through(self, families: Sequence[Sequence[str]]) -> None:
+        """What could not be done has its turn again at the end: nobody came by, or there was no older file yet."""
+        left = deque(families)
+        while left:
+            await asyncio.sleep(self._chance.uniform(0.1, 0.5))
+            with suppress(TimeoutError):
+                await until(self._all_serve)
+            family = left.popleft()
+            if not await self._do(self._chance.choice(family)):
+                left.append(family)
 
     async def end(self) -> None:
         """All is as it was: whoever was stopped goes on, lines are good, servers are up, clocks right."""
@@ -66,10 +80,12 @@ class Saboteur:
         if self._town.postgres is not None and not self._town.postgres.process.runs:
             await self._town.postgres.start()
 
-    async def _do(self, name: str) -> None:
+    async def _do(self, name: str) -> bool:
         """Counted where it was done: nobody may have come by a trap."""
-        if await FAULTS[name](self) is not False:
+        is_done = await FAULTS[name](self) is not False
+        if is_done:
             self.done[name] += 1
+        return is_done
 
     # Killed
 
@@ -227,7 +243,7 @@ class Saboteur:
 
     async def step_clock(self) -> None:
         """Of Redis's machine, forth or back."""
-        to_s = self._chance.choice(CLOCK_STEPS_S)
+        to_s = self._chance.choice([step_s for step_s in CLOCK_STEPS_S if step_s != self._clock_s])
         leap = Leap(self._now(), to_s - self._clock_s)
         if leap.by_s > 0:
             self._ledger.leaps.append(leap)
