@@ -6,8 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ import httpx2
 import pytest
 from redis import Redis
 
+from tests.chaos.mother import mother_of
 from tests.engine.servers import Valkey
 from tests.engine.test_embedded import alive, eventually
 from widget_server import cli
@@ -76,28 +75,23 @@ class Demo:
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "widget_server", "demo", "--port", str(self.port)],
-            cwd=self.folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.printed = ""
-        assert self.process.stdout is not None
-        while "the data stays in" not in self.printed:
-            line = self.process.stdout.readline()
-            assert line, self.printed
-            self.printed += line
+        words = ("demo", "--port", str(self.port))
+        log = self.folder / f"{new_id()}.log"
+        self.process = mother_of(ROOT).child(words, self.folder, environment(), log)
+        self._log = log
+        assert eventually(lambda: "the data stays in" in self.printed or self.process.poll() is not None)
+        assert self.process.poll() is None, self.printed
+
+    @property
+    def printed(self) -> str:
+        """Since it was started."""
+        return self._log.read_text() if self._log.exists() else ""
 
     def end(self, with_signal: signal.Signals) -> tuple[int, float]:
         """Its exit code, and how many seconds it took."""
         began_at_s = time.monotonic()
         self.process.send_signal(with_signal)
-        rest, _ = self.process.communicate(timeout=PATIENCE_S)
-        self.printed += rest
-        return self.process.returncode, time.monotonic() - began_at_s
+        return self.process.wait(PATIENCE_S), time.monotonic() - began_at_s
 
     @property
     def valkey(self) -> int:
@@ -137,8 +131,7 @@ def environment() -> dict[str, str]:
 def demo(tmp_path: Path) -> Iterator[Demo]:
     demo = Demo(tmp_path)
     yield demo
-    demo.process.kill()
-    demo.process.communicate()
+    demo.end(signal.SIGKILL)
 
 
 def free_port() -> int:

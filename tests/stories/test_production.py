@@ -4,12 +4,12 @@ import asyncio
 import json
 import os
 import re
-import subprocess
-import sys
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, time
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import httpx2
@@ -17,6 +17,9 @@ import psycopg
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from tests.chaos.mother import mother_of
+from tests.chaos.patience import STEP_S
+from tests.chaos.processes import Tenuto
 from tests.domain.schedules import daily
 from tests.engine.servers import Valkey
 from tests.house import SITE, slot
@@ -60,21 +63,25 @@ def environment(postgres_server: str, tmp_path: Path) -> Iterator[dict[str, str]
 
 def tenuto(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
     """Exit code and what it printed."""
-    command = [sys.executable, "-m", "widget_server", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    return done.returncode, done.stdout
+    log = Path(environment["TENUTO_DATA_DIR"]).with_name(f"{new_id()}.log")
+    code = mother_of(ROOT).child(arguments, log.parent, environment, log).wait(PATIENCE_S)
+    return code, log.read_text()
 
 
 @contextmanager
 def running(environment: dict[str, str], *arguments: str, says: str) -> Iterator[None]:
-    command = [sys.executable, "-m", "widget_server", *arguments]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline().startswith(says)
-            yield
-        finally:
-            process.terminate()
+    folder = Path(environment["TENUTO_DATA_DIR"]).parent
+    process = Tenuto(new_id(), arguments, folder, env=environment, tree=ROOT)
+    process.start()
+    try:
+        until_s = monotonic() + PATIENCE_S
+        while not process.said().startswith(says):
+            assert process.runs, process.said()
+            assert monotonic() < until_s, process.said()
+            sleep(STEP_S)
+        yield
+    finally:
+        process.end(signal.SIGTERM)
 
 
 def told_of(feed: Iterator[str], slot_id: str) -> dict[str, Any]:
