@@ -26,9 +26,11 @@ pytestmark = pytest.mark.anyio
 
 PATIENCE_S, STEP_S = 120.0, 0.3
 PRICE = 4500
-ASKS_TO_OPEN, CAPTURES, REFUNDS = b"POST /v1/checkout/sessions HTTP", b"/capture HTTP", b"POST /v1/refunds HTTP"
+ASKS_TO_OPEN, EXPIRES = b"POST /v1/checkout/sessions HTTP", b"/expire HTTP"
+CAPTURES, VOIDS, REFUNDS = b"/capture HTTP", b"/cancel HTTP", b"POST /v1/refunds HTTP"
 BOOKS, CONFIRMS = b"INSERT INTO outcome", b"UPDATE outcome"
-"""SQL 1 and SQL 2: the first takes the outcome, the second moves it on."""
+"""SQL 1 and SQL 2: the first takes the outcome, the second moves it on. What is charged at once is recorded at once."""
+OFFERS, CHOOSES = b"INSERT INTO alternative", b"UPDATE attempt"
 
 
 @dataclass
@@ -53,6 +55,10 @@ class Payer:
     async def come_back(self, web: Member) -> Answer | None:
         """From the pay page: then Stripe is asked."""
         return await _ask(web, f"/orders/{self.id}/payment", self.order_secret)
+
+    async def choose(self, web: Member, hold_id: str) -> Answer | None:
+        """Other seats than those that were paid for too late."""
+        return await _ask(web, f"/orders/{self.id}/choice", self.order_secret, {"alternative": hold_id})
 
 
 async def _ask(web: Member, path: str, secret: str, body: object = None) -> Answer | None:
@@ -134,11 +140,18 @@ class Scene:
         assert answer is not None
         assert answer.status_code == 201, answer.text
 
-    async def until_others_are_offered(self) -> None:
+    async def until_others_are_offered(self) -> list[tuple[str, str]]:
+        """The hold and the slot of each, once all are held that could be."""
+        offers = (
+            "SELECT alternative.hold_id, slots, alternative.state FROM alternative "
+            "JOIN attempt ON attempt.id = attempt_id "
+            "WHERE attempt.hold_id = :id AND NOT is_same AND alternative.state <> 'gone'"
+        )
         async with asyncio.timeout(PATIENCE_S):
-            while (await self.books()).attempt != "offering":
+            while not (found := await self.sql(offers)) or any(state != "held" for _, _, state in found):
                 await self.look_now()
                 await asyncio.sleep(STEP_S)
+        return [(hold_id, slot) for hold_id, (slot,), _ in found]
 
     async def look_now(self) -> None:
         """As if the worker's pause were over."""
@@ -161,8 +174,8 @@ class Scene:
         ((attempt, session_id, order, outcome, booked),) = await self.sql(
             "SELECT attempt.state, session_id, orders.state, outcome.state, coalesce(meeting.booked, 0) FROM attempt "
             "LEFT JOIN orders ON orders.hold_id = attempt.hold_id "
-            "LEFT JOIN outcome ON outcome.hold_id = attempt.hold_id LEFT JOIN meeting ON meeting.slot = :slot "
-            "WHERE attempt.hold_id = :id"
+            "LEFT JOIN outcome ON outcome.hold_id = coalesce(chosen_id, attempt.hold_id) "
+            "LEFT JOIN meeting ON meeting.slot = :slot WHERE attempt.hold_id = :id"
         )
         intent = self.shop.books.session(session_id).intent if session_id else None
         charge = intent.charge if intent else None
@@ -199,13 +212,14 @@ async def scene(place: Town) -> AsyncIterator[Scene]:
 
 
 _SLOTS = (slot.id for day in range(DAYS) for slot in slots_of(LESSON, day))
+_CHOSEN: set[str] = set()
 
 
 @asynccontextmanager
 async def set_in(place: Town) -> AsyncIterator[Scene]:
     web, other = await place.two_that_are_ready()
     assert place.shop is not None
-    yield Scene(place, place.shop, web, other, Payer(next(_SLOTS)))
+    yield Scene(place, place.shop, web, other, Payer(next(slot for slot in _SLOTS if slot not in _CHOSEN)))
 
 
 def _while_it_is_opened(scene: Scene) -> dict[str, tuple[Line | None, Trap]]:
@@ -220,7 +234,6 @@ def _once_it_is_paid(member: Member) -> dict[str, tuple[Line | None, Trap]]:
         "before the seats are recorded": (member.sql, Trap(BOOKS, b"COMMIT", after=False)),
         "after the seats were recorded": (member.sql, Trap(BOOKS, b"COMMIT", after=True)),
         "after the money was taken": (member.stripe, Trap(CAPTURES, after=True)),
-        "before the payment is recorded": (member.sql, Trap(CONFIRMS, b"COMMIT", after=False)),
         "after the payment was recorded": (member.sql, Trap(CONFIRMS, b"COMMIT", after=True)),
     }
 
@@ -234,12 +247,16 @@ TROUBLES = (
     ("capture", "broken", "after"),
 )
 PAID = (
-    "before the seats are recorded",
-    "after the seats were recorded",
-    "after the money was taken",
-    "before the payment is recorded",
-    "after the payment was recorded",
+    ("card", "before the seats are recorded"),
+    ("card", "after the seats were recorded"),
+    ("card", "after the money was taken"),
+    ("card", "after the payment was recorded"),
+    ("ideal", "before the seats are recorded"),
+    ("ideal", "after the seats were recorded"),
 )
+"""How it is paid, and when the process ends. The first is set aside, recorded and taken; the other charged at once."""
+RETURNED = (("ideal", REFUNDS, "succeeded"), ("card", VOIDS, "canceled"))
+"""How it was paid, how that goes back, and what Stripe says of it then: what was only set aside was never charged."""
 
 
 @pytest.mark.parametrize("moment", OPENING)
@@ -254,10 +271,12 @@ async def test_killed_while_it_opens_a_page_the_same_again_goes_on_elsewhere(sce
     assert (await scene.until_settled()).attempt == "paid"
 
 
-@pytest.mark.parametrize("moment", PAID)
-async def test_killed_once_it_is_paid_and_nobody_comes_back_the_worker_goes_on(scene: Scene, moment: str) -> None:
+@pytest.mark.parametrize(("method", "moment"), PAID)
+async def test_killed_once_it_is_paid_and_nobody_comes_back_the_worker_goes_on(
+    scene: Scene, method: str, moment: str
+) -> None:
     await scene.at_the_page()
-    scene.shop.books.pay(scene.anna.session)
+    scene.shop.books.pay(scene.anna.session, method)
     line, trap = _once_it_is_paid(scene.web)[moment]
     await scene.kill_at(scene.web, line, trap, scene.anna.come_back(scene.web))
 
@@ -287,17 +306,48 @@ async def test_whatever_stripe_answers_it_is_paid_once(scene: Scene, call: str, 
     assert scene.shop.faults.planned == []
 
 
-async def test_a_worker_killed_after_money_went_back_gives_nothing_more(scene: Scene) -> None:
-    """It was charged at once, somebody else has the seat, and nothing is chosen of what is offered in its place."""
+@pytest.mark.parametrize(("method", "goes_back", "then"), RETURNED)
+async def test_a_worker_killed_after_money_went_back_gives_nothing_more(
+    scene: Scene, method: str, goes_back: bytes, then: str
+) -> None:
+    """Somebody else has the seat, and nothing is chosen of what is offered in its place."""
+    await scene.at_the_page()
+    await scene.lose_the_seat()
+    scene.shop.books.pay(scene.anna.session, method)
+    await scene.until_others_are_offered()
+    await scene.sql("UPDATE attempt SET offered_until = now() WHERE hold_id = :id")
+    await scene.kill_at(scene.worker, scene.worker.stripe, Trap(goes_back, after=True), scene.worker_looks())
+
+    assert (await scene.until_settled()).attempt == "ended"
+    assert scene.shop.books.intent(scene.anna.session).status == then
+
+
+async def test_a_worker_killed_while_it_offers_and_a_web_process_once_one_is_chosen_book_that_one(scene: Scene) -> None:
     await scene.at_the_page()
     await scene.lose_the_seat()
     scene.shop.books.pay(scene.anna.session, "ideal")
-    await scene.until_others_are_offered()
-    await scene.sql("UPDATE attempt SET offered_until = now() WHERE hold_id = :id")
-    await scene.kill_at(scene.worker, scene.worker.stripe, Trap(REFUNDS, after=True), scene.worker_looks())
+    await scene.kill_at(scene.worker, scene.worker.sql, Trap(OFFERS, b"COMMIT", after=True), scene.worker_looks())
+    hold_id, slot = (await scene.until_others_are_offered())[-1]
+    _CHOSEN.add(slot)
+    await scene.kill_at(
+        scene.web, scene.web.sql, Trap(CHOOSES, b"COMMIT", after=True), scene.anna.choose(scene.web, hold_id)
+    )
+
+    scene.anna.slot = slot
+    assert (await scene.until_settled()).attempt == "paid"
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_worker_killed_while_the_window_closes_lets_nobody_pay_any_more(scene: Scene, after: bool) -> None:
+    await scene.at_the_page()
+    await scene.sql("UPDATE attempt SET pay_until = now() WHERE hold_id = :id")
+    await scene.kill_at(scene.worker, scene.worker.stripe, Trap(EXPIRES, after=after), scene.worker_looks())
 
     assert (await scene.until_settled()).attempt == "ended"
-    assert scene.shop.books.intent(scene.anna.session).status == "succeeded", "it was charged, and has gone back"
+    assert scene.shop.books.session(scene.anna.session).status == "expired"
+    answer = await Payer(scene.anna.slot).check_out(scene.other)
+    assert answer is not None
+    assert answer.status_code == 201, answer.text
 
 
 @pytest.mark.parametrize(
