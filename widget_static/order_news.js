@@ -36,7 +36,7 @@ export class OrderNews {
     this.#look = look;
     this.#feed = new Feed(feedUrl, {
       onEvent: (kind, data) => this.#heard(kind, data),
-      onPoll: () => this.soon(),
+      onPoll: () => this.#looksLeft-- > 0 && this.soon(), // where no stream gets through
       onLine: (isLive) => isLive && this.soon(), // for what was missed until now
     });
   }

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright, expect
 
+from tests.browser.devices import Devices
 from tests.browser.hosting import Host, hosting
 from tests.browser.people import Visitor
 from tests.browser.serving import LESSON, YOGA, Server, Studio, new_server
@@ -23,8 +24,6 @@ SWITCHES = [
     "--disable-sync",
     "--test-third-party-cookie-phaseout",
 ]
-TALL = 2000
-"""So that nothing scrolls: for half a second after a frame has moved, Chromium drops what is pressed in it."""
 Invite = Callable[..., Awaitable[Visitor]]
 
 
@@ -72,19 +71,37 @@ async def own_studio(own_server: Server, host: Host) -> Studio:
     return await own_server.open_studio(LESSON, YOGA, origins=[host.origin])
 
 
+@pytest.fixture(scope="package")
+async def devices(browser: Browser) -> Devices:
+    return Devices(browser, PATIENCE_MS)
+
+
 @pytest.fixture
-async def invite(browser: Browser) -> AsyncIterator[Invite]:
+async def invite(devices: Devices) -> AsyncIterator[Invite]:
     """Makes a visitor. At the end, no console may have complained of anything that the test did not expect."""
     visitors: dict[str, Visitor] = {}
+    lent: list[tuple[Visitor, dict[str, Any]]] = []
 
-    async def invite(name: str, *, width: int = 1200, **wishes: Any) -> Visitor:
-        asked = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "reduced_motion": "reduce"} | wishes
-        context = await browser.new_context(viewport={"width": width, "height": TALL}, **asked)
-        context.set_default_timeout(PATIENCE_MS)
-        visitors[name] = Visitor(await context.new_page())
+    async def invite(name: str, *, width: int = 1200, own: bool = False, **wishes: Any) -> Visitor:
+        """`own`: with a device that nobody else gets, as its clock is set or a script added to all of its pages."""
+        asked: dict[str, Any] = {
+            "locale": "en-GB",
+            "timezone_id": "Europe/Berlin",
+            "reduced_motion": "reduce",
+            "width": width,
+        } | wishes
+        visitors[name] = Visitor(await (devices.new if own else devices.lend)(**asked))
+        if not own:
+            lent.append((visitors[name], asked))
         return visitors[name]
 
     yield invite
+    heard = {name: heard for name, visitor in visitors.items() if (heard := visitor.unexpected())}
     for visitor in visitors.values():
-        await visitor.context.close()
-    assert {name: heard for name, visitor in visitors.items() if (heard := visitor.unexpected())} == {}
+        visitor.leaves()
+    for visitor, asked in lent:
+        await devices.take_back(visitor.page, **asked)
+    for visitor in visitors.values():
+        if all(visitor is not one for one, _ in lent):
+            await visitor.context.close()
+    assert heard == {}

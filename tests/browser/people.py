@@ -1,18 +1,46 @@
 """Visitors: what a person does with the widget, in a browser of their own."""
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import BrowserContext, ConsoleMessage, Frame, FrameLocator, Locator, Page, Request, expect
+from playwright.async_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Frame,
+    FrameLocator,
+    Locator,
+    Page,
+    Request,
+    expect,
+)
 
+from tests.browser.devices import TALL
 from tests.browser.serving import BERLIN
 from widget_server.domain.slots import Slot
 
 PASSWORD = "a long walk by the river"
 BOOKED = "You\u2019re booked"
 AT_HOME = ("localhost", "127.0.0.1")
+View = tuple[int, Literal["light", "dark"]]
+VIEWS: tuple[View, View] = ((390, "light"), (1280, "dark"))
+_AXE = Axe().axe_script
+_VIOLATIONS = """async () => {
+    const told = ({html, failureSummary}) => `${html.slice(0, 160)} ${failureSummary.slice(0, 240)}`;
+    const {violations} = await axe.run({resultTypes: ['violations']});
+    return violations.map(({id, impact, nodes}) => `${id} (${impact}): ${nodes.map(told).join(' | ')}`);
+}"""
+_WATCH = """wanted => {
+    const dark = matchMedia('(prefers-color-scheme: dark)');
+    window.turned = new Promise(done => dark.addEventListener('change', () => setTimeout(done), {once: true}));
+    return dark.matches !== wanted;
+}"""
+"""The widget hears of another colour scheme, and changes its colours, just before a frame is painted: we after it."""
+_DEAF_MS = 600
+"""For half a second after a frame has moved, Chromium drops what is pressed in it."""
 
 
 class Visitor:
@@ -25,13 +53,16 @@ class Visitor:
         """Requests to anyone but the host page and our server."""
         self._expected: list[str] = []
         self._number = 0
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", self._see)
+        self._senses: dict[Any, Any] = {"console": self._hear, "pageerror": self._feel, "request": self._see}
+        for event, sense in self._senses.items():
+            page.on(event, sense)
 
     def _hear(self, told: ConsoleMessage) -> None:
         if told.type in ("error", "warning"):
             self.complaints.append(told.text)
+
+    def _feel(self, error: Error) -> None:
+        self.complaints.append(str(error))
 
     def _see(self, request: Request) -> None:
         if urlsplit(request.url).hostname not in AT_HOME:
@@ -40,6 +71,11 @@ class Visitor:
     def expects(self, *complaints: str) -> None:
         """What the browser itself will write to the console about an answer that belongs to the story."""
         self._expected.extend(complaints)
+
+    def leaves(self) -> None:
+        """The page is somebody else's from now on."""
+        for event, sense in self._senses.items():
+            self.page.remove_listener(event, sense)
 
     def looks_into(self, number: int) -> None:
         """Turns to another widget of the page."""
@@ -150,14 +186,43 @@ class Visitor:
         return await opening.value
 
 
-async def serious(page: Page | Frame) -> list[str]:
-    """What axe finds that keeps somebody from using the page."""
-    found: Any = await Axe().run(page)
-    return [
-        f"{violation['id']}: {[node['html'][:160] for node in violation['nodes']]}"
-        for violation in found.response["violations"]
-        if violation["impact"] in ("serious", "critical")
-    ]
+async def is_sound(page: Page, step: str, views: Sequence[View] = VIEWS) -> None:
+    """In each of these views; and the story goes on in the last of them, so that its next steps are done there, too."""
+    for view in _from_where(page, views):
+        await _turn(page, view)
+        assert (step, view, await barriers(page), await overflow(page)) == (step, view, [], 0)
+
+
+async def is_sound_within(visitor: Visitor, step: str, views: Sequence[View] = VIEWS) -> None:
+    """The same for the widget in its page."""
+    page, frame = visitor.page, await visitor.frame()
+    for view in _from_where(page, views):
+        is_other = await frame.evaluate(_WATCH, view[1] == "dark")
+        await _turn(page, view)
+        if is_other:
+            await frame.evaluate("window.turned")
+        found = await barriers(frame), await overflow(frame), await overflow(page)
+        assert (step, view, *found) == (step, view, [], 0, 0), found
+    await page.wait_for_timeout(_DEAF_MS)
+
+
+def _from_where(page: Page, views: Sequence[View]) -> list[View]:
+    """First as it is seen already."""
+    now = page.viewport_size
+    return sorted(views, key=lambda view: now is None or view[0] != now["width"])
+
+
+async def _turn(page: Page, view: View) -> None:
+    await page.set_viewport_size({"width": view[0], "height": TALL})
+    await page.emulate_media(color_scheme=view[1])
+
+
+async def barriers(page: Page | Frame) -> list[str]:
+    """What axe finds that stands in somebody's way."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(_AXE)
+    found: list[str] = await page.evaluate(_VIOLATIONS)
+    return found
 
 
 async def overflow(page: Page | Frame) -> int:

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
-from tests.browser.people import Visitor, serious
+from tests.browser.people import Visitor, barriers
 from tests.browser.serving import LESSON, YOGA, Server, Studio
 
 pytestmark = pytest.mark.anyio
@@ -25,14 +25,14 @@ async def is_sound_light_and_dark(visitor: Visitor) -> None:
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
     for scheme in schemes:
         await visitor.page.emulate_media(color_scheme=scheme)
-        assert (scheme, await serious(await visitor.frame())) == (scheme, [])
+        assert (scheme, await barriers(await visitor.frame())) == (scheme, [])
 
 
 async def test_when_annas_time_runs_out_ben_sees_the_seat_and_anna_can_hold_it_again(
     own_server: Server, own_studio: Studio, host: Host, invite: Invite
 ) -> None:
     slot = own_studio.slot(LESSON)
-    anna = await invite("anna")
+    anna = await invite("anna", own=True)
     await anna.page.clock.install()
     await looks_at_lessons(anna, own_studio, host)
     ben = await looks_at_lessons(await invite("ben"), own_studio, host)
@@ -85,7 +85,7 @@ async def test_more_time_prolongs_the_hold_and_ben_sees_it_too(
     own_server: Server, own_studio: Studio, host: Host, invite: Invite
 ) -> None:
     slot = own_studio.slot(LESSON)
-    anna = await invite("anna")
+    anna = await invite("anna", own=True)
     await anna.page.clock.install()
     await looks_at_lessons(anna, own_studio, host)
     ben = await looks_at_lessons(await invite("ben"), own_studio, host)
@@ -127,7 +127,7 @@ async def test_a_reload_of_the_host_page_finds_the_running_hold_with_the_right_t
 async def test_a_device_with_a_wrong_clock_shows_the_right_time_left(
     minutes: int, studio: Studio, host: Host, invite: Invite
 ) -> None:
-    anna = await invite("anna")
+    anna = await invite("anna", own=True)
     await anna.page.add_init_script(f"{{ const now = Date.now; Date.now = () => now() + {minutes} * 60_000; }}")
     await looks_at_lessons(anna, studio, host)
 
@@ -139,7 +139,7 @@ async def test_a_device_with_a_wrong_clock_shows_the_right_time_left(
 async def test_a_clock_that_is_set_forward_while_seats_are_held_ends_nothing(
     studio: Studio, host: Host, invite: Invite
 ) -> None:
-    anna = await invite("anna")
+    anna = await invite("anna", own=True)
     await anna.page.clock.install()
     await looks_at_lessons(anna, studio, host)
     await anna.holds(studio.slot(LESSON))
@@ -153,7 +153,7 @@ async def test_a_clock_that_is_set_forward_while_seats_are_held_ends_nothing(
 async def test_the_last_minutes_are_said_aloud(
     own_server: Server, own_studio: Studio, host: Host, invite: Invite
 ) -> None:
-    anna = await invite("anna")
+    anna = await invite("anna", own=True)
     await anna.page.clock.install()
     await looks_at_lessons(anna, own_studio, host)
     await anna.holds(own_studio.slot(LESSON))

@@ -5,7 +5,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
-from tests.browser.people import Visitor, overflow, serious
+from tests.browser.people import Visitor, barriers, overflow
 from tests.browser.serving import Server
 from tests.browser.test_payments import BOOKED_MS, PIANO, goes_to_pay, is_fine
 from tests.browser.test_schedule_pages import arrive
@@ -51,7 +51,7 @@ async def test_anna_pays_less_and_ben_nothing_with_the_codes_of_an_operator(
     await is_fine(anna.page)
     await types(anna, "half-26")
     await expect(anna.told("Half-26 takes \u20ac12.00 off: \u20ac12.00 instead of \u20ac24.00.")).to_be_visible()
-    assert (await serious(await anna.frame()), await overflow(await anna.frame())) == ([], 0)
+    assert (await barriers(await anna.frame()), await overflow(await anna.frame())) == ([], 0)
 
     tab = await goes_to_pay(anna, "\u20ac12.00")
     await tab.get_by_label("A card that works").check()

@@ -36,7 +36,7 @@ TOUCHES = """
 async def test_a_whole_booking_touches_no_storage_and_asks_nobody_else(
     studio: Studio, host: Host, invite: Invite
 ) -> None:
-    anna = await invite("anna")
+    anna = await invite("anna", own=True)
     await anna.page.add_init_script(f"if (location.hostname === 'localhost') {{ {TOUCHES} }}")
     await anna.opens(host.page(studio))
     await anna.picks_service("Yoga")
@@ -150,7 +150,7 @@ async def test_two_widgets_on_one_page_keep_a_hold_each(studio: Studio, host: Ho
 
 
 async def test_the_host_page_is_told_without_secrets(studio: Studio, host: Host, invite: Invite) -> None:
-    anna = await invite("anna")
+    anna = await invite("anna", own=True)
     heard = """window.heard = [];
         for (const what of ['ready', 'hold', 'hold-ended', 'booked'])
             document.addEventListener(`tenuto:${what}`, ({ detail }) => window.heard.push([what, detail]));"""

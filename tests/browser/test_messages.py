@@ -1,15 +1,15 @@
 """The room of messages in a browser: a mail that was kept, read in its frame, and every kind to be looked at."""
 
 import asyncio
-from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
+from tests.browser.people import VIEWS, is_sound
 from tests.browser.serving import YOGA, Server, Studio
-from tests.browser.test_rooms import VIEWS, hired, is_sound
+from tests.browser.test_rooms import hired
 
 pytestmark = pytest.mark.anyio
 
@@ -22,11 +22,10 @@ async def appears(page: Page, text: str) -> None:
             await page.reload()
 
 
-@VIEWS
 async def test_what_was_written_is_read_where_it_was_kept(
-    server: Server, studio: Studio, host: Host, invite: Invite, width: int, scheme: Any
+    server: Server, studio: Studio, host: Host, invite: Invite
 ) -> None:
-    operator = await hired(invite, server, studio, width=width, color_scheme=scheme)
+    operator = await hired(invite, server, studio, width=VIEWS[0][0])
     page = operator.page
     await operator.goes_to("Messages")
     await expect(page.get_by_text("No messages yet.")).to_be_visible()

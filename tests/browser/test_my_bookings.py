@@ -9,8 +9,8 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
+from tests.browser.people import View, is_sound
 from tests.browser.serving import YOGA, Server, Studio
-from tests.browser.test_rooms import is_sound
 from widget_server.domain.messages import Kind, MessageState
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,7 @@ async def link_sent(server: Server, studio: Studio) -> str:
 async def test_a_customer_finds_what_they_have_booked_and_cancels_it(
     server: Server, studio: Studio, host: Host, invite: Invite, width: int, scheme: Any, lang: str
 ) -> None:
-    said = SAID[lang]
+    said, views = SAID[lang], [(width, scheme)]
     anna = await invite("anna", width=width, color_scheme=scheme)
     anna.expects("404", "429")
     snippet = f'<tenuto-booking site="{studio.key}" service="yoga" lang="en"></tenuto-booking>'
@@ -50,20 +50,20 @@ async def test_a_customer_finds_what_they_have_booked_and_cancels_it(
     await page.goto(f"{server.url}/my/{studio.key}?lang={lang}")
 
     await expect(page.get_by_role("heading", name=said["title"])).to_be_visible()
-    await is_sound(page, "which address?")
+    await is_sound(page, "which address?", views)
     await page.get_by_role("button", name=said["send"]).click()
     await expect(page.get_by_label(said["email"])).to_be_focused()
-    await is_sound(page, "none")
+    await is_sound(page, "none", views)
     await page.get_by_label(said["email"]).fill("Anna@Example.org")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name=said["sent"])).to_be_focused()
-    await is_sound(page, "sent")
+    await is_sound(page, "sent", views)
 
     link = await link_sent(server, studio)
     await page.goto(link.replace("lang=en-GB", f"lang={lang}"))
     await expect(page.get_by_role("heading", name=said["ahead"])).to_be_visible()
     await expect(page.get_by_role("listitem").first).to_contain_text("Yoga")
-    await is_sound(page, "list")
+    await is_sound(page, "list", views)
     await page.get_by_role("link", name=said["open"]).click()
     await page.get_by_role("button", name=said["cancel"]).click()
     await page.get_by_role("button", name=said["cancel_yes"]).click()
@@ -71,16 +71,16 @@ async def test_a_customer_finds_what_they_have_booked_and_cancels_it(
     await page.go_back()
     await expect(page.get_by_role("heading", name=said["before"])).to_be_visible()
     await expect(page.get_by_text(said["none_ahead"])).to_be_visible()
-    await is_sound(page, "cancelled")
+    await is_sound(page, "cancelled", views)
 
-    await wrong_link(page, said["expired"])
+    await wrong_link(page, said["expired"], views)
 
 
-async def wrong_link(page: Page, expired: str) -> None:
+async def wrong_link(page: Page, expired: str, views: list[View]) -> None:
     address = page.url.partition("#")[0]
     await page.goto(f"{address}#{'x' * 22}")
     await expect(page.get_by_text(expired)).to_be_visible()
-    await is_sound(page, "expired")
+    await is_sound(page, "expired", views)
 
 
 SAID = {

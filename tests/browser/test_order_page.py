@@ -48,7 +48,9 @@ async def cancels(order: Page) -> None:
     await expect(order.get_by_text("This booking is cancelled.")).to_be_visible()
 
 
-async def test_the_widget_says_that_a_mail_is_on_its_way_and_the_order_page_shows_the_order(anna: Visitor) -> None:
+async def test_the_widget_says_that_a_mail_is_on_its_way_and_the_order_page_shows_the_order(
+    anna: Visitor, studio: Studio, host: Host, invite: Invite
+) -> None:
     await expect(anna.told("A mail with all of it is on its way to anna@example.org.")).to_be_visible()
     await saves_calendar_file(anna.page, anna.widget)
     number = await anna.widget.locator(".done-number strong").inner_text()
@@ -68,6 +70,18 @@ async def test_the_widget_says_that_a_mail_is_on_its_way_and_the_order_page_show
     ):
         await expect(order.get_by_role("main")).to_contain_text(told)
     await saves_calendar_file(order, order)
+    assert "#" not in order.url, "nobody copies the secret with the address"
+    await order.reload()
+    await expect(order.get_by_text("Confirmed", exact=True)).to_be_visible()
+
+    cleo = await invite("cleo")
+    await cleo.opens(host.page(studio, f'<tenuto-booking site="{studio.key}" service="yoga"></tenuto-booking>'))
+    await cleo.holds(studio.slot(YOGA))
+    await expect(cleo.widget.get_by_text("Others who come to this time see your first name.")).to_be_visible()
+    await cleo.confirms("Cleo Oak")
+    await cleo.is_booked()
+
+    await expect(order.get_by_role("main")).to_contain_text("Anna, Ben, Cleo")  # by itself
 
 
 async def test_cancelling_asks_first_and_frees_the_seats_for_everybody(

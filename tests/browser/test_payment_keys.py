@@ -1,22 +1,19 @@
 """An owner enters the keys of their account at a pretend Stripe, and removes them. On a desk and on a phone."""
 
-from typing import Any
-
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
 from tests.browser.serving import YOGA, Server
 from tests.browser.test_people import is_fair
-from tests.browser.test_schedule_pages import DESK, PHONE, arrive, room
+from tests.browser.test_schedule_pages import PHONE, arrive, room
 from widget_server.demo import PRETEND_KEYS
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(DESK, "light"), (PHONE, "dark")])
-async def test_keys_are_entered_checked_and_removed(server: Server, invite: Invite, width: int, scheme: Any) -> None:
-    owner = await invite("owner", width=width, color_scheme=scheme)
+async def test_keys_are_entered_checked_and_removed(server: Server, invite: Invite) -> None:
+    owner = await invite("owner", width=PHONE)
     owner.expects("422")
     studio, keys = await server.open_studio(YOGA, origins=[]), PRETEND_KEYS[False]
     await arrive(server, studio, owner)

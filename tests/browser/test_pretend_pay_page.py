@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.people import overflow, serious
+from tests.browser.people import barriers, overflow
 from tests.payments.shop import opened_shop, wanted_payment
 from widget_server.domain.payments import PaymentState
 
@@ -21,12 +21,12 @@ async def test_a_card_is_declined_and_the_bank_asks_about_the_next(
         assert payment.url is not None
         page = await browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
         await page.goto(payment.url)
-        assert (await serious(page), await overflow(page)) == ([], 0)
+        assert (await barriers(page), await overflow(page)) == ([], 0)
 
         await page.get_by_label("A card that is declined").check()
         await page.get_by_role("button", name="Pay 25.00 EUR").click()
         await expect(page.get_by_role("alert")).to_contain_text("Your card was declined")
-        assert await serious(page) == []
+        assert await barriers(page) == []
         await page.get_by_label("A card whose bank asks first").check()
         await page.keyboard.press("Enter")
         await page.get_by_role("button", name="Yes, it is me").click()

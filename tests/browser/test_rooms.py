@@ -4,20 +4,14 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
-from tests.browser.people import Visitor, overflow, serious
+from tests.browser.people import VIEWS, Visitor, is_sound
 from tests.browser.serving import BERLIN, LESSON, YOGA, Server, Studio
 
 pytestmark = pytest.mark.anyio
-
-VIEWS = pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
-
-
-async def is_sound(page: Page, step: str) -> None:
-    assert (step, await serious(page), await overflow(page)) == (step, [], 0)
 
 
 async def hired(invite: Invite, server: Server, studio: Studio, **wishes: Any) -> Visitor:
@@ -27,11 +21,8 @@ async def hired(invite: Invite, server: Server, studio: Studio, **wishes: Any) -
     return operator
 
 
-@VIEWS
-async def test_bookings_and_who_comes(
-    server: Server, studio: Studio, host: Host, invite: Invite, width: int, scheme: Any
-) -> None:
-    operator = await hired(invite, server, studio, width=width, color_scheme=scheme)
+async def test_bookings_and_who_comes(server: Server, studio: Studio, host: Host, invite: Invite) -> None:
+    operator = await hired(invite, server, studio, width=VIEWS[0][0])
     page = operator.page
     await is_sound(page, "nothing today")
     for room, empty in (("Bookings", "No bookings yet."), ("Attendees", "Nobody in these days.")):
@@ -99,10 +90,9 @@ async def test_a_booking_is_found_and_cancelled_with_the_keyboard_and_widgets_se
     await expect(ben.status(slot)).to_have_text("free")
 
 
-@VIEWS
-async def test_booking_by_phone(server: Server, studio: Studio, invite: Invite, width: int, scheme: Any) -> None:
+async def test_booking_by_phone(server: Server, studio: Studio, invite: Invite) -> None:
     slot = studio.slot(YOGA)
-    operator = await hired(invite, server, studio, width=width, color_scheme=scheme)
+    operator = await hired(invite, server, studio, width=VIEWS[0][0])
     operator.expects("422")
     page = operator.page
     await operator.goes_to("Bookings")
@@ -132,11 +122,10 @@ async def test_booking_by_phone(server: Server, studio: Studio, invite: Invite, 
     await expect(customer.page.get_by_text("Confirmed", exact=True)).to_be_visible()
 
 
-@VIEWS
 async def test_holds_come_and_go_before_the_eyes_of_the_operator(
-    server: Server, studio: Studio, host: Host, invite: Invite, width: int, scheme: Any
+    server: Server, studio: Studio, host: Host, invite: Invite
 ) -> None:
-    operator = await hired(invite, server, studio, width=width, color_scheme=scheme)
+    operator = await hired(invite, server, studio, width=VIEWS[0][0])
     page = operator.page
     await operator.goes_to("Live")
     await expect(page.get_by_text("Nobody is booking just now.")).to_be_visible()
@@ -156,11 +145,8 @@ async def test_holds_come_and_go_before_the_eyes_of_the_operator(
     await expect(page.get_by_text("Nobody is booking just now.")).to_be_visible()
 
 
-@VIEWS
-async def test_reliability_and_the_audit_log(
-    server: Server, studio: Studio, invite: Invite, width: int, scheme: Any
-) -> None:
-    operator = await hired(invite, server, studio, width=width, color_scheme=scheme)
+async def test_reliability_and_the_audit_log(server: Server, studio: Studio, invite: Invite) -> None:
+    operator = await hired(invite, server, studio, width=VIEWS[0][0])
     await operator.goes_to("Audit log")
     await expect(operator.page.get_by_text("Nothing yet.")).to_be_visible()
     await is_sound(operator.page, "an empty log")

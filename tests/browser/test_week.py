@@ -1,42 +1,40 @@
 """The week of a site in a browser, on a phone and on a desk: holds come and go in it, and a time is frozen."""
 
 import re
-from typing import Any
 
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
+from tests.browser.people import VIEWS, is_sound
 from tests.browser.serving import BERLIN, LESSON, YOGA, Server, Studio
-from tests.browser.test_rooms import hired, holding, is_sound
+from tests.browser.test_rooms import hired, holding
 
 pytestmark = pytest.mark.anyio
 
-VIEWS = pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 
-
-@VIEWS
 async def test_the_week_moves_before_the_eyes_of_the_operator_and_a_time_is_frozen_from_it(
-    server: Server, studio: Studio, host: Host, invite: Invite, width: int, scheme: Any
+    server: Server, studio: Studio, host: Host, invite: Invite
 ) -> None:
     slot, other = studio.slot(YOGA), studio.slot(LESSON, 1)
-    operator = await hired(invite, server, studio, width=width, color_scheme=scheme)
+    operator = await hired(invite, server, studio, width=VIEWS[0][0])
     operator.expects("ERR_FAILED")
     page = operator.page
     await operator.goes_to("Week")
-    await is_sound(page, "this week")
-    lefts = [await page.locator(each).first.evaluate("it => it.getBoundingClientRect().x") for each in (".brand", "h1")]
-    assert lefts[0] == lefts[1], "the head of the page stands below that of the site"
-    if width == 1280:
-        assert await page.locator(".rooms ul").evaluate("it => it.scrollWidth <= it.clientWidth"), "all rooms in sight"
+    for view in VIEWS:
+        await is_sound(page, "this week", [view])
+        lefts = [await page.locator(it).first.evaluate("it => it.getBoundingClientRect().x") for it in (".brand", "h1")]
+        assert lefts[0] == lefts[1], "the head of the page stands below that of the site"
+    assert await page.locator(".rooms ul").evaluate("it => it.scrollWidth <= it.clientWidth"), "all rooms in sight"
     await page.get_by_text("Go to a day, or show only a part").click()
     await page.get_by_label("Day", exact=True).fill(slot.starts_at.astimezone(BERLIN).date().isoformat())
     await page.get_by_role("button", name="Show").click()
     block, focused = (page.locator(f'[data-key^="{each.id} "] a') for each in (slot, other))
     await expect(block).to_contain_text("0 of 12 booked, 12 left")
-    assert await page.locator(".day:visible").count() == (1 if width == 390 else 7)
-    await is_sound(page, "the week of the slot")
+    for view, days in zip(VIEWS, (1, 7), strict=True):
+        await is_sound(page, "the week of the slot", [view])
+        assert await page.locator(".day:visible").count() == days
     await focused.focus()
     await page.evaluate("document.documentElement.dataset.same = 'yes'")
     scrolled = await page.evaluate("scrollY")

@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from widget_server.domain.weeks import FRIDAY, MONDAY, SATURDAY, SUNDAY, first_weekday, week_of
+from widget_server.domain.weeks import FRIDAY, MONDAY, SATURDAY, SUNDAY, first_weekday, week_of, weekdays_of
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,12 @@ from widget_server.domain.weeks import FRIDAY, MONDAY, SATURDAY, SUNDAY, first_w
 )
 def test_a_week_begins_as_readers_of_the_locale_know_it(locale: str, weekday: int) -> None:
     assert first_weekday(locale) == weekday
+
+
+def test_weekdays_are_listed_in_the_order_of_a_week() -> None:
+    assert [name[:2] for _, name in weekdays_of("en")] == ["Su", "Mo", "Tu", "We", "Th", "Fr", "Sa"]
+    assert weekdays_of("ar")[:3] == [(5, "Saturday"), (6, "Sunday"), (0, "Monday")]
+    assert [number for number, _ in weekdays_of("de")] == list(range(7))
 
 
 @pytest.mark.parametrize("locale", ["de", "en", "ar", "dv"])

@@ -91,6 +91,18 @@ async def test_of_holds_that_end_together_the_feed_is_told_what_they_leave(box: 
     assert (await box.seats(YOGA), await box.seats(MASSAGE)) == (Seats(3, version=44), Seats(version=22))
 
 
+async def test_holds_of_the_same_slot_are_ended_together(box: Box) -> None:
+    """In whichever order they are due: each script counts a slot once, and the feed tells of it once."""
+    box.capacity = 100
+    for number in range(64):
+        await box.hold(f"visitor-{number}", MASSAGE if number % 2 else YOGA)
+    await box.advance(HOLD_LENGTH)
+
+    assert (await box.sweep()).ended == 64
+    told = [one for one in await box.feed.tail("tenuto", 2) if isinstance(one, SeatsMoved)]
+    assert {one.seats for one in told} == {((of.id, Seats(version=33)),) for of in (YOGA, MASSAGE)}
+
+
 async def test_a_hold_is_swept_by_its_own_deadline_whatever_the_due_set_says(box: Box) -> None:
     """Where that is too early, it is put right, so that nobody looks at the hold again and again."""
     hold = await box.hold("anna")

@@ -23,8 +23,10 @@ pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
-TAKEOVER_MAX_S = 2.0
-"""It takes a small part of a second; the rest is for a machine with much else to do."""
+TAKEOVER_MAX_S = 1.0
+"""It takes a small part of a second; once in three times also on a machine with much else to do."""
+BUSY_MAX_S = 6.0
+"""Two seconds each time, and the machine may be three times as slow."""
 YOGA, LATE_YOGA, LAST_YOGA = slot(), slot(number=1), slot(number=2)
 
 
@@ -90,14 +92,17 @@ async def test_one_worker_takes_over_at_once_when_the_other_is_stopped_or_killed
 ) -> None:
     one, other = await asyncio.to_thread(processes, "worker")
     await are_listening(house)
-    assert await seconds_to_end_a_hold(house) < TAKEOVER_MAX_S
+    assert await seconds_to_end_a_hold(house) < BUSY_MAX_S
 
     one.send(signal.SIGSTOP)
-    assert await seconds_to_end_a_hold(house) < TAKEOVER_MAX_S
-
+    took_s = [await seconds_to_end_a_hold(house)]
     one.send(signal.SIGCONT)
+    other.send(signal.SIGSTOP)
+    took_s.append(await seconds_to_end_a_hold(house))
     other.send(signal.SIGKILL)
-    assert await seconds_to_end_a_hold(house) < TAKEOVER_MAX_S
+    took_s.append(await seconds_to_end_a_hold(house))
+    assert min(took_s) < TAKEOVER_MAX_S, took_s
+    assert max(took_s) < BUSY_MAX_S, took_s
 
     one.send(signal.SIGSTOP)
     with pytest.raises(TimeoutError):

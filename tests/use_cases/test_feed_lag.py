@@ -10,6 +10,7 @@ from tests.house import House
 from tests.web.desks import desk_in
 from tests.web.test_admin_bookings import book
 from widget_server.domain.events import Update
+from widget_server.use_cases import reliability
 from widget_server.use_cases.feed_lag import Lag
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +51,7 @@ async def test_a_change_that_was_told_says_how_long_that_took(house: House) -> N
     found = await until_told(house)
 
     assert (found.waiting, found.waiting_ms) == (0, 0)
+    assert not (await house.parts.use_cases.reliability.report(await house.site())).is_late
     assert re.fullmatch(
         r"The last change was told [\d.]+ (ms|seconds) after it happened. Nothing waits.", await shown(house)
     )
@@ -79,6 +81,10 @@ async def test_a_follower_that_is_late_is_seen_to_be(house: House, monkeypatch: 
         f'tenuto_feed_waiting{{partition="tenuto"}} {float(behind.waiting)}'
         in (await house.client.get("/metrics")).text
     )
+
+    monkeypatch.setattr(reliability, "LATE_MS", LATE_MS)
+    report = await house.parts.use_cases.reliability.report(await house.site())
+    assert (report.is_late, report.is_well) == (True, False)
 
     go_on.set()
     assert ((await until_told(house)).told_after_ms or 0) >= LATE_MS

@@ -55,6 +55,16 @@ async def test_a_rolled_key_takes_over_while_somebody_pays(till: Till) -> None:
     assert await till.settle(anna) is AttemptState.PAID
 
 
+async def test_live_keys_wait_until_the_server_knows_where_customers_come_back_to(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(till.house.parts.use_cases.payment_accounts, "_has_address", False)
+
+    with pytest.raises(InvalidRequest) as refused:
+        await enter(till, another_key(till))
+    assert "TENUTO_PUBLIC_URL" in refused.value.details["fields"]["secret_key"]
+
+
 async def test_keys_of_another_account_wait_until_nobody_pays(till: Till) -> None:
     anna = Payer()
     session = await till.at_the_page(anna)

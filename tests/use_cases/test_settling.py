@@ -10,7 +10,7 @@ import pytest
 from tests.use_cases.till import ALL_SEATS, LESSON, Payer, Till
 from tests.web.desks import desk_in
 from widget_server.domain.attempts import LET_GO_AFTER, OPENING_FOR
-from widget_server.domain.orders import OrderState, OutcomeState
+from widget_server.domain.orders import Order, OrderState, OutcomeState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
 from widget_server.errors import BadSignature, HoldEnded, PaymentRefused, PaymentsAway, PaymentsNotSetUp, SlotFull
 from widget_server.ids import new_id
@@ -60,6 +60,10 @@ async def test_who_has_paid_what_redis_has_forgotten_gets_it_if_it_is_free(till:
     assert till.shop.taken_minor == 4500
 
 
+def came_too_late(order: Order) -> bool:
+    return order.payment is not None and order.payment.came_too_late
+
+
 @pytest.mark.parametrize(("method", "how"), [("card", "voided"), ("ideal", "refunded")])
 async def test_who_has_paid_seats_that_are_gone_has_their_money_again_and_is_told(
     till: Till, method: str, how: str
@@ -78,7 +82,7 @@ async def test_who_has_paid_seats_that_are_gone_has_their_money_again_and_is_tol
     given_back = {"voided": "payment_voided", "refunded": "payment_refunded"}[how]
     assert await till.deeds(anna) == ["paid_too_late", given_back]
     order = await till.order(anna)
-    assert order.state is OrderState.VOIDED
+    assert (order.state, came_too_late(order)) == (OrderState.VOIDED, True)
     assert await till.settle(anna) is AttemptState.ENDED
     with pytest.raises((HoldEnded, SlotFull)):
         await till.begin(anna)
@@ -211,6 +215,7 @@ async def test_seats_are_free_again_when_the_capture_is_refused(till: Till) -> N
     assert (await till.house.seats(LESSON)).booked == 0
     order = await till.order(anna)
     assert (order.state, order.bookings[0].state.value) == (OrderState.VOIDED, "cancelled")
+    assert not came_too_late(order)
     assert await till.outcome(anna) is OutcomeState.VOIDED
     assert await till.messages(anna) == ["payment_returned"]
     assert await till.deeds(anna) == ["capture_refused", "payment_voided"]
@@ -242,7 +247,8 @@ async def test_what_differs_from_what_was_asked_for_books_nothing_and_goes_back(
     assert await till.settle(anna) is AttemptState.ENDED
     assert till.shop.taken_minor == 0
     assert await till.house.booked_in_sql(LESSON) == 0
-    assert (await till.order(anna)).state is OrderState.VOIDED
+    order = await till.order(anna)
+    assert (order.state, came_too_late(order)) == (OrderState.VOIDED, False)
     how = {"card": "payment_voided", "ideal": "payment_refunded"}[method]
     assert await till.deeds(anna) == ["payment_differs", how]
     assert await till.messages(anna) == ["payment_returned"]

@@ -1,8 +1,10 @@
 """Stripe is silent for ten minutes: one asks for all, and all are seen to within seconds of its first answer."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+import structlog
 from sqlmodel import select
 
 from tests.use_cases.till import LESSON, Payer, Till
@@ -79,6 +81,25 @@ async def test_while_stripe_is_silent_one_asks_for_all(till: Till) -> None:
     with pytest.raises(PaymentsAway):
         await till.settle(payers[0])
     assert asked(till) == before + 10
+
+
+async def test_a_worker_finds_out_by_itself_when_stripe_is_silent_and_when_it_answers(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    hang_up(till)
+    with pytest.raises(PaymentsAway):
+        await till.settle(anna)
+
+    with structlog.testing.capture_logs() as logs:
+        worker = asyncio.create_task(till.settling.run())
+        try:
+            await till.house.eventually(lambda: "stripe_silent" in [log["event"] for log in logs])
+            till.shop.books.faults.planned.clear()
+            await till.house.eventually(lambda: till.shop.taken_minor == 4500)
+        finally:
+            worker.cancel()
+            await asyncio.wait([worker])
+    assert [log["event"] for log in logs if log["event"].startswith("stripe_")] == ["stripe_silent", "stripe_answers"]
 
 
 async def test_without_anybody_who_probes_all_ask_for_themselves_again_after_a_while(till: Till) -> None:

@@ -98,6 +98,24 @@ async def test_a_press_that_makes_no_sense_sends_nothing(house: House, sendings:
         assert await desk.entries() == []
 
 
+async def test_a_mail_that_came_back_counts_as_refused_until_it_is_sent_again(house: House) -> None:
+    async with desk_in(house) as desk:
+        message_id = await booked(house)
+        now = house.parts.use_cases.dashboard.now()
+        assert "This one came back" not in (await desk.get(f"/messages/{message_id}")).text
+        await desk.post(f"/messages/{message_id}/sending", sendings="1")
+        await Sending(house.parts.database).ended(message_id, MessageState.SENT, now)
+        assert "This one came back" in (await desk.get(f"/messages/{message_id}")).text
+
+        for _ in range(2):
+            answer = await desk.post(f"/messages/{message_id}/return", sendings="2")
+            assert "It did not arrive." in (await desk.client.get(answer.headers["location"])).text
+        assert "could not be delivered" in (await desk.get("")).text
+        assert [entry.deed for entry in await desk.entries()] == ["message_came_back", "message_sent_again"]
+        await desk.post(f"/messages/{message_id}/sending", sendings="2")
+        assert "could not be delivered" not in (await desk.get("")).text
+
+
 async def test_what_could_not_be_delivered_is_on_the_first_page(house: House) -> None:
     async with desk_in(house) as desk:
         assert "could not be delivered" not in (await desk.get("")).text

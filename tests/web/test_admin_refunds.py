@@ -49,7 +49,7 @@ async def test_a_dispute_stands_in_the_order_and_nothing_can_be_given_back_meanw
         await till.settling.heard("studio", letter.body, letter.signature)
 
     page = (await desk.get(order_of(anna))).text
-    for told in ("Disputed", "product not received", "The bank keeps it until that is decided"):
+    for told in ("Disputed", "product not received", "Not decided yet"):
         assert told in page
     assert "Pay money back" not in page
     told = await refund(desk, anna, "10,00", "a form that was open before")

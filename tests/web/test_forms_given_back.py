@@ -109,7 +109,7 @@ async def test_every_form_of_the_session_before_is_shown_before_it_is_sent(desk:
         assert '<dd class="written">The heating\nis broken.</dd>' in answer.text
 
 
-BUTTONS = {"extension", "release", "withdrawal", "removal", "check", "sign-out", "subscription", "sending"}
+BUTTONS = {"extension", "release", "withdrawal", "removal", "check", "sign-out", "subscription", "sending", "return"}
 """The last words of addresses at which nothing is typed."""
 FREE_TEXTS = ("name", "email", "reason", "message", "description", "text", "attendees", "code", "worth", "origins")
 NOTHING_TO_SHOW = {

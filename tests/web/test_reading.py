@@ -1,4 +1,4 @@
-"""Looking at something changes nothing: mail servers and browsers open links before people do, and as often as they like."""
+"""Looking at something changes nothing: mail servers and browsers open links before people do, and often."""
 
 import re
 import sqlite3

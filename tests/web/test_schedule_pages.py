@@ -299,6 +299,8 @@ async def test_a_week_begins_as_the_sites_readers_know_it(desk: Desk, locale: st
 
     first = fields_of(await desk.get(f"{HOME}/services/yoga/calendar"))["week"]
 
+    blackout = (await desk.get(f"{HOME}/blackouts/new")).text
+    assert re.findall(r'name="weekday-(\d)"', blackout)[0] == str(weekday)
     days = (datetime.now(UTC).date() - date.fromisoformat(first)).days
     assert (date.fromisoformat(first).weekday(), days in range(7)) == (weekday, True)
 

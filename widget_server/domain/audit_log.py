@@ -1,5 +1,5 @@
-"""The only place for what operators have done, and what became of money without them: told by ids and figures, without
-names.
+"""The only place for what operators have done, and what became of money without them: told without secrets, and without
+anything about a customer.
 """
 
 from collections.abc import Mapping
@@ -25,6 +25,7 @@ class Deed(StrEnum):
     HOLD_RELEASED = "hold_released"
     HOLD_BOOKED = "hold_booked"
     MESSAGE_SENT_AGAIN = "message_sent_again"
+    MESSAGE_CAME_BACK = "message_came_back"
     SERVICE_ADDED = "service_added"
     SERVICE_CHANGED = "service_changed"
     CALENDAR_CHANGED = "calendar_changed"

@@ -32,6 +32,12 @@ def first_weekday(locale: str) -> int:
     return _FIRST_DAYS.get(region, MONDAY)
 
 
+def weekdays_of(locale: str) -> list[tuple[int, str]]:
+    """All seven in the order of a week of theirs, with their numbers."""
+    first = first_weekday(locale)
+    return [((first + n) % 7, WEEKDAYS[(first + n) % 7]) for n in range(7)]
+
+
 def week_of(day: date, locale: str) -> list[date]:
     """The seven days of the week that a day is in."""
     first = day - timedelta(days=(day.weekday() - first_weekday(locale)) % 7)

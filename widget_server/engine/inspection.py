@@ -204,6 +204,14 @@ class Inspection:
             for hold_id, fields in zip(hold_ids, answers, strict=True)
         }
 
+    async def fences(self, site: Site, hold_ids: Sequence[str]) -> dict[str, int]:
+        """Of those of these holds whose customers are paying. Raises Unavailable."""
+        of_site = keys.of_site(site.partition, site.key)
+        reads = [("HMGET", of_site.hold(hold_id), "state", "fence") for hold_id in hold_ids]
+        answers = await self._connection.read(*reads) if reads else []
+        found = zip(hold_ids, answers, strict=True)
+        return {hold_id: int(fence) for hold_id, (state, fence) in found if state == HoldState.PAYING}
+
     async def noted(self, site: Site, hold_ids: Sequence[str]) -> list[NotedHold]:
         """Those of these holds that live, and where they stand; left out what moves. Raises Unavailable."""
         of_site = keys.of_site(site.partition, site.key)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from operator import attrgetter
 from typing import NamedTuple
 
 from widget_server.clock import from_ms, to_ms
@@ -27,10 +28,10 @@ from widget_server.ids import new_id
 LIMIT_LENGTHS = 3
 """A hold can be renewed up to three times its length in all."""
 PINS_MAX = 3
-SWEEP_MAX, SWEPT_AT_ONCE = 2_048, 32
+SWEEP_MAX, SWEPT_AT_ONCE = 8_192, 32
 """So many holds are looked for at once, and so few ended by one script, so that others need not wait long behind it."""
 SWEPT_BESIDE = 4
-"""So many scripts, or reads for them, are on their way at once: Redis ends some holds while we look at the next."""
+"""So many scripts are on their way at once: Redis ends some holds while we put the next together."""
 LINES_AT_ONCE = 128
 """So few lines does one script give back, if they are of several holds: one entry of the feed tells of all of them."""
 SLOTS_AT_ONCE, ASSIGNED_AT_ONCE = 100, 100
@@ -372,18 +373,17 @@ class Reservations:
         return mended
 
     async def sweep(self, partition: str, *, retry: timedelta) -> Swept:
-        """End at most 2,048 holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
+        """End at most 8,192 holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
 
         Where `next_due` is not after `now`, there is more: call again.
         """
-        refs = await self._looking_due(partition)
-        chunks = iter([refs[at : at + SWEPT_AT_ONCE] for at in range(0, max(1, len(refs)), SWEPT_AT_ONCE)])
+        due = await self._due(partition, await self._looking_due(partition))
+        # Those of the same slots are ended together: each script counts a slot once, however many lines leave it.
+        pieces = iter(_pieces(sorted(due, key=_by_lines)))
         answers: list[list[Reply]] = []
 
         async def sweep_some() -> None:
-            for chunk in chunks:
-                due = _few_lines(await self._due(partition, chunk))
-                answers.extend([await self._run(calls.sweep(partition, some, retry=retry)) for some in due])
+            answers.extend([await self._run(calls.sweep(partition, piece, retry=retry)) for piece in pieces])
 
         await asyncio.gather(*(sweep_some() for _ in range(SWEPT_BESIDE)))
         now, _, next_due, *_ = answers[-1]
@@ -595,21 +595,26 @@ class Reservations:
         reads = [
             ("HMGET", keys.of_site(partition, site_key).hold(hold_id), *kept.DUE_FIELDS) for site_key, hold_id in refs
         ]
-        found = await self._connection.read(*reads) if reads else []
+        found: list[Reply] = []
+        for at in range(0, len(reads), READ_AT_ONCE):
+            found += await self._connection.read(*reads[at : at + READ_AT_ONCE])
         return [kept.due_hold(*ref, fields) for ref, fields in zip(refs, found, strict=True)]
 
 
-def _few_lines(due: Sequence[DueHold]) -> list[list[DueHold]]:
-    """In their order; at least one piece, though it be empty."""
+def _pieces(due: Sequence[DueHold]) -> list[list[DueHold]]:
+    """In their order, as many as are ended at once; at least one piece, though it be empty."""
     pieces: list[list[DueHold]] = [[]]
     lines = 0
     for hold in due:
         lines += len(hold.slot_ids)
-        if lines > LINES_AT_ONCE and pieces[-1]:
+        if pieces[-1] and (lines > LINES_AT_ONCE or len(pieces[-1]) == SWEPT_AT_ONCE):
             lines = len(hold.slot_ids)
             pieces.append([])
         pieces[-1].append(hold)
     return pieces
+
+
+_by_lines = attrgetter("site_key", "lines_text")
 
 
 def _split(ref: str) -> tuple[str, str]:

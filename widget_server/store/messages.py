@@ -25,6 +25,7 @@ from widget_server.store.database import Database, insert_by
 from widget_server.store.tables import MessageRow, OrderRow
 
 WHY_LENGTH_MAX = 500
+CAME_BACK = "It came back: its mail server could not hand it over."
 _PUT = insert_by(MessageRow, lambda new: new.on_conflict_do_nothing())
 
 
@@ -83,6 +84,21 @@ class Messages:
         )
         async with self._db.transaction() as session:
             found = await session.exec(again.returning(col(MessageRow.id)))
+            if found.scalar_one_or_none() is None:
+                return False
+            put_entry(session, entry)
+            return True
+
+    async def came_back(self, site_id: int, message_id: int, *, sendings: int, entry: Entry) -> bool:
+        """A mail that was sent, so often until now, did not arrive. Whether that is news."""
+        refused = (
+            update(MessageRow)
+            .where(col(MessageRow.site_id) == site_id, col(MessageRow.id) == message_id)
+            .where(col(MessageRow.sendings) == sendings, col(MessageRow.state) == MessageState.SENT)
+            .values(state=MessageState.REFUSED, ended_at=entry.at, why=CAME_BACK)
+        )
+        async with self._db.transaction() as session:
+            found = await session.exec(refused.returning(col(MessageRow.id)))
             if found.scalar_one_or_none() is None:
                 return False
             put_entry(session, entry)

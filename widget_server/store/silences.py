@@ -48,23 +48,28 @@ class Silences:
                 row.probe_at = at + PROBE_EVERY
             return [(row.site_id, row.is_test) for row in rows]
 
-    async def goes_on(self, site_id: int, *, is_test: bool, at: datetime, wait: timedelta) -> None:
-        """A probe had no answer, or was told to `wait`."""
+    async def goes_on(self, site_id: int, *, is_test: bool, at: datetime, wait: timedelta) -> bool:
+        """A probe had no answer, or was told to `wait`. Whether nobody knew that Stripe is silent."""
         async with self._db.transaction() as session:
             row = await _locked(session, site_id, is_test)
-            if row is not None and row.probe_at is not None:
-                row.silent_since = row.silent_since or at
-                row.probe_at = at + max(wait, PROBE_EVERY) if wait else row.probe_at
+            if row is None or row.probe_at is None:
+                return False
+            is_news, row.silent_since = row.silent_since is None, row.silent_since or at
+            row.probe_at = at + max(wait, PROBE_EVERY) if wait else row.probe_at
+            return is_news
 
-    async def is_over(self, site_id: int, *, is_test: bool, at: datetime) -> None:
-        """A probe had an answer: all that wait for one are seen to at once, some at a time, as ever."""
+    async def is_over(self, site_id: int, *, is_test: bool, at: datetime) -> bool:
+        """A probe had an answer: all that wait for one are seen to at once, some at a time, as ever. Whether Stripe had
+        been silent.
+        """
         async with self._db.transaction() as session:
             row = await _locked(session, site_id, is_test)
             if row is None:
-                return
+                return False
             since, row.silent_since, row.probe_at = row.silent_since, None, None
             if since is not None:
                 await _wake(session, row, since, at)
+            return since is not None
 
 
 def is_silent(row: PaymentAccountRow, at: datetime) -> bool:

@@ -125,8 +125,7 @@ class Delivery:
         return set(loaded)
 
     async def _settle(self, site: Site, hold_ids: Sequence[str]) -> None:
-        holds = await self._inspection.holds(site, hold_ids)
-        fences = {hold.id: hold.fence for hold in holds.values() if hold and hold.state is HoldState.PAYING}
+        fences = await self._inspection.fences(site, hold_ids)
         for hold_id in await self._store.decided(site.id, fences) if fences else ():
             _log.warning("pin_settled", site=site.key)
             await self.resolve(site.key, hold_id)

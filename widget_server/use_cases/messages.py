@@ -89,16 +89,26 @@ class Messages:
             code_hash = self._writing.link_of(message, site.key, now).code_hash
             if not await self._my_bookings.is_open(site.id, code_hash, now):
                 raise TooLate("The link in this message works no longer: whoever needs one asks for a new one.")
-        detail = {"kind": message.kind.value, "recipient": message.role.value}
-        about = message.order_id or ""
-        entry = Entry(site.id, operator_id, Deed.MESSAGE_SENT_AGAIN, now, about, detail)
+        entry = _entry(site, message, Deed.MESSAGE_SENT_AGAIN, operator_id, now)
         return await self._messages.send_again(site.id, message_id, sendings=sendings, entry=entry)
+
+    async def came_back(self, site: Site, message_id: int, *, sendings: int, operator_id: int) -> bool:
+        """Somebody has found it in the mailbox that mails come back to: it is refused from now on. Whether this press
+        did that. Raises NotFound, Unavailable.
+        """
+        entry = _entry(site, await self.find(site, message_id), Deed.MESSAGE_CAME_BACK, operator_id, self._clock.now())
+        return await self._messages.came_back(site.id, message_id, sendings=sendings, entry=entry)
 
     def sample(self, site: Site, kind: Kind, role: Role, language: str) -> Mail:
         """How such a message reads, with an order that nobody has made."""
         now = self._clock.now()
         mail, _ = compose(_sample(site, kind, role, now), language=language, zone=site.zone, at=now)
         return _as_sent(mail)
+
+
+def _entry(site: Site, message: KeptMessage, deed: Deed, operator_id: int, at: datetime) -> Entry:
+    detail = {"kind": message.kind.value, "recipient": message.role.value}
+    return Entry(site.id, operator_id, deed, at, message.order_id or "", detail)
 
 
 def _as_sent(mail: Mail) -> Mail:

@@ -53,6 +53,10 @@ _ANOTHER_ACCOUNT = (
     "This key is of another account at Stripe, and somebody is just paying, or paid back, with the one before. Try "
     "again in a quarter of an hour. To take no new payments until then, remove the keys."
 )
+_NO_ADDRESS = (
+    "Customers could not come back from Stripe yet, as this server does not know its address: whoever runs it "
+    "has to set TENUTO_PUBLIC_URL first."
+)
 _REFUSED = (
     "Stripe does not take this key. Copy it once more, all of it; a restricted key must be allowed to write "
     f"{', '.join(PERMISSIONS[:-1])} and {PERMISSIONS[-1]}."
@@ -109,9 +113,12 @@ class PaymentAccounts:
         scheduling: Scheduling,
         clock: Clock,
         pretend_url: str | None = None,
+        has_address: bool = True,
     ) -> None:
+        """`has_address`: somebody has said where browsers reach this server, which is where customers come back to."""
         self._accounts = accounts
         self._pretend_url = pretend_url
+        self._has_address = has_address
         self._gateway = gateway
         self._sites = sites
         self._scheduling = scheduling
@@ -133,6 +140,8 @@ class PaymentAccounts:
         """
         found = await self._accounts.read(site.id, is_test=is_test)
         before = found[0] if found and found[0].removed_at is None else None
+        if not is_test and not self._has_address:
+            raise InvalidRequest("This server has no public address.", fields={"secret_key": _NO_ADDRESS})
         keys = found[1] if found and (before or _is_entered_again(found[1], secret_key)) else None
         wanted = _wanted(keys, is_test=is_test, secret_key=secret_key, webhook_secret=webhook_secret)
         if before is not None and wanted == keys:

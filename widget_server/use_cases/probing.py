@@ -60,8 +60,10 @@ class Probing:
                 await self._gateway.read(await self._accounts.find(site_id, is_test=is_test), session_id)
         except PaymentsAway as away:
             wait = away.wait if isinstance(away, StripeSilent) else timedelta(0)
-            await self._silences.goes_on(site_id, is_test=is_test, at=self._clock.now(), wait=wait)
+            if await self._silences.goes_on(site_id, is_test=is_test, at=self._clock.now(), wait=wait):
+                _log.warning("stripe_silent", site=site_id, wait_s=wait.total_seconds())
             return
         except (PaymentRefused, PaymentsNotSetUp):
             pass
-        await self._silences.is_over(site_id, is_test=is_test, at=self._clock.now())
+        if await self._silences.is_over(site_id, is_test=is_test, at=self._clock.now()):
+            _log.info("stripe_answers", site=site_id)

@@ -12,6 +12,8 @@ from widget_server.store.reliability import SiteFigures
 from widget_server.use_cases.feed_lag import Lag
 from widget_server.use_cases.readiness import OK
 
+LATE_MS = 5_000
+"""For so long no change waits that is to be told to open widgets."""
 ROUND_MAX = timedelta(minutes=5)
 """A worker that has not come round for so long is taken for gone."""
 
@@ -56,8 +58,13 @@ class Report:
         return {name: told for name, told in self.parts.items() if told != OK}
 
     @property
+    def is_late(self) -> bool:
+        """Whether open widgets are told of changes so late that their visitors see it."""
+        return self.lag is not None and self.lag.waiting_ms >= LATE_MS
+
+    @property
     def is_well(self) -> bool:
-        return self.is_checked and not (self.leaked or self.figures.oversold or self.failing)
+        return self.is_checked and not (self.leaked or self.figures.oversold or self.failing or self.is_late)
 
 
 class Reliability:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from widget_server.domain.blackouts import REASON_LETTERS_MAX, Blackout
 from widget_server.domain.changes import said_when, said_whose
 from widget_server.domain.schedule import Schedule
-from widget_server.domain.weeks import WEEKDAYS
+from widget_server.domain.weeks import weekdays_of
 from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.blackouts import find
 from widget_server.use_cases.edits import Edited, fingerprint
@@ -231,5 +231,5 @@ def _show(
         form=form,
         impact=impact,
         whose=[ListChoice(_OF_SITE, "Everything at this site"), *services, *staff],
-        weekdays=WEEKDAYS,
+        weekdays=weekdays_of(at.site.locale),
     )

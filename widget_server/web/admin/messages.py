@@ -108,15 +108,26 @@ async def show_calendar(request: Request, at: AtSite) -> Response:
 
 async def send_again(request: Request, at: AtSite) -> Response:
     """A press of a page that is out of date changes nothing, and says so."""
-    form = await read_form_of(request, at.signed_in.session)
-    seen, messages = form.text("sendings"), use_cases(request).messages
+    sendings, messages = await _seen(request, at), use_cases(request).messages
     message_id, operator_id = _id_of(request), at.signed_in.operator.id
-    sendings = int(seen) if re.fullmatch(r"\d{1,6}", seen, re.ASCII) else 0
     try:
         is_sent = await messages.send_again(at.site, message_id, sendings=sendings, operator_id=operator_id)
     except TooLate:
         return go(f"{at.path}/messages/{message_id}?done=over")
     return go(f"{at.path}/messages/{message_id}?done={'again' if is_sent else 'before'}")
+
+
+async def came_back(request: Request, at: AtSite) -> Response:
+    sendings, message_id = await _seen(request, at), _id_of(request)
+    by = at.signed_in.operator.id
+    await use_cases(request).messages.came_back(at.site, message_id, sendings=sendings, operator_id=by)
+    return go(f"{at.path}/messages/{message_id}?done=back")
+
+
+async def _seen(request: Request, at: AtSite) -> int:
+    """How often it had been sent, as the page of the form has it."""
+    seen = (await read_form_of(request, at.signed_in.session)).text("sendings")
+    return int(seen) if re.fullmatch(r"\d{1,6}", seen, re.ASCII) else 0
 
 
 async def show_preview(request: Request, at: AtSite) -> Response:
@@ -147,11 +158,8 @@ def _wanted_sample(request: Request, at: AtSite) -> tuple[Kind, Role, str]:
 
 
 def _id_of(request: Request) -> int:
-    """More digits than that are no id: a database takes no such number."""
-    found = re.fullmatch(r"\d{1,9}", request.path_params["message"], re.ASCII)
-    if found is None:
-        raise NotFound("There is no such message.")
-    return int(found[0])
+    message_id: int = request.path_params["message"]
+    return message_id
 
 
 async def _message(request: Request, at: AtSite) -> KeptMessage:

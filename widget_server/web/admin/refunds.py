@@ -37,9 +37,9 @@ REFUND_STATES = {
     RefundState.FAILED: "Refused by Stripe",
 }
 DISPUTE_STATES = {
-    DisputeState.OPEN: "The bank keeps it until that is decided",
-    DisputeState.WON: "Won: it is yours",
-    DisputeState.LOST: "Lost: it has gone back",
+    DisputeState.OPEN: "Not decided yet",
+    DisputeState.WON: "Won",
+    DisputeState.LOST: "Lost",
 }
 _IS_NO_AMOUNT = "Say how much goes back, as an amount such as {}."
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from widget_server.domain.schedule import Schedule, StaffMember
 from widget_server.domain.sites import Site
-from widget_server.domain.weeks import WEEKDAYS
+from widget_server.domain.weeks import weekdays_of
 from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Edited, by_shift
 from widget_server.use_cases.edits import fingerprint_of as bookings_fingerprint
@@ -192,7 +192,7 @@ def _show(
         services=at.schedule.services.values(),
         named_in=lambda prefix: [at.schedule.services[key] for key in named_in(form, prefix, at.schedule.services)],
         is_new=not member.key,
-        weekdays=WEEKDAYS,
+        weekdays=weekdays_of(at.site.locale),
         weekly=_with_blanks(form, "w", 5 if not member.key else BLANK_ROWS),
         dated=_with_blanks(form, "d", BLANK_ROWS),
         off=_with_blanks(form, "off", BLANK_ROWS),
