@@ -38,9 +38,8 @@ class QuickHold(RequestResponseCycle):
 
     def begin(self) -> None:
         """The body is there."""
-        task = self._protocol.loop.create_task(self._answer())
-        self._protocol.tasks.add(task)
-        task.add_done_callback(self._protocol.tasks.discard)
+        self._task = self._protocol.loop.create_task(self._answer(), name="hold")
+        self._protocol.tasks.add(self._task)
 
     async def _answer(self) -> None:
         try:
@@ -48,6 +47,8 @@ class QuickHold(RequestResponseCycle):
         except asyncio.CancelledError:  # the server ends, and waits no longer
             self._protocol.transport.close()
             raise
+        finally:
+            self._protocol.tasks.discard(self._task)
 
     async def _answered(self) -> bytes:
         client, state = self._protocol.client, self._protocol.app_state
