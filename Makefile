@@ -13,7 +13,7 @@ UV := $(shell command -v uv 2>/dev/null)
 # Tests and the bench start `python -m widget_server` in folders of their own.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: check demo test chaos bench format format-check lint types pins clean help
+.PHONY: check demo test chaos bench pictures format format-check lint types pins clean help
 .DEFAULT_GOAL := check
 
 check: format-check lint types test  ## Everything that must be true before a commit
@@ -29,6 +29,9 @@ chaos: $(VENV)/.tools  ## Ten minutes of real processes under faults, see docs/r
 
 bench: $(VENV)/.tools  ## Measure against bare references and write bench/RESULTS.md
 	$(IN_VENV) -m bench
+
+pictures: $(VENV)/.tools  ## Take the pictures of the documents anew
+	$(IN_VENV) -m tests.browser.pictures
 
 format: $(VENV)/.tools  ## Bring the code into its form
 	$(IN_VENV) -m ruff format $(SOURCES)

@@ -238,7 +238,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         scheduling=scheduling,
         clock=clock,
         pretend_url=settings.stripe_url,
-        has_address=settings.public_url is not None,
+        has_address=bool(settings.public_url or settings.stripe_url),  # with a pretend Stripe nobody is from elsewhere
     )
     readiness = Readiness(
         {"redis": connection.check, "database": database.ping, "feed": availability.check},

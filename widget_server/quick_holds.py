@@ -38,9 +38,8 @@ class QuickHold(RequestResponseCycle):
 
     def begin(self) -> None:
         """The body is there."""
-        task = self._protocol.loop.create_task(self._answer())
-        self._protocol.tasks.add(task)
-        task.add_done_callback(self._protocol.tasks.discard)
+        self._task = self._protocol.loop.create_task(self._answer(), name="hold")
+        self._protocol.tasks.add(self._task)
 
     async def _answer(self) -> None:
         try:
@@ -48,6 +47,8 @@ class QuickHold(RequestResponseCycle):
         except asyncio.CancelledError:  # the server ends, and waits no longer
             self._protocol.transport.close()
             raise
+        finally:
+            self._protocol.tasks.discard(self._task)
 
     async def _answered(self) -> bytes:
         client, state = self._protocol.client, self._protocol.app_state
@@ -78,6 +79,8 @@ def read(protocol: HttpToolsProtocol) -> QuickHold | None:
     """What a head asks for, if it is a hold; None for all that is to go the ordinary way."""
     asked = _PATH.fullmatch(protocol.url)
     if asked is None or protocol.parser.get_method() != b"POST" or not _is_plain(protocol):
+        return None
+    if "use_cases" not in protocol.app_state:  # an application that was begun without us, as in tests
         return None
     return QuickHold(protocol, asked[1].decode())
 

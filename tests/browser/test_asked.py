@@ -41,8 +41,7 @@ async def test_who_is_asked_for_another_time_takes_one_with_one_click(
     await expect(page.get_by_text("waiting for the customer")).to_be_visible()
     await is_sound(page, "bookings")
 
-    await order.reload()
-    await expect(order.get_by_text("The heating is being repaired.")).to_be_visible()
+    await expect(order.get_by_text("The heating is being repaired.")).to_be_visible()  # by itself
     await expect(order.locator(".asked-time")).to_have_count(3)
     await is_sound(order, "asked")
     await order.get_by_role("button", name="Cancel instead").click()
@@ -56,3 +55,11 @@ async def test_who_is_asked_for_another_time_takes_one_with_one_click(
     await expect(page.get_by_text("The heating is being repaired.")).to_be_visible()
     await expect(page.get_by_text("waiting for the customer")).to_be_hidden()
     await is_sound(page, "order")
+
+    await page.get_by_text("Cancel this booking").click()
+    await page.get_by_role("button", name="Yes, cancel it").click()
+    await expect(order.get_by_text("This booking is cancelled.")).to_be_visible()  # by itself as well
+    async with order.expect_download() as downloading:
+        await order.get_by_role("button", name="Take out of calendar").click()
+    assert "STATUS:CANCELLED" in (await (await downloading.value).path()).read_text("utf-8")
+    await is_sound(order, "cancelled")

@@ -9,6 +9,7 @@ from widget_server.domain.attempts import WaitingPin
 from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.orders import Claimed
+from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Need, OfferedSlot, Seats, Slot
 from widget_server.engine import kept
@@ -92,6 +93,8 @@ class Box:
         self.feed = Feed(connection)
         self.site = of_site or site()
         self.capacity = CAPACITY
+        self.schedule_version = 1
+        self.network_max = HOLDS_PER_NETWORK_MAX
         self.needs: dict[Slot, tuple[Need, ...]] = {}
 
     def offer(self, *slots: Slot) -> list[OfferedSlot]:
@@ -125,7 +128,7 @@ class Box:
         self,
         name: str,
         *lines: Line | Slot,
-        schedule_version: int = 1,
+        schedule_version: int | None = None,
         visitor: str | None = None,
         network: str | None = None,
     ) -> Hold:
@@ -134,11 +137,12 @@ class Box:
             self.site,
             wanted,
             self.offer(*(line.slot for line in wanted)),
-            schedule_version=schedule_version,
+            schedule_version=schedule_version or self.schedule_version,
             id=name,
             secret_hash=f"secret of {name}",
             visitor=visitor or name,
             network=network or name,
+            network_max=self.network_max,
         )
 
     async def find(self, name: str) -> Hold:
@@ -147,7 +151,9 @@ class Box:
     async def renew(self, name: str, *, version: int) -> Hold:
         return await self.engine.renew(self.site, name, f"secret of {name}", version=version, length=HOLD_LENGTH)
 
-    async def change(self, name: str, *lines: Line | Slot, version: int = 1, schedule_version: int = 1) -> Hold:
+    async def change(
+        self, name: str, *lines: Line | Slot, version: int = 1, schedule_version: int | None = None
+    ) -> Hold:
         wanted = [line if isinstance(line, Line) else Line(line, 1) for line in lines]
         return await self.engine.change(
             self.site,
@@ -155,34 +161,42 @@ class Box:
             f"secret of {name}",
             wanted,
             self.offer(*(line.slot for line in wanted)),
-            schedule_version=schedule_version,
+            schedule_version=schedule_version or self.schedule_version,
             version=version,
         )
 
     async def release(self, name: str) -> None:
         await self.engine.release(self.site, name, f"secret of {name}")
 
-    async def pin(self, name: str, *, attempt: str = "first", schedule_version: int = 1) -> Pin:
+    async def pin(self, name: str, *, attempt: str = "first", schedule_version: int | None = None) -> Pin:
         return await self.engine.pin(
             self.site,
             name,
             f"secret of {name}",
             lambda slot: self.offer(slot)[0],
-            schedule_version=schedule_version,
+            schedule_version=schedule_version or self.schedule_version,
             attempt=attempt,
             window=WINDOW,
         )
 
-    async def hold_and_pin(self, name: str, *lines: Line, instead_of: Sequence[Claimed] = ()) -> Pin:
+    async def hold_and_pin(
+        self,
+        name: str,
+        *lines: Line,
+        instead_of: Sequence[Claimed] = (),
+        visitor: str | None = None,
+        network: str = "home",
+    ) -> Pin:
         return await self.engine.hold_and_pin(
             self.site,
             lines,
             self.offer(*(line.slot for line in lines)),
-            schedule_version=1,
+            schedule_version=self.schedule_version,
             id=name,
             secret_hash=f"secret of {name}",
-            visitor=name,
-            network="home",
+            visitor=visitor or name,
+            network=network,
+            network_max=self.network_max,
             attempt="first",
             window=WINDOW,
             instead_of=instead_of,

@@ -8,7 +8,8 @@ import structlog
 from sqlmodel import select
 
 from tests.use_cases.till import LESSON, Payer, Till
-from widget_server.domain.payments import AttemptState
+from widget_server.domain.attempts import LET_GO_AFTER
+from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
 from widget_server.errors import PaymentsAway
 from widget_server.payments.fake_stripe.faults import Call, Trouble
 from widget_server.store.silences import PROBE_EVERY, UNPROBED_FOR
@@ -114,6 +115,18 @@ async def test_without_anybody_who_probes_all_ask_for_themselves_again_after_a_w
         await till.settle(anna)
     await till.later(UNPROBED_FOR + PROBE_EVERY)
     assert await till.settle(anna) is AttemptState.PAID
+
+
+async def test_nobody_lets_seats_go_without_having_asked_however_silent_stripe_was(till: Till) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    await till.later(PAYMENT_WINDOW + LET_GO_AFTER)
+    site, silences, now = await till.house.site(), till.settling._accounts.silences, till.settling.now()
+
+    await silences.suspect(site.id, is_test=False, at=now, wait=60 * SECOND)
+    with pytest.raises(PaymentsAway):  # to take the money can wait
+        await till.settle(anna)
+    assert (await till.attempt(anna)).state == AttemptState.CAPTURING
 
 
 async def test_one_call_that_fails_keeps_nobody_else_waiting(till: Till) -> None:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
-SITES_KEPT = 10_000
+SITES_KEPT = SLOTS_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,15 @@ class SiteKeys:
 
     def seats(self, slot_id: str) -> tuple[str, str]:
         """The day hash that counts the seats of a slot, and the set of its lines."""
-        service, _, start = slot_id.partition(".")
-        return self.day_of(service, start[:8]), self.lines(slot_id)
+        return _of_slot(self.prefix, slot_id)
 
     def lines(self, slot_id: str) -> str:
         """The set of the lines of a slot."""
-        return f"{self.prefix}slot:{slot_id}"
+        return self.seats(slot_id)[1]
 
     def day_of(self, service: str, date_text: str) -> str:
         """As `day`, of `20261121`."""
-        return f"{self.prefix}day:{service}:{date_text}"
+        return _of_day(self.prefix, service, date_text)
 
     def diary(self, claimed: str, day: date) -> str:
         return f"{self.prefix}diary:{claimed}:{day:%Y%m%d}"
@@ -88,6 +87,17 @@ def of_partition(partition: str) -> PartitionKeys:
 def of_site(partition: str, site_key: str) -> SiteKeys:
     prefix = f"{{{partition}}}:{site_key}:"
     return SiteKeys(of_partition(partition), f"{prefix}gate", prefix)
+
+
+@lru_cache(SLOTS_KEPT)
+def _of_slot(prefix: str, slot_id: str) -> tuple[str, str]:
+    """Most holds are for slots that others wanted just before."""
+    service, _, start = slot_id.partition(".")
+    return _of_day(prefix, service, start[:8]), f"{prefix}slot:{slot_id}"
+
+
+def _of_day(prefix: str, service: str, date_text: str) -> str:
+    return f"{prefix}day:{service}:{date_text}"
 
 
 def due_member(site_key: str, hold_id: str) -> str:

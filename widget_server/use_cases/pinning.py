@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
-from typing import TypedDict, TypeVar
+from typing import NamedTuple, TypedDict, TypeVar
 
 from widget_server.clock import Clock
 from widget_server.domain import policies
@@ -53,8 +53,7 @@ class Budgets(TypedDict):
     network: str
 
 
-@dataclass(frozen=True, slots=True)
-class HoldRef:
+class HoldRef(NamedTuple):
     site_key: str
     hold_id: str
     secret_hash: str
@@ -67,8 +66,7 @@ class OrderRef:
     secret_hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """Who wants seats, as far as budgets care."""
 
     visitor: str
