@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from html import unescape
 from typing import Any, NoReturn
 
@@ -10,6 +10,7 @@ import pytest
 from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
 from httpx2 import Response as Answer
+from starlette.requests import Request
 from starlette.routing import Route
 
 from tests.house import House, slot
@@ -20,6 +21,7 @@ from widget_server.errors import Unavailable
 from widget_server.ids import new_id
 from widget_server.store.database import Database
 from widget_server.store.operators import Operators
+from widget_server.use_cases import sites
 from widget_server.web.admin import keeping, routes
 from widget_server.web.forms import KEPT_BYTES_MAX, Form, form_token
 
@@ -186,6 +188,52 @@ async def test_a_file_is_chosen_once_more(desk: Desk) -> None:
     assert 'name="file" type="file"' in answer.text
     assert fields_of(answer)["text"] == "day,starts\n"
     assert "a file" not in answer.text
+
+
+@pytest.mark.parametrize("is_signed_in", [True, False])
+async def test_no_network_has_more_forms_given_back_than_its_share(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, is_signed_in: bool
+) -> None:
+    monkeypatch.setattr(sites, "GIVEN_BACK_PER_NETWORK_MAX", 2)
+    if not is_signed_in:
+        desk.client.cookies.clear()
+
+    with no_database() if is_signed_in else nullcontext():
+        answers = [await desk.post("/people", email="mia@example.org") for _ in range(3)]
+    assert ["mia@example.org" in unescape(answer.text) for answer in answers] == [True, True, False]
+    assert answers[2].status_code == (503 if is_signed_in else 303)
+
+
+async def test_what_a_stranger_sends_is_read_no_further_than_it_may_go_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.client.cookies.clear()
+    monkeypatch.setattr(Request, "body", forbidden)
+    monkeypatch.setattr(Request, "form", forbidden)
+    monkeypatch.setattr(sites, "GIVEN_BACK_PER_NETWORK_MAX", 0)
+    path = desk.path("/people")
+
+    for headers in (OWN, OTHER):
+        assert (await post(desk, path, {"email": "mia@example.org"}, headers)).status_code == 303
+    monkeypatch.setattr(sites, "GIVEN_BACK_PER_NETWORK_MAX", 9)
+    with pytest.raises(AssertionError):  # the control
+        await post(desk, path, {"email": "mia@example.org"})
+
+
+def forbidden(*_: object, **__: object) -> NoReturn:
+    raise AssertionError("nobody asked for it")
+
+
+async def test_a_sign_in_that_is_not_taken_keeps_a_long_form_however_it_is_written(desk: Desk) -> None:
+    kept = keeping.Kept(to="/admin", texts={"text": '"ü' * 200_000}, secrets=(), files=()).model_dump_json()
+    fields = {"email": "mia@example.org", "password": PASSWORD, "kept": kept}
+    with no_database():
+        parts = {name: (None, value) for name, value in fields.items()}
+        first = await desk.client.post("/admin/sign-in", files=parts, headers=OWN)
+
+    assert first.status_code == 503
+    assert 'enctype="multipart/form-data"' in first.text
+    assert fields_of(first)["kept"] == kept
 
 
 @pytest.mark.parametrize(("letters", "is_kept"), [(1_000_000, True), (KEPT_BYTES_MAX, False)])

@@ -35,6 +35,8 @@ _PROLONG_AFTER = timedelta(hours=12)
 """Prolonging at every page would be a write at every page."""
 _EMAIL_LENGTH_MAX = 254
 _TRIES_OF_ADDRESS_MAX, _TRIES_OF_NETWORK_MAX = 5, 40
+GIVEN_BACK_PER_NETWORK_MAX = 100
+"""So many forms go back to those of a network that cannot be taken, in `Tries.window`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,10 @@ class Sites:
         token = new_id()
         await self._operators.offer_setup(site.id, hash_secret(token), until=self._clock.now() + SETUP_LASTS)
         return token
+
+    def count_given_back(self, network: str) -> None:
+        """A form that is not taken is about to go back to its sender, whoever that is. Raises TooManyTries."""
+        self._tries.spend([(f"given back/{network}", GIVEN_BACK_PER_NETWORK_MAX)])
 
     async def needs_setup(self, site: Site) -> bool:
         return not await self._operators.any_of(site.id)

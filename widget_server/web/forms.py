@@ -1,8 +1,9 @@
 """The only place that reads forms: no longer than needed, and only those that our own pages have sent."""
 
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -23,6 +24,7 @@ KEPT_BYTES_MAX = 2_097_152
 NUL = "\0"
 """No database takes it, and nobody types it."""
 TOKEN_FIELD = "form_token"  # noqa: S105  the name of a field, not a secret
+_URLENCODED = "application/x-www-form-urlencoded"
 _SENT_FROM_ELSEWHERE = "This form was sent from another page. Go back, load the page again and send it once more."
 
 
@@ -83,18 +85,23 @@ async def read_form(request: Request, *, fields_max: int = _FIELDS_MAX, with_fil
 async def read_to_give_back(request: Request) -> Sent | None:
     """What was sent, whether somebody has read it before or not; no token is looked at.
 
-    None for a form that is not from one of our own pages, is cut off, or larger than what goes back and forth.
+    None for a form that is cut off.
     """
-    length = request.headers.get("content-length", "")
-    is_small = length.isdecimal() and len(length) < 10 and int(length) <= KEPT_BYTES_MAX
-    if not is_small or not is_our_own(request):
-        return None
+    if request._form is None and request.headers.get("content-type", "").startswith(_URLENCODED):
+        return await _parsed_at_once(request)
     try:
         async with request.form(max_files=1, max_fields=TABLE_FIELDS_MAX, max_part_size=KEPT_BYTES_MAX) as sent:
             chosen = [name for name, value in sent.items() if isinstance(value, UploadFile) and value.filename]
     except (ClientDisconnect, HTTPException):
         return None
     return Sent(_texts_of(sent), tuple(chosen))
+
+
+def may_go_back(request: Request) -> bool:
+    """Whether a form is from one of our own pages, and no larger than what goes back and forth."""
+    length = request.headers.get("content-length", "")
+    is_small = length.isdecimal() and len(length) < 10 and int(length) <= KEPT_BYTES_MAX
+    return is_small and is_our_own(request)
 
 
 async def read_form_of(
@@ -130,9 +137,21 @@ def is_our_own(request: Request) -> bool:
     return request.headers.get("origin") in (_origin_of(base_url(request)), _origin_of(str(request.base_url)))
 
 
+async def _parsed_at_once(request: Request) -> Sent | None:
+    """Strangers may send it: piece by piece, as a form is read else, a large one would take a second."""
+    try:
+        body = (await request.body()).decode("latin-1")
+        return Sent(_tidy(parse_qsl(body, keep_blank_values=True, max_num_fields=TABLE_FIELDS_MAX)), ())
+    except (ClientDisconnect, ValueError):
+        return None
+
+
 def _texts_of(sent: FormData) -> dict[str, str]:
-    texts = {name: value for name, value in sent.items() if isinstance(value, str)}
-    return {name: value.replace("\r\n", "\n").replace(NUL, "") for name, value in texts.items()}
+    return _tidy((name, value) for name, value in sent.items() if isinstance(value, str))
+
+
+def _tidy(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name: value.replace("\r\n", "\n").replace(NUL, "") for name, value in texts}
 
 
 def _origin_of(url: str) -> str:

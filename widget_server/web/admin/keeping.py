@@ -5,6 +5,7 @@ Nothing of it stays on the server. Between a session that has ended and the next
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated
 from urllib.parse import quote, unquote
 
@@ -18,14 +19,17 @@ from widget_server.web.admin.pages import page
 from widget_server.web.admin.refusals import title_of
 from widget_server.web.admin.session import HOME, session_of
 from widget_server.web.api.answers import note_fault
+from widget_server.web.context import use_cases
 from widget_server.web.forms import (
     FORM_BYTES_MAX,
     KEPT_BYTES_MAX,
     TOKEN_FIELD,
     Form,
     form_token,
+    may_go_back,
     read_to_give_back,
 )
+from widget_server.web.guards import network_of
 
 SHOWN_MAX = 200
 """So many fields are shown; all are sent."""
@@ -125,7 +129,8 @@ def said(name: str) -> str:
 
 
 async def _kept(request: Request) -> Kept | None:
-    sent = await read_to_give_back(request)
+    """None where nothing goes back: a form of somebody else's page, too large a one, or one too many."""
+    sent = await read_to_give_back(request) if may_go_back(request) and _is_not_too_often(request) else None
     if sent is None:
         return None
     query = f"?{request.url.query}" if request.url.query else ""
@@ -135,6 +140,14 @@ async def _kept(request: Request) -> Kept | None:
         return Kept(to=quote(request.scope["path"]) + query, texts=texts, secrets=secrets, files=sent.files)
     except ValidationError:  # no address of ours
         return None
+
+
+def _is_not_too_often(request: Request) -> bool:
+    """Whoever is signed in nowhere may send forms too, and a large one is work."""
+    with suppress(TooManyTries):
+        use_cases(request).sites.count_given_back(network_of(request))
+        return True
+    return False
 
 
 def _given_back(request: Request, kept: Kept, refusal: Refusal) -> Response | None:
