@@ -10,6 +10,7 @@ from stripe.params import (
     PaymentIntentCaptureParams,
     PaymentIntentRetrieveParams,
     RefundCreateParams,
+    RefundListParams,
     RefundRetrieveParams,
 )
 from stripe.params.checkout import SessionCreateParams, SessionExpireParams, SessionRetrieveParams
@@ -107,6 +108,7 @@ def test_errors_have_the_fields_that_the_package_knows() -> None:
         (params.CAPTURE, PaymentIntentCaptureParams),
         (params.CANCEL, PaymentIntentCancelParams),
         (params.REFUND_CREATE, RefundCreateParams),
+        (params.REFUND_LIST, RefundListParams),
         (params.RETRIEVE, RefundRetrieveParams),
     ],
 )

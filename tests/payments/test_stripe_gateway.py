@@ -344,6 +344,20 @@ async def test_a_refund_whose_answer_is_lost_happens_once(shop: Shop) -> None:
     assert shop.taken_minor == 1500
 
 
+async def test_a_refund_is_found_by_our_id_among_very_many_others(shop: Shop) -> None:
+    payment, refund_id = await captured(shop), new_id()
+    assert payment.intent_id is not None
+    assert await shop.gateway.find_refund(shop.keys, payment.intent_id, refund_id=refund_id) is None
+    made = await shop.gateway.refund(shop.keys, payment.intent_id, 1, refund_id=refund_id)
+    for _ in range(120):
+        shop.books.refund(payment.session_id, 1)
+
+    assert await shop.gateway.find_refund(shop.keys, payment.intent_id, refund_id=refund_id) == made
+    other = await captured(shop)
+    assert other.intent_id is not None
+    assert await shop.gateway.find_refund(shop.keys, other.intent_id, refund_id=refund_id) is None
+
+
 async def test_several_refunds_give_back_no_more_than_was_taken(shop: Shop) -> None:
     payment = await captured(shop)
     assert payment.intent_id is not None

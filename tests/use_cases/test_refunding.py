@@ -119,6 +119,7 @@ async def test_who_gets_something_back_is_told_how_much_once(till: Till) -> None
     refunding, site = till.house.parts.use_cases.refunding, await till.house.site()
     for _ in range(2):
         await refunding.refund(site.id, anna.id, Money(500, "EUR"), entry=form)
+        await refunding.refund_due()
     ((kind, plain),) = await plain_mails(till, anna)
     assert (kind, "5,00 \u20ac gehen an Sie zur\u00fcck" in plain) == (Kind.REFUNDED, True), plain
 
@@ -135,6 +136,21 @@ async def test_who_cancels_and_gets_nothing_back_is_told_so(till: Till) -> None:
     await cancel(till, anna)
     ((_, plain),) = await plain_mails(till, anna)
     assert "geht nichts zur\u00fcck" in plain
+
+
+async def test_the_customer_is_told_of_money_once_stripe_has_taken_it_on(till: Till, anna: Payer) -> None:
+    refunding, site, by_mia = till.house.parts.use_cases.refunding, await till.house.site(), await entry(till)
+    till.shop.faults.plan("refund", "forbidden")
+    await refunding.refund(site.id, anna.id, Money(1000, "EUR"), entry=replace(by_mia, form_key="form-1"))
+    await refunding.refund_due()
+    assert [state for *_, state in await till.refunds(anna)] != ["done"]
+    assert "refunded" not in await till.messages(anna)
+
+    await refunding.refund(site.id, anna.id, Money(2000, "EUR"), entry=replace(by_mia, form_key="form-2"))
+    await till.work()
+    assert (await till.messages(anna)).count("refunded") == [state for *_, state in await till.refunds(anna)].count(
+        "done"
+    )
 
 
 async def close_the_day(till: Till, choice: Choice = Choice.CANCEL) -> None:

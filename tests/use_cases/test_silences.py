@@ -7,8 +7,10 @@ import pytest
 import structlog
 from sqlmodel import select
 
+from tests.use_cases.test_refunding import entry
 from tests.use_cases.till import LESSON, Payer, Till
 from widget_server.domain.attempts import LET_GO_AFTER
+from widget_server.domain.money import Money
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
 from widget_server.errors import PaymentsAway
 from widget_server.payments.fake_stripe.faults import Call, Trouble
@@ -65,6 +67,23 @@ async def test_all_that_waits_for_stripe_is_seen_to_within_seconds_of_its_answer
     if probing:
         assert (await till.attempt(anna)).state == AttemptState.PAID
         assert till.shop.taken_minor == 9000
+
+
+async def test_what_was_given_back_by_hand_meanwhile_is_not_taken_for_what_waits(till: Till) -> None:
+    ben, twenty = Payer(), Money(2000, "EUR")
+    session = await till.paid(ben)
+    hang_up(till)
+    site, by_mia = await till.house.site(), await entry(till)
+    await till.house.parts.use_cases.refunding.refund(site.id, ben.id, twenty, entry=by_mia)
+    for _ in range(3):
+        await work(till, 60 * SECOND)
+    till.shop.books.refund(session, twenty.amount_minor)
+
+    till.shop.books.faults.planned.clear()
+    for _ in range(5):
+        await work(till, SECOND)
+    assert till.shop.taken_minor == 4500 - 2 * 2000
+    assert await till.refunds(ben) == [(2000, "operator", "done")]
 
 
 async def test_while_stripe_is_silent_one_asks_for_all(till: Till) -> None:

@@ -124,6 +124,16 @@ class StripeGateway:
             )
         return _refunded(refund)
 
+    async def find_refund(self, account: PaymentAccount, intent_id: str, *, refund_id: str) -> Refunded | None:
+        """What has become of one that nobody knows whether it was made: each has our id. None: it was not."""
+        async with self._asking():
+            refunds = self._client(account).v1.refunds
+            found = await refunds.list_async({"payment_intent": intent_id, "limit": 100})
+            async for refund in found.auto_paging_iter():
+                if (refund.to_dict().get("metadata") or {}).get("refund") == refund_id:
+                    return _refunded(refund)
+        return None
+
     async def read_refund(self, account: PaymentAccount, stripe_id: str) -> Refunded:
         """What has become of a refund that was waiting. `stripe_id` is what `refund` has answered."""
         async with self._asking():

@@ -93,6 +93,13 @@ class SimulatedGateway:
         sent = f"{intent_id} {amount_minor}"
         return await self._ask(account, Call.REFUND, act, key=f"{refund_id}:refund", sent=sent)
 
+    async def find_refund(self, account: PaymentAccount, intent_id: str, *, refund_id: str) -> Refunded | None:
+        def act(_: int) -> Refunded | None:
+            found = self._stripe.account.list_refunds({"payment_intent": intent_id, "limit": 100}).shown
+            return next((refunded_of(one) for one in found if one.metadata.get("refund") == refund_id), None)
+
+        return await self._ask(account, Call.LIST_REFUNDS, act)
+
     async def read_refund(self, account: PaymentAccount, stripe_id: str) -> Refunded:
         return await self._ask(
             account, Call.READ_REFUND, lambda _: refunded_of(self._stripe.account.refund_of(stripe_id))

@@ -88,7 +88,6 @@ class Refunds:
             row.operator_id, row.form_key = entry.operator_id, entry.form_key
             session.add(row)
             put_entry(session, entry)
-            await put_message(session, _told(row))
             await session.flush()
             return to_refund(row)
 
@@ -172,6 +171,8 @@ class Refunds:
             row = (await session.exec(of_id.with_for_update())).one()
             if row.state != RefundState.WAITING:
                 return
+            if answer.state is not RefundState.FAILED and row.reason == RefundReason.OPERATOR and row.stripe_id is None:
+                await put_message(session, _told(row, at))
             row.state, row.stripe_id = answer.state, answer.id or row.stripe_id
             row.why = answer.why[:WHY_LENGTH_MAX] or None
             is_over = answer.state is not RefundState.WAITING
@@ -204,21 +205,6 @@ class Refunds:
                 gone -= of_it
             await session.flush()
             await _note_how_much(session, order, attempt)
-
-    async def gone_by_others(self, due: DueRefund) -> int:
-        """What other refunds of an order have given back, or may have: of one that was begun nobody knows. In minor
-        units.
-        """
-        others = (
-            col(RefundRow.site_id) == due.site_id,
-            col(RefundRow.order_id) == due.order_id,
-            col(RefundRow.public_id) != due.id,
-        )
-        is_done = col(RefundRow.state) == RefundState.DONE
-        was_begun = (col(RefundRow.state) == RefundState.WAITING) & (col(RefundRow.tries) > 0)
-        total = select(func.coalesce(func.sum(RefundRow.amount_minor), 0)).where(*others, is_done | was_begun)
-        async with self._db.snapshot() as session:
-            return int((await session.exec(total)).one())
 
     async def again(self, due: DueRefund, next_at: datetime, why: str) -> None:
         """Nobody knows what came of it: the same again at `next_at`."""
@@ -325,13 +311,11 @@ async def _of_form(session: AsyncSession, site_id: int, form_key: str | None) ->
     return (await session.exec(select(RefundRow).where(*of_form))).one_or_none()
 
 
-def _told(row: RefundRow) -> NewMessage:
-    """What goes back with a cancellation, its own message says."""
+def _told(row: RefundRow, at: datetime) -> NewMessage:
+    """Once Stripe has taken it on. What goes back with a cancellation, its own message says."""
     back = {"back": kept_money(Money(row.amount_minor, row.currency))}
     event = f"refunded/{row.public_id}"
-    return NewMessage(
-        row.site_id, Kind.REFUNDED, Role.CUSTOMER, event, row.created_at, order_id=row.order_id, detail=back
-    )
+    return NewMessage(row.site_id, Kind.REFUNDED, Role.CUSTOMER, event, at, order_id=row.order_id, detail=back)
 
 
 def _new(attempt: AttemptRow, amount: Money, reason: RefundReason, at: datetime) -> RefundRow:

@@ -80,11 +80,10 @@ class Refunding:
                 answer = await self._gateway.read_refund(account, due.stripe_id)
             elif due.reason is RefundReason.AT_STRIPE:
                 return await self._count_anew(account, due)
-            elif due.tries > 1 and await self._has_gone(account, due):
-                answer = Refunded("", RefundState.DONE)
             else:
-                amount = due.amount.amount_minor
-                answer = await self._gateway.refund(account, due.intent_id, amount, refund_id=due.id)
+                answer = await self._found(account, due) or await self._gateway.refund(
+                    account, due.intent_id, due.amount.amount_minor, refund_id=due.id
+                )
         except PaymentRefused as refused:
             answer = Refunded("", RefundState.FAILED, refused.on_record)
         now = self._clock.now()
@@ -99,12 +98,14 @@ class Refunding:
         await self._refunds.count_at_stripe(due, payment, self._clock.now())
         return True
 
-    async def _has_gone(self, account: PaymentAccount, due: DueRefund) -> bool:
-        """Stripe keeps a key for a day, and with it an answer that may say nothing. What has gone back says more, if it
-        cannot have gone back for another refund.
+    async def _found(self, account: PaymentAccount, due: DueRefund) -> Refunded | None:
+        """What an earlier try has made of it: Stripe keeps a key for a day, and with it an answer that may say nothing.
+
+        Sums say nothing either: as much may have gone back for another refund.
         """
-        payment = await self._gateway.read(account, due.session_id)
-        return payment.refunded_minor >= await self._refunds.gone_by_others(due) + due.amount.amount_minor
+        if due.tries <= 1:
+            return None
+        return await self._gateway.find_refund(account, due.intent_id, refund_id=due.id)
 
     def _later(self, due: DueRefund) -> datetime:
         return self._clock.now() + min(_FIRST_PAUSE * (1 << min(due.tries, 10)), _PAUSE_MAX)

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from widget_server.payments.fake_stripe.checks import SESSION_S_MAX, check_amount, check_session, currency_of, line_of
 from widget_server.payments.fake_stripe.idempotency import Kept
-from widget_server.payments.fake_stripe.objects import Charge, Dispute, Event, Intent, Refund, Session, new_id
+from widget_server.payments.fake_stripe.objects import Charge, Dispute, Event, Intent, Listed, Refund, Session, new_id
+from widget_server.payments.fake_stripe.params import LIST_MAX
 from widget_server.payments.fake_stripe.refusals import (
     StripeRefusal,
     disputed,
@@ -188,6 +189,15 @@ class Account:
         if id not in self.refunds:
             raise missing_object("refund", id, "refund")
         return self.refunds[id]
+
+    def list_refunds(self, wanted: Mapping[str, Any]) -> Listed:
+        """The newest first."""
+        newest_first = list(self.refunds.values())[::-1]
+        if (after := wanted.get("starting_after")) is not None:
+            newest_first = newest_first[newest_first.index(self.refund_of(after)) + 1 :]
+        intent_id, limit = wanted.get("payment_intent"), min(max(wanted.get("limit", 10), 1), LIST_MAX)
+        found = [one for one in newest_first if intent_id in (None, one.charge.intent_id)]
+        return Listed("/v1/refunds", found[:limit], has_more=len(found) > limit)
 
     def event(self, id: str) -> Event:
         if id not in self.events:

@@ -74,6 +74,13 @@ ENDPOINTS = (
     Endpoint(
         "POST", "/v1/refunds", Call.REFUND, params.REFUND_CREATE, lambda one, _, wanted, now: one.refund(wanted, now)
     ),
+    Endpoint(
+        "GET",
+        "/v1/refunds",
+        Call.LIST_REFUNDS,
+        params.REFUND_LIST,
+        lambda one, _, wanted, now: one.list_refunds(wanted),
+    ),
     Endpoint("GET", "/v1/refunds/{id}", Call.READ_REFUND, params.RETRIEVE, lambda one, of, _, now: one.refund_of(of)),
     Endpoint("GET", "/v1/events/{id}", Call.EVENT, params.RETRIEVE, lambda one, of, _, now: one.event(of)),
 )

@@ -19,6 +19,7 @@ class Call(StrEnum):
     CANCEL = "cancel"
     REFUND = "refund"
     READ_REFUND = "read_refund"
+    LIST_REFUNDS = "list_refunds"
     EVENT = "event"
 
 

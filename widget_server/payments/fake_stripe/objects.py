@@ -4,7 +4,7 @@ A test compares the answers with the types of Stripe's own package.
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -245,6 +245,17 @@ class Refund:
         if self.failure_reason:
             parts["failure_reason"] = self.failure_reason
         return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    url: str
+    shown: Sequence[Refund]
+    has_more: bool
+
+    def as_json(self, expand: Collection[str] = ()) -> dict[str, Any]:
+        data = [one.as_json() for one in self.shown]
+        return {"object": "list", "data": data, "has_more": self.has_more, "url": self.url}
 
 
 @dataclass(slots=True)

@@ -92,6 +92,12 @@ REFUND_CREATE: Mapping[str, Shape] = {
     "payment_intent": Text(),
     "reason": Choice(("duplicate", "fraudulent", "requested_by_customer")),
 }
+REFUND_LIST: Mapping[str, Shape] = {
+    "expand": EXPAND,
+    "limit": Integer(),
+    "payment_intent": Text(),
+    "starting_after": Text(),
+}
 
 
 def decode(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
