@@ -21,12 +21,11 @@ from widget_server.web.guards import TrustedNetworks
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE_S = 0.2
 CHUNKED, CLOSING = "transfer-encoding: chunked\r\n", "connection: close\r\n"
 
 
 class Impatient(PunctualProtocol):
-    arrives_within_s = PATIENCE_S
+    arrives_within_s = 0.2
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,9 @@ class Server:
 
 
 @asynccontextmanager
-async def served(house: House, connections_max: int = 100) -> AsyncIterator[Server]:
+async def served(
+    house: House, connections_max: int = 100, protocol: type[PunctualProtocol] = PunctualProtocol
+) -> AsyncIterator[Server]:
     server = Server(house)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +80,7 @@ async def served(house: House, connections_max: int = 100) -> AsyncIterator[Serv
     config.load()
     known = {"use_cases": house.parts.use_cases, "trusted_proxies": TrustedNetworks("")}
     listener = await asyncio.get_running_loop().create_server(
-        lambda: Impatient(config, server.state, known), "127.0.0.1", 0
+        lambda: protocol(config, server.state, known), "127.0.0.1", 0
     )
     port = listener.sockets[0].getsockname()[1]
     opened: list[Line] = []
@@ -179,7 +180,7 @@ async def test_what_comes_in_parts_is_one_request(server: Server) -> None:
     request = posted(anna)
     for part in (request[:30], request[30:-20], request[-20:-1]):
         line.writer.write(part)
-        await asyncio.sleep(PATIENCE_S / 20)
+        await asyncio.sleep(0.01)
 
     assert (await line.ask(request[-1:])).status == 201
     assert server.ordinary == 0
@@ -221,13 +222,14 @@ async def test_who_wants_one_answer_only_is_closed_after_it(server: Server, vers
     assert server.ordinary == 0
 
 
-async def test_who_sends_no_whole_body_is_told_so(server: Server) -> None:
-    anna, line = server.house.guest(), await server.connect()
+async def test_who_sends_no_whole_body_is_told_so(house: House) -> None:
+    async with served(house, protocol=Impatient) as server:
+        anna, line = server.house.guest(), await server.connect()
 
-    answer = await line.ask(posted(anna)[:-1])
-    assert (answer.status, answer.headers["connection"]) == (408, "close")
-    assert await line.rest() == b""
-    assert (await server.house.seats()).held == 0
+        answer = await line.ask(posted(anna)[:-1])
+        assert (answer.status, answer.headers["connection"]) == (408, "close")
+        assert await line.rest() == b""
+        assert (await server.house.seats()).held == 0
 
 
 async def test_beyond_the_limit_of_connections_it_is_told_so(house: House) -> None:

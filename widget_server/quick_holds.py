@@ -63,8 +63,8 @@ class QuickHold(RequestResponseCycle):
         return b"%bcontent-length: %d\r\n\r\n%b" % (_GRANTED, len(body), body)
 
     def _write(self, answer: bytes) -> None:
-        if self.disconnected:
-            return
+        if self.disconnected or self._protocol.transport.is_closing():
+            return  # the first is only told to whoever was read last
         status, _, rest = answer.partition(b"\r\n")
         usual = [b"%b: %b" % header for header in self._protocol.server_state.default_headers]
         last = [] if self.keep_alive else [b"connection: close"]
