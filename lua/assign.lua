@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   assign: let diaries say who serves bookings, as the store has it: some stand in them, some are freed. What is right
   stays as it is.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   open: the site is filled, the gate opens. Again: the same answer.
 

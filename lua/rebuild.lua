@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   rebuild: close the gate and fill the site from the store. One process at a time, as long as it gives signs of life.
 

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   restore: some days of a rebuild. Booked is what the store says, whatever stood here, in whatever version, and nothing
   where the store says nothing; held is counted anew from the lines. The feed is told nothing: open tells it to read

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 --[[
   restore_pin: as part of a rebuild, whoever is paying has their seats again, before anybody else can take them.
 

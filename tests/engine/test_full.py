@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.engine.box import HOLD_LENGTH, LATE_YOGA, MASSAGE, YOGA, Box, Recorded
 from tests.engine.test_claims import PIA, by, diary
 from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.claims import Assignment
 from widget_server.domain.holds import HoldState, Line
 from widget_server.engine.mending import Mending, SlotMending
 from widget_server.engine.wire import Address
@@ -82,6 +84,28 @@ async def test_whatever_ends_in_a_full_redis_gives_back_what_it_had(box: Box) ->
     assert states == ended
     assert [(seats.held, seats.booked) for seats in held] == [(2, 2), (1, 1)]
     assert sorted(await diary(box, PIA, MASSAGE)) == ["cleo", "emma"]
+
+
+async def test_a_site_whose_filling_has_begun_is_filled_to_its_end(box: Box) -> None:
+    await box.hold("anna", Line(YOGA, 2))
+    box.site = replace(box.site, epoch=2)
+
+    async with memory_of(box, 1):
+        await box.fill([BookedSeats(YOGA, 3, 5), BookedSeats(MASSAGE, 1, 2)])
+
+        assert [(await box.seats(of)).booked for of in (YOGA, MASSAGE)] == [3, 1]
+        await box.release("anna")
+        assert (await box.seats(YOGA)).held == 0
+
+
+async def test_who_serves_what_is_cancelled_is_free_again(box: Box) -> None:
+    serves = Assignment("anna", PIA, MASSAGE, MASSAGE.starts_at, MASSAGE.ends_at, 1)
+    await box.engine.assign(box.site, [serves])
+    assert await diary(box, PIA, MASSAGE) == ["anna"]
+
+    async with memory_of(box, 1):
+        assert await box.engine.assign(box.site, [replace(serves, is_freed=True)]) == 1
+    assert await diary(box, PIA, MASSAGE) == []
 
 
 async def test_what_is_wrong_in_a_full_redis_is_mended(box: Box) -> None:
