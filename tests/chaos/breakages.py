@@ -171,8 +171,8 @@ BREAKAGES = (
     Breakage(
         "a refund has another key each time",
         "widget_server/use_cases/refunding.py",
-        "amount, refund_id=due.id)",
-        'amount, refund_id=f"{due.id}{due.tries}")',
+        "account, due.intent_id, due.amount.amount_minor, refund_id=due.id",
+        'account, due.intent_id, due.amount.amount_minor, refund_id=f"{due.id}{due.tries}"',
     ),
     Breakage(
         "a webhook is believed",

@@ -10,6 +10,7 @@ import pytest
 
 from tests.engine.box import CAPACITY, HOLD_LENGTH, MASSAGE, TAKEOVER, WINDOW, YOGA, Box, days_of
 from tests.engine.headers import HEADERS
+from widget_server.domain.attempts import WaitingPin
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.claims import Assignment
 from widget_server.domain.holds import Line
@@ -104,6 +105,21 @@ async def restore(box: Box) -> None:
 
 async def open_gate(box: Box) -> None:
     await box.engine.open(box.site, "second", 1)
+
+
+def restore_pin(visitor: str = "anna") -> Step:
+    pin = WaitingPin("anna", ANNAS, "first", 1, YOGA.starts_at, (Line(YOGA, 1),), "anna", "anna")
+    return run(
+        lambda box: calls.restore_pin(
+            box.site,
+            replace(unread(box), visitor=visitor),
+            pin,
+            [OfferedSlot(YOGA, CAPACITY)],
+            rebuilder="second",
+            window=WINDOW,
+            left=WINDOW,
+        )
+    )
 
 
 def unread(box: Box) -> KeptHold:
@@ -242,6 +258,10 @@ SCENARIOS: dict[tuple[str, str], tuple[Step, ...]] = {
     ("restore", "RESTORED"): (rebuild(), restore),
     ("restore", "UNCOUNTED"): (hold(), rebuild(), restore_unread),
     ("restore", "NOT_YOURS"): (rebuild("third"), restore),
+    ("restore_pin", "PINNED"): (rebuild(), restore_pin()),
+    ("restore_pin", "GONE"): (hold(), release, rebuild(), restore_pin()),
+    ("restore_pin", "MOVED"): (hold(), rebuild(), restore_pin(visitor="somebody else")),
+    ("restore_pin", "NOT_YOURS"): (rebuild("third"), restore_pin()),
     ("mend_slot", "RIGHT"): (hold(), lose_lines, mend_slot(("anna", 1))),
     ("mend_slot", "NOT_LOADED"): (wipe, mend_slot()),
     ("mend_hold", "RIGHT"): (hold(), lose_due, mend_hold()),
