@@ -1,6 +1,7 @@
 """The widget as a page of its own, on a phone: what a host page would do for it, it does itself."""
 
 import asyncio
+import re
 
 import pytest
 from playwright.async_api import Page, expect
@@ -32,6 +33,11 @@ async def test_free_times_are_in_sight_at_once_and_a_reload_finds_the_hold_and_w
     await expect(page.locator(".slot").first).to_be_in_viewport(ratio=1)
     await expect(page.get_by_role("heading", name="Yoga")).to_be_focused()
     await page.locator(".slot-pick").first.click()
+    await page.get_by_role("button", name="One seat more").locator("visible=true").click()
+    await page.get_by_role("button", name="Continue").click()
+    await page.get_by_role("button", name="Back", exact=True).first.click()
+    await expect(page.locator(".stepper-number:visible")).to_have_text("2 seats")
+    await page.get_by_role("button", name="One seat less").locator("visible=true").click()
     await page.get_by_role("button", name="Continue").click()
     await page.get_by_label("Your name").fill("Anna Ek")
     await page.get_by_label("E-mail").fill("anna@")
@@ -44,7 +50,8 @@ async def test_free_times_are_in_sight_at_once_and_a_reload_finds_the_hold_and_w
     await page.get_by_label("E-mail").fill("")
     await page.get_by_role("button", name="Confirm booking").click()
     await expect(page.get_by_role("heading", name=BOOKED)).to_be_visible()
-    await page.reload()
-    await expect(page.get_by_role("button", name="Yoga")).to_be_visible()
     state = await page.evaluate("history.state.tenuto")
     assert (state["hold"], state.get("typed")) == (None, None)
+    await page.reload()
+    await expect(page).to_have_url(re.compile(f"/o/{studio.key}/"))
+    await expect(page.get_by_role("heading", name="Your booking")).to_be_visible()

@@ -15,6 +15,15 @@ test("a form is shown anew when its service costs or asks for something else, an
   assert.equal(asks({ ...YOGA, name: "Gentle yoga", description: "An hour." }), asks(YOGA));
 });
 
+test("names of others are kept, and not sent for who comes alone", () => {
+  const [slot, at] = [{ id: "yoga.20261126T0900Z.60" }, { zone: "UTC", locale: "en" }];
+  const sent = (seats) => wantedOf({ slot, seats, service: YOGA }, TYPED, at);
+
+  assert.equal("attendees" in sent(1), false);
+  assert.equal("attendee_emails" in sent(1), false);
+  assert.deepEqual(sent(2).attendees, [["Anna", "Cleo"]]);
+});
+
 test("addresses are kept, and sent only for as long as they are asked for", () => {
   const [slot, at] = [{ id: "yoga.20261126T0900Z.60" }, { zone: "UTC", locale: "en" }];
   const sent = (service) => wantedOf({ slot, seats: 2, service }, TYPED, at);

@@ -4,7 +4,7 @@
  * which a reload finds again, and which ends with the tab. In a frame there is no such thing: the host page keeps the hold.
  */
 
-/** @typedef {Pick<import("./host.js").Hello, "hold" | "visitor" | "typed">} Kept */
+/** @typedef {Pick<import("./host.js").Hello, "hold" | "visitor" | "typed"> & {booked?: string}} Kept  `booked`: where it is */
 
 const KEY = "tenuto";
 
@@ -23,10 +23,10 @@ function remember(changed) {
  * @param {string} type
  * @param {any} contents
  */
-export function note(type, { id, secret, visitor, typed }) {
+export function note(type, { id, secret, visitor, typed, url }) {
   if (type === "hold") remember({ hold: { id, secret, visitor }, visitor });
   else if (type === "hold_ended") remember({ hold: null });
-  else if (type === "booked") remember({ hold: null, typed: undefined });
+  else if (type === "booked") remember({ hold: null, typed: undefined, booked: url });
   else if (type === "visitor") remember({ visitor: id });
   else if (type === "typed") remember({ typed });
 }

@@ -40,8 +40,22 @@ export class Host {
    */
   tell(type, contents = {}) {
     if (this.#isAlone) note(type, contents);
-    if (this.#isAlone && type === "ready") this.#onHello(remembered());
+    if (this.#isAlone && type === "ready") this.#goOn(remembered());
     if (this.#origin) window.parent.postMessage({ tenuto: { v: VERSION, type, ...contents } }, this.#origin);
+  }
+
+  /**
+   * As before a reload. What is booked has a page of its own, and without a mail nothing else leads back there.
+   * @param {import("./alone.js").Kept} kept
+   */
+  #goOn({ booked, ...hello }) {
+    if (booked) location.replace(booked);
+    else this.#onHello(hello);
+  }
+
+  /** Something else is about to be booked. */
+  leaveBooked() {
+    if (this.#isAlone) note("booked", {});
   }
 
   /**

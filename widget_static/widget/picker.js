@@ -325,13 +325,14 @@ export class Picker {
   /**
    * Shows the day of a slot with it chosen, as after coming back from the summary.
    * @param {Slot} slot
+   * @param {number} seats  so many, as soon as there are
    */
-  async open(slot) {
+  async open(slot, seats) {
     this.#day = dayAt(slot.startsMs, this.#at.zone.current);
     this.#month = monthOf(this.#day);
     this.#isFirst = false;
     this.show();
-    this.list.choose(slot.id);
+    this.list.choose(slot.id, seats);
     await this.load();
   }
 

@@ -6,6 +6,8 @@ import { element, icon } from "./elements.js";
 export class SeatStepper {
   #words;
   #most = 1;
+  /** Chosen before, and to be chosen again once there are so many. */
+  #wish = 1;
   count = 1;
 
   /** @param {import("./words.js").Words} words */
@@ -31,8 +33,14 @@ export class SeatStepper {
   limit(most) {
     const before = this.count;
     this.#most = Math.max(1, most);
-    this.#set(Math.min(this.count, this.#most));
+    this.#set(Math.max(this.count, this.#wish));
     return this.count < before;
+  }
+
+  /** @param {number} count */
+  want(count) {
+    this.#wish = count;
+    this.#set(count);
   }
 
   /** @param {number} count */
@@ -49,7 +57,10 @@ export class SeatStepper {
    * @param {number} step
    */
   #button(drawing, label, step) {
-    const press = () => this.#set(this.count + step);
+    const press = () => {
+      this.#wish = 1;
+      this.#set(this.count + step);
+    };
     return element(
       "button",
       { type: "button", class: "icon-button", "aria-label": this.#words.say(label), onclick: press },

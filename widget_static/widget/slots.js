@@ -53,13 +53,16 @@ export class SlotList {
     this.#rows.get(id)?.complain(sentence);
   }
 
-  /** @param {string} id */
-  choose(id) {
+  /**
+   * @param {string} id
+   * @param {number} [seats]
+   */
+  choose(id, seats) {
     const row = this.#rows.get(id);
     if (!row) return;
     if (this.#chosen !== row) this.#chosen?.close();
     this.#chosen = row;
-    row.open();
+    row.open(seats);
     bringIntoSight(row.element);
   }
 
@@ -187,7 +190,8 @@ class SlotRow {
     if (stateBefore !== "open" && this.#state === "open") this.note.hidden = true;
   }
 
-  open() {
+  open(seats = 1) {
+    if (seats > 1) this.stepper.want(seats);
     this.#isOpen = true;
     this.note.hidden = true;
     this.#again();

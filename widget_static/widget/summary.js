@@ -54,8 +54,9 @@ function countsFor(quote, { seats, service }) {
  * @param {{zone: string, locale: string}} at
  */
 export function wantedOf({ slot, seats, service }, { name, email, attendees, addresses, answers, coupon }, at) {
-  const named = attendees.slice(0, seats).map((attendee) => attendee.trim());
-  const addressed = Array.from(service.attendee_emails && seats > 1 ? (addresses ?? []).slice(0, seats) : [], (address) => (address ?? "").trim());
+  const asked = seats > 1 ? seats : 0; // who comes alone is the customer, whatever was typed for more before
+  const named = attendees.slice(0, asked).map((attendee) => attendee.trim());
+  const addressed = Array.from(service.attendee_emails ? (addresses ?? []).slice(0, asked) : [], (address) => (address ?? "").trim());
   return {
     lines: [{ slot: slot.id, seats }],
     customer: { name: name.trim(), email: email.trim(), ...at },

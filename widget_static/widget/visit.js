@@ -284,12 +284,12 @@ export class Visit {
   }
 
   /** @param {Choice} choice */
-  #giveBack({ slot }) {
+  #giveBack({ slot, seats }) {
     if (this.#holding.isConfirming) return;
     this.#keeper.release();
     if (!this.#service) return this.#sayGone(); // withdrawn while it was being paid
     this.#pickTime(this.#service);
-    void this.#picker?.open(slot);
+    void this.#picker?.open(slot, seats);
     this.#picker?.list.focus(slot.id);
     this.#page.announce(this.#words.say("summary.given_back"));
   }
@@ -409,6 +409,7 @@ export class Visit {
       { order, url },
       {
         onAnother: () => {
+          this.#host.leaveBooked();
           this.#typed = { ...this.#typed, attendees: [], addresses: [], answers: {}, coupon: undefined };
           this.#service ? this.#pickTime(this.#service).focus() : this.#chooseService().focus();
         },
