@@ -385,6 +385,7 @@ class OrderPage {
     this.#order = order ?? this.#order;
     this.#show();
     this.title.focus();
+    this.#news?.soon(); // money may be on its way by now
   }
 
   /** Shows it anew when the next deadline has passed. */

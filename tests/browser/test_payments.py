@@ -1,9 +1,10 @@
 """Paying: from the widget to the pay page in a tab of its own, and back in every way."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
@@ -35,6 +36,13 @@ async def goes_to_pay(visitor: Visitor, total: str) -> Page:
 
 async def is_fine(page: Page) -> None:
     assert (await barriers(page), await overflow(page)) == ([], 0)
+
+
+async def after_the_feed(route: Route) -> None:
+    """Everybody else hears of it first."""
+    answer = await route.fetch()
+    await asyncio.sleep(4)
+    await route.fulfill(response=answer)
 
 
 async def test_anna_is_declined_fails_3_d_secure_pays_and_cancels(
@@ -77,6 +85,7 @@ async def test_anna_is_declined_fails_3_d_secure_pays_and_cancels(
     await tab.get_by_role("button", name="Cancel booking").click()
     await expect(tab.get_by_text("You get €12.00 of €24.00 back.")).to_be_visible()
     await is_fine(tab)
+    await tab.route("**/cancellation", after_the_feed)
     await tab.get_by_role("button", name="Yes, cancel it").click()
     await expect(tab.get_by_role("main")).to_contain_text(re.compile("Paid back.*€12.00"), timeout=BOOKED_MS)
 
