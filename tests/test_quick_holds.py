@@ -165,10 +165,10 @@ async def test_a_fault_of_ours_is_told_as_such_and_the_connection_goes_on(
     async def stumble(*_: Any) -> Any:
         raise RuntimeError("nobody thought of this")
 
-    anna, line = server.house.guest(), await server.connect()
+    anna, line, other_line = server.house.guest(), await server.connect(), await server.connect()
     with monkeypatch.context() as patch:
         patch.setattr(server.house.parts.use_cases.bookings, "hold", stumble)
-        quick, usual = await line.ask(posted(anna)), await line.ask(posted(anna, more=CHUNKED))
+        quick, usual = await line.ask(posted(anna)), await other_line.ask(posted(anna, more=CHUNKED))
 
     assert (quick.status, quick.body["error"]["code"]) == (500, "failed")
     assert (quick.headers, quick.body, server.ordinary) == (usual.headers, usual.body, 1)
