@@ -1,4 +1,4 @@
-"""The only place that brings a database to the shape that tables.py describes."""
+"""The only place that brings a database to the shape that tables/ describes."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def upgrade(url: URL) -> None:
 
 
 def check(url: URL) -> None:
-    """Raises alembic's CommandError if tables.py says anything that no revision does."""
+    """Raises alembic's CommandError if tables/ says anything that no revision does."""
     engine = _open(url)
     try:
         with engine.begin() as connection:
