@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import "./dom.mjs";
-import { wantedOf } from "../../widget_static/widget/summary.js";
-import { asks } from "../../widget_static/widget/visit.js";
+import { asks, wantedOf } from "../../widget_static/widget/choices.js";
 
 const YOGA = { id: "yoga", name: "Yoga", price: { amount: 0, currency: "EUR" }, questions: [], attendees_shown: "nobody", attendee_emails: true };
 const TYPED = { name: "Anna", email: "", attendees: ["Anna", "Cleo"], addresses: ["", "cleo@example.org"] };

@@ -4,8 +4,9 @@ import test from "node:test";
 
 import { all, page, press, settled } from "./dom.mjs";
 import { Refused } from "../../widget_static/widget/api.js";
+import { priceOf, wantedOf } from "../../widget_static/widget/choices.js";
 import { Coupon } from "../../widget_static/widget/coupon.js";
-import { priceOf, Summary, wantedOf } from "../../widget_static/widget/summary.js";
+import { Summary } from "../../widget_static/widget/summary.js";
 import { Words } from "../../widget_static/widget/words.js";
 
 Object.assign(Object.getPrototypeOf(page.createElement("p")), { contains: () => false, querySelector: () => null });

@@ -5,6 +5,7 @@
  */
 
 import { Unreachable } from "./api.js";
+import { Countdown } from "./countdown.js";
 import { fill } from "./elements.js";
 import { HoldKeeper } from "./hold.js";
 
@@ -24,12 +25,10 @@ const UNREACHABLE_MS = 5_000;
  */
 
 export class Holding {
-  /** Not before anything can be held. @type {import("./countdown.js").Countdown | null} */ countdown = null;
   #words;
   #clock;
   #host;
   #page;
-  #lengthMs;
   #listeners;
   #isChecking = false;
   #isConfirming = false;
@@ -47,21 +46,15 @@ export class Holding {
     this.#clock = clock;
     this.#host = host;
     this.#page = page;
-    this.#lengthMs = lengthMs;
     this.#listeners = listeners;
     this.keeper = new HoldKeeper(api, (hold) => this.#follow(hold));
-  }
-
-  /** @param {typeof import("./countdown.js").Countdown} Countdown  as soon as it is there */
-  countWith(Countdown) {
-    if (this.countdown) return;
-    this.countdown = new Countdown(this.#words, this.#clock, this.#lengthMs, {
+    this.countdown = new Countdown(words, clock, lengthMs, {
       onEnd: () => void this.check(),
       onDoubt: () => void this.check(),
       onRenew: () => this.#renew(),
-      announce: (text) => this.#page.announce(text),
+      announce: (text) => page.announce(text),
     });
-    fill(this.#page.side, this.countdown.element);
+    fill(page.side, this.countdown.element);
   }
 
   get isConfirming() {
@@ -70,7 +63,7 @@ export class Holding {
 
   /** @param {import("./hold.js").Hold | null} hold */
   #follow(hold) {
-    this.countdown?.follow(hold);
+    this.countdown.follow(hold);
     if (hold) {
       const { id, secret, expiresMs } = hold;
       const expires = new Date(expiresMs).toISOString();

@@ -70,7 +70,7 @@ export class Paying {
    * @param {{api: import("./api.js").Api, words: import("./words.js").Words, clock: import("./clock.js").ServerClock,
    *   page: import("./page.js").Page, keeper: import("./hold.js").HoldKeeper, zone: string,
    *   site: import("./api.js").Site}} at
-   * @param {import("./summary.js").Choice} choice
+   * @param {import("./choices.js").Choice} choice
    * @param {import("./api.js").Claim} claim  of the hold that is paid
    * @param {Listeners} listeners
    */

@@ -5,21 +5,21 @@
  * @typedef {import("./api.js").CheckoutAnswer} CheckoutAnswer
  * @typedef {import("./api.js").Service} Service
  * @typedef {import("./availability.js").Slot} Slot
- * @typedef {{slot: Slot, seats: number, service: Service}} Choice
+ * @typedef {import("./choices.js").Choice} Choice
  */
 
 /**
  * Null: it cannot go on. `answer` is the server's to its checkout; null while it is only held. Raises Refused where it
  * was never paid for, Unreachable.
  * @param {{api: import("./api.js").Api, services: Service[],
- *   slotOf: (id: string, service: Service) => Promise<Slot | null>}} parts
+ *   slotOf: (id: string, service: Service) => Promise<Slot | undefined>}} parts
  * @param {import("./api.js").Claim} claim
  * @param {{state: string, lines: import("./api.js").Line[]}} hold
  * @returns {Promise<{choice: Choice, answer: CheckoutAnswer | null} | null>}
  */
 export async function resumed({ api, services, slotOf }, claim, { state, lines: [line] }) {
   const service = services.find(({ id }) => id === line.slot.split(".")[0]);
-  const offered = async () => (service ? await slotOf(line.slot, service) : null);
+  const offered = async () => (service ? await slotOf(line.slot, service) : undefined);
   if (state === "held") {
     const slot = await offered();
     return service && slot ? { choice: { slot, seats: line.seats, service }, answer: null } : null;

@@ -1,22 +1,21 @@
 // @ts-check
 /** The only place for the step before booking: what was chosen, who comes, and what to do when the hold has ended. */
 
+import { Attendees } from "./attendees.js";
 import { leftOf, stateOf } from "./availability.js";
+import { countsFor, priceOf } from "./choices.js";
 import { Coupon } from "./coupon.js";
 import { addDays, dayAt, startOf } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
-import { answersTo, Questions } from "./questions.js";
+import { EMAIL, EMAIL_LENGTH_MAX, mark, NAME_LENGTH_MAX } from "./fields.js";
+import { Questions } from "./questions.js";
 import { SlotList } from "./slots.js";
 import { ticket } from "./ticket.js";
-
-const NAME_LENGTH_MAX = 120;
-const EMAIL_LENGTH_MAX = 254;
-const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 
 /**
  * @typedef {{name: string, email: string, attendees: string[], addresses?: string[], answers?: import("./questions.js").Answers,
  *   coupon?: import("./coupon.js").Typed}} Typed  what the visitor typed; outlives this view
- * @typedef {{slot: import("./availability.js").Slot, seats: number, service: import("./api.js").Service}} Choice
+ * @typedef {import("./choices.js").Choice} Choice
  * @typedef {object} Listeners
  * @property {() => void} onOther  another time
  * @property {() => void} onCancel
@@ -26,47 +25,6 @@ const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
  * @property {(text: string) => void} announce
  */
 
-/**
- * What is to be paid: with the code that was typed, as far as it counts for this choice.
- * @param {Choice} choice
- * @param {Typed} typed
- * @returns {import("./api.js").Money}
- */
-export function priceOf(choice, { coupon }) {
-  const { seats, service } = choice;
-  const isOff = coupon?.quote && countsFor(coupon.quote, choice);
-  return isOff ? coupon.quote.total : { ...service.price, amount: service.price.amount * seats };
-}
-
-/**
- * Another service may cost the same, and be none that the code is for.
- * @param {import("./coupon.js").Quote} quote
- * @param {Choice} choice
- */
-function countsFor(quote, { seats, service }) {
-  return quote.service === service.id && quote.full.amount === service.price.amount * seats;
-}
-
-/**
- * What is sent to book it: what was chosen and typed.
- * @param {Choice} choice
- * @param {Typed} typed
- * @param {{zone: string, locale: string}} at
- */
-export function wantedOf({ slot, seats, service }, { name, email, attendees, addresses, answers, coupon }, at) {
-  const asked = seats > 1 ? seats : 0; // who comes alone is the customer, whatever was typed for more before
-  const named = attendees.slice(0, asked).map((attendee) => attendee.trim());
-  const addressed = Array.from(service.attendee_emails ? (addresses ?? []).slice(0, asked) : [], (address) => (address ?? "").trim());
-  return {
-    lines: [{ slot: slot.id, seats }],
-    customer: { name: name.trim(), email: email.trim(), ...at },
-    ...(named.some(Boolean) ? { attendees: [Array.from(named, (attendee) => attendee ?? "")] } : {}),
-    ...(addressed.some(Boolean) ? { attendee_emails: [addressed] } : {}),
-    ...answersTo(service.questions, answers ?? {}),
-    ...(coupon?.quote ? { coupon: coupon.quote.coupon } : {}),
-  };
-}
-
 export class Summary {
   #words;
   #choice;
@@ -74,7 +32,6 @@ export class Summary {
   #listeners;
   #isUnpaid;
   #isBusy = false;
-  /** Of those who come. @type {{input: HTMLInputElement, problem: HTMLElement}[]} */ #addresses = [];
   /** Shows another price. */ #onPrice = () => {};
   #hasEnded = false;
   #endedKey = "";
@@ -110,6 +67,7 @@ export class Summary {
     });
     this.coupon = at.site.coupons && !this.#isFree ? this.#couponField() : null;
     if (!this.coupon) this.#typed.coupon = undefined; // nobody could see it any more, or take it away
+    this.attendees = new Attendees(words, choice, typed);
     this.questions = new Questions(words, this.#choice.service.questions, (typed.answers ??= {}));
     this.confirm = element("button", { type: "submit", class: "button primary wide" }, this.#act);
     this.note = element("div", { class: "notice is-problem", hidden: true });
@@ -133,7 +91,7 @@ export class Summary {
       { novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
       this.name.element,
       this.email.element,
-      this.#attendees(),
+      this.attendees.element,
       this.questions.elements,
       this.coupon?.element,
       this.note,
@@ -259,7 +217,7 @@ export class Summary {
       ...rest,
       oninput: () => {
         this.#typed[key] = input.value;
-        this.#mark(field, null);
+        mark(field);
       },
     });
     const field = {
@@ -277,72 +235,6 @@ export class Summary {
     return field;
   }
 
-  #attendees() {
-    const { seats, service } = this.#choice;
-    const hasAddresses = service.attendee_emails;
-    if (seats === 1) return null;
-    return element(
-      "details",
-      { class: "attendees", open: this.#typed.attendees.some(Boolean) || (this.#typed.addresses ?? []).some(Boolean) },
-      element("summary", {}, this.#words.say("form.attendees")),
-      element("p", { class: "hint" }, this.#words.say("form.attendees_hint"), hasAddresses && ` ${this.#words.say("form.attendee_email_hint")}`),
-      Array.from({ length: seats }, (_, index) => [this.#attendee(index), hasAddresses && this.#address(index)]).flat(),
-    );
-  }
-
-  /** @param {number} index */
-  #attendee(index) {
-    const id = `attendee-${index}`;
-    return element(
-      "div",
-      { class: "field" },
-      element("label", { for: id }, this.#words.say("form.attendee", { count: index + 1 })),
-      element("input", {
-        id,
-        type: "text",
-        autocomplete: "off",
-        maxlength: NAME_LENGTH_MAX,
-        value: this.#typed.attendees[index] ?? "",
-        oninput: (/** @type {Event} */ event) => {
-          this.#typed.attendees[index] = /** @type {HTMLInputElement} */ (event.target).value;
-        },
-      }),
-    );
-  }
-
-  /**
-   * Of whoever sits there: they get mails of their own.
-   * @param {number} index
-   */
-  #address(index) {
-    const id = `attendee-email-${index}`;
-    const addresses = (this.#typed.addresses ??= []);
-    const problem = element("p", { class: "field-problem", id: `${id}-problem`, hidden: true });
-    const input = element("input", {
-      id,
-      type: "email",
-      autocomplete: "off",
-      maxlength: EMAIL_LENGTH_MAX,
-      value: addresses[index] ?? "",
-      "aria-describedby": `${id}-problem`,
-      oninput: () => {
-        addresses[index] = input.value;
-        this.#mark({ input, problem }, null);
-      },
-    });
-    this.#addresses.push({ input, problem });
-    const label = this.#words.say("form.attendee_email", { count: index + 1 });
-    return element("div", { class: "field" }, element("label", { for: id }, label), input, problem);
-  }
-
-  /** Marks what is no address; the first such field, or undefined. */
-  #wrongAddress() {
-    const wrong = this.#addresses.filter(({ input }) => input.value.trim() && !EMAIL.test(input.value.trim()));
-    for (const field of this.#addresses) this.#mark(field, wrong.includes(field) ? "form.attendee_email_wrong" : null);
-    if (wrong.length > 0) wrong[0].input.closest("details")?.setAttribute("open", "");
-    return wrong[0]?.input;
-  }
-
   /** @param {Event} event */
   async #submit(event) {
     event.preventDefault();
@@ -354,30 +246,15 @@ export class Summary {
 
   #isValid() {
     const { name, email } = this.#typed;
-    const wrongName = name.trim() ? null : "form.name_missing";
-    const wrongEmail = email.trim()
-      ? EMAIL.test(email.trim())
-        ? null
-        : "form.email_wrong"
-      : this.#isFree
-        ? null
-        : "form.email_missing";
-    this.#mark(this.email, wrongEmail);
-    this.#mark(this.name, wrongName);
-    const missing = this.questions.missing();
-    const wrongAddress = this.#wrongAddress();
-    (wrongName ? this.name.input : wrongEmail ? this.email.input : (wrongAddress ?? missing))?.focus();
-    return !wrongName && !wrongEmail && !wrongAddress && !missing;
-  }
-
-  /**
-   * @param {{input: HTMLInputElement, problem: HTMLElement}} field
-   * @param {string | null} key
-   */
-  #mark({ input, problem }, key) {
-    input.setAttribute("aria-invalid", String(key !== null));
-    problem.hidden = key === null;
-    problem.textContent = key ? this.#words.say(key) : "";
+    const wrongName = name.trim() ? "" : "form.name_missing";
+    const missing = this.#isFree ? "" : "form.email_missing";
+    const wrongEmail = !email.trim() ? missing : EMAIL.test(email.trim()) ? "" : "form.email_wrong";
+    mark(this.email, wrongEmail && this.#words.say(wrongEmail));
+    mark(this.name, wrongName && this.#words.say(wrongName));
+    const unanswered = this.questions.missing();
+    const wrongAddress = this.attendees.wrong();
+    (wrongName ? this.name.input : wrongEmail ? this.email.input : (wrongAddress ?? unanswered))?.focus();
+    return !wrongName && !wrongEmail && !wrongAddress && !unanswered;
   }
 
   /**
