@@ -31,8 +31,8 @@ from widget_server.use_cases.bookings import CONFIRMING_WINDOW
 VISITORS = 24
 WATCHERS = 6
 QUIET_S = 5.0
-"""So long after the last fault all books take at most to agree by themselves (invariant 4). Where more processes want
-to run than there are processors, each gets less done in a second: so many times longer.
+"""So long after the last fault all books take at most to agree by themselves (invariant 4). Where more processes wanted
+to run than there are processors, before this town began, each gets less done in a second: so many times longer.
 """
 FINISHED_S = 3.0
 """Longer than the head start that is given to whoever tells Redis at once, before a worker does."""
@@ -85,7 +85,7 @@ async def run(
     menu: str, seed: int, made_from: Templates, *, seconds: float, tree: Path = ROOT, faults: bool = True
 ) -> Report:
     """All decisions come from the seed; when they happen is up to the machine."""
-    report = Report(menu, seed)
+    report = Report(menu, seed, quiet_max_s=QUIET_S * _queue())
     postgres = menu not in _WITHOUT_LINES_TO_SQL
     async with town(made_from, postgres=postgres, clock="step_clock" in MENUS[menu], tree=tree) as at_work:
         ledger = Ledger()
@@ -145,7 +145,7 @@ async def _until_quiet(at_work: Town, ledger: Ledger, watchers: Sequence[Watcher
     loop = asyncio.get_running_loop()
     began_s = loop.time()
     wrong, unfinished = await _wrong_after(at_work, ledger, watchers, QUIET_MAX_S)
-    report.quiet_after_s, report.quiet_max_s = loop.time() - began_s, QUIET_S * _queue()
+    report.quiet_after_s = loop.time() - began_s
     report.complaints += wrong
     if unfinished:
         wrong, report.unfinished = await _wrong_after(at_work, ledger, watchers, FINISHED_S, until_finished=True)
@@ -160,7 +160,7 @@ async def _until_quiet(at_work: Town, ledger: Ledger, watchers: Sequence[Watcher
 
 
 def _queue() -> float:
-    """How many processes wanted to run for each processor, in the middle of the last minute."""
+    """How many processes wanted to run for each processor, in the last minute."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
