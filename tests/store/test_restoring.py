@@ -40,3 +40,14 @@ async def test_nobody_who_has_given_up_is_told_and_whoever_tries_again_gets_anot
 
     again = await Payments(db).begin(attempt(site, hold_id=before.hold_id), due_at=NOW)
     assert [(pin.attempt_id, pin.fence) for pin in await waiting(db, site)] == [(again.id, 2)]
+
+
+async def test_whoever_pays_what_was_not_to_be_had_for_nothing_gets_another_fence_than_that_had(
+    db: Database, site: Site
+) -> None:
+    """The code that took all off the price was used up meanwhile."""
+    new = attempt(site)
+    await Bookings(db).give_up(site.id, new.hold_id, 3)
+    await Payments(db).begin(new, due_at=NOW)
+
+    assert [pin.fence for pin in await waiting(db, site)] == [4]

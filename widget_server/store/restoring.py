@@ -15,7 +15,7 @@ from widget_server.domain.holds import Line
 from widget_server.domain.slots import Slot
 from widget_server.store.attempts import WAITING
 from widget_server.store.database import Database
-from widget_server.store.tables import AttemptRow, MeetingRow
+from widget_server.store.tables import AttemptRow, MeetingRow, OutcomeRow
 
 _DATE_LENGTH = len("20261121")
 
@@ -40,11 +40,14 @@ async def _booked_days(session: AsyncSession, site_id: int, first: date) -> list
 
 
 async def _waiting_pins(session: AsyncSession, site_id: int) -> list[WaitingPin]:
-    """The oldest attempt first. One whose fence nobody has written down yet gets one that its hold has not had."""
+    """The oldest attempt first. One whose fence nobody has written down yet gets one that its hold has not had: of no
+    other attempt, and of nothing that was given up before it.
+    """
     other = aliased(AttemptRow)
-    of_hold = (col(other.site_id) == col(AttemptRow.site_id), col(other.hold_id) == col(AttemptRow.hold_id))
-    later = select(func.max(col(other.fence)) + 1).where(*of_hold).scalar_subquery()
-    fence = case((col(AttemptRow.fence) > 0, col(AttemptRow.fence)), else_=later)
+    tried = select(func.max(col(other.fence))).where(*_of_same_hold(other)).scalar_subquery()
+    decided = select(OutcomeRow.fence).where(*_of_same_hold(OutcomeRow), col(OutcomeRow.fence) > tried)
+    highest = func.coalesce(decided.scalar_subquery(), tried)
+    fence = case((col(AttemptRow.fence) > 0, col(AttemptRow.fence)), else_=highest + 1)
     attempt = AttemptRow
     waiting = (
         sql_select(attempt.hold_id, attempt.secret_hash, attempt.public_id, fence, attempt.pay_until, attempt.wanted)  # type: ignore[call-overload]
@@ -52,6 +55,10 @@ async def _waiting_pins(session: AsyncSession, site_id: int) -> list[WaitingPin]
         .order_by(col(attempt.id))
     )
     return [_waiting_pin(*row) for row in await session.exec(waiting)]
+
+
+def _of_same_hold(other: type[AttemptRow | OutcomeRow]) -> tuple[Any, Any]:
+    return col(other.site_id) == col(AttemptRow.site_id), col(other.hold_id) == col(AttemptRow.hold_id)
 
 
 def _waiting_pin(
