@@ -144,6 +144,45 @@ async def test_pages_of_a_site_that_does_not_exist_are_pages_that_say_so(house: 
         assert_closed(answer)
 
 
+async def test_an_address_that_leads_nowhere_is_a_page_where_people_go(house: House) -> None:
+    for path in (
+        "/admin/nowhere",
+        f"/admin/sites/{SITE}/nowhere",
+        "/o",
+        f"/o/{SITE}",
+        "/my",
+        f"/my/{SITE}/nowhere",
+        "/w",
+    ):
+        answer = await house.client.get(path)
+        page_that_says(answer, 404, "Nothing is at this address")
+        assert ('<a class="button" href="/admin">' in answer.text) == path.startswith("/admin")
+        assert ('href="/admin"' in answer.text) == path.startswith("/admin"), "customers have nothing to do there"
+        assert ("open it once more" in answer.text) != path.startswith("/admin")
+    refused(await house.client.get("/administration"), 404, "not_found")
+
+
+async def test_an_address_that_only_takes_forms_says_so_to_whoever_opens_it(house: House) -> None:
+    answer = await house.client.get("/admin/sign-out")
+    page_that_says(answer, 405, "This address only takes forms.")
+    assert answer.headers["allow"] == "POST"
+    page_that_says(await house.client.post(f"/my/{SITE}"), 405, "This address only takes forms.")
+
+
+async def test_a_fault_of_ours_is_a_page_where_people_go(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise AssertionError("secret inner workings")
+
+    monkeypatch.setattr(Catalog, "find", find_with_a_fault)
+    monkeypatch.setattr(house.parts.use_cases.sites, "signed_in", broken)
+
+    house.client.cookies.set("tenuto", new_id())
+    for path in (f"/admin/sites/{SITE}/bookings", f"/my/{SITE}"):
+        answer = await house.client.get(path)
+        page_that_says(answer, 500, "Something went wrong on our side. Please try again.")
+        assert "secret" not in answer.text
+
+
 async def test_the_widget_takes_no_orders_from_its_address(house: House) -> None:
     evil = '"><script>alert(1)</script>'
     answer = await house.client.get(
@@ -188,6 +227,13 @@ async def test_the_description_for_machines_is_one(house: House) -> None:
 
     assert json.loads(answer.content)["openapi"].startswith("3.1")
     assert URL not in answer.text
+
+
+def page_that_says(answer: Answer, status: int, sentence: str) -> None:
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert answer.headers["cache-control"] == "no-store"
+    assert sentence in answer.text
+    assert_closed(answer)
 
 
 def assert_closed(answer: Answer) -> None:

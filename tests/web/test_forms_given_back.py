@@ -23,7 +23,7 @@ from widget_server.store.database import Database
 from widget_server.store.operators import Operators
 from widget_server.use_cases import sites
 from widget_server.web.admin import keeping, routes
-from widget_server.web.forms import KEPT_BYTES_MAX, Form, form_token
+from widget_server.web.forms import FORM_BYTES_MAX, KEPT_BYTES_MAX, Form, form_token
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +32,7 @@ OWN, OTHER = {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "cross-site"}
 TYPED = {"reason": "The heating\nis broken.", "name": 'Anna "Pi" <Berg>', "for_ever": "on"}
 SECRETS = {"password": "quiet heron 1", "current": "quiet heron 2", "live_secret_key": "quiet heron 3"}
 FORMS = [route for route in routes if isinstance(route, Route) and "POST" in (route.methods or ())]
+TOO_MUCH = "What you sent has more than 2 MB, so this page cannot give it back to you."
 OPEN = {"/admin/sign-in", "/admin/setup", "/admin/invitation", "/admin/invitation/acceptance"}
 """For those who are not signed in: no session has to be there."""
 GUARDED = [route for route in FORMS if route.path not in OPEN]
@@ -241,8 +242,47 @@ async def test_no_more_goes_back_and_forth_than_a_file_to_import(desk: Desk, let
     with no_database():
         answer = await post(desk, desk.path("/services/yoga/import"), {"text": "a" * letters})
 
-    assert answer.status_code == 503
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert ("a" * 1_000 in answer.text) == is_kept
+    assert (TOO_MUCH in answer.text) != is_kept
+
+
+async def test_whoever_sends_more_than_can_wait_for_them_to_sign_in_is_told_so(desk: Desk) -> None:
+    await desk.house.parts.use_cases.sites.sign_out(desk.session)
+    path = desk.path("/services/yoga/import")
+    beside_a_file: dict[str, Any] = {
+        "data": {"text": "day,starts"},
+        "files": {"file": ("a.csv", b"a" * KEPT_BYTES_MAX)},
+    }
+
+    answers = [
+        await desk.client.post(path, headers=OWN, **beside_a_file),
+        await post(desk, path, {"text": '"\n' * 350_000}),  # more than 2 MB only as it is written to be kept
+    ]
+    for answer in answers:
+        assert answer.status_code == 401
+        assert "You are signed out" in answer.text
+        assert TOO_MUCH in answer.text
+    assert (await desk.client.post(path, headers=OTHER, **beside_a_file)).status_code == 303
+
+
+async def test_a_fault_of_ours_says_what_it_cannot_give_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(desk.house.parts.use_cases.sites, "signed_in", broken)
+
+    answer = await post(desk, desk.path("/services/yoga/import"), {"text": "a" * KEPT_BYTES_MAX})
+    assert answer.status_code == 500
+    assert f"Something went wrong on our side. Please try again. {TOO_MUCH}" in answer.text
+
+
+async def test_more_than_a_form_may_have_is_refused_with_the_limit(desk: Desk) -> None:
+    answer = await desk.post("/people", email="a" * FORM_BYTES_MAX)
+
+    assert answer.status_code == 413
+    assert "That was too much at once" in answer.text
+    assert "This form may have up to 32 kB" in answer.text
 
 
 async def test_a_text_that_is_far_too_long_is_refused_beside_its_field(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from widget_server.errors import Refusal
-from widget_server.web.admin import refused_page
+from widget_server.web.admin import failed_page, nothing_page, refused_page
 from widget_server.web.api.answers import fail, refuse
 from widget_server.web.bodies import error
 from widget_server.web.headers import EVERYWHERE, SecurityHeaders
@@ -20,6 +20,8 @@ from widget_server.web.routes import all_routes
 from widget_server.web.short_way import ShortWay
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_OF_PEOPLE = {"admin", "w", "o", "my"}
+"""The first words of addresses at which pages are; at all others machines ask."""
 
 
 def create_app(lifespan: Callable[[Starlette], AbstractAsyncContextManager[dict[str, Any]]]) -> Starlette:
@@ -38,13 +40,15 @@ async def _refused(request: Request, refusal: Exception) -> Response:
 
 async def _http_refused(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
-    code = _CODES.get(problem.status_code, "invalid_request")
     headers = {"allow": _allowed(request)} if problem.status_code == 405 else problem.headers
+    if _is_page(request):
+        return nothing_page(request, problem, headers)
+    code = _CODES.get(problem.status_code, "invalid_request")
     return JSONResponse(error(code, problem.detail), problem.status_code, headers)
 
 
 async def _failed(request: Request, problem: Exception) -> Response:
-    response = fail(request, problem)
+    response = failed_page(request, problem) if _is_page(request) else fail(request, problem)
     response.raw_headers.extend(EVERYWHERE)  # it passes no middleware any more
     return response
 
@@ -56,4 +60,4 @@ def _allowed(request: Request) -> str:
 
 
 def _is_page(request: Request) -> bool:
-    return request.url.path.startswith(("/admin", "/w/", "/o/", "/my/"))
+    return request.scope["path"].removeprefix("/").partition("/")[0] in _OF_PEOPLE

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
@@ -99,9 +99,20 @@ async def read_to_give_back(request: Request) -> Sent | None:
 
 def may_go_back(request: Request) -> bool:
     """Whether a form is from one of our own pages, and no larger than what goes back and forth."""
-    length = request.headers.get("content-length", "")
-    is_small = length.isdecimal() and len(length) < 10 and int(length) <= KEPT_BYTES_MAX
-    return is_small and is_our_own(request)
+    length = length_of(request.headers)
+    return length is not None and length <= KEPT_BYTES_MAX and is_our_own(request)
+
+
+def is_too_large_to_go_back(request: Request) -> bool:
+    """Whether that is all that is wrong with it."""
+    length = length_of(request.headers)
+    return length is not None and length > KEPT_BYTES_MAX and is_our_own(request)
+
+
+def length_of(headers: Headers) -> int | None:
+    """How many bytes a form says that it has. Browsers always say so."""
+    length = headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdecimal() and len(length) < 20 else None
 
 
 async def read_form_of(

@@ -28,11 +28,11 @@ from widget_server.web.admin import (
     week,
 )
 from widget_server.web.admin.doors import door, sent, shown
-from widget_server.web.admin.refusals import refused_page
+from widget_server.web.admin.refusals import failed_page, nothing_page, refused_page
 from widget_server.web.admin.session import signed_in_only
 from widget_server.web.forms import KEPT_BYTES_MAX, TABLE_BYTES_MAX
 
-__all__ = ["refused_page", "routes"]
+__all__ = ["failed_page", "nothing_page", "refused_page", "routes"]
 
 routes = [
     Route("/admin", signed_in_only(home.show_home)),

@@ -16,9 +16,9 @@ from starlette.responses import Response
 
 from widget_server.errors import CrossSite, Refusal, SignInNeeded, TooManyTries
 from widget_server.web.admin.pages import page
-from widget_server.web.admin.refusals import title_of
+from widget_server.web.admin.refusals import DID_NOT_WORK, failed_page, refused_page, title_of
 from widget_server.web.admin.session import HOME, session_of
-from widget_server.web.api.answers import note_fault
+from widget_server.web.api.answers import WENT_WRONG, note_fault
 from widget_server.web.context import use_cases
 from widget_server.web.forms import (
     FORM_BYTES_MAX,
@@ -26,6 +26,7 @@ from widget_server.web.forms import (
     TOKEN_FIELD,
     Form,
     form_token,
+    is_too_large_to_go_back,
     may_go_back,
     read_to_give_back,
 )
@@ -40,7 +41,10 @@ _NOT_TYPED = {
 """What our pages put into forms by themselves."""
 _SECRET = re.compile(r"(?:.*_)?(?:password|current|secret|secret_key)", re.ASCII)
 """Fields of passwords and of keys at Stripe. They go into no page again."""
-_FAULT = "Something went wrong on our side. Please try again."
+_TOO_LARGE = (
+    f"What you sent has more than {KEPT_BYTES_MAX // 1_000_000} MB, so this page cannot give it back to you. "
+    "Your browser's Back may still have it."
+)
 _CHECK = (
     "You have signed in anew since this page was opened, so it was not sent just like that. "
     "Look over what it says, then send it."
@@ -82,20 +86,13 @@ def keeping(door: Door) -> Door:
     async def opened(request: Request) -> Response:
         try:
             return await door(request)
-        except Refusal as refusal:
-            kept = await _kept(request)
-            answer = _given_back(request, kept, refusal) if kept else None
-            if answer is None:
-                raise
-            return answer
         except HTTPException:
             raise
         except Exception as problem:
-            kept = await _kept(request)
-            if kept is None:
+            answer = await _answered(request, problem)
+            if answer is None:
                 raise
-            note_fault(request, problem)
-            return _show(request, kept, 500, title="That did not work", message=_FAULT)
+            return answer
 
     return opened
 
@@ -128,6 +125,21 @@ def said(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+async def _answered(request: Request, problem: Exception) -> Response | None:
+    """A refusal, or a fault of ours. None where there is no form to give back, or no use in it."""
+    if is_too_large_to_go_back(request):
+        if isinstance(problem, Refusal):
+            return refused_page(request, problem, _TOO_LARGE)
+        return failed_page(request, problem, _TOO_LARGE)
+    kept = await _kept(request)
+    if kept is None:
+        return None
+    if isinstance(problem, Refusal):
+        return _given_back(request, kept, problem)
+    note_fault(request, problem)
+    return _show(request, kept, 500, title=DID_NOT_WORK, message=WENT_WRONG)
+
+
 async def _kept(request: Request) -> Kept | None:
     """None where nothing goes back: a form of somebody else's page, too large a one, or one too many."""
     sent = await read_to_give_back(request) if may_go_back(request) and _is_not_too_often(request) else None
@@ -151,10 +163,9 @@ def _is_not_too_often(request: Request) -> bool:
 
 
 def _given_back(request: Request, kept: Kept, refusal: Refusal) -> Response | None:
-    """None where there is nothing to give back, or no use in it."""
     session = session_of(request)
     if isinstance(refusal, SignInNeeded):
-        return _ask_to_sign_in(request, kept)
+        return _ask_to_sign_in(request, kept, refusal)
     if isinstance(refusal, CrossSite):  # from one of our own pages, so it is the token that is another one
         return show_once_more(request, kept, session, refusal.status, _CHECK) if session else None
     may_help = refusal.status >= 500 or isinstance(refusal, TooManyTries)
@@ -166,11 +177,13 @@ def _given_back(request: Request, kept: Kept, refusal: Refusal) -> Response | No
     return answer
 
 
-def _ask_to_sign_in(request: Request, kept: Kept) -> Response | None:
+def _ask_to_sign_in(request: Request, kept: Kept, refusal: SignInNeeded) -> Response | None:
+    if not kept.is_worth_a_look:
+        return None
     texts = {name: text for name, text in kept.texts.items() if name != TOKEN_FIELD}
     written = kept.model_copy(update={"texts": texts}).model_dump_json()
-    if not kept.is_worth_a_look or len(written.encode()) > KEPT_BYTES_MAX - FORM_BYTES_MAX:
-        return None
+    if len(written.encode()) > KEPT_BYTES_MAX - FORM_BYTES_MAX:  # written as JSON, it is more than it was
+        return refused_page(request, refusal, _TOO_LARGE)
     return show_door(request, Form({"next": HOME, "kept": written}), SignInNeeded.status)
 
 

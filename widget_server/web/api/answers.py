@@ -15,6 +15,7 @@ from widget_server.web.bodies import error
 BODY_BYTES_MAX = 16_384
 ANSWERED_BYTES_MAX = 131_072
 """Of bodies with answers to what a service asks: all that may be written for a line, in letters of four bytes."""
+WENT_WRONG = "Something went wrong on our side. Please try again."
 _FIELDS_NAMED_MAX = 20
 _NEVER_STORED = {"cache-control": "no-store"}
 
@@ -66,8 +67,7 @@ def refuse(refusal: Refusal) -> Response:
 def fail(request: Request, problem: Exception) -> Response:
     """A fault of ours. The visitor only learns that trying again may help."""
     note_fault(request, problem)
-    body = error("failed", "Something went wrong on our side. Please try again.")
-    return JSONResponse(body, 500, _NEVER_STORED)
+    return JSONResponse(error("failed", WENT_WRONG), 500, _NEVER_STORED)
 
 
 def note_fault(request: Request, problem: Exception) -> None:
