@@ -10,6 +10,7 @@ from tests.domain.schedules import daily, member, schedule, service
 from widget_server.domain import changes
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.coupons import Coupon
+from widget_server.domain.impact import Choice, Chosen
 from widget_server.domain.money import Money
 from widget_server.domain.openings import Opening, SlotRule
 from widget_server.domain.services import Service
@@ -30,6 +31,24 @@ def test_a_service_says_what_it_was_and_is_and_of_texts_only_that_they_are_other
         "access": "changed",
         "description": "changed",
     }
+
+
+def test_a_new_service_says_what_it_begins_with() -> None:
+    told = changes.of_new_service(service(price_minor=4500))
+
+    assert (told["name"], told["length_min"], told["capacity"]) == ("Yoga", 60, 12)
+    assert told["price"] == {"amount": 4500, "currency": "EUR"}
+    assert "is_offered" not in told
+
+
+def test_a_choice_says_what_became_of_how_many() -> None:
+    chosen = Chosen(Choice.CANCEL, {7: Choice.KEEP, 8: Choice.MOVE, 9: Choice.KEEP})
+
+    told = changes.of_choice(chosen, [6, 7, 8, 9])
+    assert told == {"bookings_kept": 2, "bookings_asked_to_move": 1, "bookings_cancelled": 1}
+    assert changes.of_choice(Chosen(Choice.KEEP), [6]) == {"bookings_kept": 1}
+    assert changes.of_choice(chosen, []) == {"held_seats": "given up"}
+    assert changes.of_choice(Chosen(Choice.MOVE), []) == {"held_seats": "kept"}
 
 
 def test_a_price_is_told_with_its_currency() -> None:
@@ -126,6 +145,9 @@ def test_a_coupon_says_what_it_takes_when_and_how_often() -> None:
     before = Coupon("SPRING", percent=10, services=frozenset({"yoga", "talk"}), used=3)
     after = Coupon("SPRING", amount=Money(500, "EUR"), last_day=TUESDAY, uses_max=7, is_active=False)
 
+    assert changes.of_new_coupon(before) == {
+        "code": "SPRING", "percent": 10, "is_active": True, "services": "talk, yoga"
+    }  # fmt: skip
     assert changes.of_coupon(before, replace(before, used=4)) == {}
     assert changes.of_coupon(before, after) == {
         "percent": [10, ""],

@@ -59,7 +59,10 @@ async def test_a_coupon_is_made_as_it_was_typed_and_stands_in_the_list(desk: Des
         assert said in page
     listing = await desk.house.parts.use_cases.catalog.find("studio")
     assert listing.site.coupons_last_day == date(2099, 12, 24)
-    assert [(one.deed, one.detail) for one in await desk.entries()] == [("coupon_added", {"code": "Half-26"})]
+    assert [(one.deed, one.detail) for one in await desk.entries()] == [
+        ("coupon_added", {"code": "Half-26", "percent": 50, **days, "uses_max": 10, "uses_per_address_max": 1,
+                          "is_active": True, "services": PRIVATE.key})
+    ]  # fmt: skip
 
 
 async def test_an_amount_is_of_the_currency_of_the_site(desk: Desk) -> None:

@@ -92,6 +92,9 @@ async def test_a_service_is_made_and_then_asks_for_its_times(desk: Desk) -> None
     assert (made.name, made.length_min, made.capacity, made.price) == ("Haircut & beard", 45, 1, Money(3250, "EUR"))
     assert "No times yet" in text_of(await desk.get(f"{HOME}/services"))
     assert "Now say when it can be booked" in text_of(await desk.get(path_of(answer)))
+    logged = text_of(await desk.get(f"{HOME}/audit-log"))
+    for said in ("name: Haircut & beard", "minutes long: 45", "maximum customers per slot: 1", "price: 32.50 EUR"):
+        assert said in logged
 
 
 async def test_everything_about_a_service_can_be_changed_and_comes_back(desk: Desk) -> None:
@@ -524,6 +527,18 @@ async def test_who_has_booked_meanwhile_is_shown_before_a_blackout_comes_back(de
 
     assert asked.status_code == 422
     assert "Anna Berg" in text_of(asked)
+    for said in (
+        "Undo: put the blackout back",
+        "You have taken this blackout away, and wanted it back.",
+        "Put the blackout back",
+    ):
+        assert said in text_of(asked)
+    nobody_chose = await desk.post(f"{HOME}/blackouts/new", fields_of(asked))
+    assert "Before it is back" in text_of(nobody_chose), "it is the undo still"
+    await desk.post(f"{HOME}/blackouts/new", fields_of(asked) | {"choice": "keep"})
+    assert len((await desk.schedule()).blackouts) == 1
+    assert "bookings kept: 1" in text_of(await desk.get(f"{HOME}/audit-log"))
+    assert "taken this blackout away" not in text_of(await desk.get(f"{HOME}/blackouts/new"))
 
 
 @pytest.mark.parametrize(

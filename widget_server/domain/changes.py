@@ -8,6 +8,7 @@ from typing import Any
 from widget_server.domain.audit_log import kept_money
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.coupons import Coupon
+from widget_server.domain.impact import Choice, Chosen
 from widget_server.domain.money import Money
 from widget_server.domain.openings import Opening, SlotRule
 from widget_server.domain.schedule import Schedule
@@ -48,14 +49,20 @@ _OF_SERVICES = (
     "attendee_emails",
     "is_offered",
 )
+_OF_NEW_SERVICES = _OF_SERVICES[: _OF_SERVICES.index("price") + 1]
 _OF_COUPONS = ("percent", "amount", "first_day", "last_day", "uses_max", "uses_per_address_max", "is_active")
 _TEXTS_OF_SERVICES = ("description", "access", "questions")
+_BECAME = {Choice.KEEP: "bookings_kept", Choice.MOVE: "bookings_asked_to_move", Choice.CANCEL: "bookings_cancelled"}
 
 
 def changed(before: object, after: object, names: Iterable[str]) -> Told:
     """Each of these that is another now, as it was and as it is."""
     pairs = ((name, getattr(before, name), getattr(after, name)) for name in names)
     return {name: [_plain(was), _plain(now)] for name, was, now in pairs if was != now}
+
+
+def of_new_service(new: Service) -> Told:
+    return _said(new, _OF_NEW_SERVICES)
 
 
 def of_service(old: Service, new: Service) -> Told:
@@ -103,8 +110,19 @@ def of_blackout(old: Schedule, before: Blackout | None, after: Blackout) -> Told
     return told | ({"reason": OTHER} if before.reason != after.reason else {})
 
 
+def of_choice(chosen: Chosen, bookings: Iterable[int]) -> Told:
+    """What becomes of so many bookings that an edit concerns; where there are none, of seats that are only held."""
+    became = Counter(chosen.of(booking_id) for booking_id in bookings)
+    told: Told = {_BECAME[choice]: became[choice] for choice in Choice if became[choice]}
+    return told or {"held_seats": "given up" if chosen.all is Choice.CANCEL else "kept"}
+
+
+def of_new_coupon(new: Coupon) -> Told:
+    return _said(new, ("code", *_OF_COUPONS)) | {"services": _said_services(new)}
+
+
 def of_coupon(old: Coupon, new: Coupon) -> Told:
-    served = [_cut(", ".join(sorted(one.services))) or "all" for one in (old, new)]
+    served = [_said_services(one) for one in (old, new)]
     return changed(old, new, _OF_COUPONS) | ({"services": served} if old.services != new.services else {})
 
 
@@ -127,6 +145,15 @@ def said_whose(schedule: Schedule, blackout: Blackout) -> str:
 
 def said_day(day: date) -> str:
     return f"{day.day} {day:%b %Y}"
+
+
+def _said(new: object, names: Iterable[str]) -> Told:
+    """What is said of something new, without what is left empty."""
+    return {name: said for name in names if (said := _plain(getattr(new, name))) != ""}
+
+
+def _said_services(coupon: Coupon) -> str:
+    return _cut(", ".join(sorted(coupon.services))) or "all"
 
 
 def _difference(what: str, before: Iterable[str], after: Iterable[str]) -> Told:

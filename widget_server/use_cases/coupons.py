@@ -89,17 +89,17 @@ class Coupons:
         deed = Deed.COUPON_ADDED if wanted.id is None else Deed.COUPON_CHANGED
         form_key = key_of_form(form_id, wanted) if wanted.id is None else None
         now = self._clock.now()
-        entry = Entry(site.id, operator_id, deed, now, str(wanted.id or ""), {"code": wanted.code}, form_key)
+        entry = Entry(site.id, operator_id, deed, now, str(wanted.id or ""), form_key=form_key)
 
         async def write(session: AsyncSession) -> None:
             if await read_made(session, entry) is not None:
                 return
-            detail = dict(entry.detail)
+            detail = changes.of_new_coupon(wanted)
             if wanted.id is not None:
                 present = await read_coupon(session, site.id, wanted.id)
                 if seen != mark(present):
                     raise Changed("Somebody has changed this coupon meanwhile.")
-                detail |= changes.of_coupon(present, wanted) or changes.UNCHANGED
+                detail = {"code": wanted.code} | (changes.of_coupon(present, wanted) or changes.UNCHANGED)
             elif await count_coupons(session, site.id) >= COUPONS_MAX:
                 raise InvalidRequest(f"A site can have up to {COUPONS_MAX} coupons: remove old ones.", field="page")
             await put_coupon(session, site.id, wanted, at=now)

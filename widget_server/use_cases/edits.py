@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.clock import Clock
+from widget_server.domain import changes
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.impact import (
     Choice,
@@ -226,8 +227,10 @@ class Edits:
         now = self._clock.now()
         await put_difference(session, site.id, old, new, at=now)
         await prune_slot_rules(session, site.id, now - _RULES_KEPT)
-        put_entry(session, replace(entry, at=now))
-        entry = replace(entry, at=now, form_key=None)  # the form adds one thing, whatever else is said of it
+        told = changes.of_choice(chosen, (booked.booking_id for booked in bookings)) if found.need_a_choice else {}
+        entry = replace(entry, at=now, detail={**entry.detail, **told})
+        put_entry(session, entry)
+        entry = replace(entry, form_key=None)  # the form adds one thing, whatever else is said of it
         decided = {Choice.CANCEL: cancelled, Choice.MOVE: asked}
         clearing_id = await decide(session, entry, decided, chosen.message)
         return Edited(True, found, new, cancelled=cancelled, asked=asked, clearing_id=clearing_id)

@@ -37,7 +37,8 @@ class Services:
             return replace(old, services=old.services | {made[-1]: replace(wanted, key=made[-1])})
 
         def log(at: datetime, *_: Schedule) -> Entry:
-            return Entry(site.id, operator_id, Deed.SERVICE_ADDED, at, made[-1], {"name": wanted.name}, form_key)
+            detail = changes.of_new_service(wanted)
+            return Entry(site.id, operator_id, Deed.SERVICE_ADDED, at, made[-1], detail, form_key)
 
         edited = await self._edits.save(site, make, log=log, services=())
         return edited.made or made[-1]

@@ -194,6 +194,7 @@ def _list(
 ) -> Response:
     today, undo = datetime.now(at.site.zone).date(), form_of(removed) if removed else None
     if undo is not None:
+        undo.values["undo"] = "on"
         form_id(undo)
     return page(
         request,
