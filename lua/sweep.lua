@@ -24,7 +24,6 @@
 -- include: now_ms
 -- include: due_of
 -- include: read_days
--- include: drop_line
 -- include: write_days
 -- include: drop_claims
 -- include: keep_tombstone
@@ -38,7 +37,8 @@ local function end_due(hold, version)
   local site = hold.site
   for slot_id, seats in string.gmatch(hold.lines_text, '([^ ]+):(%d+)') do
     local slot = site.slots[slot_id]
-    drop_line(slot, slot, hold.id .. ':' .. seats)
+    slot.leaving[#slot.leaving + 1] = hold.id .. ':' .. seats
+    slot.leaving_seats = slot.leaving_seats + seats
   end
   if hold.claims then
     drop_claims(site.gate_key, hold.claims, site.parts)

@@ -5,9 +5,8 @@ local function read_days(days)
     local kept = redis.call('HMGET', day.day_key, unpack(day.fields))
     for n, slot in ipairs(day.slots) do
       local held
-      held, slot.booked, slot.version, slot.booked_version, slot.frees_ms =
-        string.match(kept[n] or '', '^(%d+):(%d+):(%d+):(%d+):?(%d*)')
-      slot.held, slot.frees_ms = tonumber(held or 0), slot.frees_ms or ''
+      held, slot.booked, slot.version, slot.booked_version = string.match(kept[n] or '', '^(%d+):(%d+):(%d+):(%d+)')
+      slot.held = tonumber(held or 0)
     end
   end
 end

@@ -1,10 +1,11 @@
---[[ Count anew, one version further, those slots on these days that have lost lines, and add what to tell the feed to
-     the parts of their sites. Each day is written once for all of them. ]]
+-- include: drop_lines
+--[[ Let the lines that are leaving slots on these days go, count those slots anew, one version further, and add what to
+     tell the feed to the parts of their sites. Each day is written once for all of them. ]]
 local function write_days(days)
   for _, day in ipairs(days) do
     local written, parts = {}, day.site.parts
     for _, slot in ipairs(day.slots) do
-      if slot.version and not slot.frees_ms then
+      if drop_lines(slot) and slot.version then
         local first = redis.call('ZRANGE', slot.slot_key, 0, 0, 'WITHSCORES')
         local frees_ms = first[2] and first[2] ~= 'inf' and string.format('%d', tonumber(first[2])) or ''
         local figures = string.format('%d:%s:%d:', slot.held, slot.booked, slot.version + 1)

@@ -373,19 +373,17 @@ class Reservations:
         return mended
 
     async def sweep(self, partition: str, *, retry: timedelta) -> Swept:
-        """End at most 8,192 holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
+        """End holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
 
         Where `next_due` is not after `now`, there is more: call again.
         """
-        due = await self._due(partition, await self._looking_due(partition))
-        # Those of the same slots are ended together: each script counts a slot once, however many lines leave it.
-        pieces = iter(_pieces(sorted(due, key=_by_lines)))
         answers: list[list[Reply]] = []
-
-        async def sweep_some() -> None:
-            answers.extend([await self._run(calls.sweep(partition, piece, retry=retry)) for piece in pieces])
-
-        await asyncio.gather(*(sweep_some() for _ in range(SWEPT_BESIDE)))
+        due = await self._due(partition, after=0)
+        while due or not answers:
+            # Of the next ones those before are still in front, for their reading leaves first.
+            ahead = asyncio.ensure_future(self._due(partition, after=len(due))) if len(due) == SWEEP_MAX else None
+            answers += await self._end(partition, due, retry=retry)
+            due = await ahead if ahead else []
         now, _, next_due, *_ = answers[-1]
         to_resolve = tuple(_split(ref) for answer in answers for ref in answer[3:])
         return Swept(from_ms(now), sum(answer[1] for answer in answers), kept.instant(next_due), to_resolve)
@@ -581,17 +579,27 @@ class Reservations:
             for hold, pin in zip(found, pins, strict=True)
         ]
 
-    async def _looking_due(self, partition: str) -> list[tuple[str, str]]:
-        """Site key and id of the first holds of the due set that are due or nearly so."""
+    async def _end(self, partition: str, due: Sequence[DueHold], *, retry: timedelta) -> list[list[Reply]]:
+        """What the scripts answer; at least one, though nothing be due."""
+        # Those of the same slots are ended together: each script counts a slot once, however many lines leave it.
+        pieces = iter(_pieces(sorted(due, key=_by_lines)))
+        answers: list[list[Reply]] = []
+
+        async def end_some() -> None:
+            answers.extend([await self._run(calls.sweep(partition, piece, retry=retry)) for piece in pieces])
+
+        await asyncio.gather(*(end_some() for _ in range(SWEPT_BESIDE)))
+        return answers
+
+    async def _due(self, partition: str, *, after: int) -> list[DueHold]:
+        """Of the due set, after the first so many, the next that are due or nearly so, as they stand."""
         of_partition = keys.of_partition(partition)
-        first, *clock = await self._connection.read(
-            ("ZRANGE", of_partition.due, 0, SWEEP_MAX - 1, "WITHSCORES"), *kept.clock_reads(of_partition.clock)
+        some, *clock = await self._connection.read(
+            ("ZRANGE", of_partition.due, after, after + SWEEP_MAX - 1, "WITHSCORES"),
+            *kept.clock_reads(of_partition.clock),
         )
         until_ms = kept.now_ms(*clock) + LOOKS_DUE_MS
-        return [_split(ref) for ref, score in zip(first[::2], first[1::2], strict=True) if int(score) <= until_ms]
-
-    async def _due(self, partition: str, refs: Sequence[tuple[str, str]]) -> list[DueHold]:
-        """These holds as they stand."""
+        refs = [_split(ref) for ref, score in zip(some[::2], some[1::2], strict=True) if int(score) <= until_ms]
         reads = [
             ("HMGET", keys.of_site(partition, site_key).hold(hold_id), *kept.DUE_FIELDS) for site_key, hold_id in refs
         ]
