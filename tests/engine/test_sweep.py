@@ -75,7 +75,7 @@ async def test_many_due_holds_end_some_at_a_time(box: Box, monkeypatch: pytest.M
 
 
 async def test_a_line_that_has_gone_before_its_hold_ends_is_not_counted_twice(box: Box) -> None:
-    """Ben needs a seat of an expired hold, so its line is dropped first; the others leave together with what is left."""
+    """Ben needs seats of expired holds, so these lines are dropped first; the others leave with what is left."""
     box.capacity = 4
     for number in range(4):
         await box.hold(f"visitor-{number}")
