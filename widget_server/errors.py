@@ -16,6 +16,7 @@ Refusal                  an expected "no": has a public code, becomes an HTTP an
 ├── Paying               409  paying                 the hold's customer is paying or confirming
 ├── IdConflict           409  id_conflict            the id was used before, for something else
 ├── Changed              409  changed                somebody changed it meanwhile: read it again
+├── PriceChanged         409  price_changed          another difference is to be settled than was agreed to
 ├── PaymentsNotSetUp     409  payments_not_set_up    the service has a price and the site no payments
 ├── PaymentRefused       409  payment_refused        Stripe has said no, for good
 ├── CouponRefused        409  coupon_refused         the code does not count, or not for this
@@ -119,6 +120,12 @@ class IdConflict(Refusal):
 
 class Changed(Refusal):
     code, status = "changed", 409
+
+
+class PriceChanged(Refusal):
+    """`difference` is what would be settled by now."""
+
+    code, status = "price_changed", 409
 
 
 class PaymentsNotSetUp(Refusal):

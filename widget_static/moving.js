@@ -26,6 +26,7 @@ export class Moving {
   /** @type {Slot[]} */ #free = [];
   /** What is chosen, and under which id it is asked for. @type {{slot: string, id: string} | null} */ #choice = null;
   #isMoving = false;
+  /** What is to be settled, as the customer has last been told. @type {import("./widget/api.js").Money} */ #difference;
 
   /**
    * @param {{api: import("./orders_api.js").OrdersApi, words: import("./widget/words.js").Words, claim: import("./widget/api.js").Claim,
@@ -41,10 +42,13 @@ export class Moving {
     this.#order = order;
     this.booking = booking;
     this.#from = from;
+    this.#difference = booking.move_difference;
     this.#onMoved = onMoved;
     this.heading = element("h2", { id: "moving", tabindex: "-1" }, words.say("moving.title"));
     this.days = element("select", { id: "moving-day", onchange: () => this.#showTimes() });
     this.choice = element("div", { class: "moving-choice" });
+    this.settled = element("p", { class: "settled", role: "status" });
+    this.#showDifference();
     this.told = element("div", { role: "alert" });
     this.move = element(
       "button",
@@ -57,6 +61,7 @@ export class Moving {
       this.heading,
       element("p", { class: "quiet" }, words.say("moving.note")),
       this.choice,
+      this.settled,
       this.told,
       element(
         "div",
@@ -149,6 +154,13 @@ export class Moving {
     );
   }
 
+  /** Before it is agreed to. */
+  #showDifference() {
+    const { amount, currency } = this.#difference;
+    this.settled.textContent = amount < 0 ? this.#words.say("moving.less", { price: this.#words.money({ amount: -amount, currency }) }) : "";
+    this.settled.hidden = amount === 0;
+  }
+
   async #later() {
     this.#from = addDays(this.#from, DAYS_AT_ONCE);
     fill(this.told);
@@ -168,7 +180,8 @@ export class Moving {
       seats,
     }));
     try {
-      this.#onMoved((await patiently(() => this.#api.reschedule(this.#claim, { id: choice.id, lines }))).order);
+      const wanted = { id: choice.id, lines, ...(this.#difference.amount && { difference: this.#difference }) };
+      this.#onMoved((await patiently(() => this.#api.reschedule(this.#claim, wanted))).order);
     } catch (problem) {
       await this.#failed(problem);
     } finally {
@@ -180,10 +193,20 @@ export class Moving {
   /** @param {unknown} problem */
   async #failed(problem) {
     const isOutdated = problem instanceof Refused && OUTDATED.includes(problem.code);
+    const isPriced = problem instanceof Refused && problem.code === "price_changed";
     // A no is for good under this id: whoever tries again asks anew.
-    if (isOutdated && this.#choice) this.#choice.id = newId();
+    if ((isOutdated || isPriced) && this.#choice) this.#choice.id = newId();
+    if (isPriced) await this.#askPrice(problem.details.difference);
     this.#tell(isOutdated ? this.#words.say("moving.taken") : sentenceFor(problem, this.#words, this.#zone()));
     if (isOutdated) await this.load();
+  }
+
+  /** @param {import("./widget/api.js").Money | undefined} told  by whoever said no, if they knew */
+  async #askPrice(told) {
+    const order = told ? null : (await this.#api.order(this.#claim).catch(() => null))?.order;
+    const present = order?.bookings.find(({ slot }) => slot === this.booking.slot);
+    this.#difference = told ?? present?.move_difference ?? this.#difference;
+    this.#showDifference();
   }
 
   /** @param {string} sentence */

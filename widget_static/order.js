@@ -362,6 +362,7 @@ class OrderPage {
     this.#asked.clear();
     this.#show();
     this.title.focus();
+    this.#news?.soon(); // money may be on its way by now
   }
 
   /** @param {string} slot */

@@ -51,7 +51,8 @@ export class OrdersApi extends Api {
 
   /**
    * @param {import("./widget/api.js").Claim} claim
-   * @param {{id: string, lines: import("./widget/api.js").Line[]}} wanted  the same id again is the same call
+   * @param {{id: string, lines: import("./widget/api.js").Line[], difference?: Money}} wanted  the same id again is the same
+   *   call; the difference is what its customer has agreed to settle
    * @returns {Promise<import("./widget/api.js").OrderAnswer>}
    */
   reschedule({ id, secret }, wanted) {

@@ -20,10 +20,8 @@ from widget_server.domain.orders import OrderState
 from widget_server.domain.payments import AttemptState
 from widget_server.domain.slots import Slot
 from widget_server.errors import InvalidRequest, NotFound, PaymentsAway
-from widget_server.ids import new_id
 from widget_server.store import clearings
 from widget_server.store.tables import RefundRow
-from widget_server.use_cases.bookings import WantedReschedule
 from widget_server.use_cases.edits import fingerprint_of
 
 pytestmark = pytest.mark.anyio
@@ -327,16 +325,3 @@ async def test_a_refund_that_a_bank_refuses_after_it_was_done_is_not_done(till: 
     assert (await till.order(anna)).state is OrderState.PAID
     site = await till.house.site()
     assert await till.house.parts.use_cases.refunding.left(site.id, anna.id) == Money(4500, "EUR")
-
-
-async def test_what_was_paid_moves_and_keeps_its_price(till: Till) -> None:
-    anna, there = Payer(), slot(PRIVATE, day=1)
-    await till.paid(anna, (LESSON, 1))
-    await till.house.change_service(replace(PRIVATE, price=Money(9900, "EUR"), refund_percent=50))
-    wanted = WantedReschedule(new_id(), anna.wanted((there, 1)).lines, anna.visit, "there")
-
-    moved = await till.house.parts.use_cases.bookings.reschedule(anna.order_ref, wanted)
-    assert (moved.bookings[0].slot, moved.total) == (there, Money(4500, "EUR"))
-    await cancel(till, anna)
-    await till.work()
-    assert till.shop.taken_minor == 0

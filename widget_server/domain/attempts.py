@@ -168,6 +168,7 @@ class Attempt:
             pay_url=self.session_url if can_pay else None,
             pay_until=self.pay_until,
             was_paid=self.was_paid,
+            paid_minor=self.amount.amount_minor if self.was_paid else 0,
             came_too_late=self.offered_until is not None and self.seats_id is None,
             is_stuck=self.is_stuck,
             disputes=self.disputes,

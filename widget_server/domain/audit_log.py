@@ -67,6 +67,7 @@ class Deed(StrEnum):
     PAYMENT_DISPUTED = "payment_disputed"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
+    MOVE_SETTLED = "move_settled"
 
 
 @dataclass(frozen=True, slots=True)

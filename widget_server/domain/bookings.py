@@ -52,9 +52,14 @@ class Booking:
     move_request: MoveRequest | None = None
     """While it waits for the customer, and only then."""
     unit_price_minor: int = 0
-    """A seat's, as it was sold, in the currency of the order."""
+    """A seat's, as it was sold, or moved last, in the currency of the order."""
     discount_minor: int = 0
     """What a coupon has taken off the price of all seats."""
+
+    @property
+    def price_minor(self) -> int:
+        """Of all seats."""
+        return self.unit_price_minor * self.seats - self.discount_minor
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def discounts(coupon: Coupon, lines: Sequence[tuple[str, Money]]) -> list[int]:
     taken = _taken_off(coupon, Money(sum(parts), total.currency), total)
     if taken == 0:
         raise refusal(WhyNot.NOT_FOR_THIS)
-    return _spread(taken, parts, step_of(total.currency))
+    return spread(taken, parts, step_of(total.currency))
 
 
 def _taken_off(coupon: Coupon, part: Money, total: Money) -> int:
@@ -127,7 +127,7 @@ def _taken_off(coupon: Coupon, part: Money, total: Money) -> int:
     return wanted if rest == 0 or rest >= least else max(0, total.amount_minor - least)
 
 
-def _spread(taken: int, parts: Sequence[int], step: int) -> list[int]:
+def spread(taken: int, parts: Sequence[int], step: int) -> list[int]:
     """In proportion, without a rest: each up to what it costs, and so that it can be paid back on its own."""
     unit = step if all(part % step == 0 for part in (taken, *parts)) else 1
     whole, so_far, spread = sum(parts), 0, list[int]()

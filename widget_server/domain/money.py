@@ -32,6 +32,14 @@ class Money:
         return self.amount_minor == 0
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Between two prices: what is to be paid besides, or goes back where it is less than nothing."""
+
+    amount_minor: int
+    currency: str
+
+
 def digits_of(currency: str) -> int:
     """So many decimals do its amounts have."""
     return 0 if currency in _WITHOUT_DECIMALS else 3 if currency in _WITH_THREE_DECIMALS else 2

@@ -45,6 +45,7 @@ class Order:
     customer: Customer
     bookings: tuple[Booking, ...]
     total: Money
+    """What its bookings cost, those too that were cancelled. What was paid may be another amount: see `payment`."""
     created_at: datetime
     is_test: bool = False
     """Made while its site was in test mode: nobody means it."""

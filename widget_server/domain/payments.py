@@ -79,6 +79,8 @@ class RefundReason(StrEnum):
     """Somebody did it in Stripe's own pages; we noticed."""
     NO_SEATS = "no_seats"
     """It was paid, and there was no booking for it."""
+    MOVED = "moved"
+    """A booking moved, and its service costs less by now."""
 
 
 class DisputeState(StrEnum):
@@ -183,10 +185,9 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """As a service was sold in an order, whatever it costs or pays back later."""
+    """As a service was sold in an order, whatever it pays back later."""
 
     service: str
-    unit_price: Money
     refund_percent: int
     """So much goes back to customers who cancel in time."""
 
@@ -202,6 +203,8 @@ class OrderPayment:
     pay_until: datetime
     was_paid: bool
     """Something had been paid, whatever became of it."""
+    paid_minor: int = 0
+    """How much, whatever has gone back since."""
     refunds: tuple[Refund, ...] = ()
     terms: tuple[Terms, ...] = ()
     """Of each of its services."""
@@ -228,6 +231,11 @@ class OrderPayment:
     def disputed_minor(self) -> int:
         """What a bank keeps, or has given back to the customer."""
         return sum(each.amount.amount_minor for each in self.disputes if each.state is not DisputeState.WON)
+
+    @property
+    def left_minor(self) -> int:
+        """What was paid and has not gone back, nor is on its way, nor with a bank."""
+        return max(0, self.paid_minor - self.refunded_minor - self.refunding_minor - self.disputed_minor)
 
     @property
     def refused_minor(self) -> int:

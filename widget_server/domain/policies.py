@@ -205,9 +205,9 @@ def cancel_until(schedule: Schedule, order: Order) -> datetime | None:
 def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now: datetime) -> list[Move]:
     """Which bookings of the order move where. `lines` are all that the order is to have, in the order of its bookings.
 
-    It keeps the price that it was sold at. Raises TooLate once a booking that is to move has begun or was cancelled, or
-    its deadline has passed; InvalidRequest unless every line keeps its service and seats, and at least one changes its
-    slot; Paying while the money is being taken; and what `may_hold` raises.
+    What that costs is for `move_prices.py` to say. Raises TooLate once a booking that is to move has begun or was
+    cancelled, or its deadline has passed; InvalidRequest unless every line keeps its service and seats, and at least
+    one changes its slot; Paying while the money is being taken; and what `may_hold` raises.
     """
     moving = _moving(order, lines)
     if order.state is OrderState.AUTHORISED:
@@ -219,7 +219,7 @@ def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now:
     until = min(may_change_until(schedule, booking) for booking, _ in moving)
     if until <= now:
         raise TooLate("It is too late to move this booking.", until=until)
-    is_paid = bool(order.coupon) or not order.total.is_free
+    is_paid = bool(order.coupon) or order.payment is not None or not order.total.is_free
     offered = may_hold(schedule, [line for _, line in moving], now, is_paid=is_paid)
     return [Move(booking.slot, slot, line.seats) for (booking, line), slot in zip(moving, offered, strict=True)]
 
@@ -249,17 +249,17 @@ def refund_if_cancelled(order: Order, *, only: Slot | None = None) -> Money:
         return nothing
     terms = {each.service: each for each in payment.terms}
     cancelled = [booking for booking in _confirmed(order) if only in (None, booking.slot)]
-    parts = [_paid_back(booking, sold) for booking in cancelled if (sold := terms.get(booking.slot.service))]
-    left = order.total.amount_minor - payment.refunded_minor - payment.refunding_minor - payment.disputed_minor
-    return goes_back(parts, Money(max(0, left), order.total.currency))
+    parts = [
+        (Money(booking.price_minor, nothing.currency), _percent_back(booking, sold))
+        for booking in cancelled
+        if (sold := terms.get(booking.slot.service))
+    ]
+    return goes_back(parts, Money(payment.left_minor, nothing.currency))
 
 
-def _paid_back(booking: Booking, sold: Terms) -> tuple[Money, int]:
-    """What was paid for it, and how many percent of that: all where it was asked to move, as nobody has to accept
-    another time.
-    """
-    paid = sold.unit_price.times(booking.seats).less(booking.discount_minor)
-    return paid, 100 if booking.move_request else sold.refund_percent
+def _percent_back(booking: Booking, sold: Terms) -> int:
+    """Of what was paid for it: all where it was asked to move, as nobody has to accept another time."""
+    return 100 if booking.move_request else sold.refund_percent
 
 
 def _confirmed(order: Order) -> list[Booking]:

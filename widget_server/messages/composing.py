@@ -136,7 +136,7 @@ def _costs(facts: Facts, words: Words) -> tuple[str, ...]:
         lines.append(words.say("coupon", code=facts.coupon, discount=words.money(facts.discount)))
     if facts.paid:
         lines.append(words.say("paid", amount=words.money(facts.paid)))
-    if facts.back is not None and facts.kind is Kind.CANCELLED:
+    if facts.back is not None and facts.kind in (Kind.CANCELLED, Kind.MOVED):
         lines.append(_back(facts.back, facts.role, words))
     return tuple(lines)
 

@@ -208,7 +208,7 @@ async def read_payment(session: AsyncSession, site_id: int, order_id: str) -> Or
     return replace(
         attempt.payment(),
         refunds=tuple(to_refund(refund) for refund in refunds),
-        terms=tuple(Terms(line.slot.service, line.unit_price, line.refund_percent) for line in attempt.wanted.lines),
+        terms=tuple(Terms(line.slot.service, line.refund_percent) for line in attempt.wanted.lines),
         alternatives=await read_offered(session, row.id) if is_offered and not row.chosen_id else (),
         offered_until=row.offered_until if is_offered else None,
     )

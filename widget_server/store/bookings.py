@@ -12,6 +12,7 @@ from widget_server.domain.attempts import WaitingPin
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.bookings import BookedDay, BookedSeats, BookingState
 from widget_server.domain.claims import Assignment
+from widget_server.domain.move_prices import MoveTerms
 from widget_server.domain.move_requests import MoveState
 from widget_server.domain.orders import Claimed, Order, OutcomeState
 from widget_server.domain.slots import Slot
@@ -35,7 +36,7 @@ from widget_server.store.outcomes import (
     read_outcome,
 )
 from widget_server.store.refunds import refund_cancelled
-from widget_server.store.reschedulings import Rescheduling, write_rescheduling
+from widget_server.store.reschedulings import Rescheduling, read_terms, write_rescheduling
 from widget_server.store.restoring import read_to_restore
 from widget_server.store.sites import lock_site
 from widget_server.store.tables import BookingRow, MeetingRow, OrderRow, OutcomeRow, ReschedulingRow
@@ -63,11 +64,16 @@ class Bookings:
 
         It is the last wall likewise, and its outcome is that of the hold under which the new seats are pinned.
         Raises OutcomeTaken for a second call, or where that hold was given up; SlotFull; Changed and TooLate where the
-        bookings were moved or cancelled meanwhile; StaleEpoch and StaleSchedule; NotFound; Unavailable, after which
-        only the same call again tells.
+        bookings were moved or cancelled meanwhile; PriceChanged; StaleEpoch and StaleSchedule; NotFound; Unavailable,
+        after which only the same call again tells.
         """
         async with self._db.transaction() as session:
             return await write_rescheduling(session, wanted)
+
+    async def move_terms(self, site_id: int, order: Order) -> MoveTerms:
+        """What decides about the price of its moves."""
+        async with self._db.snapshot() as session:
+            return await read_terms(session, site_id, order)
 
     async def give_up(self, site_id: int, hold_id: str, fence: int) -> OutcomeState:
         """Decide that this pin becomes nothing, unless it was decided otherwise: then that is the answer.

@@ -70,7 +70,7 @@ async def read_order(session: AsyncSession, site_id: int, order_id: str) -> tupl
     if row is None:
         return None
     order = _to_order(row, await _bookings_of(session, row))
-    if not order.total.is_free:
+    if row.total_minor:
         order = replace(order, payment=await read_payment(session, site_id, order_id))
     return order, row.secret_hash
 
@@ -158,7 +158,7 @@ def _to_order(row: OrderRow, bookings: tuple[Booking, ...]) -> Order:
         state=OrderState(row.state),
         customer=to_customer(row),
         bookings=bookings,
-        total=Money(row.total_minor, row.currency),
+        total=Money(sum(booking.price_minor for booking in bookings), row.currency),
         created_at=row.created_at,
         is_test=row.is_test,
         erased_at=row.erased_at,

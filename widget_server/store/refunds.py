@@ -247,6 +247,17 @@ async def refund_cancelled(
     return back
 
 
+async def refund_moved(session: AsyncSession, site_id: int, order_id: str, amount_minor: int, at: datetime) -> Money:
+    """Have go back what bookings cost less since they have moved, as far as it is there. Its order is locked. How much
+    that is.
+    """
+    attempt, left = await _left_of(session, site_id, order_id)
+    back = Money(min(amount_minor, left.amount_minor), left.currency)
+    if not back.is_free:
+        session.add(_new(attempt, back, RefundReason.MOVED, at))
+    return back
+
+
 async def read_refunded(session: AsyncSession, site_id: int, order_ids: Collection[str]) -> dict[str, int]:
     """What has gone back of each of these orders, in minor units; those of which nothing has are left out."""
     if not order_ids:

@@ -80,14 +80,21 @@ async def tell_moved(
     hold_id: str,
     left: Mapping[int, Slot],
     remind_hours: Mapping[str, int],
+    back: Money | None = None,
 ) -> None:
-    """Likewise, of bookings that are at other slots by now. `left` is where each of them was, `hold_id` the move's."""
+    """Likewise, of bookings that are at other slots by now. `left` is where each of them was, `hold_id` the move's.
+    What goes `back` is for customer and operators to know.
+    """
     was = {str(booking_id): slot.id for booking_id, slot in left.items()}
-    detail = {"bookings": sorted(bookings.values()), "left": was}
+    detail: dict[str, Any] = {"bookings": sorted(bookings.values()), "left": was}
+    with_money = detail if back is None or back.is_free else {**detail, "back": kept_money(back)}
     coming = [Role.ATTENDEE] if await _have_attendees(session, bookings.values()) else []
     told = [
-        NewMessage(site_id, Kind.MOVED, role, hold_id, at, order_id=order_id, detail=detail)
-        for role in (Role.CUSTOMER, Role.OPERATOR, Role.STAFF, *coming)
+        NewMessage(site_id, Kind.MOVED, role, hold_id, at, order_id=order_id, detail=known)
+        for role, known in (
+            *((role, with_money) for role in (Role.CUSTOMER, Role.OPERATOR)),
+            *((role, detail) for role in (Role.STAFF, *coming)),
+        )
     ]
     await _drop_reminders(session, site_id, order_id, bookings.values())
     for role in (Role.CUSTOMER, *coming):

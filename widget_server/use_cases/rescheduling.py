@@ -1,16 +1,19 @@
 """The story of a reschedule: the old seats are nobody's until the new ones are the customer's."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from widget_server.domain import policies
 from widget_server.domain.holds import Line
+from widget_server.domain.money import Difference
+from widget_server.domain.move_prices import MovePrice, MoveTerms, costs_otherwise, keep_price, price_of_move
 from widget_server.domain.orders import Move, Order
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.reservations import Pin
-from widget_server.errors import IdConflict, Refusal, Unavailable
+from widget_server.errors import HoldEnded, IdConflict, NotFound, NotYours, PriceChanged, Refusal, Unavailable
 from widget_server.ids import hash_secret
 from widget_server.store.bookings import Outcome, OutcomeTaken
 from widget_server.store.bookings import Rescheduling as Record
@@ -30,6 +33,8 @@ class WantedReschedule:
     visit: Visit
     digest: str
     """All that was sent, in one text."""
+    agreed: Difference | None = None
+    """What the customer has agreed to settle, where the price is another one by now. None: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class _Plan:
     order: Order
     moves: tuple[Move, ...]
     only_as_asked: frozenset[Slot]
+    keep_as_asked: frozenset[Slot]
+    price: MovePrice
     began_at: datetime
 
 
@@ -46,24 +53,41 @@ class Rescheduling(Pinning):
     async def reschedule(self, ref: OrderRef, wanted: WantedReschedule) -> Order:
         """Move the bookings of an order to other slots, all or none. Id, number, secret and customer stay.
 
-        The same call again returns the order as it is by then, also when the first answer was lost; another body is
-        refused. Raises NotFound, TooLate, InvalidRequest, SlotFull, SlotClosed, Changed, IdConflict, HoldEnded,
-        TooManySeats, HoldBudgetSpent, PaymentsNotSetUp.
+        Where its seats cost less by now, that goes back. The same call again returns the order as it is by then, also
+        when the first answer was lost; another body is refused. Raises NotFound, TooLate, InvalidRequest, SlotFull,
+        SlotClosed, Changed, IdConflict, HoldEnded, TooManySeats, HoldBudgetSpent, PaymentsNotSetUp; PriceChanged where
+        another difference was agreed to.
         """
         return await self._repeat(ref.site_key, lambda listing: self._reschedule(listing, ref, wanted))
+
+    async def differences(self, site_key: str, order: Order) -> Mapping[Slot, Difference]:
+        """What its customer would have to settle for moving one of its bookings now, by its slot; those where that is
+        nothing are left out.
+        """
+        listing = await self._catalog.find(site_key)
+        otherwise = costs_otherwise(order, listing.schedule)
+        if not otherwise:
+            return {}
+        terms = await self._store.move_terms(listing.site.id, order)
+        prices = {slot: _price(listing, order, [slot], terms) for slot in otherwise}
+        return {slot: price.settled for slot, price in prices.items() if price.settled.amount_minor}
 
     async def _reschedule(self, listing: Listing, ref: OrderRef, wanted: WantedReschedule) -> Order:
         site, hold_id, owner = listing.site, wanted.hold_id, _secret_hash(ref)
         order = await self._own_order(site.id, ref)
         began_at = self._clock.now()
         try:
-            plan = _plan(listing, order, wanted, began_at)
+            plan = await self._plan(listing, order, wanted, began_at)
             pin = await self._pin_new(listing, ref, wanted, plan.moves)
         except Unavailable:
             raise
         except Refusal as refusal:
             # It may have been moved by this very call before, whatever stands in its way by now.
-            before = await self._refuse(site, hold_id, owner, refusal)
+            pin_before = await self._pin_before(site, hold_id, owner) if isinstance(refusal, PriceChanged) else None
+            if pin_before is not None:
+                before = await self._take_back(site, hold_id, owner, pin_before, refusal)
+            else:
+                before = await self._refuse(site, hold_id, owner, refusal)
             return await self._carry_on(site, ref, wanted, before)
         try:
             moved = await self._store.reschedule(_record(listing, ref, wanted, plan, pin))
@@ -74,6 +98,28 @@ class Rescheduling(Pinning):
             return await self._carry_on(site, ref, wanted, before)
         await self._reconciliation.tell_booked(site, hold_id, pin.fence)
         return moved
+
+    async def _plan(self, listing: Listing, order: Order, wanted: WantedReschedule, now: datetime) -> _Plan:
+        """Raises as `may_reschedule` does, and PriceChanged."""
+        moves = tuple(policies.may_reschedule(listing.schedule, order, wanted.lines, now))
+        leaving = {move.leaves for move in moves}
+        price = keep_price(order)
+        if costs_otherwise(order, listing.schedule) & leaving:
+            terms = await self._store.move_terms(listing.site.id, order)
+            price = _price(listing, order, leaving, terms)
+        if price.settled != (wanted.agreed or keep_price(order).settled):
+            difference = {"amount": price.settled.amount_minor, "currency": price.settled.currency}
+            raise PriceChanged("The price is another one by now: agree to the difference first.", difference=difference)
+        asked = policies.only_as_asked(listing.schedule, order, now) & leaving
+        kept = costs_otherwise(order, listing.schedule, asked=True) & leaving
+        return _Plan(order, moves, asked, kept, price, now)
+
+    async def _pin_before(self, site: Site, hold_id: str, owner: str) -> Pin | None:
+        """The price changed after the new seats were pinned: they are to be free for whoever looks at it again."""
+        with suppress(NotFound, NotYours, HoldEnded):
+            await self._engine.find(site, hold_id, owner)
+            return await self._engine.pinned(site, hold_id)
+        return None
 
     async def _pin_new(self, listing: Listing, ref: OrderRef, wanted: WantedReschedule, moves: Sequence[Move]) -> Pin:
         leaves = {move.leaves for move in moves}
@@ -99,10 +145,10 @@ class Rescheduling(Pinning):
         return await self._own_order(site.id, ref)
 
 
-def _plan(listing: Listing, order: Order, wanted: WantedReschedule, now: datetime) -> _Plan:
-    moves = tuple(policies.may_reschedule(listing.schedule, order, wanted.lines, now))
-    asked = policies.only_as_asked(listing.schedule, order, now) & {move.leaves for move in moves}
-    return _Plan(order, moves, asked, now)
+def _price(listing: Listing, order: Order, leaving: Collection[Slot], terms: MoveTerms) -> MovePrice:
+    """What costs more by now keeps its price."""
+    price = price_of_move(order, listing.schedule, leaving, terms)
+    return price if price.settled.amount_minor <= 0 else keep_price(order)
 
 
 def _record(listing: Listing, ref: OrderRef, wanted: WantedReschedule, plan: _Plan, pin: Pin) -> Record:
@@ -121,6 +167,9 @@ def _record(listing: Listing, ref: OrderRef, wanted: WantedReschedule, plan: _Pl
         remind_hours=listing.schedule.remind_hours,
         assignments=pin.assignments,
         only_as_asked=plan.only_as_asked,
+        prices=plan.price.prices,
+        agreed_minor=plan.price.settled.amount_minor,
+        keep_as_asked=plan.keep_as_asked,
     )
 
 

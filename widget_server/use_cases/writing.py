@@ -139,7 +139,7 @@ class Writing:
             return {}
         costs = Costs()
         if order.payment is not None:
-            costs["paid"] = order.total
+            costs["paid"] = Money(order.payment.paid_minor, order.total.currency)
         if order.coupon:
             costs["coupon"], costs["discount"] = order.coupon, order.discount
         if costs and message.role is Role.CUSTOMER:

@@ -1,5 +1,6 @@
 """The only place for how /v1 answers what is held, ordered, paid and refused. Tables are elsewhere."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -9,7 +10,7 @@ from widget_server.domain import policies
 from widget_server.domain.alternatives import Alternative
 from widget_server.domain.bookings import Booking
 from widget_server.domain.holds import Hold
-from widget_server.domain.money import Money
+from widget_server.domain.money import Difference, Money
 from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.my_bookings import MyBooking
 from widget_server.domain.orders import Order
@@ -20,6 +21,9 @@ from widget_server.domain.slots import Slot
 from widget_server.use_cases.coupons import Quote
 from widget_server.use_cases.move_requests import Alternatives
 from widget_server.web.shapes import Body, Instant, LineBody, MoneyBody
+
+Differences = Mapping[Slot, Difference]
+"""What the customer of an order would settle for moving a booking, by its slot."""
 
 
 class HoldBody(Body):
@@ -96,9 +100,13 @@ class BookingBody(Body):
     cancellation: CancellationBody | None
     refund_if_cancelled: MoneyBody | None
     """What would go back if the customer cancelled this booking alone now; null where nothing was to be paid."""
+    move_difference: MoneyBody
+    """What its customer would settle by moving this booking alone now: less than nothing, and it goes back."""
 
     @staticmethod
-    def of(booking: Booking, order: Order, schedule: Schedule, alternatives: Alternatives) -> "BookingBody":
+    def of(
+        booking: Booking, order: Order, schedule: Schedule, alternatives: Alternatives, differences: Differences
+    ) -> "BookingBody":
         back = policies.refund_if_cancelled(order, only=booking.slot) if order.payment else None
         asked, free = booking.move_request, alternatives.get(booking.slot)
         cancelled_at = booking.cancelled_at
@@ -119,6 +127,7 @@ class BookingBody(Body):
             move_request=MoveRequestBody.of(asked, free) if asked and free is not None else None,
             cancellation=CancellationBody(at=cancelled_at, message=booking.cancel_message) if cancelled_at else None,
             refund_if_cancelled=MoneyBody.of(back) if back else None,
+            move_difference=MoneyBody.of(differences.get(booking.slot, Money(0, order.total.currency))),
         )
 
 
@@ -195,7 +204,7 @@ class PaymentBody(Body):
             state=payment.state,
             pay_url=payment.pay_url,
             pay_until=payment.pay_until,
-            paid=money(total.amount_minor if payment.was_paid else 0),
+            paid=money(payment.paid_minor),
             refunding=money(payment.refunding_minor),
             refunded=money(payment.refunded_minor),
             refund_refused=money(payment.refused_minor),
@@ -237,7 +246,12 @@ class OrderBody(Body):
     """When its personal data was erased; names and address are empty then."""
 
     @staticmethod
-    def of(order: Order, schedule: Schedule, alternatives: Alternatives | None = None) -> "OrderBody":
+    def of(
+        order: Order,
+        schedule: Schedule,
+        alternatives: Alternatives | None = None,
+        differences: Differences | None = None,
+    ) -> "OrderBody":
         return OrderBody(
             id=order.id,
             number=order.number,
@@ -246,7 +260,10 @@ class OrderBody(Body):
             coupon=OrderCouponBody.of(order),
             payment=PaymentBody.of(order, order.payment) if order.payment else None,
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
-            bookings=tuple(BookingBody.of(booking, order, schedule, alternatives or {}) for booking in order.bookings),
+            bookings=tuple(
+                BookingBody.of(booking, order, schedule, alternatives or {}, differences or {})
+                for booking in order.bookings
+            ),
             created_at=order.created_at,
             cancel_until=policies.cancel_until(schedule, order),
             test=order.is_test,
@@ -325,7 +342,10 @@ class ReceiptBody(Body):
             coupon=OrderCouponBody.of(order),
             total=MoneyBody.of(order.total),
             tax=site.receipt_tax,
-            paid=MoneyBody.of(order.total),
+            paid=MoneyBody(
+                amount=order.payment.paid_minor if order.payment else order.total.amount_minor,
+                currency=order.total.currency,
+            ),
             refunds=tuple(
                 RefundBody(amount=MoneyBody.of(one.amount), at=one.created_at, state=one.state) for one in refunds
             ),

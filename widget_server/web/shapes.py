@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 
 from widget_server.clock import iso
 from widget_server.domain.holds import Line
-from widget_server.domain.money import Money
+from widget_server.domain.money import Difference, Money
 from widget_server.domain.policies import LINES_MAX, SEATS_MAX
 from widget_server.domain.slots import Slot
 
@@ -43,5 +43,5 @@ class MoneyBody(Body):
     currency: str
 
     @staticmethod
-    def of(money: Money) -> "MoneyBody":
+    def of(money: Money | Difference) -> "MoneyBody":
         return MoneyBody(amount=money.amount_minor, currency=money.currency)

@@ -15,6 +15,9 @@ from widget_server.web.shapes import Body, Lines, SlotId
 NAME_LENGTH_MAX = 120
 EMAIL_LENGTH_MAX = 254
 
+AMOUNT_MAX = 10**9
+"""Of money that somebody agrees to; there is no such price."""
+
 _ZONES = available_timezones()
 _JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
@@ -124,10 +127,18 @@ class NewQuote(Body):
     lines: Lines
 
 
+class DifferenceBody(Body):
+    amount: Annotated[int, Field(strict=True, ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+    """Less than nothing: so much goes back."""
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
 class NewReschedule(Body):
     id: Id
     lines: Lines
     visitor: Id | None = None
+    difference: DifferenceBody | None = None
+    """What its customer has agreed to settle, as `move_difference` has said; without it, nothing."""
 
 
 class Cancellation(Body):

@@ -27,7 +27,7 @@ const TIMEOUT_MS = 15_000;
  *   state: string, place: string, access: string, attendees?: string[], served_by?: string[], move_until: string,
  *   answers: {question: string, answer: string | boolean}[],
  *   move_request: {message: string, alternatives: {slot: string, starts_at: string, ends_at: string}[]} | null,
- *   cancellation: {message: string} | null, refund_if_cancelled: Money | null}} Booking
+ *   cancellation: {message: string} | null, refund_if_cancelled: Money | null, move_difference: Money}} Booking
  * @typedef {{state: "opening" | "open" | "offering" | "capturing" | "paid" | "returning" | "ended", pay_url: string | null,
  *   pay_until: string, paid: Money, refunding: Money, refunded: Money, refund_refused?: Money,
  *   refund_if_cancelled: Money, offered?: Offered[], offered_until?: string | null, delayed?: boolean,

@@ -52,6 +52,7 @@ _WORDS = {
     Deed.PAYMENT_DISPUTED: "Somebody has asked their bank to take back what they had paid",
     Deed.DISPUTE_WON: "A dispute was won: the money stays",
     Deed.DISPUTE_LOST: "A dispute was lost: the money has gone back",
+    Deed.MOVE_SETTLED: "A customer moved a booking whose price has changed",
     Deed.PAYMENT_GIVEN_BACK: "Given back at Stripe before it was booked: the rest goes back, too",
 }
 _OF_SERVICES = {Deed.SERVICE_ADDED, Deed.SERVICE_CHANGED, Deed.CALENDAR_CHANGED}

@@ -30,6 +30,7 @@ REFUND_REASONS = {
     RefundReason.OPERATOR: "as an operator decided",
     RefundReason.AT_STRIPE: "in Stripe's own pages",
     RefundReason.NO_SEATS: "as the seats were gone",
+    RefundReason.MOVED: "as it moved, and costs less by now",
 }
 REFUND_STATES = {
     RefundState.WAITING: "On its way",
@@ -61,6 +62,7 @@ async def money_of(request: Request, at: AtSite, order: Order, form: Form | None
     form_id(typed)
     return {
         "left": left,
+        "paid": Money(order.payment.paid_minor if order.payment else 0, order.total.currency),
         "refund_form": typed,
         "payment_states": PAYMENT_STATES,
         "refund_reasons": REFUND_REASONS,

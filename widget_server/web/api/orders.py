@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.domain import policies
+from widget_server.domain.money import Difference
 from widget_server.domain.orders import Order
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import Slot
@@ -71,14 +72,17 @@ async def create_reschedule(request: Request) -> Response:
         hold_id=body.id,
         lines=tuple(line.line() for line in body.lines),
         visit=Visit(body.visitor or ref.order_id, network_of(request)),
-        digest=body.model_dump_json(),
+        digest=body.model_dump_json(exclude=None if body.difference else {"difference"}),
+        agreed=Difference(body.difference.amount, body.difference.currency) if body.difference else None,
     )
     return await answer_of(request, await use_cases(request).bookings.reschedule(ref, wanted))
 
 
 async def answer_of(request: Request, order: Order) -> Response:
-    alternatives = await use_cases(request).move_requests.alternatives(request.path_params["site"], order)
-    body = OrderBody.of(order, await schedule_of(request), alternatives)
+    site_key = request.path_params["site"]
+    alternatives = await use_cases(request).move_requests.alternatives(site_key, order)
+    differences = await use_cases(request).bookings.differences(site_key, order)
+    body = OrderBody.of(order, await schedule_of(request), alternatives, differences)
     return reply(OrderAnswer(order=body, server_now=use_cases(request).bookings.now()))
 
 
