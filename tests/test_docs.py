@@ -370,6 +370,20 @@ def test_the_readme_is_short() -> None:
     assert README.count("\n") < 150
 
 
+def test_the_readme_tells_the_figures_of_the_last_bench() -> None:
+    measured = {row[0]: row[1:] for row in rows("#" + (ROOT / "bench" / "RESULTS.md").read_text("utf-8"), "How fast")}
+    told = " ".join(README.split())
+
+    holds, readers, filled = (
+        next(figures for name, figures in measured.items() if name.startswith(beginning))
+        for beginning in ("Hold over HTTP", "A change told to 9,900 readers", "Redis filled from SQL")
+    )
+    assert f"granted {holds[0].replace('/s', ' holds/s')} over HTTP, {holds[2].split('**')[1]} of" in told
+    assert f"9,900 readers of a change within {readers[0]} (p99, {readers[2].split('**')[1]} of" in told
+    assert f"100,000 slots and 10,000 pins in {filled[0]}." in told
+    assert f"Bounds missed: {sum('missed' in figures[2] for figures in measured.values())}," in told
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_and_pictures_are_there(name: str) -> None:
     document = ROOT / name
