@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from tests.domain.schedules import BERLIN, daily, schedule, schedules_and_days, service, zones_and_days
 from widget_server.domain.schedule import Opening, Schedule, first_instant, last_instant
 from widget_server.domain.slots import Slot
+from widget_server.domain.wall_times import MIDNIGHT, ONE_DAY
 
 SATURDAY = date(2026, 11, 21)
 SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
@@ -109,6 +110,26 @@ def test_where_a_whole_day_is_skipped_no_moment_is_offered_twice() -> None:
     assert_in_order_without_overlap(apia, date(2011, 12, 27), date(2012, 1, 3))
 
 
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("America/St_Johns", date(2010, 11, 7)),  # a minute after midnight, back by an hour
+        ("Antarctica/Casey", date(2010, 3, 5)),  # at two, back by three
+        ("America/Toronto", date(1919, 3, 31)),  # half an hour before midnight, forward by an hour
+    ],
+)
+def test_a_midnight_that_clocks_cross_a_second_time_parts_days_once(zone: str, day: date) -> None:
+    offered = schedule(daily("yoga", time(0), time(0)), service(length_min=15), zone=ZoneInfo(zone))
+
+    assert_in_order_without_overlap(offered, day - FEW_DAYS, day + FEW_DAYS)
+    for near in (day - ONE_DAY, day, day + ONE_DAY):
+        for o in offered.slots_on("yoga", near):
+            assert offered.find(o.slot) is o
+            assert offered.day_of(o.slot.starts_at) == near
+    dates = {o.slot.starts_at.astimezone(offered.zone).date() for o in offered.slots_on("yoga", day)}
+    assert dates == ({day} if zone == "America/Toronto" else {day - ONE_DAY, day}), "by its date it would be two pieces"
+
+
 def test_only_slots_that_are_offered_are_found() -> None:
     offered = schedule([Opening("yoga", time(22, 30), time(1, 30), weekday=5)])
     after_midnight = Slot.parse("yoga.20261121T2330Z.60")
@@ -174,7 +195,8 @@ def test_every_slot_lies_within_an_opening_and_has_exactly_the_length(drawn: tup
     for o in offered.slots_on("yoga", day):
         assert o.slot.ends_at - o.slot.starts_at == length
         assert any(starts_at <= o.slot.starts_at and o.slot.ends_at <= ends_at for starts_at, ends_at in spans)
-        assert o.slot.starts_at.astimezone(offered.zone).date() == day
+        midnight, next_midnight = (first_instant(d, MIDNIGHT, offered.zone) for d in (day, day + ONE_DAY))
+        assert midnight <= o.slot.starts_at < next_midnight
 
 
 @settings(max_examples=150, deadline=None)

@@ -21,7 +21,7 @@ from widget_server.domain.services import Service
 from widget_server.domain.slots import Slot
 from widget_server.domain.spans import NOTHING, Spans
 from widget_server.domain.timetable import DAYS_LOOKED_UP, Timetable, days_near
-from widget_server.domain.wall_times import MIDNIGHT, ONE_DAY, first_instant
+from widget_server.domain.wall_times import MIDNIGHT, ONE_DAY, day_at, first_instant
 
 _TWO_DAYS = timedelta(days=2)
 
@@ -42,7 +42,7 @@ class Cutting:
         self._kept_on: defaultdict[tuple[str, date], list[Slot]] = defaultdict(list)
         for slot in sorted(kept):
             self._kept[slot.service].add(slot)
-            self._kept_on[slot.service, slot.starts_at.astimezone(zone).date()].append(slot)
+            self._kept_on[slot.service, day_at(slot.starts_at, zone)].append(slot)
         self._kept_spans = {key: _spans_of(slots) for key, slots in self._kept.items()}
         self._typed_on = lru_cache(DAYS_LOOKED_UP)(self._type_out)
         self._cut_on = lru_cache(DAYS_LOOKED_UP)(self._cut_out)

@@ -14,7 +14,7 @@ from widget_server.domain.services import CapacityRule, Place, Service, ServiceK
 from widget_server.domain.slots import Need, OfferedSlot, Slot
 from widget_server.domain.spans import Span, Spans
 from widget_server.domain.staffing import DayOff, Roster, Rosters, Shift, StaffMember, candidates
-from widget_server.domain.wall_times import MIDNIGHT, ONE_DAY, first_instant, last_instant
+from widget_server.domain.wall_times import MIDNIGHT, ONE_DAY, day_at, first_instant, last_instant
 
 __all__ = [
     "Blackout",
@@ -127,7 +127,7 @@ class Schedule:
 
     def day_of(self, at: datetime) -> date:
         """On which day of the site's zone an instant lies."""
-        return at.astimezone(self.zone).date()
+        return day_at(at, self.zone)
 
     @cached_property
     def _starting_on(self) -> Callable[[str, date], tuple[OfferedSlot, ...]]:

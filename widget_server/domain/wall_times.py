@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 MIDNIGHT = time(0)
 ONE_DAY = timedelta(days=1)
+_MIDNIGHTS_KEPT = 1024
 _SPANS_KEPT = 4096
 """Many shifts of many people begin and end at the same times."""
 
@@ -22,6 +23,23 @@ def last_instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
     """
     first, second = (datetime.combine(day, wall, zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     return max(first, second)
+
+
+def day_at(at: datetime, zone: ZoneInfo) -> date:
+    """On which day an instant lies: each begins when its midnight is first, and lasts until the next one does.
+
+    That is the date which the clock shows, unless it is put across midnight after that: in St. John's it went from
+    00:01 back to 23:01 until 2011. By the date, two days would be in two pieces each, with one in the other.
+    """
+    day = at.astimezone(zone).date()
+    if at < _midnight(day, zone):
+        return day - ONE_DAY
+    return day + ONE_DAY if at >= _midnight(day + ONE_DAY, zone) else day
+
+
+@lru_cache(_MIDNIGHTS_KEPT)
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return first_instant(day, MIDNIGHT, zone)
 
 
 class Stretch:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot, SlotState
+from widget_server.domain.wall_times import day_at
 from widget_server.use_cases.month import Month
 
 
@@ -52,5 +53,5 @@ class Offers:
 
     async def of(self, site: Site, slot: Slot) -> Offer | None:
         """None where this slot is not offered. Raises InvalidRequest, NotFound, Unavailable."""
-        day = slot.starts_at.astimezone(site.zone).date()
+        day = day_at(slot.starts_at, site.zone)
         return next((offer for offer in await self.on(site, slot.service, day) if offer.slot == slot), None)

@@ -24,7 +24,7 @@ from widget_server.web.forms import Form, read_form_of
 async def show_phone(request: Request, at: AtSite) -> Response:
     query, slot = request.query_params, _slot(request.query_params.get("slot", ""))
     if slot is not None:
-        service, day = slot.service, slot.starts_at.astimezone(at.site.zone).date()
+        service, day = slot.service, at.schedule.day_of(slot.starts_at)
     else:
         service = query.get("service", "")
         day = read_day(query.get("day", "")) or use_cases(request).dashboard.now().astimezone(at.site.zone).date()
@@ -72,7 +72,7 @@ async def book_instead(
     request: Request, at: AtSite, form: Form, line: Line, status: int, *, booked_as: str = ""
 ) -> Response:
     """For whoever was just typing this for a hold that has ended: the same seats, under an id of their own."""
-    day = line.slot.starts_at.astimezone(at.site.zone).date()
+    day = at.schedule.day_of(line.slot.starts_at)
     chosen = {"service": line.slot.service, "day": day.isoformat(), "slot": line.slot.id, "seats": str(line.seats)}
     form.values |= {"id": new_id(), **chosen}
     return await _show(request, at, form, status, booked_as=booked_as)
@@ -118,7 +118,7 @@ def _slot_of_day(form: Form, at: AtSite) -> Slot | None:
     """The time that was chosen, unless it is of another service or day than are chosen by now."""
     slot = _slot(form.text("slot"))
     if slot is not None:
-        day = slot.starts_at.astimezone(at.site.zone).date()
+        day = at.schedule.day_of(slot.starts_at)
         if (slot.service, day.isoformat()) == (form.text("service"), form.text("day")):
             return slot
     form.values.pop("slot", None)
