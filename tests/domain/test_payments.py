@@ -1,7 +1,23 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from widget_server.domain.money import Money
-from widget_server.domain.payments import MINIMUM_MINOR, at_stripe, from_stripe, share, why_not_chargeable
+from widget_server.domain.payments import (
+    MINIMUM_MINOR,
+    Dispute,
+    DisputeState,
+    Refund,
+    RefundReason,
+    RefundState,
+    at_stripe,
+    from_stripe,
+    share,
+    still_refused,
+    why_not_chargeable,
+)
+
+REFUSED, DONE, WAITING = RefundState.FAILED, RefundState.DONE, RefundState.WAITING
 
 
 @pytest.mark.parametrize("currency", MINIMUM_MINOR)
@@ -56,3 +72,29 @@ def test_amounts_are_told_as_stripe_counts_them_and_read_back(ours: Money, their
 )
 def test_a_share_is_rounded_in_favour_of_who_gets_it(paid: Money, percent: int, back: int) -> None:
     assert share(paid, percent) == Money(back, paid.currency)
+
+
+@pytest.mark.parametrize(
+    ("refunds", "lost", "owed"),
+    [
+        ([(1000, REFUSED), (1000, REFUSED)], 0, [1000, 1000]),
+        ([(1000, REFUSED), (1000, REFUSED), (1000, DONE)], 0, [1000]),
+        ([(1000, REFUSED), (1000, REFUSED), (1000, DONE), (1000, WAITING)], 0, []),
+        ([(1000, DONE), (1000, REFUSED), (900, DONE)], 0, [1000]),
+        ([(500, REFUSED), (1000, REFUSED), (1000, DONE), (500, DONE)], 0, []),
+        ([(1000, REFUSED), (1500, REFUSED)], 2500, []),
+        ([(4500, REFUSED)], 2000, [2500]),
+        ([(4500, REFUSED), (2500, DONE)], 2000, []),
+    ],
+)
+def test_each_refund_makes_up_for_one_that_was_refused_and_a_bank_for_what_it_gave_back(
+    refunds: list[tuple[int, RefundState]], lost: int, owed: list[int]
+) -> None:
+    made = [
+        Refund(f"{number}", Money(amount, "EUR"), RefundReason.OPERATOR, state, "", datetime(2026, 11, 21, tzinfo=UTC))
+        for number, (amount, state) in enumerate(refunds)
+    ]
+    disputes = [Dispute("open", Money(9_000, "EUR"), DisputeState.OPEN, "")]
+    disputes += [Dispute("lost", Money(lost, "EUR"), DisputeState.LOST, "")]
+
+    assert [refund.amount.amount_minor for refund in still_refused(made, disputes)] == owed

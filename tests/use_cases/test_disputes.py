@@ -1,16 +1,16 @@
 """Somebody asks their bank to take back what they paid: the owners hear of it, and nothing is promised meanwhile."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 
+from tests.use_cases.test_refunding import entry
+from tests.use_cases.test_settling import seats_gone
 from tests.use_cases.till import Payer, Till
-from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.money import Money
-from widget_server.domain.payments import DisputeState, OrderPayment
+from widget_server.domain.payments import AttemptState, DisputeState, OrderPayment
 from widget_server.errors import InvalidRequest
-from widget_server.payments.events import event_of
+from widget_server.payments.events import EVENTS
 from widget_server.payments.fake_stripe.webhooks import Letter
 
 pytestmark = pytest.mark.anyio
@@ -46,9 +46,9 @@ async def test_of_a_dispute_the_owners_hear_and_nothing_goes_back_until_it_is_de
     assert (dispute.amount, dispute.state) == (Money(4500, "EUR"), DisputeState.OPEN)
     assert await till.messages(anna) == [*BOOKED, "disputed"]
     assert await till.deeds(anna) == ["payment_captured", "payment_disputed"]
-    entry = Entry(site.id, 1, Deed.REFUNDED, datetime.now(UTC))
+    by_mia = await entry(till)
     with pytest.raises(InvalidRequest, match="disputed"):
-        await refunding.refund(site.id, anna.id, Money(100, "EUR"), entry=entry)
+        await refunding.refund(site.id, anna.id, Money(100, "EUR"), entry=by_mia)
     await till.house.parts.use_cases.bookings.cancel(anna.order_ref)
     assert await till.refunds(anna) == []
 
@@ -65,25 +65,57 @@ async def test_once_it_is_decided_the_owners_hear_of_that_in_any_order_and_once(
     decided = "dispute_won" if is_won else "dispute_lost"
     assert await till.messages(anna) == [*BOOKED, decided]
     assert await till.deeds(anna) == ["payment_captured", decided]
-    site = await till.house.site()
-    assert await till.house.parts.use_cases.refunding.left(site.id, anna.id) == Money(left, "EUR")
+    site, refunding = await till.house.site(), till.house.parts.use_cases.refunding
+    assert await refunding.left(site.id, anna.id) == Money(left, "EUR")
+    if is_won:
+        await refunding.refund(site.id, anna.id, Money(4500, "EUR"), entry=await entry(till))
+        await till.work()
+        assert await till.refunds(anna) == [(4500, "operator", "done")]
 
 
-async def test_stripe_refuses_to_give_back_what_is_disputed(till: Till, anna: Payer) -> None:
+async def refused_refunds(till: Till) -> list[int]:
+    refused = await till.house.parts.use_cases.unfinished_payments.refused(await till.house.site())
+    return [one.refund.amount.amount_minor for one in refused]
+
+
+async def test_stripe_refuses_to_give_back_what_is_disputed_and_once_it_is_lost_nobody_owes_it(
+    till: Till, anna: Payer
+) -> None:
     """Of which nobody had heard yet: the refund says so, and the customer is not told that it is on its way."""
-    till.shop.books.dispute(await till.session_of(anna))
+    dispute = till.shop.books.dispute(await till.session_of(anna))
     await till.house.parts.use_cases.bookings.cancel(anna.order_ref)
     await till.work()
 
     assert await till.refunds(anna) == [(4500, "cancelled", "failed")]
-    assert (await payment_of(till, anna)).refused_minor == 4500
+    assert ((await payment_of(till, anna)).refused_minor, await refused_refunds(till)) == (4500, [4500])
+    till.shop.books.close_dispute(dispute.id, is_won=False)
+    await hear(till)
+    assert ((await payment_of(till, anna)).refused_minor, await refused_refunds(till)) == (0, [])
 
 
-async def test_a_mere_inquiry_is_no_dispute(till: Till, anna: Payer) -> None:
-    till.shop.books.dispute(await till.session_of(anna))
-    (letter,) = till.shop.letters()
-    told = json.loads(letter.body)
-    assert event_of(told).dispute is not None
+async def test_what_was_paid_without_a_booking_is_at_its_end_once_a_bank_has_given_it_back(till: Till) -> None:
+    ben = Payer()
+    await seats_gone(till, ben)
+    dispute = till.shop.books.dispute(await till.session_of(ben))
+    assert await till.settle(ben) is AttemptState.RETURNING
+    assert await till.refunds(ben) == [(4500, "no_seats", "failed")]
 
-    told["data"]["object"]["status"] = "warning_needs_response"
-    assert event_of(told).dispute is None
+    till.shop.books.close_dispute(dispute.id, is_won=False)
+    await hear(till)
+    assert (await till.attempt(ben)).state == AttemptState.ENDED
+    await till.work()
+    assert await till.settle(ben) is AttemptState.ENDED
+    assert await refused_refunds(till) == []
+
+
+async def test_a_mere_inquiry_is_no_dispute_until_the_bank_has_taken_the_money(till: Till, anna: Payer) -> None:
+    inquiry = till.shop.books.dispute(await till.session_of(anna), is_inquiry=True)
+    await hear(till)
+    assert (await payment_of(till, anna)).disputes == ()
+
+    till.shop.books.withdraw(inquiry.id)
+    (withdrawn,) = till.shop.letters()
+    assert json.loads(withdrawn.body)["type"] in EVENTS
+    await hear(till, withdrawn)
+    assert [dispute.state for dispute in (await payment_of(till, anna)).disputes] == [DisputeState.OPEN]
+    assert await till.messages(anna) == [*BOOKED, "disputed"]

@@ -1,7 +1,7 @@
 """The only place for what paying is: an attempt, what Stripe says of it, what goes back, and what can be charged."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -239,17 +239,31 @@ class OrderPayment:
 
     @property
     def refused_minor(self) -> int:
-        """What was to go back, and Stripe or a bank has refused, unless a later refund has made up for it."""
-        return sum(
-            each.amount.amount_minor
-            for place, each in enumerate(self.refunds)
-            if each.state is RefundState.FAILED
-            and not any(_makes_up(later, each) for later in self.refunds[place + 1 :])
-        )
+        """What was to go back, was refused, and is still owed."""
+        return sum(each.amount.amount_minor for each in still_refused(self.refunds, self.disputes))
 
 
-def _makes_up(later: Refund, refused: Refund) -> bool:
-    return later.state is not RefundState.FAILED and later.amount.amount_minor >= refused.amount.amount_minor
+def still_refused(refunds: Iterable[Refund], disputes: Iterable[Dispute]) -> list[Refund]:
+    """Those that Stripe or a bank has refused, of one payment and the oldest first, each with what is owed of it yet.
+
+    Of what a bank has given back by a dispute that was lost, nothing is owed. A later refund makes up for one that is
+    no larger than it is.
+    """
+    by_bank, owed = lost_minor(disputes), list[Refund]()
+    for refund in refunds:
+        if refund.state is RefundState.FAILED:
+            made_up = min(by_bank, refund.amount.amount_minor)
+            by_bank -= made_up
+            if made_up < refund.amount.amount_minor:
+                owed.append(replace(refund, amount=refund.amount.less(made_up)))
+        elif fitting := [each for each in owed if each.amount.amount_minor <= refund.amount.amount_minor]:
+            owed.remove(max(fitting, key=lambda each: each.amount.amount_minor))
+    return owed
+
+
+def lost_minor(disputes: Iterable[Dispute]) -> int:
+    """What banks have given back to the customer for good."""
+    return sum(each.amount.amount_minor for each in disputes if each.state is DisputeState.LOST)
 
 
 def why_not_chargeable(amount: Money) -> str | None:

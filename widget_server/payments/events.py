@@ -17,6 +17,7 @@ EVENTS = (
     "refund.updated",
     "refund.failed",
     "charge.dispute.created",
+    "charge.dispute.funds_withdrawn",
     "charge.dispute.closed",
 )
 """What a webhook at Stripe is to be set up for. What it tells besides is heard, and means nothing."""

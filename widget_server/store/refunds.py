@@ -24,6 +24,7 @@ from widget_server.domain.payments import (
     RefundState,
     goes_back,
     is_whole,
+    lost_minor,
 )
 from widget_server.errors import InvalidRequest, NotFound
 from widget_server.ids import new_id
@@ -100,11 +101,12 @@ class Refunds:
         """What is left of a payment for which there is no booking, once; None where it has gone back for good.
 
         What waits at Stripe may still be refused by a bank, though Stripe counts it as given back. If it was refused
-        a day ago or more, Stripe is asked for it anew.
+        a day ago or more, Stripe is asked for it anew. What went back with a lost dispute, Stripe counts apart.
         """
-        left = Money(payment.captured_minor - payment.refunded_minor, payment.amount.currency)
         async with self._db.transaction() as session:
             row = (await session.exec(select(AttemptRow).where(col(AttemptRow.public_id) == attempt.id))).one()
+            gone = payment.refunded_minor + lost_minor(disputes_of(row))
+            left = Money(max(0, payment.captured_minor - gone), payment.amount.currency)
             if not left.is_free:
                 new = insert(session, RefundRow).values(values(_new(row, left, RefundReason.NO_SEATS, at)))
                 await session.exec(new.on_conflict_do_nothing())

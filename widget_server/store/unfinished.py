@@ -1,23 +1,26 @@
 """The only place that reads which payments came to no order, or cannot go on, and which refunds were refused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.attempts import STUCK, Attempt
 from widget_server.domain.money import Money
-from widget_server.domain.payments import AttemptState, Refund, RefundState
+from widget_server.domain.payments import AttemptState, Refund, RefundState, still_refused
 from widget_server.errors import KEYS_REFUSED
 from widget_server.store.attempts import to_attempt, to_refund
 from widget_server.store.database import Database
+from widget_server.store.disputes import disputes_of
 from widget_server.store.tables import AttemptRow, OrderRow, RefundRow
 
 REFUSED_SHOWN = timedelta(days=90)
-_REFUSED_MAX = 50
+_REFUSED_MAX, _LOOKED_AT_MAX = 50, 200
+"""So few that were refused are told of, and so many looked at: something may have made up for them."""
 _NOT_PAID = col(AttemptRow.state) != AttemptState.PAID
 """By this there is an index of the few that are not."""
 
@@ -98,14 +101,7 @@ class UnfinishedPayments:
         return Waiting(sum(count for _, count, _ in found), totals[0] if len(totals) == 1 else None)
 
     async def refused(self, site_id: int, since: datetime) -> Sequence[RefusedRefund]:
-        """The newest first, a bounded number: those that nothing has made up for since. Raises Unavailable."""
-        other = aliased(RefundRow)
-        made_up = select(other.id).where(
-            col(other.attempt_id) == col(RefundRow.attempt_id),
-            col(other.id) > col(RefundRow.id),
-            col(other.state) != RefundState.FAILED,
-            col(other.amount_minor) >= col(RefundRow.amount_minor),
-        )
+        """The newest first, a bounded number: those of which something is still owed. Raises Unavailable."""
         its_order = (col(OrderRow.site_id) == col(RefundRow.site_id)) & (
             col(OrderRow.hold_id) == col(RefundRow.order_id)
         )
@@ -114,17 +110,35 @@ class UnfinishedPayments:
             .join(AttemptRow, col(AttemptRow.id) == col(RefundRow.attempt_id))
             .join(OrderRow, its_order, isouter=True)
             .where(col(RefundRow.site_id) == site_id, col(RefundRow.state) == RefundState.FAILED)
-            .where(col(RefundRow.created_at) >= since, ~made_up.exists())
+            .where(col(RefundRow.created_at) >= since)
             .order_by(col(RefundRow.id).desc())
-            .limit(_REFUSED_MAX)
+            .limit(_LOOKED_AT_MAX)
         )
         async with self._db.snapshot() as session:
-            return [
-                RefusedRefund(
-                    to_refund(refund),
-                    refund.order_id,
-                    order.number if order else None,
-                    order.customer_name if order else to_attempt(attempt).wanted.customer.name,
-                )
-                for refund, attempt, order in await session.exec(rows)
-            ]
+            found = (await session.exec(rows)).all()
+            owed = await _owed(session, {attempt.id: attempt for _, attempt, _ in found if attempt.id})
+        return [
+            RefusedRefund(
+                owed[refund.public_id],
+                refund.order_id,
+                order.number if order else None,
+                order.customer_name if order else to_attempt(attempt).wanted.customer.name,
+            )
+            for refund, attempt, order in found
+            if refund.public_id in owed
+        ][:_REFUSED_MAX]
+
+
+async def _owed(session: AsyncSession, attempts: Mapping[int, AttemptRow]) -> dict[str, Refund]:
+    """What of these attempts was refused, by its id: as far as nothing has made up for it."""
+    if not attempts:
+        return {}
+    rows = select(RefundRow).where(col(RefundRow.attempt_id).in_(attempts)).order_by(col(RefundRow.id))
+    refunds = (await session.exec(rows)).all()
+    return {
+        refund.id: refund
+        for attempt_id, attempt in attempts.items()
+        for refund in still_refused(
+            (to_refund(row) for row in refunds if row.attempt_id == attempt_id), disputes_of(attempt)
+        )
+    }

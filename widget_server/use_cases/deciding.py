@@ -10,7 +10,7 @@ import structlog
 
 from widget_server.domain.attempts import OPENING_FOR, STUCK, Attempt
 from widget_server.domain.audit_log import Deed
-from widget_server.domain.payments import MIN_LEFT, AttemptState, Payment, PaymentAccount, PaymentState
+from widget_server.domain.payments import MIN_LEFT, AttemptState, Payment, PaymentAccount, PaymentState, lost_minor
 from widget_server.domain.sites import Site
 from widget_server.errors import (
     NotFound,
@@ -281,7 +281,8 @@ class Deciding(Offering):
     async def _look_for_return(self, attempt: Attempt) -> Attempt:
         """What had gone back may have been refused by a bank days later."""
         payment = await self._read(await self._account(attempt), attempt)
-        if payment.state is PaymentState.CAPTURED and payment.refunded_minor < payment.captured_minor:
+        gone = payment.refunded_minor + lost_minor(attempt.disputes)
+        if payment.state is PaymentState.CAPTURED and gone < payment.captured_minor:
             return await self._payments.return_again(attempt.id, self.now())
         return attempt
 

@@ -64,7 +64,7 @@ class Settling(Deciding):
         attempt = await self._of_event(site.id, event)
         if attempt is not None:
             if event.dispute is not None:
-                await self._payments.disputed(attempt.id, event.dispute, self.now())
+                attempt = await self._payments.disputed(attempt.id, event.dispute, self.now())
             await self.carry_on(attempt)
         await self._events.note(site.id, event.id, self.now())
 

@@ -163,7 +163,7 @@ class Account:
         charge = intent.charge
         if charge is None or not charge.amount_captured:
             raise nothing_to_refund(intent.id)
-        if charge.is_disputed:
+        if any(one.charge is charge and one.keeps_money for one in self.disputes.values()):
             raise disputed(charge.id)
         if not charge.left_to_refund:
             raise refunded_already(charge.id)
@@ -288,13 +288,21 @@ class Account:
             refund.charge.amount_refunded -= refund.amount
         self.tell("refund.failed" if why_not else "refund.updated", refund.as_json(), now)
 
-    def dispute(self, intent: Intent, now: int) -> Dispute:
-        """A bank takes all of it back, until it is decided."""
+    def dispute(self, intent: Intent, now: int, *, is_inquiry: bool) -> Dispute:
+        """A bank takes all of it back, until it is decided; by an inquiry, it only asks."""
         assert intent.charge is not None
         intent.charge.is_disputed = True
         dispute = Dispute(new_id("dp"), intent.charge, now, intent.charge.amount_captured)
+        dispute.status = "warning_needs_response" if is_inquiry else dispute.status
         self.tell("charge.dispute.created", dispute.as_json(), now)
+        if not is_inquiry:
+            self.withdraw(dispute, now)
         return _keep(self.disputes, dispute.id, dispute)
+
+    def withdraw(self, dispute: Dispute, now: int) -> None:
+        """A bank takes the money, also where it had only asked so far."""
+        dispute.status = "needs_response"
+        self.tell("charge.dispute.funds_withdrawn", dispute.as_json(), now)
 
     def close_dispute(self, dispute: Dispute, now: int, *, is_won: bool) -> None:
         dispute.status = "won" if is_won else "lost"

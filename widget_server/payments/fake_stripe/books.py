@@ -173,12 +173,18 @@ class Books:
         account.finish_refund(account.refunds[refund_id], self.now(), why_not=why_not)
         self.changed()
 
-    def dispute(self, session_id: str) -> Dispute:
-        """Whoever has paid asks their bank to take it back."""
+    def dispute(self, session_id: str, *, is_inquiry: bool = False) -> Dispute:
+        """Whoever has paid asks their bank to take it back; or about it, for now."""
         account, _ = self._found(session_id)
-        dispute = account.dispute(self.intent(session_id), self.now())
+        dispute = account.dispute(self.intent(session_id), self.now(), is_inquiry=is_inquiry)
         self.changed()
         return dispute
+
+    def withdraw(self, dispute_id: str) -> None:
+        """An inquiry has become a dispute."""
+        account = next(account for account in self.accounts() if dispute_id in account.disputes)
+        account.withdraw(account.disputes[dispute_id], self.now())
+        self.changed()
 
     def close_dispute(self, dispute_id: str, *, is_won: bool) -> None:
         """The bank decides, for the business or against it."""

@@ -267,6 +267,10 @@ class Dispute:
     reason: str = "product_not_received"
     status: str = "needs_response"
 
+    @property
+    def keeps_money(self) -> bool:
+        return self.status in {"needs_response", "lost"}
+
     def as_json(self) -> dict[str, Any]:
         return {
             "id": self.id,
@@ -276,7 +280,7 @@ class Dispute:
             "charge": self.charge.id,
             "created": self.created,
             "currency": self.charge.currency,
-            "is_charge_refundable": False,
+            "is_charge_refundable": not self.keeps_money,
             "livemode": self.charge.is_live,
             "metadata": {},
             "payment_intent": self.charge.intent_id,
