@@ -107,7 +107,9 @@ class OrderPage {
   #follow() {
     const of = () => {
       const { bookings, payment } = /** @type {Order} */ (this.#order);
-      return { slots: bookings.map(({ slot }) => slot), isRefunding: Boolean(payment?.refunding.amount) };
+      const isRefunding = Boolean(payment?.refunding.amount);
+      const isOver = !isRefunding && !payment?.refund_refused?.amount && bookings.every((one) => this.#isOver(one));
+      return { slots: bookings.map(({ slot }) => slot), isRefunding, isOver };
     };
     const news = new OrderNews(this.#api.feedUrl, of, () => this.#renew());
     news.begin();
@@ -120,18 +122,25 @@ class OrderPage {
     return Boolean(this.#moving) || this.#cancelling.isBusy || isAsked || this.#paid.isWatching;
   }
 
-  /** Others may have changed it: who runs the site, or the customer somewhere else. */
+  /** @param {import("./widget/api.js").Booking} booking */
+  #isOver({ state, ends_at }) {
+    return state === "cancelled" || Date.parse(ends_at) < this.#clock.now();
+  }
+
+  /** Others may have changed it: who runs the site, or the customer somewhere else. False where that has to wait. */
   async #renew() {
     const before = this.#order;
-    if (this.#isBusy) return;
+    if (this.#isBusy) return false;
     const after = (await this.#api.order(this.#claim).catch(() => null))?.order;
-    if (!after || this.#isBusy || before !== this.#order || isSame(before, after)) return;
+    if (this.#isBusy || before !== this.#order) return false;
+    if (!after || isSame(before, after)) return true;
     const isOwn = !isSame(withoutOthers(before), withoutOthers(after));
     this.#order = after;
     if (isOwn) [this.#hasMoved, this.#told] = [false, null];
     if (isOwn) this.#cancelling.forget();
     this.#showInPlace();
     if (isOwn) this.#paid.say(this.#words.say("order.changed"));
+    return true;
   }
 
   /** Whoever was at a button is there again. */
@@ -362,22 +371,18 @@ class OrderPage {
     this.#asked.clear();
     this.#show();
     this.title.focus();
-    this.#news?.soon(); // money may be on its way by now
   }
 
   /** @param {string} slot */
   #stay(slot) {
     this.#moving = null;
     this.#show();
-    this.#news?.soon();
     /** @type {HTMLElement | null} */ const begin = this.stage.querySelector(`.move[data-slot="${slot}"]`);
     (begin ?? this.#asked.get(slot)?.heading)?.focus();
   }
 
-  /** Or they do not mean it after all. */
   #asks() {
     this.#show();
-    if (!this.#cancelling.isAsking) this.#news?.soon();
     /** @type {HTMLElement | null} */ (this.stage.querySelector("[data-focus]"))?.focus();
   }
 
@@ -386,7 +391,6 @@ class OrderPage {
     this.#order = order ?? this.#order;
     this.#show();
     this.title.focus();
-    this.#news?.soon(); // money may be on its way by now
   }
 
   /** Shows it anew when the next deadline has passed. */

@@ -7,7 +7,7 @@ import { OrderNews } from "../../widget_static/order_news.js";
 const YOGA = "yoga.20261126T0900Z.60";
 
 /** Anna's order page, and a feed that tells what it is made to. */
-function annas(t, order = { slots: [YOGA], isRefunding: false }) {
+function annas(t, order = { slots: [YOGA], isRefunding: false, isOver: false }, answer = async () => true) {
   let nowMs = 0;
   t.mock.timers.enable({ apis: ["setTimeout"] });
   t.mock.method(Math, "random", () => 0);
@@ -18,7 +18,10 @@ function annas(t, order = { slots: [YOGA], isRefunding: false }) {
     return new Response(stream);
   });
   const looks = [];
-  const news = new OrderNews("/feed", () => order, async () => void looks.push(nowMs));
+  const news = new OrderNews("/feed", () => order, () => {
+    looks.push(nowMs);
+    return answer();
+  });
   const passes = async (ms) => {
     for (let left = ms; left > 0; left -= 500) {
       nowMs += 500;
@@ -73,7 +76,7 @@ test("however much happens, it is asked for every three seconds at most", async 
 });
 
 test("money on its way is asked after more often, and nobody is asked for ever", async (t) => {
-  const { news, looks, passes } = annas(t, { slots: [YOGA], isRefunding: true });
+  const { news, looks, passes } = annas(t, { slots: [YOGA], isRefunding: true, isOver: false });
   news.begin();
 
   await passes(60_000);
@@ -83,4 +86,66 @@ test("money on its way is asked after more often, and nobody is asked for ever",
   page.dispatchEvent(new Event("visibilitychange"));
   await passes(16_000);
   assert.equal(looks.length, 62);
+});
+
+test("what is told while it is looking is looked for afterwards, and one look waits for the other", async (t) => {
+  const answers = [];
+  const { news, looks, passes, tells } = annas(t, undefined, () => new Promise((resolve) => answers.push(resolve)));
+  news.begin();
+  await passes(500);
+  await tells("hello", {});
+  await passes(500);
+  assert.equal(looks.length, 1);
+
+  await tells("seats", booked(2));
+  await passes(9_000);
+  assert.equal(looks.length, 1);
+  answers.shift()(true);
+  await passes(1_000);
+  assert.equal(looks.length, 2);
+});
+
+test("what has to wait is looked for again, soon", async (t) => {
+  const busy = { isBusy: true };
+  const { news, looks, passes, tells } = annas(t, undefined, async () => !busy.isBusy);
+  news.begin();
+  await passes(500);
+  await tells("hello", {});
+  await passes(30_000);
+  assert.equal(looks.length, 10);
+
+  busy.isBusy = false;
+  await passes(9_000);
+  assert.equal(looks.length, 11);
+});
+
+test("pages of a large class do not all ask in one moment", async (t) => {
+  const { news, looks, passes, tells } = annas(t);
+  t.mock.method(Math, "random", () => 0.5);
+  news.begin();
+  await passes(500);
+  await tells("hello", {});
+  await passes(5_000);
+  assert.equal(looks.length, 1);
+
+  await tells("seats", booked(200));
+  await passes(3_000);
+  assert.equal(looks.length, 1);
+  await passes(1_500);
+  assert.equal(looks.length, 2);
+});
+
+test("what is over is not listened for, and looked at again only by who comes back to it", async (t) => {
+  const order = { slots: [YOGA], isRefunding: false, isOver: false };
+  const { news, looks, passes, streams } = annas(t, order);
+  news.begin();
+  await passes(61_000);
+  assert.deepEqual([streams.length, looks.length], [1, 1]);
+  order.isOver = true;
+  await passes(600_000);
+  assert.equal(looks.length, 2);
+
+  page.dispatchEvent(new Event("visibilitychange"));
+  await passes(1_000);
+  assert.deepEqual([streams.length, looks.length], [1, 3]);
 });

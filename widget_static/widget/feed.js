@@ -63,7 +63,7 @@ export class Feed {
     this.#connectIn(0);
   }
 
-  #close() {
+  close() {
     this.#isOpen = false;
     clearTimeout(this.#next);
     this.#hangUp();
@@ -72,7 +72,7 @@ export class Feed {
   #look() {
     clearTimeout(this.#hidden);
     if (document.hidden) {
-      this.#hidden = setTimeout(() => this.#close(), HIDDEN_MAX_MS);
+      this.#hidden = setTimeout(() => this.close(), HIDDEN_MAX_MS);
     } else if (!this.#isOpen && this.#lastId) {
       this.#listener.onPoll();
     }
