@@ -145,3 +145,22 @@ async def test_a_network_has_only_so_many_strangers_written_to_and_whoever_was_b
     refused(await eve.confirm(attendee_emails=[[DORA]]), 429, "too_many_tries")
     assert (await ben.confirm(attendee_emails=[[CLEO, DORA]])).status_code == 201
     assert (await eve.confirm()).status_code == 201, "the hold is still hers, and without addresses it is booked"
+
+
+async def test_strangers_count_once_however_often_a_confirmation_is_begun_anew_or_fails(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bookings, "ADDRESSES_PER_NETWORK_MAX", 3)
+    await house.change_service(ASKING)
+    anna = house.guest()
+
+    for _ in range(2):
+        refused(
+            await anna.confirm_at_once((slot(), 2), attendee_emails=[[CLEO, DORA]], coupon="NONE"),
+            409,
+            "coupon_refused",
+        )
+    await house.flush()
+    assert (await anna.confirm_at_once((slot(), 2), attendee_emails=[[CLEO, DORA]])).status_code == 201
+    ben = house.guest()
+    refused(await ben.confirm_at_once(attendee_emails=[[CLEO, DORA]]), 429, "too_many_tries")

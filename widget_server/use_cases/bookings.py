@@ -17,7 +17,16 @@ from widget_server.domain.questions import Answer
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine.reservations import Pin
-from widget_server.errors import CouponRefused, HoldsOff, IdConflict, NotFound, NotYours, Refusal, Unavailable
+from widget_server.errors import (
+    CouponRefused,
+    HoldsOff,
+    IdConflict,
+    NotFound,
+    NotYours,
+    Refusal,
+    TooManyTries,
+    Unavailable,
+)
 from widget_server.ids import hash_secret, new_order_number
 from widget_server.store.bookings import Confirmation, ConfirmationLine, Outcome, OutcomeTaken
 from widget_server.use_cases.catalog import Listing
@@ -148,7 +157,15 @@ class Bookings(Rescheduling):
         Raises HoldEnded, SlotFull, SlotClosed, Changed, IdConflict, Paying, PaymentsNotSetUp; InvalidRequest for what
         has to be paid; CouponRefused; TooManyTries for addresses of others.
         """
-        return await self._repeat(ref.site_key, lambda listing: self._confirm(listing, ref, wanted))
+        try:
+            addresses = self._spend_addresses(wanted)
+        except TooManyTries as refusal:
+            return await self._confirmed_before((await self._catalog.find(ref.site_key)).site, ref, wanted, refusal)
+        try:
+            return await self._repeat(ref.site_key, lambda listing: self._confirm(listing, ref, wanted))
+        except BaseException:  # nobody is written to
+            self._tries.give_back(wanted.visit.network, tries=addresses)
+            raise
 
     async def find_order(self, ref: OrderRef) -> Order:
         """Raises NotFound, also for a secret that is not this order's: who asks learns nothing."""
@@ -175,17 +192,15 @@ class Bookings(Rescheduling):
         return await self._own_order(site.id, ref)
 
     async def _confirm(self, listing: Listing, ref: HoldRef, wanted: WantedConfirmation) -> Confirmed:
-        digest, began_at = hash_secret(f"{ref.secret_hash}\0{wanted.digest}"), self._clock.now()
+        digest, began_at = _digest(ref, wanted), self._clock.now()
         site, hold_id, owner = listing.site, ref.hold_id, hash_secret(self.order_secret(ref))
         try:
-            self._spend_addresses(wanted)
             coupon = await self._coupon(site, wanted.coupon, wanted.customer, wanted.visit)
             pin = await self._pin(listing, ref, wanted, coupon)
         except (NotYours, Unavailable):
             raise
         except Refusal as refusal:
-            # It may have become a booking before, whatever stands in its way by now.
-            return self._answer(ref, _same_order(await self._refuse(site, hold_id, owner, refusal), digest))
+            return await self._confirmed_before(site, ref, wanted, refusal)
         try:
             confirmation = self._confirmation(listing, ref, wanted, pin, digest, began_at, coupon)
             order = await self._store.confirm(confirmation)
@@ -199,11 +214,20 @@ class Bookings(Rescheduling):
         await self._reconciliation.tell_booked(site, order.id, pin.fence)
         return self._answer(ref, order)
 
-    def _spend_addresses(self, wanted: WantedConfirmation) -> None:
-        """Operators are known. Raises TooManyTries."""
+    async def _confirmed_before(
+        self, site: Site, ref: HoldRef, wanted: WantedConfirmation, refusal: Refusal
+    ) -> Confirmed:
+        """It may have become a booking before, whatever stands in its way by now. Else raises `refusal`."""
+        outcome = await self._refuse(site, ref.hold_id, hash_secret(self.order_secret(ref)), refusal)
+        return self._answer(ref, _same_order(outcome, _digest(ref, wanted)))
+
+    def _spend_addresses(self, wanted: WantedConfirmation) -> int:
+        """How many; of operators, who are known, none counts. Raises TooManyTries."""
         addresses = {address.lower() for line in wanted.attendee_emails for address in line if address}
-        if addresses and wanted.entry is None:
-            self._tries.spend([(wanted.visit.network, ADDRESSES_PER_NETWORK_MAX)], tries=len(addresses))
+        if not addresses or wanted.entry is not None:
+            return 0
+        self._tries.spend([(wanted.visit.network, ADDRESSES_PER_NETWORK_MAX)], tries=len(addresses))
+        return len(addresses)
 
     async def _hold_again(self, site: Site, hold_id: str, pin: Pin) -> None:
         """Somebody has used the code up just now: the seats stay theirs, to be booked without it."""
@@ -301,6 +325,10 @@ class Bookings(Rescheduling):
 def _answers(listing: Listing, lines: Sequence[Line], wanted: WantedConfirmation) -> list[tuple[Answer, ...]]:
     """Operators need not ask. Raises InvalidRequest."""
     return policies.answers_of(listing.schedule, lines, wanted.answers, must_answer=wanted.entry is None)
+
+
+def _digest(ref: HoldRef, wanted: WantedConfirmation) -> str:
+    return hash_secret(f"{ref.secret_hash}\0{wanted.digest}")
 
 
 def _same_order(before: Outcome, digest: str) -> Order:

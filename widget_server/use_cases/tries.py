@@ -42,11 +42,11 @@ class Tries:
         while len(self._counts) > KEYS_MAX:
             self._counts.popitem(last=False)
 
-    def give_back(self, key: str) -> None:
-        """The last try under it was none of those that count."""
+    def give_back(self, key: str, *, tries: int = 1) -> None:
+        """The last try under it, or more, was none of those that count."""
         began_at, count = self._of(key, self.clock.now())
         if count:
-            self._counts[key] = (began_at, count - 1)
+            self._counts[key] = (began_at, max(0, count - tries))
 
     def forget(self, key: str) -> None:
         """After a success: whoever mistyped twice and then got it right starts from nothing."""
