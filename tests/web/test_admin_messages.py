@@ -107,10 +107,10 @@ async def test_a_mail_that_came_back_counts_as_refused_until_it_is_sent_again(ho
         await Sending(house.parts.database).ended(message_id, MessageState.SENT, now)
         assert "This one came back" in (await desk.get(f"/messages/{message_id}")).text
 
-        for _ in range(2):
-            answer = await desk.post(f"/messages/{message_id}/return", sendings="2")
-            assert "It did not arrive." in (await desk.client.get(answer.headers["location"])).text
-        assert "could not be delivered" in (await desk.get("")).text
+        for sendings, told in (("1", "Nothing has changed"), ("2", "It did not arrive."), ("2", "Nothing has changed")):
+            answer = await desk.post(f"/messages/{message_id}/return", sendings=sendings)
+            assert told in (await desk.client.get(answer.headers["location"])).text
+            assert ("could not be delivered" in (await desk.get("")).text) is (sendings == "2")
         assert [entry.deed for entry in await desk.entries()] == ["message_came_back", "message_sent_again"]
         await desk.post(f"/messages/{message_id}/sending", sendings="2")
         assert "could not be delivered" not in (await desk.get("")).text

@@ -120,8 +120,8 @@ async def send_again(request: Request, at: AtSite) -> Response:
 async def came_back(request: Request, at: AtSite) -> Response:
     sendings, message_id = await _seen(request, at), _id_of(request)
     by = at.signed_in.operator.id
-    await use_cases(request).messages.came_back(at.site, message_id, sendings=sendings, operator_id=by)
-    return go(f"{at.path}/messages/{message_id}?done=back")
+    is_told = await use_cases(request).messages.came_back(at.site, message_id, sendings=sendings, operator_id=by)
+    return go(f"{at.path}/messages/{message_id}?done={'back' if is_told else 'told'}")
 
 
 async def _seen(request: Request, at: AtSite) -> int:
