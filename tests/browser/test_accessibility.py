@@ -1,4 +1,4 @@
-"""Each step on a phone and on a desk, light and dark: axe finds nothing barriers, and nothing is too wide."""
+"""Each step on a phone and on a desk, light and dark: axe finds no barriers, and nothing is too wide."""
 
 import pytest
 from playwright.async_api import expect

@@ -173,6 +173,23 @@ async def test_what_was_removed_comes_back_as_it_was(desk: Desk) -> None:
     assert replace(again, id=coupon.id) == coupon
 
 
+@pytest.mark.parametrize(
+    "coupon",
+    [Coupon("YEN", amount=Money(1000, "JPY")), Coupon("GONE", percent=10, services=frozenset({"gone"}))],
+    ids=lambda coupon: coupon.code,
+)
+async def test_what_nobody_could_enter_any_more_is_removed_for_good(desk: Desk, coupon: Coupon) -> None:
+    site = await desk.house.site()
+    await desk.house.change(lambda session: put_coupon(session, site.id, coupon, at=NOW))
+    shown, (present,) = fields_of(await desk.get("/coupons")), await kept(desk)
+
+    removals = [await desk.post(f"/coupons/{present.id}/removal", **shown) for _ in range(2)]
+    assert await kept(desk) == []
+    for removed in removals:
+        assert "Removed." in removed.text
+        assert "Undo" not in removed.text
+
+
 async def test_what_was_never_used_is_removed_and_what_was_stays(desk: Desk, house: House) -> None:
     coupon, site = await add(desk), await house.site()
     await house.change(lambda session: put_coupon(session, site.id, Coupon("USED", percent=10), at=NOW))

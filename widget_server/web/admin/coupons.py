@@ -56,7 +56,7 @@ async def save(request: Request, at: AtSite) -> Response:
 
 
 async def remove(request: Request, at: AtSite) -> Response:
-    """The form says all of it, so that it can be had back, also by the second of two clicks."""
+    """The form says all of it where it can be had back, also by the second of two clicks."""
     form = await read_form_of(request, at.signed_in.session, fields_max=TABLE_FIELDS_MAX)
     try:
         coupon, coupons = await _coupon_of(request, at), use_cases(request).coupons
@@ -66,7 +66,7 @@ async def remove(request: Request, at: AtSite) -> Response:
     except NotFound:
         if not form.text("code"):
             raise
-    return await _list(request, at, undo=_to_add_again(form))
+    return await _list(request, at, is_removed=True, undo=_to_add_again(form) if form.text("takes") else None)
 
 
 def _to_add_again(form: Form) -> Form:
@@ -243,6 +243,7 @@ async def _list(
     at: AtSite,
     *,
     is_saved: bool = False,
+    is_removed: bool = False,
     undo: Form | None = None,
     problem: str = "",
     status: int = 200,
@@ -255,7 +256,7 @@ async def _list(
             [said_worth(one), *sorted(names[key].name for key in one.services if key in names)],
             [part for part in (said_days(one), said_uses(one)) if part],
             state_of(one, today, at.site.currency),
-            Form({"code": one.code, **form_of(one, at.site.currency).values, "seen": ""}),
+            _to_remove(one, at),
         )
         for one in coupons
     ]
@@ -269,9 +270,17 @@ async def _list(
         coupons=told,
         has_prices=has_prices,
         is_saved=is_saved,
+        is_removed=is_removed,
         undo=undo,
         problem=problem,
     )
+
+
+def _to_remove(coupon: Coupon, at: AtSite) -> Form:
+    """With all of it, unless nobody could enter it like that today: its currency or a service of it is gone."""
+    if is_of_other_currency(coupon, at.site.currency) or coupon.services - at.schedule.services.keys():
+        return Form({"code": coupon.code})
+    return Form({"code": coupon.code, **form_of(coupon, at.site.currency).values, "seen": ""})
 
 
 def _show(request: Request, at: AtSite, coupon: Coupon | None, form: Form, status: int = 200) -> Response:
