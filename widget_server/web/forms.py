@@ -9,7 +9,7 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from widget_server.errors import CrossSite, InvalidRequest
+from widget_server.errors import CrossSite, InvalidRequest, Refusal
 from widget_server.ids import is_id, keyed, new_id
 from widget_server.web.context import base_url
 
@@ -55,6 +55,10 @@ class Form:
 
     def refuse(self, name: str, why: str) -> None:
         self.errors.setdefault(name, why)
+
+    def refuse_as(self, refusal: Refusal) -> None:
+        """Beside the field that it names; where it names none, above them all."""
+        self.refuse(refusal.details.get("field", "page"), refusal.message)
 
 
 @dataclass(frozen=True, slots=True)

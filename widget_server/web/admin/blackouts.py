@@ -10,12 +10,12 @@ from widget_server.domain.blackouts import REASON_LETTERS_MAX, Blackout
 from widget_server.domain.changes import said_when, said_whose
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.weeks import weekdays_of
-from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
+from widget_server.errors import NotFound, Unavailable
 from widget_server.use_cases.blackouts import find
 from widget_server.use_cases.edits import Edited, fingerprint
 from widget_server.web.admin.choices import Choice as ListChoice
 from widget_server.web.admin.clearings import next_page
-from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
+from widget_server.web.admin.impact import chosen, refuse_for_now, refused_beside, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite, read_again
 from widget_server.web.admin.times import Row, parse_day
@@ -85,8 +85,8 @@ async def _save(request: Request, at: AtSite, blackout_id: int | None) -> Respon
 
 
 async def _write(request: Request, at: AtSite, wanted: Blackout, form: Form) -> Edited | None:
-    try:
-        edited = await use_cases(request).blackouts.save(
+    with refused_beside(form):
+        return await use_cases(request).blackouts.save(
             at.site,
             wanted,
             operator_id=at.signed_in.operator.id,
@@ -95,13 +95,7 @@ async def _write(request: Request, at: AtSite, wanted: Blackout, form: Form) -> 
             seen=form.text("seen"),
             choice=chosen(form),
         )
-    except Changed:
-        form.refuse("page", "Somebody saved other details meanwhile. Here are yours: check them and save once more.")
-        return None
-    except InvalidRequest as refusal:
-        form.refuse(refusal.details.get("field", "page"), refusal.message)
-        return None
-    return edited
+    return None
 
 
 def form_of(blackout: Blackout) -> Form:

@@ -11,7 +11,7 @@ from widget_server.domain.schedule import CapacityRule, Schedule, Service
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.domain.weeks import week_of
-from widget_server.errors import Changed, InvalidRequest, Unavailable
+from widget_server.errors import Unavailable
 from widget_server.use_cases.calendar import fingerprint_of
 from widget_server.use_cases.edits import Edited
 from widget_server.web.admin.calendar_form import (
@@ -26,13 +26,15 @@ from widget_server.web.admin.calendar_form import (
     spelled_week,
 )
 from widget_server.web.admin.clearings import next_page
-from widget_server.web.admin.impact import chosen, refuse_for_now, said_taken, shown_impact
+from widget_server.web.admin.impact import chosen, refuse_for_now, refused_beside, said_taken, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.services import service_of
 from widget_server.web.admin.session import AtSite, read_again
 from widget_server.web.admin.times import numbers_of, parse_week, said_span
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, read_form_of
+
+_CHANGED = "Somebody saved other times meanwhile. Here are yours: check them and update once more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ async def update(request: Request, at: AtSite) -> Response:
 
 
 async def _update(request: Request, at: AtSite, service: Service, wanted: Wanted, form: Form) -> Edited | None:
-    try:
+    with refused_beside(form, _CHANGED):
         return await use_cases(request).calendar.update(
             at.site,
             service.key,
@@ -94,10 +96,6 @@ async def _update(request: Request, at: AtSite, service: Service, wanted: Wanted
             seen=form.text("seen"),
             choice=chosen(form),
         )
-    except Changed:
-        form.refuse("page", "Somebody saved other times meanwhile. Here are yours: check them and update once more.")
-    except InvalidRequest as refusal:
-        form.refuse("page", refusal.message)
     return None
 
 

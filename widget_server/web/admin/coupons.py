@@ -99,7 +99,7 @@ async def _save(request: Request, at: AtSite, present: Coupon | None, form: Form
             form.values["seen"] = mark(present)
             form.refuse("page", "Somebody saved other details meanwhile. Check yours and save once more.")
         except (IdConflict, InvalidRequest) as refusal:
-            form.refuse(refusal.details.get("field", "page"), refusal.message)
+            form.refuse_as(refusal)
         except Unavailable as refusal:
             refuse_for_now(form, refusal)
             status = refusal.status

@@ -1,6 +1,8 @@
 """The only place that shows what an edit would do to seats that are taken, and reads what the operator chose."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,11 +13,12 @@ from widget_server.domain.move_requests import MESSAGE_LETTERS_MAX
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
-from widget_server.errors import Unavailable
+from widget_server.errors import Changed, InvalidRequest, Unavailable
 from widget_server.use_cases.edits import Edited, fingerprint_of
 from widget_server.web.admin.times import said_span
 from widget_server.web.forms import Form
 
+_CHANGED_MEANWHILE = "Somebody saved other details meanwhile. Here are yours: check them and save once more."
 SHOWN_MAX = 100
 SINGLE_MAX = 100
 """For so many bookings something else can be chosen than for all."""
@@ -97,6 +100,17 @@ def read_message(form: Form) -> str | None:
 
 def _choice(text: str) -> Choice | None:
     return Choice(text) if text in set(Choice) else None
+
+
+@contextmanager
+def refused_beside(form: Form, changed: str = _CHANGED_MEANWHILE) -> Iterator[None]:
+    """Why an edit is not taken goes into its form: also that somebody else has saved another one meanwhile."""
+    try:
+        yield
+    except Changed:
+        form.refuse("page", changed)
+    except InvalidRequest as refusal:
+        form.refuse_as(refusal)
 
 
 def refuse_for_now(form: Form, refusal: Unavailable) -> None:

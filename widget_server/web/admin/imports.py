@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from widget_server.domain.schedule import Schedule, Service
 from widget_server.domain.slot_files import BYTES_MAX, ROWS_MAX, Plan, Reading, plan_of, said_wish
-from widget_server.errors import Changed, InvalidRequest, Unavailable
+from widget_server.errors import InvalidRequest, Unavailable
 from widget_server.use_cases.calendar import OPENINGS_MAX, fingerprint_of
 from widget_server.use_cases.edits import Edited, fingerprint
 from widget_server.web.admin.clearings import next_page
-from widget_server.web.admin.impact import SHOWN_MAX, chosen, refuse_for_now, shown_impact
+from widget_server.web.admin.impact import SHOWN_MAX, chosen, refuse_for_now, refused_beside, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.services import service_of
 from widget_server.web.admin.session import AtSite, read_again
@@ -139,7 +139,7 @@ async def _add(request: Request, at: AtSite, service: Service, plan: Plan, form:
     if form.errors or not plan.new:
         return None
     own = [opening for opening in at.schedule.openings if opening.service == service.key]
-    try:
+    with refused_beside(form, _CHANGED):
         return await use_cases(request).calendar.update(
             at.site,
             service.key,
@@ -150,10 +150,6 @@ async def _add(request: Request, at: AtSite, service: Service, plan: Plan, form:
             choice=chosen(form),
             detail={"imported_slots": len(plan.new)},
         )
-    except Changed:
-        form.refuse("page", _CHANGED)
-    except InvalidRequest as refusal:
-        form.refuse("page", refusal.message)
     return None
 
 

@@ -41,7 +41,7 @@ async def make_site(request: Request, signed_in: SignedIn) -> Response:
         form.values["key"] = key
         form.refuse("key", f"There is a site with the key “{key}” already: choose another key.")
     except InvalidRequest as refusal:
-        form.refuse(refusal.details.get("field", "page"), refusal.message)
+        form.refuse_as(refusal)
     except Unavailable as refusal:
         refuse_for_now(form, refusal)
         return _show(request, signed_in, form, status=refusal.status)

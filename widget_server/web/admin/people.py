@@ -47,7 +47,7 @@ async def invite(request: Request, at: AtSite) -> Response:
             operator_id=at.signed_in.operator.id,
         )
     except (InvalidRequest, IdConflict) as refusal:
-        form.refuse(refusal.details.get("field", "page"), refusal.message)
+        form.refuse_as(refusal)
         return await _show(request, at, form, status=422)
     except Unavailable as refusal:
         refuse_for_now(form, refusal)
@@ -83,7 +83,7 @@ async def save_person(request: Request, at: AtSite) -> Response:
             operator_id=at.signed_in.operator.id,
         )
     except InvalidRequest as refusal:
-        form.refuse(refusal.details.get("field", "page"), refusal.message)
+        form.refuse_as(refusal)
         return _show_person(request, at, member, form, status=422)
     except Unavailable as refusal:
         refuse_for_now(form, refusal)

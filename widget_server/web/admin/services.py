@@ -5,11 +5,11 @@ from starlette.responses import Response
 
 from widget_server.domain.questions import QUESTIONS_MAX
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
-from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
+from widget_server.errors import InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Edited, fingerprint
 from widget_server.web.admin import lengths
 from widget_server.web.admin.clearings import next_page
-from widget_server.web.admin.impact import chosen, refuse_for_now, shown_impact
+from widget_server.web.admin.impact import chosen, refuse_for_now, refused_beside, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.questions_form import KINDS as QUESTION_KINDS
 from widget_server.web.admin.questions_form import labels_of, rearrange, rows_of
@@ -17,8 +17,6 @@ from widget_server.web.admin.service_form import KINDS, PLACES, RULES, SHOWN, fo
 from widget_server.web.admin.session import AtSite, read_again
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, form_id, read_form_of
-
-_CHANGED_MEANWHILE = "Somebody saved other details meanwhile. Here are yours: check them and save once more."
 
 
 async def show_services(request: Request, at: AtSite) -> Response:
@@ -54,7 +52,7 @@ async def add(request: Request, at: AtSite) -> Response:
             )
             return go(f"{at.path}/services/{key}/calendar?new=1")
         except InvalidRequest as refusal:
-            form.refuse(refusal.details.get("field", "page"), refusal.message)
+            form.refuse_as(refusal)
         except Unavailable as refusal:
             refuse_for_now(form, refusal)
             return _show(request, at, new_service(at.site), form, status=refusal.status)
@@ -93,7 +91,7 @@ def service_of(request: Request, schedule: Schedule) -> Service:
 
 
 async def _save(request: Request, at: AtSite, wanted: Service, form: Form) -> Edited | None:
-    try:
+    with refused_beside(form):
         edited = await use_cases(request).services.change(
             at.site,
             wanted,
@@ -101,15 +99,10 @@ async def _save(request: Request, at: AtSite, wanted: Service, form: Form) -> Ed
             seen=form.text("seen"),
             choice=chosen(form),
         )
-    except Changed:
-        form.refuse("page", _CHANGED_MEANWHILE)
-        return None
-    except InvalidRequest as refusal:
-        form.refuse(refusal.details.get("field", "page"), refusal.message)
-        return None
-    if edited.consequences.too_full:
-        form.refuse("capacity", "Somewhere more seats than that are taken already: see below.")
-    return edited
+        if edited.consequences.too_full:
+            form.refuse("capacity", "Somewhere more seats than that are taken already: see below.")
+        return edited
+    return None
 
 
 async def _show_again(

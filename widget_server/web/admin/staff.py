@@ -10,13 +10,13 @@ from starlette.responses import Response
 from widget_server.domain.schedule import Schedule, StaffMember
 from widget_server.domain.sites import Site
 from widget_server.domain.weeks import weekdays_of
-from widget_server.errors import Changed, InvalidRequest, NotFound, Unavailable
+from widget_server.errors import InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Edited, by_shift
 from widget_server.use_cases.edits import fingerprint_of as bookings_fingerprint
 from widget_server.use_cases.staffing import fingerprint_of
 from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.diary import may_enter_shifts, rooms_of
-from widget_server.web.admin.impact import ShownImpact, chosen, refuse_for_now, shown_impact
+from widget_server.web.admin.impact import ShownImpact, chosen, refuse_for_now, refused_beside, shown_impact
 from widget_server.web.admin.member_form import BLANK_ROWS, Wanted, form_of, keep_who, named_in, read_member
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite, read_again
@@ -62,7 +62,7 @@ async def add(request: Request, at: AtSite) -> Response:
             )
             return go(f"{at.path}/staff/{key}?saved=1")
         except InvalidRequest as refusal:
-            form.refuse(refusal.details.get("field", "page"), refusal.message)
+            form.refuse_as(refusal)
         except Unavailable as refusal:
             refuse_for_now(form, refusal)
             return _show(request, at, _NOBODY, form, status=refusal.status)
@@ -129,8 +129,8 @@ async def _impact_unnamed(
 
 
 async def _save(request: Request, at: AtSite, wanted: Wanted, form: Form) -> Edited | None:
-    try:
-        edited = await use_cases(request).staffing.change(
+    with refused_beside(form):
+        return await use_cases(request).staffing.change(
             at.site,
             wanted.member,
             wanted.shifts,
@@ -140,13 +140,7 @@ async def _save(request: Request, at: AtSite, wanted: Wanted, form: Form) -> Edi
             seen=form.text("seen"),
             choice=chosen(form),
         )
-    except Changed:
-        form.refuse("page", "Somebody saved other details meanwhile. Here are yours: check them and save once more.")
-        return None
-    except InvalidRequest as refusal:
-        form.refuse(refusal.details.get("field", "page"), refusal.message)
-        return None
-    return edited
+    return None
 
 
 def _own(at: AtSite) -> StaffMember:
