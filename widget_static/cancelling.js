@@ -60,7 +60,7 @@ export class Cancelling {
       this.#problem && element("p", { class: "notice is-problem", role: "alert" }, icon("warning"), this.#problem);
     if (this.isAsking) return this.#question(order, problem);
     const isInTime = Date.parse(order.cancel_until ?? "") > this.#clock.now();
-    const cancel = isInTime && this.#button("order.cancel", { onclick: () => this.#ask(true), "data-focus": true });
+    const cancel = isInTime && this.#button(`order.cancel${ofAll(order)}`, { onclick: () => this.#ask(true), "data-focus": true });
     return element("div", {}, problem, this.#deadline(order), cancel);
   }
 
@@ -75,7 +75,7 @@ export class Cancelling {
     return element(
       "div",
       { class: "ask", role: "alertdialog", "aria-labelledby": "ask" },
-      element("p", { id: "ask" }, words.say("order.cancel_ask"), refundNote(order, words)),
+      element("p", { id: "ask" }, words.say(`order.cancel_ask${ofAll(order)}`), refundNote(order, words)),
       problem,
       element("div", { class: "row" }, yes, no),
     );
@@ -130,4 +130,12 @@ export class Cancelling {
     this.#isGoing = false;
     this.#on.onEnd(after);
   }
+}
+
+/**
+ * Where it is about several times, the words say so.
+ * @param {Order} order
+ */
+function ofAll({ bookings }) {
+  return bookings.filter(({ state }) => state === "confirmed").length > 1 ? "_all" : "";
 }

@@ -201,7 +201,7 @@ class OrderPage {
     fill(
       this.stage,
       this.#paid.show(order, at.zone),
-      order.bookings.map((booking) => element("div", { class: `is-${booking.state}` }, bookingCard(booking, at))),
+      order.bookings.map((booking) => element("div", { class: `is-${booking.state}` }, bookingCard(booking, order, at))),
       element(
         "dl",
         {},
@@ -236,7 +236,7 @@ class OrderPage {
             icon(booking.state === "confirmed" ? "check" : "clock"),
             words.say(`order.state.${booking.state}`),
           ),
-          bookingCard(booking, { words, zone: this.zone.current, siteZone: this.#site.zone }),
+          bookingCard(booking, order, { words, zone: this.zone.current, siteZone: this.#site.zone }),
           comingOf(booking, order, words),
           answersOf(booking, words),
           booking.cancellation?.message && wrote(booking.cancellation.message, this.#site.name, words),

@@ -13,7 +13,7 @@ Object.assign(Object.getPrototypeOf(page.createElement("p")), { contains: () => 
 
 const WORDS = new Words(JSON.parse(readFileSync(new URL("../../widget_static/locales/en.json", import.meta.url), "utf8")), "en-GB");
 const euros = (amount) => ({ amount, currency: "EUR" });
-const HALF = { service: "piano", coupon: "Half", full: euros(2400), discount: euros(1200), total: euros(1200) };
+const HALF = { subject: '[["piano",2400]]', coupon: "Half", full: euros(2400), discount: euros(1200), total: euros(1200) };
 const PIANO = { id: "piano", name: "Piano", price: euros(1200), questions: [], cancel_until_minutes: 0, attendees_shown: "nobody" };
 const CHOICE = { slot: { id: "piano.20261126T0900Z.60", startsMs: 0, endsMs: 0 }, seats: 2, service: PIANO };
 const VIOLIN = { ...CHOICE, slot: { ...CHOICE.slot, id: "violin.20261126T0900Z.60" }, service: { ...PIANO, id: "violin" } };
@@ -46,10 +46,10 @@ test("a code is worth what the server says, and can be taken away again", async 
   assert.equal(asked[0].code, "half");
   assert.deepEqual(heard, ["price", "Half takes €12.00 off: €12.00 instead of €24.00."]);
   assert.equal(coupon.isOpen, false);
-  assert.deepEqual(priceOf(CHOICE, { coupon: typed }), euros(1200));
+  assert.deepEqual(priceOf([CHOICE], { coupon: typed }), euros(1200));
   press(coupon.element, "Remove");
   assert.deepEqual(typed, { code: "", quote: null });
-  assert.deepEqual(priceOf(CHOICE, { coupon: typed }), euros(2400));
+  assert.deepEqual(priceOf([CHOICE], { coupon: typed }), euros(2400));
 });
 
 test("why it does not count is said at the field, and what was typed stays", async () => {
@@ -94,17 +94,17 @@ test("it is sent as its operator wrote it, and what it was worth for other seats
   const typed = { name: "Anna", email: "anna@example.org", attendees: [], coupon: { code: "half", quote: HALF } };
   const at = { zone: "UTC", locale: "en" };
 
-  assert.equal(wantedOf(CHOICE, typed, at).coupon, "Half");
-  assert.deepEqual(priceOf({ ...CHOICE, seats: 1 }, typed), euros(1200));
-  assert.equal("coupon" in wantedOf(CHOICE, { ...typed, coupon: { code: "half", quote: null } }, at), false);
+  assert.equal(wantedOf([CHOICE], typed, at).coupon, "Half");
+  assert.deepEqual(priceOf([{ ...CHOICE, seats: 1 }], typed), euros(1200));
+  assert.equal("coupon" in wantedOf([CHOICE], { ...typed, coupon: { code: "half", quote: null } }, at), false);
 });
 
 test("what a code is worth for one service is no promise for another of the same price, however late it is said", async () => {
   const [typed, asked] = [{ name: "Anna", email: "anna@example.org", attendees: [] }, []];
   const onCode = (code, [{ slot }]) => new Promise((resolve) => asked.push({ code, slot, resolve }));
   const at = { words: WORDS, zone: "UTC", site: { coupons: true, holds_on: true, zone: "UTC" }, nowMs: 0 };
-  const summary = (choice) => new Summary(at, choice, typed, { onCode, announce: () => {} });
-  const { service: _, ...answer } = HALF;
+  const summary = (choice) => new Summary(at, [choice], typed, { onCode, announce: () => {} });
+  const { subject: _, ...answer } = HALF;
   const first = summary(CHOICE);
   first.coupon.input.value = "half";
   first.coupon.input.dispatchEvent(new Event("input"));
@@ -112,10 +112,10 @@ test("what a code is worth for one service is no promise for another of the same
   void first.coupon.apply();
   asked[0].resolve(answer);
   await settled();
-  assert.equal(priceOf(CHOICE, typed).amount, 2400);
+  assert.equal(priceOf([CHOICE], typed).amount, 2400);
   asked[1].resolve(answer);
   await settled();
-  assert.equal(priceOf(CHOICE, typed).amount, 1200);
+  assert.equal(priceOf([CHOICE], typed).amount, 1200);
   void first.coupon.apply();
 
   summary(VIOLIN);
@@ -124,7 +124,23 @@ test("what a code is worth for one service is no promise for another of the same
 
   assert.deepEqual(asked.map(({ slot }) => slot), [...Array(3).fill(CHOICE.slot.id), VIOLIN.slot.id]);
   assert.deepEqual(typed.coupon, { code: "half", quote: null });
-  assert.equal(priceOf(VIOLIN, typed).amount, 2400);
-  assert.equal(priceOf(VIOLIN, { coupon: { code: "half", quote: HALF } }).amount, 2400);
-  assert.equal("coupon" in wantedOf(VIOLIN, typed, at), false);
+  assert.equal(priceOf([VIOLIN], typed).amount, 2400);
+  assert.equal(priceOf([VIOLIN], { coupon: { code: "half", quote: HALF } }).amount, 2400);
+  assert.equal("coupon" in wantedOf([VIOLIN], typed, at), false);
+});
+
+test("what a code is worth for several times counts for just these, and is asked for again when one is added", async () => {
+  const [typed, asked] = [{ name: "Anna", email: "anna@example.org", attendees: [], coupon: { code: "half", quote: HALF } }, []];
+  const onCode = (code, lines) => new Promise((resolve) => asked.push({ code, lines, resolve }));
+  const at = { words: WORDS, zone: "UTC", site: { coupons: true, holds_on: true, zone: "UTC" }, nowMs: 0 };
+
+  const summary = new Summary(at, [CHOICE, VIOLIN], typed, { onCode, announce: () => {} });
+
+  assert.equal(priceOf([CHOICE, VIOLIN], typed).amount, 4800);
+  assert.deepEqual(asked.map(({ code, lines }) => [code, lines.length]), [["half", 2]]);
+  asked[0].resolve({ coupon: "Half", full: euros(4800), discount: euros(1200), total: euros(3600) });
+  await settled();
+  assert.equal(priceOf([CHOICE, VIOLIN], typed).amount, 3600);
+  assert.equal(priceOf([CHOICE], typed).amount, 2400);
+  assert.equal(all(summary.element, "p").filter(({ textContent }) => textContent === "€36.00 in total").length, 1);
 });

@@ -11,6 +11,9 @@ const ANNA = { customer: { name: "Anna", email: "", zone: "UTC", locale: "en" } 
 /** A server that does as told: `plan` has per question "lost" (done, but the answer lost), a refusal, or nothing. */
 class FakeServer {
   holds = new Map();
+  /** What each hold has, and how often it has changed. */
+  lines = new Map();
+  versions = new Map();
   orders = new Map();
   asked = [];
   plan = [];
@@ -29,10 +32,10 @@ class FakeServer {
       hold: {
         id,
         state,
-        lines: LINES,
+        lines: this.lines.get(id) ?? LINES,
         expires_at: "2026-11-21T12:10:00Z",
         limit_at: "2026-11-21T12:30:00Z",
-        version: 1,
+        version: this.versions.get(id) ?? 1,
       },
       server_now: "2026-11-21T12:00:00Z",
     };
@@ -47,6 +50,17 @@ class FakeServer {
 
   async findHold({ id }) {
     return this.#turn("find", () => this.#answer(id, this.holds.get(id) ?? "expired"));
+  }
+
+  async change({ id }, version, lines) {
+    return this.#turn("change", () => {
+      const now = this.versions.get(id) ?? 1;
+      const isAgain = now === version + 1 && JSON.stringify(this.lines.get(id)) === JSON.stringify(lines);
+      if (now !== version && !isAgain) throw new Refused(409, { code: "changed" }, null);
+      this.lines.set(id, lines);
+      this.versions.set(id, version + 1);
+      return this.#answer(id);
+    });
   }
 
   async release({ id }) {
@@ -155,6 +169,51 @@ test("a hold that the operator has booked is over, and known to be booked", asyn
 
   await anna.take(LINES);
   assert.ok(!anna.wasBooked);
+});
+
+const MORE = [...LINES, { slot: "yoga.20261203T0830Z.60", seats: 1 }];
+
+test("a hold has other lines in place of its own, also where the answer was lost", async () => {
+  const { server, keeper: anna } = keeper();
+  const { id } = await anna.take(LINES);
+  server.plan = ["lost"];
+
+  await anna.change(MORE);
+
+  assert.deepEqual([anna.current.id, anna.current.lines, anna.current.version], [id, MORE, 2]);
+  assert.deepEqual(server.asked, ["hold", "change", "change"]);
+});
+
+test("a hold that was only prolonged meanwhile has its other lines all the same", async () => {
+  const { server, keeper: anna } = keeper();
+  const { id } = await anna.take(LINES);
+  server.versions.set(id, 2);
+
+  await anna.change(MORE);
+
+  assert.deepEqual([anna.current.lines, anna.current.version], [MORE, 3]);
+});
+
+test("lines that somebody has changed elsewhere are not written over, but known from then on", async () => {
+  const { server, keeper: anna } = keeper();
+  const { id } = await anna.take(LINES);
+  const elsewhere = [{ ...LINES[0], seats: 3 }];
+  server.lines.set(id, elsewhere);
+  server.versions.set(id, 2);
+
+  await assert.rejects(anna.change(MORE), { code: "changed" });
+
+  assert.deepEqual([anna.current.lines, server.lines.get(id)], [elsewhere, elsewhere]);
+});
+
+test("what cannot be had besides leaves the hold as it is", async () => {
+  const { server, keeper: anna } = keeper();
+  const before = await anna.take(LINES);
+  server.plan = [new Refused(409, { code: "slot_full", left: 0, slot: MORE[1].slot }, null)];
+
+  await assert.rejects(anna.change(MORE), { code: "slot_full" });
+
+  assert.equal(anna.current, before);
 });
 
 test("a hold found after a reload belongs to the same visitor", async () => {

@@ -20,32 +20,54 @@ const ANSWER = {
 };
 
 /** What anna's page finds, where these services and slots are offered. */
-async function found(state, { services = [PIANO], slot = OFFERED, answer = ANSWER } = {}) {
+async function found(state, { services = [PIANO], slot = OFFERED, answer = ANSWER, lines = LINES } = {}) {
   const api = {
     checkout: async () => {
       if (answer instanceof Error) throw answer;
       return answer;
     },
   };
-  return resumed({ api, services, slotOf: async () => slot }, CLAIM, { state, lines: LINES });
+  return resumed({ api, services, slotOf: async (id) => (id === SLOT ? slot : undefined) }, CLAIM, { state, lines });
 }
 
 test("what is held goes on where it is still offered, and else not at all", async () => {
-  assert.deepEqual(await found("held"), { choice: { slot: OFFERED, seats: 2, service: PIANO }, answer: null });
-  assert.equal(await found("held", { services: [] }), null);
-  assert.equal(await found("held", { slot: null }), null);
+  assert.deepEqual(await found("held"), { choices: [{ slot: OFFERED, seats: 2, service: PIANO }], answer: null });
+  assert.deepEqual((await found("held", { services: [] })).choices, []);
+  assert.deepEqual((await found("held", { slot: null })).choices, []);
+});
+
+test("of several times that are held, those go on that are still offered", async () => {
+  const lines = [{ slot: "piano.20261203T0830Z.60", seats: 1 }, ...LINES];
+
+  const { choices } = await found("held", { lines });
+
+  assert.deepEqual(choices.map(({ slot }) => slot.id), [SLOT]);
 });
 
 test("what is being paid goes on, whatever is offered by now", async () => {
   const free = { ...PIANO, price: { amount: 0, currency: "EUR" } };
   for (const offered of [{}, { services: [free] }, { slot: null }, { services: [] }]) {
-    const { choice, answer } = await found("paying", offered);
+    const { choices, answer } = await found("paying", offered);
+    const [choice] = choices;
 
     assert.equal(answer, ANSWER);
     assert.equal(choice.seats, 2);
     assert.deepEqual([choice.slot.startsMs, choice.slot.endsMs], [OFFERED.startsMs, OFFERED.endsMs]);
     assert.deepEqual([choice.service.name, choice.service.place], ["Piano", "in_person"]);
   }
+});
+
+test("all times that are being paid go on, in the order in which they are held", async () => {
+  const other = { ...ANSWER.order.bookings[0], slot: "piano.20261203T0830Z.60", starts_at: "2026-12-03T08:30:00Z" };
+  const answer = { order: { ...ANSWER.order, bookings: [...ANSWER.order.bookings, other] } };
+  const lines = [...LINES, { slot: other.slot, seats: 1 }];
+
+  const { choices } = await found("paying", { lines, answer });
+
+  assert.deepEqual(choices.map(({ slot, seats }) => [slot.id, slot.startsMs, seats]), [
+    [SLOT, OFFERED.startsMs, 2],
+    [other.slot, Date.parse(other.starts_at), 1],
+  ]);
 });
 
 test("what was never to be paid is refused as the server refuses it", async () => {

@@ -142,6 +142,17 @@ export class Api {
     return this.ask("PATCH", `/holds/${id}`, { secret, body: { version, renew: true } });
   }
 
+  /**
+   * Other lines in place of its own, all or none.
+   * @param {Claim} claim
+   * @param {number} version
+   * @param {Line[]} lines
+   * @returns {Promise<HoldAnswer>}
+   */
+  change({ id, secret }, version, lines) {
+    return this.ask("PATCH", `/holds/${id}`, { secret, body: { version, lines } });
+  }
+
   /** @param {Claim} claim */
   release({ id, secret }) {
     return this.ask("DELETE", `/holds/${id}`, { secret });

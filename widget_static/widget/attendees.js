@@ -12,13 +12,14 @@ export class Attendees {
 
   /**
    * @param {import("./words.js").Words} words
-   * @param {import("./choices.js").Choice} choice
+   * @param {import("./choices.js").Choice[]} choices  whoever comes, comes to each of these times
    * @param {import("./summary.js").Typed} typed
    */
-  constructor(words, { seats, service }, typed) {
+  constructor(words, choices, typed) {
+    const seats = Math.max(...choices.map((choice) => choice.seats));
     this.#words = words;
     this.#typed = typed;
-    this.#hasAddresses = service.attendee_emails;
+    this.#hasAddresses = choices.some((choice) => choice.seats > 1 && choice.service.attendee_emails);
     this.element = seats > 1 ? this.#details(seats) : null;
   }
 

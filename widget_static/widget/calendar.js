@@ -13,7 +13,7 @@ const TAKEN = ["open", "held", "full"];
 /**
  * @typedef {"open" | "held" | "full" | import("./availability.js").Reason | null} Look  of a day; null: not known yet
  * @typedef {{month: string, today: string, lastMonth: string, chosen: string | null, looks: Map<string, Look>,
- *   isLoading: boolean}} Shown
+ *   own: Set<string | undefined>, isLoading: boolean}} Shown  `own`: days with a time that was chosen before
  */
 
 export class Calendar {
@@ -21,7 +21,7 @@ export class Calendar {
   #onPick;
   #onMonth;
   #weekStart;
-  /** @type {Shown} */ #shown = { month: "", today: "", lastMonth: "", chosen: null, looks: new Map(), isLoading: true };
+  /** @type {Shown} */ #shown = { month: "", today: "", lastMonth: "", chosen: null, looks: new Map(), own: new Set(), isLoading: true };
   #cursor = "";
   /** @type {Map<string, HTMLButtonElement>} */ #days = new Map();
 
@@ -117,7 +117,7 @@ export class Calendar {
   }
 
   #paint() {
-    const { today, chosen, looks, isLoading } = this.#shown;
+    const { today, chosen, looks, own, isLoading } = this.#shown;
     this.body.setAttribute("aria-busy", String(isLoading));
     this.element.classList.toggle("is-loading", isLoading);
     for (const [day, button] of this.#days) {
@@ -126,8 +126,9 @@ export class Calendar {
       button.className = `day is-${look && TAKEN.includes(look) ? look : "nothing"}`;
       button.classList.toggle("is-today", day === today);
       button.classList.toggle("is-chosen", day === chosen);
+      button.classList.toggle("is-own", own.has(day));
       button.setAttribute("aria-disabled", String(!this.#isPickable(day)));
-      button.setAttribute("aria-label", this.#words.joined(this.#words.day(day), this.#words.say(`day.${look ?? "loading"}`)));
+      button.setAttribute("aria-label", this.#words.joined(this.#words.day(day), this.#words.say(`day.${look ?? "loading"}`), own.has(day) && this.#words.say("day.own")));
       button.toggleAttribute("aria-current", false);
       if (day === today) button.setAttribute("aria-current", "date");
       button.parentElement?.setAttribute("aria-selected", String(day === chosen));

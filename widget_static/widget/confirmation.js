@@ -38,7 +38,7 @@ export class Confirmation {
       element("p", { class: "done-number" }, words.say("done.number"), " ", element("strong", {}, order.number)),
       order.payment && element("p", { class: "done-number" }, words.say("paid.paid"), " ", element("strong", {}, words.money(order.payment.paid))),
       site.mails && email && element("p", { class: "done-mail" }, words.say("done.mail", { email })),
-      order.bookings.map((booking) => bookingCard(booking, { words, zone, siteZone: site.zone })),
+      order.bookings.map((booking) => bookingCard(booking, order, { words, zone, siteZone: site.zone })),
       secret && calendarButton(api, { id: order.id, secret }, words),
       element(
         "div",
@@ -80,9 +80,12 @@ export function receiptLink({ payment, coupon }, url, words) {
 
 /**
  * @param {import("./api.js").Booking} booking
+ * @param {import("./api.js").Order} order  that it belongs to
  * @param {{words: import("./words.js").Words, zone: string, siteZone: string}} at
  */
-export function bookingCard(booking, at) {
+export function bookingCard(booking, { bookings }, at) {
+  // Of several times at the same place, the last one says how to get there.
+  const last = bookings.findLast(({ access, state }) => access === booking.access && state === "confirmed");
   const [startsMs, endsMs] = [Date.parse(booking.starts_at), Date.parse(booking.ends_at)];
   return element(
     "div",
@@ -98,7 +101,7 @@ export function bookingCard(booking, at) {
       },
       at,
     ),
-    booking.access && booking.state === "confirmed" && access(booking, at.words),
+    booking.access && last === booking && access(booking, at.words),
   );
 }
 

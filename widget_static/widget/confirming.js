@@ -1,14 +1,87 @@
 // @ts-check
 /** The only place that turns what is held into a booking, or begins to pay for it. Whatever is sent may be sent again. */
 
+import { priceOf, wantedOf } from "./choices.js";
+import { fill } from "./elements.js";
 import { isUnknown } from "./hold.js";
 import { patiently } from "./patience.js";
+import { openTab, Paying } from "./paying.js";
 
 /**
  * @typedef {import("./api.js").Claim} Claim
  * @typedef {import("./api.js").Confirmation} Confirmation
  * @typedef {{api: import("./api.js").Api, keeper: import("./hold.js").HoldKeeper}} Parts
+ * @typedef {object} Listeners
+ * @property {() => void} onPaying  the step of paying is about to be shown
+ * @property {(answer: import("./api.js").OrderAnswer) => void} onBooked
+ * @property {(isOver: boolean) => void} onUnpaid  nothing was paid: the seats are still held, or it is too late
+ * @property {() => void} onOther  another time
+ * @property {(problem: unknown) => Promise<void>} onRefused
  */
+
+export class Confirming {
+  #at;
+  #chosen;
+  #on;
+
+  /**
+   * @param {import("./ordering.js").Surroundings} at
+   * @param {import("./chosen.js").Chosen} chosen
+   * @param {Listeners} on
+   */
+  constructor(at, chosen, on) {
+    this.#at = at;
+    this.#chosen = chosen;
+    this.#on = on;
+  }
+
+  /** Not what a code has made free. */
+  get isToPay() {
+    return priceOf(this.#chosen.choices, this.#at.typed).amount > 0;
+  }
+
+  async confirm() {
+    const { api, words, zone, typed, offer } = this.#at;
+    const { choices, holding, keeper } = this.#chosen;
+    const wanted = wantedOf(choices, typed, { zone: zone.current, locale: words.locale });
+    const isHeld = offer.site.holds_on || keeper.current !== null;
+    const isPriced = this.isToPay;
+    const tab = isPriced ? openTab(words) : null;
+    try {
+      const answer = await holding.confirm(() => send({ api, keeper }, wanted, { isHeld, isPriced }));
+      if (isPriced) this.awaitPayment(answer, tab);
+      else this.#on.onBooked(answer);
+    } catch (problem) {
+      tab?.close();
+      await this.#on.onRefused(problem);
+    }
+  }
+
+  /** It is a booking, or being paid, and the answer that said so was lost: the same gets the same answer. */
+  async confirmAgain() {
+    if (this.#chosen.choices.length === 0) return;
+    if (this.isToPay) this.awaitPayment();
+    else await this.confirm();
+  }
+
+  /**
+   * @param {any} [answer]  of the server to the checkout, where it has said already what there is to pay
+   * @param {import("./paying.js").PayTab | null} [tab]  for the pay page, if this is its beginning
+   * @param {Claim | null} [claim]
+   */
+  awaitPayment(answer = null, tab = undefined, claim = this.#chosen.keeper.current) {
+    if (!claim) return;
+    const { zone, page, offer } = this.#at;
+    const { choices, holding, keeper } = this.#chosen;
+    const { onBooked, onUnpaid, onOther } = this.#on;
+    this.#on.onPaying();
+    const at = { ...this.#at, keeper, zone: zone.current, site: offer.site };
+    const paying = new Paying(at, choices, claim, { onBooked, onUnpaid, onOther });
+    holding.paying = paying;
+    fill(page.stage, paying.element);
+    paying.begin(answer, tab);
+  }
+}
 
 /**
  * A booking at once, or a checkout of what has a price.

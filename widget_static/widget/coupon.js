@@ -10,7 +10,7 @@ const CODE_LENGTH_MAX = 100;
 const ABOUT_CODE = "coupon_refused";
 
 /**
- * @typedef {import("./api.js").QuoteAnswer & {service: string}} Quote  and which service it is about
+ * @typedef {import("./api.js").QuoteAnswer & {subject: string}} Quote  and what it is about, see choices.js
  * @typedef {{code: string, quote: Quote | null}} Typed  what was typed, and what it is worth; outlives this view
  * @typedef {object} Listeners
  * @property {(code: string) => Promise<Quote>} ask

@@ -99,6 +99,33 @@ export class HoldKeeper {
     return this.goOn(hold, await patiently(() => this.#api.renew(hold, hold.version)));
   }
 
+  /**
+   * Other lines in place of its own, all or none; until when it runs stays. Where it was only prolonged meanwhile, by
+   * its site's operator or in another window, it is asked once more.
+   * @param {Line[]} lines
+   */
+  async change(lines) {
+    const hold = this.running();
+    try {
+      return await this.#change(hold, lines);
+    } catch (problem) {
+      if (!(problem instanceof Refused && problem.code === "changed")) throw problem;
+      const found = await patiently(() => this.#api.findHold(hold));
+      const isSame = JSON.stringify(found.hold.lines) === JSON.stringify(hold.lines);
+      const now = this.goOn(hold, found);
+      if (!isSame) throw problem;
+      return this.#change(now, lines);
+    }
+  }
+
+  /**
+   * @param {Hold} hold
+   * @param {Line[]} lines
+   */
+  async #change(hold, lines) {
+    return this.goOn(hold, await patiently(() => this.#api.change(hold, hold.version, lines)));
+  }
+
   /** Gives the seats back. Nobody needs to wait for it: they would run out anyway. */
   release() {
     const hold = this.current;

@@ -1,25 +1,18 @@
 // @ts-check
-/** The only place that knows the way from a chosen time to its booking: summary, confirmation, paying, and every way back. */
+/** The only place that knows the way from chosen times to their booking: summary, confirmation, paying, and every way back. */
 
-import { leftOf } from "./availability.js";
 import { Refused, Unreachable } from "./api.js";
-import { asks, priceOf, wantedOf } from "./choices.js";
+import { asks, seatsOf, servicesOf, TIMES_MAX } from "./choices.js";
+import { Chosen } from "./chosen.js";
 import { Confirmation } from "./confirmation.js";
-import { send } from "./confirming.js";
+import { Confirming } from "./confirming.js";
 import { element, fill, icon } from "./elements.js";
-import { mayBeOurs } from "./hold.js";
-import { Holding } from "./holding.js";
-import { jittered, patiently } from "./patience.js";
-import { openTab, Paying } from "./paying.js";
+import { patiently } from "./patience.js";
+import { Keeping } from "./keeping.js";
 import { sentenceFor } from "./problems.js";
 import { resumed } from "./resuming.js";
 import { Summary } from "./summary.js";
 
-const MINUTE_MS = 60_000;
-/** When fewer seats are held than ours, our hold is gone or just changing: it is asked after in this time. */
-const RECHECK_MS = 500;
-/** What was typed is kept once there is a pause of this length: some browsers keep only so much in so much time. */
-const KEEP_TYPED_MS = 500;
 /** Refusals after which there is no hold any more. */
 const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "too_soon", "too_far", "not_found"]);
 
@@ -52,12 +45,17 @@ const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "too_soon", "to
 export class Ordering {
   #at;
   #ways;
+  /** @type {Chosen} */ #chosen;
   #holding;
   #keeper;
   /** @type {Summary | null} */ #summary = null;
-  /** @type {Choice | null} */ #choice = null;
-  /** Of what was chosen last, as long as it is offered. @type {Service | null} */ #service = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #keeping;
+  #isShown = false;
+  /** There are several times, or were a moment ago. */
+  #hadSeveral = false;
+  /** Of what was chosen last. */
+  #serviceId = "";
+  /** @type {Confirming} */ #confirming;
+  #keeping;
   isBooked = false;
 
   /**
@@ -65,18 +63,24 @@ export class Ordering {
    * @param {Ways} ways
    */
   constructor(at, ways) {
-    const { host, page, offer, typed, visitor } = at;
     this.#at = at;
     this.#ways = ways;
-    this.#holding = new Holding(
-      { ...at, lengthMs: offer.site.hold_minutes * MINUTE_MS },
-      { onChange: () => this.#showHeld(), onBookedUnheard: () => this.#confirmAgain() },
-    );
-    this.#keeper = this.#holding.keeper;
-    this.#keeper.visitor = visitor;
-    page.stage.addEventListener("input", () => {
-      clearTimeout(this.#keeping);
-      this.#keeping = setTimeout(() => host.keepTyped(typed), KEEP_TYPED_MS);
+    this.#chosen = new Chosen(at, ways, {
+      onHold: () => this.#showHeld(),
+      onBookedUnheard: () => this.#confirming.confirmAgain(),
+      onOthers: (choices) => this.#showChosen(choices),
+      onFull: (choice) => this.#summary?.complain(this.#named(choice, at.words.say("problem.slot_full"))),
+    });
+    this.#holding = this.#chosen.holding;
+    this.#keeper = this.#chosen.keeper;
+    this.#keeper.visitor = at.visitor;
+    this.#keeping = new Keeping(at.page.stage, () => at.host.keepTyped(at.typed));
+    this.#confirming = new Confirming(at, this.#chosen, {
+      onPaying: () => this.#enter(),
+      onBooked: (answer) => this.#booked(answer),
+      onUnpaid: (isOver) => void this.#unpaid(isOver),
+      onOther: () => this.#giveBack(),
+      onRefused: (problem) => this.#notConfirmed(problem),
     });
   }
 
@@ -84,78 +88,137 @@ export class Ordering {
     return this.#at.offer.site;
   }
 
+  /** Of what was chosen last, if it is still offered. */
+  get #service() {
+    return this.#offered(this.#serviceId);
+  }
+
+  /** @param {string} serviceId */
+  #offered(serviceId) {
+    return this.#at.offer.services.find(({ id }) => id === serviceId) ?? null;
+  }
+
   /** @param {string} id  as the host page has kept it */
   set visitor(id) {
     this.#keeper.visitor = id;
   }
 
-  /** What is chosen, as long as a step of this is shown. */
-  get choice() {
-    return this.#choice;
+  /** A step of it is shown. */
+  get isShown() {
+    return this.#isShown;
   }
 
-  /** Held by nobody in a moment, and still counted as held. */
-  get leavingSlot() {
-    return this.#keeper.leaving?.lines[0].slot ?? null;
+  /** What is chosen so far: where a time is looked for, another one besides. */
+  get choices() {
+    return this.#chosen.choices;
+  }
+
+  /** Slots that are this visitor's, or still counted as held by them. */
+  get slots() {
+    return this.#chosen.slots;
   }
 
   /** Another step is about to be shown. */
   leave() {
     this.#holding.paying?.stop();
     this.#holding.paying = null;
-    this.#summary = this.#choice = null;
+    this.#summary = null;
+    this.#isShown = false;
   }
 
-  /** Sets the seats aside, where the site does that, and sums up. @param {Choice} choice */
-  async take(choice) {
-    if (this.#site.holds_on) {
-      await this.#keeper.take([{ slot: choice.slot.id, seats: choice.seats }]);
-      this.#at.page.calm();
-    }
-    this.#summarise(choice).focus();
-  }
-
-  /**
-   * @param {Choice} choice
-   * @param {boolean} [isUnpaid]  the time to pay for it is over
-   */
-  #summarise(choice, isUnpaid = false) {
-    const { words, page, zone, clock, api, typed } = this.#at;
+  #enter() {
     this.#ways.onStep();
-    this.#choice = choice;
-    this.#service = choice.service;
-    page.name({ title: words.say("summary.title"), above: this.#back("summary.back", () => this.#giveBack(choice)) });
-    this.#summary = new Summary(
-      { words, zone: zone.current, site: this.#site, nowMs: clock.now() },
-      choice,
-      typed,
-      {
-        onOther: () => this.#giveBack(choice),
-        onCancel: () => this.#cancel(),
-        onConfirm: () => this.#confirm(choice),
-        onCode: (code, lines) => patiently(() => api.quote(code, lines)),
-        onHoldAgain: () => this.#holdAgain(choice),
-        announce: (text) => page.announce(text),
-      },
-      isUnpaid,
-    );
-    this.#showHeld();
-    return this.#enter({ element: this.#summary.element, focus: () => page.focus() });
+    this.#isShown = true;
   }
 
   /**
-   * @param {string} key
-   * @param {() => void} go
+   * Chosen besides what is chosen so far. Raises Refused, Unreachable: then everything is as it was.
+   * @param {Choice} choice
    */
-  #back(key, go) {
-    return element("button", { type: "button", class: "button plain back", onclick: go }, icon("back"), this.#at.words.say(key));
+  async add(choice) {
+    if (this.#chosen.isBusy) return;
+    if (this.choices.length >= TIMES_MAX) throw new Refused(422, { code: "too_many_times", maximum: TIMES_MAX }, null);
+    this.#serviceId = choice.service.id;
+    await this.#chosen.set([...this.choices, choice]);
+    this.#hadSeveral = this.choices.length > 1;
+    this.#showChosen(this.choices);
   }
 
   /** @param {Choice} choice */
-  #giveBack(choice) {
+  async #remove(choice) {
+    const { page, words, zone } = this.#at;
+    if (this.#chosen.isBusy) return;
+    const rest = this.choices.filter((one) => one !== choice);
+    if (rest.length === 0) return this.#giveBack();
+    try {
+      await this.#chosen.set(rest);
+      page.announce(words.say("summary.removed", { time: words.moment(choice.slot.startsMs, zone.current) }));
+      this.#showChosen(this.choices);
+    } catch (problem) {
+      if (problem instanceof Unreachable) page.warn(words.say("problem.offline"));
+      this.#summary?.complain(this.said(problem));
+    }
+  }
+
+  /**
+   * With the focus, and how many there are.
+   * @param {Choice[]} choices
+   */
+  #showChosen(choices) {
+    const { page, words } = this.#at;
+    this.summarise();
+    page.focus();
+    if (this.#hadSeveral) page.announce(words.say(this.#keeper.current ? "times.held" : "times.chosen", { count: choices.length }));
+  }
+
+  /** Sums up what is chosen. @param {boolean} [isUnpaid]  the time to pay for it is over */
+  summarise(isUnpaid = false) {
+    const { words, page, zone, clock, api, typed } = this.#at;
+    const { choices } = this;
+    this.#enter();
+    page.name({ title: words.say("summary.title"), above: this.#back() });
+    this.#summary = new Summary(
+      { words, zone: zone.current, site: this.#site, nowMs: clock.now() },
+      choices,
+      typed,
+      {
+        onAdd: () => this.#lookForMore(),
+        onRemove: (choice) => void this.#remove(choice),
+        onOther: () => this.#giveBack(),
+        onCancel: () => this.#cancel(),
+        onConfirm: () => this.#confirming.confirm(),
+        onCode: (code, lines) => patiently(() => api.quote(code, lines)),
+        onHoldAgain: (free) => this.#holdAgain(free),
+        announce: (text) => page.announce(text),
+      },
+      { isUnpaid, canRemove: this.#hadSeveral },
+    );
+    this.#showHeld();
+    if (this.#summary) fill(page.stage, this.#summary.element);
+  }
+
+  /** What is held of several stays, where the way leads back to the calendar. */
+  #back() {
+    const go = () => {
+      const isOver = this.#site.holds_on && !this.#keeper.current;
+      if (this.choices.length === 1 || isOver) this.#giveBack();
+      else this.#lookForMore();
+    };
+    return element("button", { type: "button", class: "button plain back", onclick: go }, icon("back"), this.#at.words.say("summary.back"));
+  }
+
+  #lookForMore() {
+    if (this.#chosen.isBusy) return;
+    if (this.#service) this.#ways.onTime(this.#service);
+    else this.#ways.onStart(null);
+  }
+
+  #giveBack() {
     if (this.#holding.isConfirming) return;
+    const [choice] = this.choices;
+    const service = this.#offered(choice.service.id);
     this.#release();
-    if (this.#service) this.#ways.onTime(this.#service, choice);
+    if (service) this.#ways.onTime(service, choice);
     else this.#ways.onGone(); // withdrawn while it was being paid
     this.#at.page.announce(this.#at.words.say("summary.given_back"));
   }
@@ -168,89 +231,47 @@ export class Ordering {
   }
 
   #release() {
-    this.#summary = this.#choice = null; // it is meant: nobody need be told that it is over
-    this.#keeper.release();
+    this.#summary = null;
+    this.#hadSeveral = false;
+    this.#chosen.release();
   }
 
-  /** @param {Choice} choice */
-  async #holdAgain({ slot, seats }) {
+  /** @param {Choice[]} free */
+  async #holdAgain(free) {
     const { page, words } = this.#at;
     try {
-      await this.#keeper.take([{ slot: slot.id, seats }]);
-      page.calm();
-      this.#summary?.resume();
-      page.focus();
+      await this.#chosen.set(free);
+      this.#showChosen(this.choices);
     } catch (problem) {
       if (problem instanceof Unreachable) page.warn(words.say("problem.offline"));
       else await this.#ways.refresh();
-      page.announce(sentenceFor(problem, words));
+      page.announce(this.said(problem));
     }
   }
 
-  /**
-   * Not what a code has made free.
-   * @param {Choice} choice
-   */
-  #isToPay(choice) {
-    return priceOf(choice, this.#at.typed).amount > 0;
-  }
-
-  /** @param {Choice} choice */
-  async #confirm(choice) {
-    const { api, words, zone, typed } = this.#at;
-    const wanted = wantedOf(choice, typed, { zone: zone.current, locale: words.locale });
-    const isHeld = this.#site.holds_on || this.#keeper.current !== null;
-    const isPriced = this.#isToPay(choice);
-    const tab = isPriced ? openTab(words) : null;
-    try {
-      const answer = await this.#holding.confirm((keeper) => send({ api, keeper }, wanted, { isHeld, isPriced }));
-      if (isPriced) this.#awaitPayment(choice, answer, tab);
-      else this.#booked(answer);
-    } catch (problem) {
-      tab?.close();
-      await this.#notConfirmed(problem);
-    }
-  }
-
-  async #confirmAgain() {
-    const choice = this.#choice;
-    if (choice && this.#isToPay(choice)) this.#awaitPayment(choice);
-    else if (choice) await this.#confirm(choice);
-  }
-
-  /**
-   * @param {Choice} choice
-   * @param {any} [answer]  of the server to the checkout, where it has said already what there is to pay
-   * @param {import("./paying.js").PayTab | null} [tab]  for the pay page, if this is its beginning
-   * @param {import("./api.js").Claim | null} [claim]
-   */
-  #awaitPayment(choice, answer = null, tab = undefined, claim = this.#keeper.current) {
-    if (!claim) return;
-    const { zone, page } = this.#at;
-    this.#ways.onStep();
-    this.#choice = choice;
-    this.#service = this.#at.offer.services.find(({ id }) => id === choice.service.id) ?? null;
-    const at = { ...this.#at, keeper: this.#keeper, zone: zone.current, site: this.#site };
-    const paying = new Paying(at, choice, claim, {
-      onBooked: (booked) => this.#booked(booked),
-      onUnpaid: (isOver) => this.#unpaid(choice, isOver),
-      onOther: () => this.#giveBack(choice),
-    });
-    this.#holding.paying = paying;
-    fill(page.stage, paying.element);
-    paying.begin(answer, tab);
-  }
-
-  /**
-   * @param {Choice} choice
-   * @param {boolean} isOver
-   */
-  #unpaid(choice, isOver) {
-    if (!this.#service) return this.#giveBack(choice);
-    this.#summarise(choice, isOver).focus();
+  /** @param {boolean} isOver */
+  async #unpaid(isOver) {
+    const offered = this.choices.filter(({ service }) => this.#offered(service.id));
+    if (offered.length === 0) return this.#giveBack();
+    await this.#keepTo(offered, isOver);
+    this.#at.page.focus();
     if (isOver && !this.#site.holds_on)
-      this.#summary?.complain(this.#at.words.say("ended.unpaid_title", { count: choice.seats }));
+      this.#summary?.complain(this.#at.words.say("ended.unpaid_title", { count: seatsOf(this.choices) }));
     void this.#ways.refresh();
+  }
+
+  /**
+   * To what is still offered.
+   * @param {Choice[]} offered
+   * @param {boolean} [isUnpaid]
+   */
+  async #keepTo(offered, isUnpaid) {
+    this.#holding.paying = null;
+    const isLess = offered.length < (this.#keeper.current?.lines.length ?? 0);
+    if (isLess) await this.#chosen.set(offered).catch(() => this.#keeper.release());
+    this.#chosen.choices = offered;
+    this.#chosen.renewServices();
+    this.summarise(isUnpaid);
   }
 
   /** @param {unknown} problem */
@@ -259,32 +280,51 @@ export class Ordering {
     if (problem instanceof Unreachable) page.warn(words.say("problem.offline"));
     if (problem instanceof Refused && ENDED.has(problem.code) && this.#site.holds_on) {
       this.#keeper.forget();
-      await this.#ways.refresh();
-    } else {
-      this.#summary?.complain(sentenceFor(problem, words), problem);
-      if (!(problem instanceof Unreachable)) await this.#ways.refresh();
+      return this.#ways.refresh();
     }
+    if (problem instanceof Refused && problem.code === "changed") await this.#holding.check();
+    this.#summary?.complain(this.said(problem), problem);
+    if (!(problem instanceof Unreachable)) await this.#ways.refresh();
+  }
+
+  /** @param {unknown} problem  which of several times it is about is said, too */
+  said(problem) {
+    const slot = problem instanceof Refused && problem.details.slot;
+    return this.#named(this.choices.find((choice) => choice.slot.id === slot), sentenceFor(problem, this.#at.words));
+  }
+
+  /**
+   * @param {Choice | undefined} choice
+   * @param {string} problem
+   */
+  #named(choice, problem) {
+    const { words, zone } = this.#at;
+    if (!choice || this.choices.length === 1) return problem;
+    return words.say("problem.of_time", { time: words.moment(choice.slot.startsMs, zone.current), problem });
   }
 
   /** @param {import("./api.js").OrderAnswer} answer */
   #booked({ order, order_url }) {
     const { api, words, zone, clock, host, page } = this.#at;
     this.#keeper.current = null;
-    clearTimeout(this.#keeping);
+    this.#keeping.stop();
     this.#holding.countdown.follow(null);
     page.calm();
     const url = new URL(order_url ?? location.href);
     url.searchParams.set("lang", words.locale);
     this.isBooked = true;
     host.tell("booked", { number: order.number, url: url.href });
-    this.#ways.onStep();
+    this.#enter();
+    this.#chosen.choices = [];
+    this.#hadSeveral = false;
     page.name({ title: "" });
     const view = new Confirmation(
       { api, words, zone: zone.current, site: this.#site, nowMs: clock.now() },
       { order, url },
       { onAnother: () => this.#another() },
     );
-    this.#enter(view).focus();
+    fill(page.stage, view.element);
+    view.focus();
   }
 
   #another() {
@@ -296,16 +336,24 @@ export class Ordering {
   }
 
   #showHeld() {
-    const { words, zone, clock, availability } = this.#at;
+    const { words, zone, clock, availability, page } = this.#at;
     const hold = this.#keeper.current;
-    const summary = this.#summary;
-    const choice = this.#choice;
-    if (!summary || !choice) return;
-    const isPaid = hold?.state === "paying" && this.#isToPay(choice);
-    if (isPaid && !this.#holding.isConfirming) return this.#awaitPayment(choice);
-    if (hold) summary.showHeld(words.time(hold.expiresMs, zone.current));
-    else if (!this.#site.holds_on) summary.showHeld(null);
-    else summary.end(availability.slot(choice.slot.id), clock.now(), this.#keeper.wasBooked);
+    if (this.#holding.paying) return;
+    const isPaid = hold?.state === "paying" && this.#confirming.isToPay;
+    if (isPaid && !this.#holding.isConfirming) return this.#confirming.awaitPayment();
+    if (!this.#summary && !hold && this.#site.holds_on) {
+      const had = page.stage.contains(document.activeElement);
+      this.summarise(); // it ended while another time was looked for
+      if (had) page.focus();
+      return;
+    }
+    if (hold) this.#summary?.showHeld(words.time(hold.expiresMs, zone.current));
+    else if (!this.#site.holds_on) this.#summary?.showHeld(null);
+    else this.#summary?.end({
+      slotOf: (id) => availability.slot(id),
+      nowMs: clock.now(),
+      wasBooked: this.#keeper.wasBooked,
+    });
     this.show();
   }
 
@@ -321,18 +369,20 @@ export class Ordering {
    * @param {import("./host.js").KeptHold} kept
    */
   async resume(kept) {
-    const { api, offer, typed, words, page } = this.#at;
+    const { api, typed, words, page } = this.#at;
     const hold = await this.#keeper.find(kept);
-    const found = await resumed({ api, services: offer.services, slotOf: this.#ways.slotOf }, kept, hold);
-    if (!found) return this.#keeper.release();
-    const { choice, answer } = found;
+    const { choices, answer } = await resumed({ api, ...this.#chosen.offered }, kept, hold);
+    if (choices.length === 0) return this.#keeper.release();
+    this.#serviceId = choices[0].service.id;
+    this.#hadSeveral = choices.length > 1;
     if (!answer) {
-      this.#summarise(choice);
+      await this.#keepTo(choices);
       return page.announce(words.say("summary.found_again"));
     }
+    this.#chosen.choices = choices;
     typed.name ||= answer.order.customer.name;
     typed.email ||= answer.order.customer.email;
-    this.#awaitPayment(choice, answer, undefined, kept);
+    this.#confirming.awaitPayment(answer, undefined, kept);
   }
 
   /** What was held before has ended while nobody looked. */
@@ -342,28 +392,19 @@ export class Ordering {
 
   /**
    * @param {Slot[]} changed
-   * @param {Slot | undefined} before  the chosen slot, as it was
+   * @param {Map<string, Slot | undefined>} before  the chosen slots, as they were
    */
   seatsMoved(changed, before) {
-    if (changed.some(({ id }) => id === this.leavingSlot)) this.#keeper.leaving = null;
-    const own = this.#choice?.slot.id;
-    const slot = changed.find(({ id }) => id === own);
-    if (!slot || !(this.#summary || this.#holding.paying)) return;
-    if (!this.#keeper.current) this.#showHeld();
-    else if (mayBeOurs(before, slot, this.#choice?.seats ?? 0)) this.#holding.checkSoon(jittered(RECHECK_MS));
-    if (this.#summary && !this.#site.holds_on && leftOf(slot) < (this.#choice?.seats ?? 0))
-      this.#summary.complain(this.#at.words.say("problem.slot_full"));
+    this.#chosen.seatsMoved(changed, before);
   }
 
   /** The schedule changed: what was chosen may cost and ask for something else now. */
   scheduleMoved() {
-    const choice = this.#choice;
-    const service = this.#at.offer.services.find(({ id }) => id === choice?.service.id);
-    if (!choice || !service) return;
-    this.#service = service;
-    if (!this.#summary || asks(service) === asks(choice.service)) return;
+    const before = servicesOf(this.choices).map(asks).join();
+    this.#chosen.renewServices();
+    if (!this.#summary || before === servicesOf(this.choices).map(asks).join()) return;
     const { id } = document.activeElement ?? {};
-    this.#summarise({ ...choice, service });
+    this.summarise();
     if (id) document.getElementById(id)?.focus();
   }
 
@@ -374,15 +415,8 @@ export class Ordering {
 
   /** Asks again for what is shown. */
   async refresh() {
-    const choice = this.#choice;
-    if (!this.#summary || !choice) return;
-    await this.#ways.slotOf(choice.slot.id, choice.service);
-    this.#showHeld();
-  }
-
-  /** @param {View} view */
-  #enter(view) {
-    fill(this.#at.page.stage, view.element);
-    return view;
+    if (!this.#summary) return;
+    await this.#chosen.refresh();
+    if (this.choices.length > 0) this.#showHeld();
   }
 }

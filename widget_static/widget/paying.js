@@ -6,7 +6,7 @@ import { element, fill, icon } from "./elements.js";
 import { patiently, sleep } from "./patience.js";
 import { PaymentWatch, stepOf, whyReturned } from "./payment.js";
 import { sentenceFor } from "./problems.js";
-import { ticket } from "./ticket.js";
+import { ticketsOf } from "./tickets.js";
 
 /** When nothing was paid, it takes a moment until the hold goes on: so often it is looked at. */
 const LOOKS_MAX = 6;
@@ -59,7 +59,7 @@ function sayIn({ document }, sentence) {
 
 export class Paying {
   #at;
-  #choice;
+  #choices;
   #claim;
   #listeners;
   #watch;
@@ -70,13 +70,13 @@ export class Paying {
    * @param {{api: import("./api.js").Api, words: import("./words.js").Words, clock: import("./clock.js").ServerClock,
    *   page: import("./page.js").Page, keeper: import("./hold.js").HoldKeeper, zone: string,
    *   site: import("./api.js").Site}} at
-   * @param {import("./choices.js").Choice} choice
+   * @param {import("./choices.js").Choice[]} choices
    * @param {import("./api.js").Claim} claim  of the hold that is paid
    * @param {Listeners} listeners
    */
-  constructor(at, choice, claim, listeners) {
+  constructor(at, choices, claim, listeners) {
     this.#at = at;
-    this.#choice = choice;
+    this.#choices = choices;
     this.#claim = claim;
     this.#listeners = listeners;
     const { words } = at;
@@ -110,11 +110,7 @@ export class Paying {
 
   /** @param {import("./api.js").Money} total */
   #showTicket(total) {
-    const { words, zone, site } = this.#at;
-    const { slot, seats, service } = this.#choice;
-    const price = words.say("price.total", { price: words.money(total) });
-    const booked = { ...slot, name: service.name, place: service.place, seats, price };
-    fill(this.ticket, ticket(booked, { words, zone, siteZone: site.zone }));
+    fill(this.ticket, ...ticketsOf(this.#choices, total, this.#at, { isSold: true }));
   }
 
   /**

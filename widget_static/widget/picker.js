@@ -20,7 +20,7 @@ const TIMES_SOUGHT = 3;
  * @property {import("./availability.js").Availability} availability
  * @property {import("./api.js").Site} site
  * @property {import("./zone.js").ZoneChoice} zone
- * @property {() => string | null} ownSlot
+ * @property {() => {own: string[], isHeld: boolean}} chosen  what this visitor has chosen before, and whether they hold it
  * @property {(from: string) => Promise<import("./api.js").NextAnswer>} askNext
  * @property {(text: string) => void} announce
  * @property {(problem: unknown) => void} onProblem
@@ -146,10 +146,26 @@ export class Picker {
       lastMonth: this.#lastMonth,
       chosen: this.#day,
       looks,
+      own: this.#ownDays(),
       isLoading: this.#isLoading,
     });
     const isNoted = this.#showMonthNote(looks);
     this.#showDay(looks, isNoted);
+  }
+
+  /**
+   * Nobody else holds any of these.
+   * @param {Slot[]} slots
+   */
+  #isOwn(slots) {
+    const { own } = this.#at.chosen();
+    return slots.filter(({ held }) => held > 0).every(({ id }) => own.includes(id));
+  }
+
+  #ownDays() {
+    const { chosen, availability, zone } = this.#at;
+    const slots = chosen().own.map((id) => availability.slot(id));
+    return new Set(slots.map((slot) => slot && dayAt(slot.startsMs, zone.current)));
   }
 
   /** The month of the last day that the service can be booked on. */
@@ -243,7 +259,7 @@ export class Picker {
    * @param {boolean} isNoted  the next free day is shown elsewhere
    */
   #showDay(looks, isNoted) {
-    const { words, clock, zone, ownSlot } = this.#at;
+    const { words, clock, zone, chosen } = this.#at;
     const day = this.#day;
     const slots = day ? this.#slotsOf(day) : [];
     const look = day ? (looks.get(day) ?? this.#lookOf(day, this.#between(day, day))) : null;
@@ -251,13 +267,13 @@ export class Picker {
     if (this.heading.textContent !== title) this.heading.textContent = title;
     const isNever = !day && isNoted && this.next.element.hidden;
     this.heading.hidden = isNever;
-    this.#showHint(look ?? (day || this.#isLoading ? "loading" : isNever ? "never" : "choose"));
+    this.#showHint(look === "held" && this.#isOwn(slots) ? "own" : look ?? (day || this.#isLoading ? "loading" : isNever ? "never" : "choose"));
     if (day && look && look !== "open" && !isNoted) {
       this.#showNext(day, looks);
       this.next.element.hidden = false;
       if (this.next.element.parentElement !== this.hint) this.hint.append(this.next.element);
     }
-    this.list.show(slots, { nowMs: clock.now(), zone: zone.current, service: this.#service, own: ownSlot() });
+    this.list.show(slots, { nowMs: clock.now(), zone: zone.current, service: this.#service, ...chosen() });
   }
 
   /** @param {string} key */
@@ -328,11 +344,19 @@ export class Picker {
    * @param {number} seats  so many, as soon as there are
    */
   async open(slot, seats) {
+    const loading = this.lookAt(slot);
+    this.list.choose(slot.id, seats);
+    await loading;
+  }
+
+  /**
+   * Shows the day of a slot.
+   * @param {Slot} slot
+   */
+  async lookAt(slot) {
     this.#day = dayAt(slot.startsMs, this.#at.zone.current);
     this.#month = monthOf(this.#day);
     this.#isFirst = false;
-    this.show();
-    this.list.choose(slot.id, seats);
     await this.load();
   }
 

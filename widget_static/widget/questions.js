@@ -16,12 +16,13 @@ const LONG_ANSWER_LENGTH_MAX = 2_000;
  * As they are sent: those that were given to what is asked.
  * @param {Question[]} questions
  * @param {Answers} typed
+ * @returns {Answers}
  */
 export function answersTo(questions, typed) {
   const given = questions
     .map(({ id }) => [id, typeof typed[id] === "string" ? typed[id].trim() : typed[id]])
     .filter(([, answer]) => answer !== undefined && answer !== "");
-  return given.length > 0 ? { answers: [Object.fromEntries(given)] } : {};
+  return Object.fromEntries(given);
 }
 
 export class Questions {

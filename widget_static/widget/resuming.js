@@ -3,31 +3,45 @@
 
 /**
  * @typedef {import("./api.js").CheckoutAnswer} CheckoutAnswer
+ * @typedef {import("./api.js").Line} Line
  * @typedef {import("./api.js").Service} Service
  * @typedef {import("./availability.js").Slot} Slot
  * @typedef {import("./choices.js").Choice} Choice
+ * @typedef {{services: Service[], slotOf: (id: string, service: Service) => Promise<Slot | undefined>}} Offered
  */
 
 /**
- * Null: it cannot go on. `answer` is the server's to its checkout; null while it is only held. Raises Refused where it
- * was never paid for, Unreachable.
- * @param {{api: import("./api.js").Api, services: Service[],
- *   slotOf: (id: string, service: Service) => Promise<Slot | undefined>}} parts
- * @param {import("./api.js").Claim} claim
- * @param {{state: string, lines: import("./api.js").Line[]}} hold
- * @returns {Promise<{choice: Choice, answer: CheckoutAnswer | null} | null>}
+ * What of these lines is still offered.
+ * @param {Offered} offered
+ * @param {Line[]} lines
+ * @returns {Promise<Choice[]>}
  */
-export async function resumed({ api, services, slotOf }, claim, { state, lines: [line] }) {
-  const service = services.find(({ id }) => id === line.slot.split(".")[0]);
-  const offered = async () => (service ? await slotOf(line.slot, service) : undefined);
-  if (state === "held") {
-    const slot = await offered();
-    return service && slot ? { choice: { slot, seats: line.seats, service }, answer: null } : null;
-  }
+export async function choicesOf({ services, slotOf }, lines) {
+  const found = await Promise.all(
+    lines.map(async ({ slot: id, seats }) => {
+      const service = services.find((each) => each.id === id.split(".")[0]);
+      const slot = service && (await slotOf(id, service));
+      return service && slot ? [{ slot, seats, service }] : [];
+    }),
+  );
+  return found.flat();
+}
+
+/**
+ * `answer` is the server's to its checkout; null while it is only held: then there are only choices that are still
+ * offered, perhaps none. Raises Refused where it was never paid for, Unreachable.
+ * @param {Offered & {api: import("./api.js").Api}} parts
+ * @param {import("./api.js").Claim} claim
+ * @param {{state: string, lines: Line[]}} hold
+ * @returns {Promise<{choices: Choice[], answer: CheckoutAnswer | null}>}
+ */
+export async function resumed(parts, claim, { state, lines }) {
+  if (state === "held") return { choices: await choicesOf(parts, lines), answer: null };
   // Whatever is offered by now: what is being paid was sold as its order says.
-  const answer = await api.checkout("GET", claim);
-  const slot = (await offered()) ?? slotSold(line.slot, answer);
-  return { choice: { slot, seats: line.seats, service: service ?? serviceSold(line.slot, answer) }, answer };
+  const answer = await parts.api.checkout("GET", claim);
+  const offered = await choicesOf(parts, lines);
+  const sold = (/** @type {Line} */ { slot, seats }) => ({ slot: slotSold(slot, answer), seats, service: serviceSold(slot, answer, parts.services) });
+  return { choices: lines.map((line) => offered.find((choice) => choice.slot.id === line.slot) ?? sold(line)), answer };
 }
 
 /**
@@ -49,11 +63,13 @@ function slotSold(id, answer) {
 }
 
 /**
- * Likewise.
+ * As it is offered, or else likewise.
  * @param {string} id
  * @param {CheckoutAnswer} answer
+ * @param {Service[]} services
  */
-function serviceSold(id, answer) {
+function serviceSold(id, answer, services) {
   const { service, service_name: name, place } = soldAt(id, answer);
-  return /** @type {Service} */ ({ id: service, name, place, price: answer.order.total });
+  const sold = /** @type {Service} */ ({ id: service, name, place, price: answer.order.total });
+  return services.find((each) => each.id === service) ?? sold;
 }

@@ -11,8 +11,8 @@ const GROWN_WITHIN_MS = 500;
 /**
  * @typedef {import("./availability.js").Slot} Slot
  * @typedef {{onContinue: (slot: Slot, seats: number) => Promise<void>, announce: (text: string) => void}} Listeners
- * @typedef {{nowMs: number, zone: string, service: import("./api.js").Service, own: string | null}} Context
- *   `own` is the slot that this visitor holds
+ * @typedef {{nowMs: number, zone: string, service: import("./api.js").Service, own: string[], isHeld?: boolean}} Context
+ *   `own` are the slots that this visitor has chosen before, and holds unless told otherwise
  */
 
 export class SlotList {
@@ -148,7 +148,7 @@ class SlotRow {
 
   get #state() {
     const { own, nowMs } = /** @type {Context} */ (this.#context);
-    return own === this.slot.id ? "own" : stateOf(this.slot, nowMs);
+    return own.includes(this.slot.id) ? "own" : stateOf(this.slot, nowMs);
   }
 
   get #isChoosable() {
@@ -156,8 +156,9 @@ class SlotRow {
   }
 
   #statusText() {
-    const { nowMs } = /** @type {Context} */ (this.#context);
+    const { nowMs, isHeld = true } = /** @type {Context} */ (this.#context);
     const state = this.#state;
+    if (state === "own" && !isHeld) return this.#words.say("slot.chosen");
     if (state === "open")
       return this.#words.say(this.slot.capacity === 1 ? "slot.free" : "slot.left", { count: leftOf(this.slot) });
     if (state === "held" && this.slot.freesMs && this.slot.freesMs > nowMs) {

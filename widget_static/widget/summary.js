@@ -1,51 +1,52 @@
 // @ts-check
-/** The only place for the step before booking: what was chosen, who comes, and what to do when the hold has ended. */
+/** The only place for the step before booking: what was chosen, who books it, and the button that does. */
 
 import { Attendees } from "./attendees.js";
-import { leftOf, stateOf } from "./availability.js";
-import { countsFor, priceOf } from "./choices.js";
+import { stateOf } from "./availability.js";
+import { countsFor, linesOf, priceOf, servicesOf, subjectOf } from "./choices.js";
 import { Coupon } from "./coupon.js";
 import { addDays, dayAt, startOf } from "./dates.js";
 import { element, fill, icon } from "./elements.js";
+import { Ended } from "./ended.js";
 import { EMAIL, EMAIL_LENGTH_MAX, mark, NAME_LENGTH_MAX } from "./fields.js";
 import { Questions } from "./questions.js";
 import { SlotList } from "./slots.js";
-import { ticket } from "./ticket.js";
+import { Tickets } from "./tickets.js";
 
 /**
  * @typedef {{name: string, email: string, attendees: string[], addresses?: string[], answers?: import("./questions.js").Answers,
  *   coupon?: import("./coupon.js").Typed}} Typed  what the visitor typed; outlives this view
  * @typedef {import("./choices.js").Choice} Choice
  * @typedef {object} Listeners
- * @property {() => void} onOther  another time
+ * @property {() => void} onAdd  another time besides
+ * @property {(choice: Choice) => void} onRemove
+ * @property {() => void} onOther  another time instead
  * @property {() => void} onCancel
  * @property {() => Promise<void>} onConfirm
  * @property {(code: string, lines: import("./api.js").Line[]) => Promise<import("./api.js").QuoteAnswer>} onCode
- * @property {() => Promise<void>} onHoldAgain
+ * @property {(free: Choice[]) => Promise<void>} onHoldAgain
  * @property {(text: string) => void} announce
  */
 
 export class Summary {
   #words;
-  #choice;
+  #choices;
   #typed;
   #listeners;
   #isUnpaid;
   #isBusy = false;
-  /** Shows another price. */ #onPrice = () => {};
   #hasEnded = false;
-  #endedKey = "";
 
   /**
    * @param {{words: import("./words.js").Words, zone: string, site: import("./api.js").Site, nowMs: number}} at
-   * @param {Choice} choice
+   * @param {Choice[]} choices
    * @param {Typed} typed
    * @param {Listeners} listeners
-   * @param {boolean} [isUnpaid]  the time to pay for it is over
+   * @param {{isUnpaid?: boolean, canRemove?: boolean}} [how]  the time to pay for it is over; there are several times, or were
    */
-  constructor(at, choice, typed, listeners, isUnpaid = false) {
+  constructor(at, choices, typed, listeners, { isUnpaid = false, canRemove = false } = {}) {
     this.#words = at.words;
-    this.#choice = choice;
+    this.#choices = choices;
     this.#typed = typed;
     this.#listeners = listeners;
     this.#isUnpaid = isUnpaid;
@@ -67,12 +68,18 @@ export class Summary {
     });
     this.coupon = at.site.coupons && !this.#isFree ? this.#couponField() : null;
     if (!this.coupon) this.#typed.coupon = undefined; // nobody could see it any more, or take it away
-    this.attendees = new Attendees(words, choice, typed);
-    this.questions = new Questions(words, this.#choice.service.questions, (typed.answers ??= {}));
+    this.attendees = new Attendees(words, choices, typed);
+    this.questions = new Questions(words, servicesOf(choices).flatMap(({ questions }) => questions), (typed.answers ??= {}));
     this.confirm = element("button", { type: "submit", class: "button primary wide" }, this.#act);
     this.note = element("div", { class: "notice is-problem", hidden: true });
     this.payNote = element("p", { class: "quiet held-note", hidden: !this.#isToPay }, words.say("pay.note"));
-    this.ended = element("div", { class: "notice is-ended", hidden: true });
+    this.ended = new Ended(words, {
+      onAgain: (free) => void this.#holdAgain(free),
+      onOther: listeners.onOther,
+      announce: listeners.announce,
+    });
+    this.tickets = new Tickets(at, choices, { onAdd: listeners.onAdd, onRemove: listeners.onRemove, canRemove });
+    this.tickets.show(this.#total);
     this.held = element("p", { class: "quiet held-note" });
     this.actions = element(
       "div",
@@ -91,98 +98,81 @@ export class Summary {
       { novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
       this.name.element,
       this.email.element,
+      this.#isSharing && element("p", { class: "hint" }, words.say("form.for_all")),
       this.attendees.element,
       this.questions.elements,
       this.coupon?.element,
       this.note,
       this.actions,
     );
-    this.ticket = element("div", {}, this.#ticket(at));
-    this.#onPrice = () => fill(this.ticket, this.#ticket(at));
     this.element = element(
       "div",
       { class: "summary" },
-      this.ended,
+      this.ended.element,
       element(
         "div",
         { class: "summary-body" },
-        element("div", { class: "summary-side" }, this.ticket, this.#deadline(at), this.#day()),
+        element("div", { class: "summary-side" }, this.tickets.element, choices.length === 1 && this.#day()),
         this.form,
       ),
     );
   }
 
   get #isFree() {
-    return this.#choice.service.price.amount === 0;
+    return this.#choices.every(({ service }) => service.price.amount === 0);
+  }
+
+  /** Something is asked once for all times. */
+  get #isSharing() {
+    return this.#choices.length > 1 && Boolean(this.attendees.element || this.questions.elements.length);
+  }
+
+  get #total() {
+    return priceOf(this.#choices, this.#typed);
   }
 
   /** Whether a pay page follows: a code may have taken all of the price off. */
   get #isToPay() {
-    return priceOf(this.#choice, this.#typed).amount > 0;
-  }
-
-  /** What all seats cost, as it is read. */
-  get #price() {
-    return this.#words.money(priceOf(this.#choice, this.#typed));
+    return this.#total.amount > 0;
   }
 
   #couponField() {
-    const { slot, seats, service } = this.#choice;
+    const choices = this.#choices;
     const { code = "", quote = null } = this.#typed.coupon ?? {};
     // Of its own: an answer to an earlier view is about what was chosen then, however late it is.
-    const typed = (this.#typed.coupon = { code, quote: quote && countsFor(quote, this.#choice) ? quote : null });
+    const typed = (this.#typed.coupon = { code, quote: quote && countsFor(quote, choices) ? quote : null });
     return new Coupon(this.#words, typed, {
-      ask: async (asked) => ({ ...(await this.#listeners.onCode(asked, [{ slot: slot.id, seats }])), service: service.id }),
+      ask: async (asked) => ({ ...(await this.#listeners.onCode(asked, linesOf(choices))), subject: subjectOf(choices) }),
       onPrice: () => this.#reprice(),
       announce: this.#listeners.announce,
     });
   }
 
   #reprice() {
-    this.#onPrice();
+    this.tickets.show(this.#total);
     this.payNote.hidden = !this.#isToPay;
     if (!this.#isBusy) this.confirm.textContent = this.#act;
   }
 
   /** What the button does. */
   get #act() {
-    return !this.#isToPay ? this.#words.say("summary.confirm") : this.#words.say("summary.pay", { price: this.#price });
-  }
-
-  /** @param {{words: import("./words.js").Words, zone: string, site: import("./api.js").Site}} at */
-  #ticket({ words, zone, site }) {
-    const { slot, seats, service } = this.#choice;
-    const price = this.#isToPay ? words.say("price.total", { price: this.#price }) : this.#price;
-    return ticket(
-      { ...slot, name: service.name, place: service.place, seats, price },
-      { words, zone, siteZone: site.zone },
-    );
+    const words = this.#words;
+    return this.#isToPay ? words.say("summary.pay", { price: words.money(this.#total) }) : words.say("summary.confirm");
   }
 
   /**
-   * Until when there is a way back, where that is not until it starts.
-   * @param {{words: import("./words.js").Words, zone: string, nowMs: number}} at
-   */
-  #deadline({ words, zone, nowMs }) {
-    const { slot, service } = this.#choice;
-    const untilMs = slot.startsMs - service.cancel_until_minutes * 60_000;
-    if (untilMs === slot.startsMs) return null;
-    const key = untilMs > nowMs ? "summary.until" : "summary.no_way_back";
-    return element("p", { class: "deadline quiet" }, words.say(key, { time: words.moment(untilMs, zone) }));
-  }
-
-  /**
-   * The day of the chosen slot, with it as the visitor's own while it is held.
+   * The day of the only chosen slot, with it as the visitor's own while it is held.
    * @param {import("./availability.js").Availability} availability
    * @param {{nowMs: number, zone: string}} at
    * @param {boolean} isHeld
    */
   showDay(availability, { nowMs, zone }, isHeld) {
-    const { slot: chosen, service } = this.#choice;
+    if (this.#choices.length > 1) return;
+    const [{ slot: chosen, service }] = this.#choices;
     const day = dayAt(chosen.startsMs, zone);
     const slots = availability.between(service.id, startOf(day, zone), startOf(addDays(day, 1), zone));
-    const own = isHeld ? chosen.id : null;
-    const shown = slots.filter((slot) => slot.id === own || stateOf(slot, nowMs) !== "closed");
+    const own = isHeld ? [chosen.id] : [];
+    const shown = slots.filter((slot) => own.includes(slot.id) || stateOf(slot, nowMs) !== "closed");
     this.day.show(shown, { nowMs, zone, service, own });
   }
 
@@ -202,10 +192,9 @@ export class Summary {
   #field({ key, required, ...rest }) {
     const id = `field-${key}`;
     const said = key === "email" && !required ? "email_optional" : key;
-    const { service, slot } = this.#choice;
-    const isSeen = key === "email" || slot.capacity > 1;
-    const hints = [`form.${said}_hint`, isSeen && `form.${key}_${service.attendees_shown}`];
-    const hinted = hints.filter((hint) => hint && this.#words.has(hint)).map((hint) => this.#words.say(String(hint)));
+    const seen = this.#choices.filter(({ slot }) => key === "email" || slot.capacity > 1);
+    const hints = [`form.${said}_hint`, ...new Set(seen.map(({ service }) => `form.${key}_${service.attendees_shown}`))];
+    const hinted = hints.filter((hint) => this.#words.has(hint)).map((hint) => this.#words.say(hint));
     const hint = hinted.length > 0 && element("p", { class: "hint", id: `${id}-hint` }, hinted.join(" "));
     const problem = element("p", { class: "field-problem", id: `${id}-problem`, hidden: true });
     const input = element("input", {
@@ -294,63 +283,18 @@ export class Summary {
 
   /**
    * The hold is over. What was typed stays; what can be done depends on whether the seats are still free.
-   * @param {import("./availability.js").Slot | undefined} slot  as it is now
-   * @param {number} nowMs
-   * @param {boolean} wasBooked  by the site's operator, for this visitor
+   * @param {Omit<import("./ended.js").Now, "isUnpaid">} now
    */
-  end(slot, nowMs, wasBooked) {
-    const { seats } = this.#choice;
-    const isFree = !wasBooked && slot !== undefined && stateOf(slot, nowMs) === "open" && leftOf(slot) >= seats;
-    const key = wasBooked ? "ended.booked" : isFree ? "ended.free" : slot && stateOf(slot, nowMs) === "held" ? "ended.held" : "ended.taken";
-    if (this.#hasEnded && key === this.#endedKey) return;
-    const isNew = !this.#hasEnded;
+  end(now) {
     this.#hasEnded = true;
-    this.#endedKey = key;
-    const title = this.#words.say(
-      wasBooked ? "ended.booked_title" : this.#isUnpaid ? "ended.unpaid_title" : "ended.title",
-      { count: seats },
-    );
-    const sentence = this.#words.say(key, { count: seats });
-    const again =
-      isFree &&
-      element(
-        "button",
-        { type: "button", class: "button primary", onclick: () => void this.#holdAgain() },
-        this.#words.say("ended.again"),
-      );
-    const other = element(
-      "button",
-      { type: "button", class: `button${isFree ? "" : " primary"}`, onclick: this.#listeners.onOther },
-      this.#words.say("ended.other"),
-    );
-    fill(
-      this.ended,
-      icon("clock"),
-      element(
-        "div",
-        {},
-        element("p", {}, element("strong", {}, title), " ", sentence),
-        element("div", { class: "row" }, again, other),
-      ),
-    );
-    this.ended.hidden = false;
+    this.tickets.end(this.ended.show(this.#choices, { ...now, isUnpaid: this.#isUnpaid }));
     this.note.hidden = true;
     this.actions.hidden = true;
     this.element.classList.add("has-ended");
-    if (isNew) this.#listeners.announce(`${title} ${sentence}`);
   }
 
-  async #holdAgain() {
-    if (!this.#isBusy) await this.#busy(this.#listeners.onHoldAgain, "summary.confirm");
-  }
-
-  /** Held again: everything is as it was. */
-  resume() {
-    this.#isUnpaid = false;
-    this.#hasEnded = false;
-    this.ended.hidden = true;
-    this.note.hidden = true;
-    this.actions.hidden = false;
-    this.element.classList.remove("has-ended");
+  /** @param {Choice[]} free */
+  async #holdAgain(free) {
+    if (!this.#isBusy) await this.#busy(() => this.#listeners.onHoldAgain(free), "summary.confirm");
   }
 }

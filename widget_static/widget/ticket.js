@@ -11,8 +11,9 @@ const PEOPLE =
 /**
  * @param {{name: string, startsMs: number, endsMs: number, seats: number, place: string, price?: string, servedBy?: string[]}} booked
  * @param {{words: import("./words.js").Words, zone: string, siteZone: string}} at
+ * @param {HTMLElement | null} [action]
  */
-export function ticket({ name, startsMs, endsMs, seats, place, price, servedBy = [] }, { words, zone, siteZone }) {
+export function ticket({ name, startsMs, endsMs, seats, place, price, servedBy = [] }, { words, zone, siteZone }, action = null) {
   const day = dayAt(startsMs, zone);
   const there = siteTime({ startsMs, endsMs }, { shown: zone, site: siteZone }, words);
   const zoneNote = there ? words.say("zone.named", { city: words.city(zone) }) : null;
@@ -33,6 +34,7 @@ export function ticket({ name, startsMs, endsMs, seats, place, price, servedBy =
       ),
       there && element("p", { class: "quiet" }, there),
     ),
+    action,
     element(
       "ul",
       { class: "facts" },

@@ -24,6 +24,7 @@ const fetchSteps = () =>
     import("./confirming.js"),
     import("./resuming.js"),
     import("./holding.js"),
+    import("./chosen.js"),
     import("./countdown.js"),
   ]);
 /** Answers after which a hold of an earlier page need not be asked for again. */
@@ -71,7 +72,7 @@ export class Visit {
     this.#offer = { site, services };
     this.#onlyService = onlyService;
     this.#today = dayAt(clock.now(), site.zone);
-    this.#zone = new ZoneChoice(site, words, clock.now(), () => void this.#picker?.rezone());
+    this.#zone = new ZoneChoice(site, words, clock.now(), () => this.#rezone());
     page.show(this.#zone.element);
     setInterval(() => this.#tick(), TICK_MS);
   }
@@ -82,6 +83,11 @@ export class Visit {
     const today = dayAt(this.#clock.now(), this.#offer.site.zone);
     if (today !== this.#today) setTimeout(() => void this.refresh(), Math.random() * MINUTE_MS);
     this.#today = today;
+  }
+
+  #rezone() {
+    if (this.#picker && this.#service) this.#name(this.#service);
+    void this.#picker?.rezone();
   }
 
   /** Shows the first step. Focus stays where it is: the visitor may be reading the host page. */
@@ -137,7 +143,7 @@ export class Visit {
   #chooseService() {
     this.#leave();
     this.#service = null;
-    this.#page.name({ title: this.#offer.site.name });
+    this.#page.name({ title: this.#offer.site.name, above: this.#backToChosen(), meta: [this.#soFar()] });
     const choose = (/** @type {Service} */ service) => this.#pickTime(service).focus();
     return this.#enter(new ServiceList(this.#words, this.#offer.services, choose));
   }
@@ -157,7 +163,7 @@ export class Visit {
         site: this.#offer.site,
         zone: this.#zone,
         askNext: (from) => patiently(() => this.#parts.api.next(service.id, from)),
-        ownSlot: () => this.#ordering?.leavingSlot ?? null,
+        chosen: () => ({ own: this.#ordering?.slots ?? [], isHeld: this.#offer.site.holds_on }),
         announce: (text) => this.#page.announce(text),
         onProblem: (problem) => this.#reloadLater(problem),
         onContinue: (slot, seats) => this.#take({ slot, seats, service }),
@@ -165,10 +171,11 @@ export class Visit {
       service,
     );
     this.#picker = picker;
-    void picker.load();
+    const last = this.#chosen.at(-1);
+    void (last ? picker.lookAt(last.slot) : picker.load());
     const focus = () => {
       this.#page.focus();
-      picker.bringTimesIntoSight();
+      if (!last) picker.bringTimesIntoSight();
     };
     return this.#enter({ element: picker.element, focus });
   }
@@ -192,9 +199,31 @@ export class Visit {
   /** @param {Service} service */
   #name(service) {
     this.#service = service;
-    const others = () => this.#back("services.back", () => this.#chooseService().focus());
-    const meta = [facts(service, this.#words), this.#unpayable(service)];
-    this.#page.name({ title: service.name, above: this.#hasOthers ? others() : this.#offer.site.name, meta, hasZone: true });
+    const others = this.#hasOthers && this.#back("services.back", () => this.#chooseService().focus());
+    const above = this.#backToChosen() || others || this.#offer.site.name;
+    /** @type {(HTMLElement | false)[]} */ const meta = [facts(service, this.#words), this.#unpayable(service), this.#soFar(others)];
+    this.#page.name({ title: service.name, above, meta, hasZone: true });
+  }
+
+  /** What is chosen already, where another time besides is looked for. */
+  get #chosen() {
+    return this.#ordering?.choices ?? [];
+  }
+
+  #backToChosen() {
+    return this.#chosen.length > 0 ? this.#back("adding.back", () => this.#summariseAgain()) : "";
+  }
+
+  /** @param {HTMLElement | false} [others]  the way to what else there is */
+  #soFar(others = false) {
+    if (this.#chosen.length === 0) return false;
+    const times = this.#words.list(this.#chosen.map(({ slot }) => this.#words.moment(slot.startsMs, this.#zone.current)));
+    return element("div", { class: "so-far" }, element("p", {}, icon("check"), this.#words.say("adding.so_far", { times })), others);
+  }
+
+  #summariseAgain() {
+    this.#ordering?.summarise();
+    this.#page.focus();
   }
 
   /**
@@ -221,7 +250,7 @@ export class Visit {
   /** @param {Choice} choice */
   async #take(choice) {
     try {
-      await (await this.#prepare()).take(choice);
+      await (await this.#prepare()).add(choice);
     } catch (problem) {
       await this.#notTaken(problem, choice);
     }
@@ -238,7 +267,8 @@ export class Visit {
     }
     if (problem instanceof Unreachable) this.#page.warn(this.#words.say("problem.offline"));
     else await this.refresh();
-    this.#picker?.list.complain(choice.slot.id, sentenceFor(problem, this.#words));
+    const sentence = this.#ordering?.said(problem) ?? sentenceFor(problem, this.#words);
+    this.#picker?.list.complain(choice.slot.id, sentence);
   }
 
   /**
@@ -252,7 +282,7 @@ export class Visit {
     Object.assign(this.#typed, typed);
     this.#typed.name ||= prefill?.name ?? "";
     this.#typed.email ||= prefill?.email ?? "";
-    if (!hold || this.#ordering?.choice || this.#ordering?.isBooked) return;
+    if (!hold || this.#chosen.length > 0 || this.#ordering?.isBooked) return;
     try {
       await (await this.#prepare()).resume(hold);
     } catch (problem) {
@@ -276,11 +306,10 @@ export class Visit {
    * @param {number} epoch
    */
   seatsMoved(updates, epoch) {
-    const chosen = this.#ordering?.choice;
-    const before = chosen && this.#availability.slot(chosen.slot.id);
+    const before = new Map(this.#chosen.map(({ slot: { id } }) => [id, this.#availability.slot(id)]));
     const changed = this.#availability.apply(updates, epoch);
     if (changed.length === 0) return;
-    this.#ordering?.seatsMoved(changed, before ?? undefined);
+    this.#ordering?.seatsMoved(changed, before);
     this.#tick();
   }
 
@@ -292,14 +321,15 @@ export class Visit {
     } catch (problem) {
       this.#reloadLater(problem);
     }
+    this.#ordering?.scheduleMoved();
     if (this.#picker) this.#renameService();
-    else if (this.#ordering?.choice) this.#ordering.scheduleMoved();
-    else if (!this.#service && this.#onlyService) this.begin();
+    else if (!this.#service && this.#onlyService && !this.#ordering?.isShown) this.begin();
     await this.refresh();
   }
 
   #renameService() {
     const service = this.#offer.services.find(({ id }) => id === this.#service?.id);
+    if (!service && this.#chosen.length > 0) return this.#summariseAgain();
     if (!service || !this.#picker) return this.#sayGone();
     this.#picker.service = service;
     this.#name(service);
