@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeVar
 
-from widget_server.domain.schedule import Schedule
-from widget_server.domain.sites import Site
 from widget_server.engine.connection import Connection
 from widget_server.engine.feed import Feed
 from widget_server.engine.inspection import Inspection
@@ -20,9 +18,10 @@ from widget_server.simulator.database import SimulatedDatabase, Sql
 from widget_server.simulator.faults import Fault, Faults
 from widget_server.simulator.gateway import SimulatedGateway
 from widget_server.simulator.redis import Redis, SimulatedAddress
+from widget_server.simulator.schedules import KnownSchedules, SharedSchedules
 from widget_server.simulator.stripe import Stripe
 from widget_server.simulator.turns import Turns, VirtualClock
-from widget_server.store import audit, outbox, schedule
+from widget_server.store import audit, outbox
 from widget_server.store import bookings as stored_bookings
 from widget_server.store import sites as stored_sites
 from widget_server.store.alternatives import LatePayments
@@ -71,22 +70,7 @@ class Surroundings:
     sql: Sql
     chance: Random
     partition: str
-    schedules: dict[int, Schedule] = field(default_factory=dict)
-    """The last one that anybody has read of each site, by the site's id."""
-
-
-class SharedSchedules(schedule.Schedules):
-    """Where two processes have read the same, the second need not work out again what is offered on which day."""
-
-    def __init__(self, database: SimulatedDatabase, known: dict[int, Schedule]) -> None:
-        super().__init__(database)
-        self._known = known
-
-    async def load_with_site(self, site_id: int) -> tuple[Site, Schedule]:
-        site, read = await super().load_with_site(site_id)
-        if self._known.get(site_id) != read:
-            self._known[site_id] = read
-        return site, self._known[site_id]
+    schedules: KnownSchedules
 
 
 class Process:

@@ -37,6 +37,7 @@ from widget_server.simulator.prices import REFUND_PERCENT, price_of
 from widget_server.simulator.processes import SEAL, Process, Surroundings
 from widget_server.simulator.purchases import Purchases
 from widget_server.simulator.redis import Redis, SimulatedWire
+from widget_server.simulator.schedules import KnownSchedules
 from widget_server.simulator.server import Line as RedisLine
 from widget_server.simulator.stripe import KEYS, Stripe
 from widget_server.simulator.till import Till
@@ -130,7 +131,15 @@ class World:
         self.trace: deque[str] = deque(maxlen=TRACE_MAX)
         self._digest = hashlib.blake2b(digest_size=12)
         self._around = Surroundings(
-            self.clock, self.turns, self.faults, self.redis, self.stripe, sql, self.chance, PARTITION
+            self.clock,
+            self.turns,
+            self.faults,
+            self.redis,
+            self.stripe,
+            sql,
+            self.chance,
+            PARTITION,
+            KnownSchedules(sql.raw),
         )
         self._onlooker = SimulatedDatabase(sql, before=_at_once, after=_at_once)
 

@@ -29,6 +29,13 @@ _NAMES = (
     .where(col(AssignmentRow.booking_id).in_(bindparam("booking_ids", expanding=True)))
     .order_by(col(AssignmentRow.id))
 )
+_FREED = (
+    select(AssignmentRow)
+    .where(col(AssignmentRow.site_id) == bindparam("site_id"), col(AssignmentRow.freed_at).is_not(None))
+    .where(col(AssignmentRow.slot).in_(bindparam("slots", expanding=True)))
+    .order_by(col(AssignmentRow.freed_at).desc(), col(AssignmentRow.id))
+    .limit(_FREED_MAX)
+)
 
 
 async def assign(
@@ -78,11 +85,8 @@ async def read_names(session: AsyncSession, site_id: int, booking_ids: Collectio
 
 async def read_freed(session: AsyncSession, site_id: int, slots: Sequence[Slot]) -> list[Assignment]:
     """Who was to serve bookings of these slots, and does no more."""
-    ids = [slot.id for slot in slots]
-    of_slots = (col(AssignmentRow.site_id) == site_id, col(AssignmentRow.slot).in_(ids))
-    freed = select(AssignmentRow).where(*of_slots, col(AssignmentRow.freed_at).is_not(None))
-    newest = freed.order_by(col(AssignmentRow.freed_at).desc(), col(AssignmentRow.id)).limit(_FREED_MAX)
-    return [to_assignment(row) for row in await session.exec(newest)]
+    of_slots = {"site_id": site_id, "slots": [slot.id for slot in slots]}
+    return [to_assignment(row) for row in await session.exec(_FREED, params=of_slots)]
 
 
 async def read_between(

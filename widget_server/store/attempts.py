@@ -41,6 +41,7 @@ _OF_HOLD = (
     .order_by(col(AttemptRow.id).desc())
     .limit(1)
 )
+_LOCKED = select(AttemptRow).where(col(AttemptRow.public_id) == bindparam("public_id")).with_for_update(key_share=True)
 _REFUNDS_OF = (
     select(RefundRow)
     .where(col(RefundRow.site_id) == bindparam("site_id"), col(RefundRow.order_id) == bindparam("order_id"))
@@ -186,8 +187,7 @@ async def _erase_messages(session: AsyncSession, row: AttemptRow, at: datetime) 
 
 async def lock_attempt(session: AsyncSession, attempt_id: str) -> AttemptRow:
     """Before everything else in its transaction. Refunds of it may be written meanwhile. Raises NotFound."""
-    of_id = select(AttemptRow).where(col(AttemptRow.public_id) == attempt_id)
-    row = (await session.exec(of_id.with_for_update(key_share=True))).one_or_none()
+    row = (await session.exec(_LOCKED, params={"public_id": attempt_id})).one_or_none()
     if row is None:
         raise NotFound("There is no such attempt.")
     return row

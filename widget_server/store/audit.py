@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func
 from sqlalchemy import select as sql_select
 from sqlmodel import col, select
 
@@ -28,6 +28,11 @@ from widget_server.store.tables import (
 )
 
 CHUNK = 500
+_BOOKED = (
+    select(MeetingRow.slot, MeetingRow.booked, MeetingRow.version)
+    .where(col(MeetingRow.site_id) == bindparam("site_id"))
+    .where(col(MeetingRow.slot).in_(bindparam("slots", expanding=True)))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,10 @@ class Audits:
     async def booked_of(self, site_id: int, slots: Sequence[Slot]) -> dict[Slot, BookedSeats]:
         """What is booked of these slots, without those that nobody has booked yet. Raises Unavailable."""
         by_id = {slot.id: slot for slot in slots}
-        rows = select(MeetingRow.slot, MeetingRow.booked, MeetingRow.version)
-        of_slots = rows.where(col(MeetingRow.site_id) == site_id, col(MeetingRow.slot).in_(by_id))
+        of_slots = {"site_id": site_id, "slots": tuple(by_id)}
         async with self._db.snapshot() as session:
-            return {by_id[name]: BookedSeats(by_id[name], *figures) for name, *figures in await session.exec(of_slots)}
+            booked = await session.exec(_BOOKED, params=of_slots)
+            return {by_id[name]: BookedSeats(by_id[name], *figures) for name, *figures in booked}
 
     def assignments(self, site_id: int, since: datetime) -> AsyncIterator[list[Assignment]]:
         """All that somebody is busy with after `since`, freed ones too, in chunks. Raises Unavailable."""

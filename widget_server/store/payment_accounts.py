@@ -24,6 +24,10 @@ _USABLE = select(PaymentAccountRow.sealed_by).where(
     col(PaymentAccountRow.removed_at).is_(None),
     col(PaymentAccountRow.state) != AccountState.REFUSED,
 )
+# Likewise, with every call to Stripe.
+_OF_MODE = select(PaymentAccountRow).where(
+    col(PaymentAccountRow.site_id) == bindparam("site_id"), col(PaymentAccountRow.is_test) == bindparam("is_test")
+)
 _ENDS = (AttemptState.PAID, AttemptState.ENDED)
 _IS_UNDER_WAY = col(AttemptRow.state).not_in(_ENDS)
 _IS_WAITING = col(RefundRow.state) == RefundState.WAITING
@@ -149,9 +153,9 @@ class PaymentAccounts:
         await session.exec(put.on_conflict_do_update(index_elements=["site_id", "is_test"], set_=values(row)))
 
     async def _row(self, site_id: int, *, is_test: bool) -> PaymentAccountRow | None:
-        of_mode = col(PaymentAccountRow.is_test) == is_test
+        of_mode = {"site_id": site_id, "is_test": is_test}
         async with self._db.snapshot() as session:
-            return (await session.exec(_rows(site_id).where(of_mode))).one_or_none()
+            return (await session.exec(_OF_MODE, params=of_mode)).one_or_none()
 
     def _usable(self, row: PaymentAccountRow | None) -> PaymentAccount:
         if row is None:

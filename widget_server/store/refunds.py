@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, update
+from sqlalchemy import bindparam, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -41,6 +41,11 @@ REFUSED_AGAIN_AFTER = timedelta(days=1)
 AFTER_THE_OTHERS = timedelta(seconds=30)
 """What was given back in Stripe's own pages is counted anew once it is known what became of all other refunds."""
 _NEXT_DUE = select(func.min(col(RefundRow.due_at)))
+_LOCKED_ORDER = (
+    select(OrderRow)
+    .where(col(OrderRow.site_id) == bindparam("site_id"), col(OrderRow.hold_id) == bindparam("order_id"))
+    .with_for_update()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +278,7 @@ async def read_refunded(session: AsyncSession, site_id: int, order_ids: Collecti
 
 async def _lock_order(session: AsyncSession, site_id: int, order_id: str) -> OrderRow | None:
     """Before everything else in the transaction: all that goes back for an order is counted by one at a time."""
-    of_hold = (col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
-    return (await session.exec(select(OrderRow).where(*of_hold).with_for_update())).one_or_none()
+    return (await session.exec(_LOCKED_ORDER, params={"site_id": site_id, "order_id": order_id})).one_or_none()
 
 
 async def _left_of(session: AsyncSession, site_id: int, order_id: str) -> tuple[AttemptRow, Money]:
