@@ -4,19 +4,24 @@ import asyncio
 import hmac
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from widget_server.domain.payments import Payment, PaymentAccount, PaymentEvent, PaymentState, Refunded, WantedPayment
-from widget_server.errors import BadSignature, PaymentRefused, PaymentsAway, PaymentsNotSetUp
+from widget_server.errors import BadSignature, PaymentRefused, PaymentsAway, PaymentsNotSetUp, StripeSilent
 from widget_server.payments.events import event_of
 from widget_server.payments.fake_stripe.faults import Call
 from widget_server.payments.fake_stripe.refusals import StripeRefusal
 from widget_server.payments.intents import settled
+from widget_server.payments.stripe_gateway import WAIT_S
 from widget_server.simulator.faults import Fault, Faults
 from widget_server.simulator.stripe import KEYS, Stripe, page_of, payment_of, refunded_of, sign
 from widget_server.simulator.turns import Turns
 
 TIMEOUT_S, SLOW_S_MAX = 10.0, 9.0
+BUSY_FOR = timedelta(seconds=WAIT_S)
+"""What the product's gateway makes of an answer that does not say how long."""
+_AWAY = "The payment service cannot be reached just now."
 
 _Result = TypeVar("_Result")
 
@@ -161,7 +166,7 @@ class SimulatedGateway:
         if self._faults.is_stripe_away or fault is Fault.STRIPE_UNHEARD:
             await self._stay_silent()
         if fault is Fault.STRIPE_BUSY:
-            raise PaymentsAway("The payment service cannot be reached just now.")
+            raise StripeSilent(_AWAY, BUSY_FOR)
 
     async def _after(self, fault: Fault | None) -> None:
         if fault is Fault.CRASH_AFTER:
@@ -173,7 +178,7 @@ class SimulatedGateway:
     async def _stay_silent(self) -> None:
         await asyncio.sleep(TIMEOUT_S)
         self._must_live()
-        raise PaymentsAway("The payment service cannot be reached just now.")
+        raise StripeSilent(_AWAY)
 
     def _must_live(self) -> None:
         if not self._process.is_alive:
@@ -181,8 +186,11 @@ class SimulatedGateway:
 
 
 def _as_ours(refusal: StripeRefusal) -> PaymentsAway | PaymentsNotSetUp | PaymentRefused:
-    if refusal.status in (409, 429) or refusal.status >= 500:
-        return PaymentsAway("The payment service cannot be reached just now.")
+    """As the product's gateway does: a lock is about one payment, all else about Stripe itself."""
+    if refusal.status >= 500:
+        return StripeSilent(_AWAY)
+    if refusal.status in (409, 429):
+        return PaymentsAway(_AWAY)
     if refusal.status in (401, 403):
         return PaymentsNotSetUp("Stripe does not take the keys of this site.")
     return PaymentRefused(refusal.message)

@@ -222,6 +222,13 @@ async def settle(world: World) -> str:
     return f"{await ask(process, process.settling.settle_due())} seen to"
 
 
+@operation(weight=2)
+async def probe(world: World) -> str:
+    """Whether Stripe answers again, where it did not."""
+    process = world.worker()
+    return f"{await ask(process, process.settling.probe_due())} asked"
+
+
 @operation(weight=1.5)
 async def refund(world: World) -> str:
     process = world.worker()

@@ -65,7 +65,7 @@ async def _settle_all(world: World) -> None:
         with suppress(Unavailable):
             await worker.do(worker.reconciliation._look_after(PARTITION))
         with suppress(Unavailable):
-            while await worker.do(worker.settling.settle_due()) or await worker.do(worker.refunding.refund_due()):
+            while await _has_settled(worker):
                 pass
         now = world.clock.now()
         attempts, refunds = world.till.unfinished(now, sessions), world.till.unrefunded()
@@ -75,7 +75,15 @@ async def _settle_all(world: World) -> None:
         must(not refunds or now < began + REFUNDED_WITHIN, Invariant.ATTEMPT, f"not given back yet: {refunds}")
         if not looks:
             return
-        world.pass_time(max(1, -((now - min(looks)) // timedelta(milliseconds=1))))
+        probe_at = world.till.next_probe()
+        next_at = min(looks if probe_at is None else [*looks, probe_at])
+        world.pass_time(max(1, -((now - next_at) // timedelta(milliseconds=1))))
+
+
+async def _has_settled(worker: Process) -> bool:
+    """Whether anything was due of all that a worker does for payments."""
+    settling, refunding = worker.settling, worker.refunding
+    return any([await worker.do(work()) for work in (settling.probe_due, settling.settle_due, refunding.refund_due)])
 
 
 async def _has_worked(world: World) -> bool:
@@ -163,6 +171,9 @@ def _check_left(world: World, seen: Whole, site: str, month: dict[str, Any]) -> 
 async def _check_reading(world: World, seen: Whole) -> None:
     fresh = world.newcomer()
     for site in SITES:
+        await world.look_at_plan(site)
+        _, shared = await fresh.schedules.load_with_site(world.sites[site].id)
+        must(shared == world.plans[site], Invariant.READ, f"the schedule of {site} is read as it was before")
         for service in services_of(site):
             read = await month_of(world, fresh, site, service.key)
             _check_left(world, seen, site, read)

@@ -93,6 +93,11 @@ class Till:
         refunds = self._sql.execute("SELECT due_at FROM refund WHERE state = 'waiting'")
         return [_instant(due_at) if due_at else None for (due_at,) in refunds]
 
+    def next_probe(self) -> datetime | None:
+        """When Stripe is asked again whether it answers, if it did not."""
+        (probe_at,) = self._sql.execute("SELECT min(probe_at) FROM payment_account").fetchone()
+        return _instant(probe_at) if probe_at else None
+
     # What must hold
 
     def check(self) -> None:
