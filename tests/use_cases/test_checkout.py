@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -22,6 +22,7 @@ from widget_server.errors import (
     PaymentsAway,
     PaymentsNotSetUp,
     TooManyTries,
+    Unavailable,
 )
 from widget_server.use_cases import checkout
 from widget_server.use_cases.bookings import WantedConfirmation
@@ -257,6 +258,22 @@ async def test_who_tries_again_after_the_price_has_changed_gets_a_page_for_the_n
     assert await till.settle(anna) is AttemptState.PAID
     assert (await till.house.seats(LESSON)).held == 0
     assert till.shop.taken_minor == 4000
+
+
+async def test_a_pin_that_comes_after_the_end_of_its_checkout_is_given_up_before_it_ends(till: Till) -> None:
+    anna = Payer()
+    await till.hold(anna)
+    stop = till.shop.faults.stop("open")
+    begun = asyncio.create_task(till.begin(anna))
+    await stop.reached.wait()
+
+    attempt = await till.attempt(anna)
+    await till.settling._payments.not_opened(attempt.public_id, datetime.now(UTC), why="another call was refused")
+    stop.go()
+    with pytest.raises(Unavailable):
+        await begun
+    assert await till.outcome(anna) is OutcomeState.ABANDONED
+    assert (await till.go_back(anna)).state is HoldState.HELD
 
 
 async def test_nobody_begins_checkouts_without_end(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:

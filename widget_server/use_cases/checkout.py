@@ -306,8 +306,10 @@ class Checkout(Pinning):
         """Somebody has ended it while its page was being opened: nobody hears of that page."""
         with suppress(Refusal):
             await self._gateway.expire(await self._accounts.find(site.id, is_test=attempt.is_test), payment.session_id)
-        with suppress(NotFound):
-            await self._engine.unpin(site, attempt.hold_id, fence=pin.fence, release=False)
+        # It may have been ended before there was this pin.
+        if (await self._store.give_up(site.id, attempt.hold_id, pin.fence)).is_nothing:
+            with suppress(NotFound):
+                await self._engine.unpin(site, attempt.hold_id, fence=pin.fence, release=False)
         raise Unavailable("This took too long. Please try again.")
 
     async def _answer(self, ref: HoldRef, attempt: Attempt) -> CheckoutBegun:
