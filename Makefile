@@ -12,6 +12,8 @@ UV := $(shell command -v uv 2>/dev/null)
 
 # Tests and the bench start `python -m widget_server` in folders of their own.
 export PYTHONPATH := $(CURDIR)
+# They start it so often that it may not be compiled anew each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: check demo test chaos bench pictures format format-check lint types pins clean help
 .DEFAULT_GOAL := check
@@ -22,7 +24,7 @@ demo: $(VENV)/.runtime  ## Start everything with a sample site, on one port
 	@exec $(IN_VENV) -m widget_server demo
 
 test: $(VENV)/.tools  ## Run all tests
-	$(IN_VENV) -m pytest -n 3 --dist loadfile
+	$(IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 chaos: $(VENV)/.tools  ## Ten minutes of real processes under faults, see docs/reliability.md
 	$(IN_VENV) -m tests.chaos --minutes 10

@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,9 @@ from widget_server.use_cases import passwords
 _YOUNG_OBJECTS = 50_000
 """Likewise in `serving.py`, and here more: what all tests import is looked through less often."""
 _IN_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108
+_FIRST = ("tests/chaos/test_simulator.py", "tests/chaos/", "tests/browser/")
+"""What takes longest, so that those who share the work end together. In a row, as a folder has one browser and one
+server for each of them only until they turn to another folder."""
 
 
 class _Failures:
@@ -51,6 +55,16 @@ def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Failures(terminal), "failures")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (_turn(item.nodeid), -sizes[item.path], str(item.path)))
+
+
+def _turn(test: str) -> int:
+    return next((turn for turn, path in enumerate(_FIRST) if test.startswith(path)), len(_FIRST))
 
 
 def _write_to_memory() -> None:
