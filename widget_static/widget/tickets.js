@@ -33,7 +33,7 @@ export function ticketsOf(choices, total, { words, zone, site }, { actionOf = ()
   });
   return [
     element("ul", { class: `tickets${isOne ? "" : " are-several"}` }, tickets),
-    !isOne && element("p", { class: "total" }, sum),
+    !isOne && choices.some(({ service }) => service.price.amount > 0) && element("p", { class: "total" }, sum),
   ];
 }
 
