@@ -101,7 +101,8 @@ export class Cancelling {
     const canMove = order.bookings.some(({ move_until }) => Date.parse(move_until) > nowMs);
     const key = `${untilMs > nowMs ? "order.until" : "order.too_late"}${canMove === untilMs > nowMs ? "" : "_cancel"}`;
     const time = words.moment(untilMs, this.#zone());
-    return element("p", { class: "deadline quiet", role: "status" }, words.say(key, { time }));
+    const said = key === "order.until" && ofAll(order) ? "summary.until_all" : key;
+    return element("p", { class: "deadline quiet", role: "status" }, words.say(said, { time }));
   }
 
   /** @param {boolean} isAsking */

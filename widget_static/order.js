@@ -1,11 +1,10 @@
 // @ts-check
 /** The only place for the order page: the way back to what was booked. Reading it changes nothing. */
 
-import { Asked, wrote } from "./asked.js";
+import { Booked } from "./booked.js";
 import { Cancelling } from "./cancelling.js";
 import { exchange, isFromPayPage, takeSecret, withSecret } from "./link.js";
-import { Moving } from "./moving.js";
-import { answersOf, comingOf, fact, withoutOthers } from "./order_facts.js";
+import { fact, withoutOthers } from "./order_facts.js";
 import { OrderNews } from "./order_news.js";
 import { OrdersApi } from "./orders_api.js";
 import { moneyFacts, Paid } from "./paid.js";
@@ -36,10 +35,7 @@ class OrderPage {
   #claim;
   /** @type {Order | null} */ #order = null;
   /** @type {OrderNews | null} */ #news = null;
-  /** @type {Moving | null} */ #moving = null;
-  #hasMoved = false;
-  /** By the slot whose customer is asked for another time. @type {Map<string, Asked>} */ #asked = new Map();
-  /** What somebody has to know who is asked no more. @type {string | null} */ #told = null;
+  #booked;
   #cancelling;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #waiting;
   #paid;
@@ -55,10 +51,15 @@ class OrderPage {
     this.#site = site;
     this.#claim = claim;
     this.zone = new ZoneChoice(site, words, clock.now(), () => {
-      this.#moving?.show();
+      this.#booked.rezone();
       this.#show();
     });
     const parts = { api: this.#api, words, clock, claim, zone: () => this.zone.current };
+    this.#booked = new Booked({ ...parts, site }, {
+      onShow: () => this.#show(),
+      onOrder: (order) => this.#renewed(order),
+      onDone: (order) => this.#ended(order),
+    });
     this.#cancelling = new Cancelling(parts, { onAsk: () => this.#asks(), onEnd: (order) => this.#ended(order) });
     this.#paid = new Paid({ api: this.#api, words, clock, claim }, hasPaid, (order) => this.#payMoved(order));
     this.title = element("h1", { tabindex: "-1" }, words.say("order.title"));
@@ -118,8 +119,7 @@ class OrderPage {
 
   /** Somebody is about to do something here, or waits for it: nothing may move under their fingers. */
   get #isBusy() {
-    const isAsked = [...this.#asked.values()].some(({ isBusy }) => isBusy);
-    return Boolean(this.#moving) || this.#cancelling.isBusy || isAsked || this.#paid.isWatching;
+    return this.#booked.isBusy || this.#cancelling.isBusy || this.#paid.isWatching;
   }
 
   /** @param {import("./widget/api.js").Booking} booking */
@@ -136,7 +136,7 @@ class OrderPage {
     if (!after || isSame(before, after)) return true;
     const isOwn = !isSame(withoutOthers(before), withoutOthers(after));
     this.#order = after;
-    if (isOwn) [this.#hasMoved, this.#told] = [false, null];
+    if (isOwn) this.#booked.forget();
     if (isOwn) this.#cancelling.forget();
     this.#showInPlace();
     if (isOwn) this.#paid.say(this.#words.say("order.changed"));
@@ -222,27 +222,9 @@ class OrderPage {
     const words = this.#words;
     fill(
       this.stage,
-      this.#hasMoved &&
-        element("p", { class: "notice is-moved", role: "status" }, icon("check"), words.say("moving.done")),
       order.erased_at && element("p", { class: "notice", role: "status" }, icon("check"), this.#erased(order.erased_at)),
-      this.#told && element("p", { class: "notice is-problem", role: "alert" }, icon("warning"), this.#told),
-      order.bookings.map((booking) =>
-        element(
-          "div",
-          { class: `order-card is-${booking.state}` },
-          element(
-            "p",
-            { class: `state is-${booking.state}` },
-            icon(booking.state === "confirmed" ? "check" : "clock"),
-            words.say(`order.state.${booking.state}`),
-          ),
-          bookingCard(booking, order, { words, zone: this.zone.current, siteZone: this.#site.zone }),
-          comingOf(booking, order, words),
-          answersOf(booking, words),
-          booking.cancellation?.message && wrote(booking.cancellation.message, this.#site.name, words),
-          this.#movingOf(booking),
-        ),
-      ),
+      this.#booked.notices(),
+      this.#booked.show(order, !this.#cancelling.isAsking),
       element(
         "dl",
         {},
@@ -252,7 +234,7 @@ class OrderPage {
       ),
       receiptLink(order, this.#address, words),
       element("div", { class: "row to-keep" }, this.#toCalendar(order), copyButton(this.#address.href, words)),
-      !this.#moving && this.#cancelling.show(order, this.#isComing(order)),
+      !this.#booked.isMoving && this.#cancelling.show(order, this.#isComing(order)),
       order.customer.email && this.#allBookings(),
     );
   }
@@ -295,90 +277,10 @@ class OrderPage {
     );
   }
 
-  /** @param {import("./widget/api.js").Booking} booking */
-  #movingOf(booking) {
-    if (this.#moving?.booking === booking) return this.#moving.element;
-    const order = /** @type {Order} */ (this.#order);
-    const isAhead = booking.state === "confirmed" && Date.parse(booking.starts_at) > this.#clock.now();
-    if (isAhead && booking.move_request) return this.#askedOf(order, booking);
-    if (!isAhead || Date.parse(booking.move_until) <= this.#clock.now() || this.#moving || this.#cancelling.isAsking) return null;
-    const button = element(
-      "button",
-      { type: "button", class: "button move", "data-slot": booking.slot, onclick: () => void this.#move(booking) },
-      this.#words.say("moving.begin"),
-    );
-    return element("div", { class: "row" }, button);
-  }
-
-  /**
-   * @param {Order} order
-   * @param {import("./widget/api.js").Booking} booking
-   */
-  #askedOf(order, booking) {
-    const { slot } = booking;
-    let asked = this.#asked.get(slot);
-    if (!asked?.renew(order)) {
-      const parts = { api: this.#api, words: this.#words, claim: this.#claim, zone: () => this.zone.current };
-      asked = new Asked({ ...parts, site: this.#site.name }, { order, booking }, {
-        onMoved: (moved) => this.#moved(moved),
-        onCancelled: (cancelled) => this.#cancelled(cancelled),
-        onOther: () => void this.#move(/** @type {Asked} */ (this.#asked.get(slot)).booking),
-        onOutdated: (told) => void this.#askAnew(slot, told),
-      });
-      this.#asked.set(slot, asked);
-    }
-    return asked.show();
-  }
-
-  /**
-   * What is free may be something else by now, and perhaps nothing is asked any more.
-   * @param {string} slot
-   * @param {string} told
-   */
-  async #askAnew(slot, told) {
-    this.#order = (await this.#api.order(this.#claim).catch(() => null))?.order ?? this.#order;
-    const asked = this.#asked.get(slot);
-    if (this.#order && asked?.renew(this.#order)) asked.tell(told);
-    else this.#told = told;
-    this.#show();
-  }
-
   /** @param {Order} order */
-  #cancelled(order) {
-    [this.#order, this.#hasMoved, this.#told] = [order, false, null];
+  #renewed(order) {
+    this.#order = order;
     this.#show();
-    this.title.focus();
-  }
-
-  /** @param {import("./widget/api.js").Booking} booking */
-  async #move(booking) {
-    const order = /** @type {Order} */ (this.#order);
-    const from = dayAt(this.#clock.now(), this.#site.zone);
-    const moving = new Moving(
-      { api: this.#api, words: this.#words, claim: this.#claim, zone: () => this.zone.current },
-      { order, booking, from },
-      { onMoved: (moved) => this.#moved(moved), onStop: () => this.#stay(booking.slot) },
-    );
-    [this.#moving, this.#hasMoved, this.#told] = [moving, false, null];
-    this.#show();
-    moving.heading.focus();
-    await moving.load();
-  }
-
-  /** @param {Order} order */
-  #moved(order) {
-    [this.#order, this.#moving, this.#hasMoved, this.#told] = [order, null, true, null];
-    this.#asked.clear();
-    this.#show();
-    this.title.focus();
-  }
-
-  /** @param {string} slot */
-  #stay(slot) {
-    this.#moving = null;
-    this.#show();
-    /** @type {HTMLElement | null} */ const begin = this.stage.querySelector(`.move[data-slot="${slot}"]`);
-    (begin ?? this.#asked.get(slot)?.heading)?.focus();
   }
 
   #asks() {

@@ -11,7 +11,7 @@ const values = (sentence) => [...new Set(JSON.stringify(sentence).match(/\{\w+\}
 
 /** Everything our modules say, as far as it can be read in them: say("key"). */
 function keysSaid() {
-  const sources = [...readdirSync(new URL("widget/", STATIC)).map((name) => `widget/${name}`), "order.js", "moving.js", "asked.js", "my.js", "paid.js"];
+  const sources = [...readdirSync(new URL("widget/", STATIC)).map((name) => `widget/${name}`), "order.js", "booked.js", "moving.js", "asked.js", "my.js", "paid.js"];
   return sources.flatMap((name) =>
     [...readFileSync(new URL(name, STATIC), "utf8").matchAll(/say\("([a-z_.]+)"/g)].map(([, key]) => key),
   );
