@@ -80,6 +80,7 @@ from widget_server.use_cases.people import People
 from widget_server.use_cases.pinning import PinningParts
 from widget_server.use_cases.posting import Posting
 from widget_server.use_cases.readiness import Readiness
+from widget_server.use_cases.receipts import Receipts
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.refunding import Refunding
 from widget_server.use_cases.reliability import Reliability
@@ -259,12 +260,13 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     dashboard = Dashboard(
         dashboard=stored_dashboard.Dashboard(database), store=store, reconciliation=reconciliation, clock=clock
     )
+    checkout = Checkout(settling=settling, deciding=deciding, links=links, **pinning)
     use_cases = UseCases(
         catalog=catalog,
         availability=availability,
         next_dates=NextDates(catalog=catalog, availability=availability, clock=clock),
         bookings=bookings,
-        checkout=Checkout(settling=settling, deciding=deciding, links=links, **pinning),
+        checkout=checkout,
         coupons=coupons,
         settling=settling,
         refunding=refunding,
@@ -329,6 +331,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
             clock=clock,
         ),
         calendar_files=CalendarFiles(bookings=bookings, letters=letters, links=links, clock=clock),
+        receipts=Receipts(checkout=checkout, catalog=catalog, letters=letters),
         my_bookings=MyBookings(catalog=catalog, my_bookings=StoredMyBookings(database), links=links, clock=clock),
         reliability=Reliability(
             reliability=stored_reliability.Reliability(database),

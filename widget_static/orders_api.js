@@ -10,7 +10,7 @@ import { Api } from "./widget/api.js";
  *   lines: {service_name: string, starts_at: string, ends_at: string, seats: number, unit_price: Money, price: Money,
  *     state: string}[],
  *   coupon: {code: string, discount: Money} | null, total: Money, tax: string, paid: Money,
- *   refunds: {amount: Money, at: string, state: "waiting" | "done"}[], test: boolean}} Receipt
+ *   refunds: {amount: Money, at: string, state: "waiting" | "done"}[], disputed: Money, test: boolean}} Receipt
  */
 
 export class OrdersApi extends Api {

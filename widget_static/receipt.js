@@ -43,7 +43,7 @@ function contents(receipt, words, zone) {
  * @param {string} zone
  */
 function table(receipt, words, zone) {
-  const { lines, coupon, total, paid, refunds } = receipt;
+  const { lines, coupon, total, paid, refunds, disputed } = receipt;
   const sums = [
     coupon && sum(`${words.say("order.coupon")} ${coupon.code}`, `\u2212${words.money(coupon.discount)}`),
     sum(words.say("order.total"), words.money(total), "sum"),
@@ -52,6 +52,7 @@ function table(receipt, words, zone) {
       const key = state === "done" ? "paid.refunded" : "paid.refunding";
       return sum(words.joined(words.say(key), words.fullDay(dayAt(Date.parse(at), zone))), words.money(amount));
     }),
+    disputed.amount > 0 && sum(words.say("receipt.disputed"), words.money(disputed)),
   ];
   return element(
     "table",

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from httpx2 import Response as Answer
 
-from tests.house import PRIVATE, SITE, Guest, House, refused
+from tests.house import PRIVATE, SITE, Guest, House, refused, slot
 from tests.use_cases.till import LESSON, Till
 from tests.web.desks import desk_in
 from tests.web.rooms import fields_of
@@ -75,6 +75,26 @@ async def test_what_goes_back_stands_on_it(till: Till, house: House) -> None:
     assert waiting["receipt_number"] == after["receipt_number"] == f"{waiting['number']}-2"
     assert [(one["amount"], one["state"]) for one in after["refunds"]] == [(eur(9000), "done")]
     assert [line["state"] for line in after["lines"]] == ["cancelled"]
+
+
+async def test_no_two_that_say_something_else_have_one_number(till: Till) -> None:
+    anna = await paid(till)
+    await anna.reschedule((slot(PRIVATE, day=1), 2))
+    moved = (await receipt_of(anna)).json()["receipt"]
+    dispute = till.shop.books.dispute(till.shop.only_session.id)
+    await anna.cancel()
+    waiting = (await receipt_of(anna)).json()["receipt"]
+    await till.work()
+    kept = (await receipt_of(anna)).json()["receipt"]
+    till.shop.books.close_dispute(dispute.id, is_won=False)
+    for letter in till.shop.letters():
+        await till.settling.heard(SITE, letter.body, letter.signature)
+
+    lost = (await receipt_of(anna)).json()["receipt"]
+    told = [[len(one["refunds"]), one["disputed"]] for one in (moved, waiting, kept, lost)]
+    assert told == [[0, eur(0)], [1, eur(0)], [0, eur(0)], [0, eur(9000)]]
+    numbers = [one["receipt_number"] for one in (moved, waiting, kept, lost)]
+    assert numbers == [f"{lost['number']}-{place}" for place in (2, 3, 4, 5)]
 
 
 async def test_what_a_code_made_free_has_one_too(till: Till, house: House) -> None:

@@ -35,10 +35,10 @@ from widget_server.store.tables import (
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A booking of an order, with how often it has moved."""
+    """A booking of an order, with when it has moved."""
 
     booking: Booking
-    moves: int
+    moved_at: tuple[datetime, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ class Letters:
             found = await read_order(session, site_id, order_id) if order_id else None
             if found is None:
                 return Subject(to_site(row), await _attempted(session, site_id, order_id) if order_id else None, {})
-            moves = await _moves(session, site_id, found[0].id)
-        told = zip(found[0].bookings, moves.values(), strict=True)
-        return Subject(to_site(row), found[0], dict(zip(moves, (Told(*one) for one in told), strict=True)))
+            moved_at = await _moved_at(session, site_id, found[0].id)
+        told = (Told(booking, tuple(at)) for booking, at in zip(found[0].bookings, moved_at.values(), strict=True))
+        return Subject(to_site(row), found[0], dict(zip(moved_at, told, strict=True)))
 
     async def customer_of(self, site_id: int, address_hash: str) -> Customer | None:
         """Whoever booked with this address last, as they are kept. Raises Unavailable."""
@@ -166,17 +166,16 @@ async def _attempted(session: AsyncSession, site_id: int, order_id: str) -> Orde
     return replace(to_attempt(row).order(), payment=await read_payment(session, site_id, order_id))
 
 
-async def _moves(session: AsyncSession, site_id: int, order_id: str) -> dict[int, int]:
-    """Booking -> how often it has moved."""
+async def _moved_at(session: AsyncSession, site_id: int, order_id: str) -> dict[int, list[datetime]]:
+    """Of each booking, when it has moved."""
     of_order = (
-        select(BookingRow.id, func.count(col(ReschedulingRow.id)))
+        select(BookingRow.id, ReschedulingRow.created_at)
         .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
         .join(ReschedulingRow, col(ReschedulingRow.booking_id) == col(BookingRow.id), isouter=True)
         .where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
-        .group_by(col(BookingRow.id))
-        .order_by(col(BookingRow.id))
+        .order_by(col(BookingRow.id), col(ReschedulingRow.id))
     )
-    moves: defaultdict[int, int] = defaultdict(int)
-    for booking_id, count in await session.exec(of_order):
-        moves[booking_id or 0] = count
-    return moves
+    moved_at: defaultdict[int, list[datetime]] = defaultdict(list)
+    for booking_id, at in await session.exec(of_order):
+        moved_at[booking_id or 0] += [at] if at else []
+    return moved_at

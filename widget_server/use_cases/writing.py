@@ -232,7 +232,7 @@ def shown_of(
         served_by=booking.served_by,
         left=left,
         uid=f"{subject.order.id}.{number}@tenuto",
-        sequence=told.moves + is_cancelled,
+        sequence=len(told.moved_at) + is_cancelled,
         is_cancelled=is_cancelled,
         answers=booking.answers,
     )

@@ -14,12 +14,12 @@ from widget_server.domain.money import Difference, Money
 from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.my_bookings import MyBooking
 from widget_server.domain.orders import Order
-from widget_server.domain.payments import AttemptState, OrderPayment, RefundState
+from widget_server.domain.payments import AttemptState, OrderPayment, RefundState, lost_minor
 from widget_server.domain.schedule import Schedule
-from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.use_cases.coupons import Quote
 from widget_server.use_cases.move_requests import Alternatives
+from widget_server.use_cases.receipts import Receipt
 from widget_server.web.shapes import Body, Instant, LineBody, MoneyBody
 
 Differences = Mapping[Slot, Difference]
@@ -316,7 +316,7 @@ class ReceiptBody(Body):
     number: str
     """Of the order."""
     receipt_number: str
-    """Its own: another one with each refund, as that changes what is kept."""
+    """Its own: another one with whatever has changed on it."""
     ordered_at: Instant
     seller: SellerBody
     customer: OrderCustomerBody
@@ -327,14 +327,18 @@ class ReceiptBody(Body):
     """What the seller says about taxes; may be empty."""
     paid: MoneyBody
     refunds: tuple[RefundBody, ...]
+    disputed: MoneyBody
+    """What a bank has given back, as its customer asked it to."""
     test: bool
 
     @staticmethod
-    def of(order: Order, site: Site) -> "ReceiptBody":
+    def of(receipt: Receipt) -> "ReceiptBody":
+        order, site = receipt.order, receipt.site
         refunds = [one for one in order.payment.refunds if one.state is not RefundState.FAILED] if order.payment else []
+        disputed = lost_minor(order.payment.disputes) if order.payment else 0
         return ReceiptBody(
             number=order.number,
-            receipt_number=f"{order.number}-{1 + len(refunds)}",
+            receipt_number=receipt.number,
             ordered_at=order.created_at,
             seller=SellerBody(name=site.name, about=site.receipt_seller),
             customer=OrderCustomerBody(name=order.customer.name, email=order.customer.email),
@@ -349,6 +353,7 @@ class ReceiptBody(Body):
             refunds=tuple(
                 RefundBody(amount=MoneyBody.of(one.amount), at=one.created_at, state=one.state) for one in refunds
             ),
+            disputed=MoneyBody(amount=disputed, currency=order.total.currency),
             test=order.is_test,
         )
 

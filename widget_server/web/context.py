@@ -29,6 +29,7 @@ from widget_server.use_cases.operations import Operations
 from widget_server.use_cases.payment_accounts import PaymentAccounts
 from widget_server.use_cases.people import People
 from widget_server.use_cases.readiness import Readiness
+from widget_server.use_cases.receipts import Receipts
 from widget_server.use_cases.reconciliation import Reconciliation
 from widget_server.use_cases.refunding import Refunding
 from widget_server.use_cases.reliability import Reliability
@@ -76,6 +77,7 @@ class UseCases:
     erasing: Erasing
     messages: Messages
     calendar_files: CalendarFiles
+    receipts: Receipts
     my_bookings: MyBookings
     reliability: Reliability
     feed_lag: FeedLag

@@ -3,7 +3,6 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from widget_server.domain import policies
 from widget_server.domain.money import Difference
 from widget_server.domain.orders import Order
 from widget_server.domain.schedule import Schedule
@@ -46,11 +45,8 @@ async def show_order(request: Request) -> Response:
 
 
 async def show_receipt(request: Request) -> Response:
-    ref = order_ref(request)
-    order = await use_cases(request).checkout.find_order(ref)
-    policies.may_have_receipt(order)
-    site = (await use_cases(request).catalog.find(ref.site_key)).site
-    return reply(ReceiptAnswer(receipt=ReceiptBody.of(order, site), server_now=use_cases(request).bookings.now()))
+    receipt = await use_cases(request).receipts.of_order(order_ref(request))
+    return reply(ReceiptAnswer(receipt=ReceiptBody.of(receipt), server_now=use_cases(request).bookings.now()))
 
 
 async def download_calendar(request: Request) -> Response:
