@@ -155,6 +155,27 @@ async def test_a_return_that_a_bank_refuses_after_it_was_done_begins_anew(till: 
     assert await till.messages(anna) == ["payment_returned"]
 
 
+async def test_what_a_bank_refuses_of_a_refund_made_at_stripe_before_goes_back_as_well(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    till.shop.books.pay(session, "ideal")
+    till.shop.account.refunds_wait = True
+    partly = till.shop.books.refund(session, 1000)
+    till.shop.account.refunds_wait = False
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert await till.refunds(anna) == [(3500, "no_seats", "done")]
+
+    till.shop.books.finish_refund(partly.id, why_not="declined")
+    assert till.shop.taken_minor == 1000
+    for _ in range(2):
+        await hear_all(till)
+        assert await till.settle(anna) is AttemptState.ENDED
+    assert await till.refunds(anna) == [(3500, "no_seats", "done"), (1000, "no_seats", "done")]
+    assert till.shop.taken_minor == 0
+    assert await till.messages(anna) == ["payment_returned"]
+    assert await till.deeds(anna) == ["payment_given_back", "payment_refunded", "payment_refunded"]
+
+
 async def test_the_mail_about_money_that_goes_back_says_what_was_wanted_and_leads_to_the_order(till: Till) -> None:
     anna = Payer()
     till.shop.books.pay(await till.at_the_page(anna))

@@ -22,10 +22,9 @@ from widget_server.domain.payments import AttemptState
 from widget_server.domain.slots import Slot
 from widget_server.ids import hash_secret, new_id
 from widget_server.sealing import Seal
-from widget_server.store.audit_log import AuditLog
 from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.schedule import put_openings
-from widget_server.store.tables import AttemptRow, MessageRow, OutcomeRow, PaymentAccountRow, RefundRow
+from widget_server.store.tables import AttemptRow, AuditEntryRow, MessageRow, OutcomeRow, PaymentAccountRow, RefundRow
 from widget_server.use_cases.checkout import CheckoutBegun, WantedCheckout
 from widget_server.use_cases.pinning import HoldRef, OrderRef, Visit
 from widget_server.use_cases.settling import Settling
@@ -120,8 +119,11 @@ class Till:
 
     async def deeds(self, payer: Payer) -> list[str]:
         """What became of the money, as the audit log has it."""
-        entries = await AuditLog(self.house.parts.database).entries((await self.house.site()).id, limit=99)
-        return [entry.deed for entry in entries[::-1] if entry.about == payer.id and not entry.operator]
+        of_nobody = (col(AuditEntryRow.about) == payer.id, col(AuditEntryRow.operator_id).is_(None))
+        async with self.house.parts.database.snapshot() as session:
+            return list(
+                await session.exec(select(AuditEntryRow.deed).where(*of_nobody).order_by(col(AuditEntryRow.id)))
+            )
 
     async def lose_seats(self, payer: Payer, of: Slot) -> None:
         """Redis forgets that they are held, and others hold all of them."""

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, update
-from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from widget_server.domain.alternatives import STANDING
 from widget_server.domain.attempts import Attempt, WantedLine, WantedOrder
@@ -42,6 +42,14 @@ _OF_HOLD = (
     .limit(1)
 )
 _LOCKED = select(AttemptRow).where(col(AttemptRow.public_id) == bindparam("public_id")).with_for_update(key_share=True)
+_LAST_OF_SITE = (
+    select(AttemptRow)
+    .where(col(AttemptRow.site_id) == bindparam("site_id"))
+    .order_by(col(AttemptRow.id).desc())
+    .limit(1)
+)
+_WITH_ID = _LAST_OF_SITE.where(col(AttemptRow.public_id) == bindparam("which"))
+_WITH_INTENT = _LAST_OF_SITE.where(col(AttemptRow.intent_id) == bindparam("which"))
 _REFUNDS_OF = (
     select(RefundRow)
     .where(col(RefundRow.site_id) == bindparam("site_id"), col(RefundRow.order_id) == bindparam("order_id"))
@@ -54,10 +62,10 @@ class Attempts:
         self._db = db
 
     async def find(self, site_id: int, attempt_id: str) -> Attempt | None:
-        return await self._one(site_id, col(AttemptRow.public_id) == attempt_id)
+        return await self._one(_WITH_ID, site_id, attempt_id)
 
     async def of_intent(self, site_id: int, intent_id: str) -> Attempt | None:
-        return await self._one(site_id, col(AttemptRow.intent_id) == intent_id)
+        return await self._one(_WITH_INTENT, site_id, intent_id)
 
     async def last_of(self, site_id: int, hold_id: str) -> Attempt | None:
         """The last one to pay a hold: no other can still be open."""
@@ -145,10 +153,9 @@ class Attempts:
         for row in await session.exec(select(AttemptRow).where(*of_order).with_for_update(key_share=True)):
             _erase(row)
 
-    async def _one(self, site_id: int, which: ColumnElement[bool]) -> Attempt | None:
-        of_site = select(AttemptRow).where(col(AttemptRow.site_id) == site_id, which)
+    async def _one(self, asked: SelectOfScalar[AttemptRow], site_id: int, which: str) -> Attempt | None:
         async with self._db.snapshot() as session:
-            row = (await session.exec(of_site.order_by(col(AttemptRow.id).desc()).limit(1))).one_or_none()
+            row = (await session.exec(asked, params={"site_id": site_id, "which": which})).one_or_none()
             return to_attempt(row) if row else None
 
     async def _any_due(self, at: datetime) -> bool:

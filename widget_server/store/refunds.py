@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, func, update
 from sqlmodel import col, select
@@ -41,11 +42,33 @@ REFUSED_AGAIN_AFTER = timedelta(days=1)
 AFTER_THE_OTHERS = timedelta(seconds=30)
 """What was given back in Stripe's own pages is counted anew once it is known what became of all other refunds."""
 _NEXT_DUE = select(func.min(col(RefundRow.due_at)))
+# Asked with each event of Stripe's, so they are made once: making one takes longer than running it.
 _LOCKED_ORDER = (
     select(OrderRow)
     .where(col(OrderRow.site_id) == bindparam("site_id"), col(OrderRow.hold_id) == bindparam("order_id"))
     .with_for_update()
 )
+_SUM = select(func.coalesce(func.sum(RefundRow.amount_minor), 0)).where(
+    col(RefundRow.attempt_id) == bindparam("attempt_id"),
+    col(RefundRow.state).in_(bindparam("states", expanding=True)),
+    col(RefundRow.reason) != bindparam("but"),
+)
+_LAST_RETURN = (
+    select(RefundRow)
+    .where(col(RefundRow.attempt_id) == bindparam("attempt_id"), col(RefundRow.reason) == RefundReason.NO_SEATS)
+    .order_by(col(RefundRow.id).desc())
+    .limit(1)
+    .with_for_update()
+)
+_its_table: Any = RefundRow.__table__  # type: ignore[attr-defined]
+_LOOK_AGAIN = (
+    update(_its_table)
+    .where(_its_table.c.attempt_id == bindparam("of_attempt"))
+    .where(_its_table.c.state.in_(bindparam("states", expanding=True)))
+    .values(state=RefundState.WAITING, due_at=bindparam("at"), ended_at=None)
+)
+_LOOK_AGAIN_AT_THOSE_WE_ASKED_FOR = _LOOK_AGAIN.where(_its_table.c.stripe_id.is_not(None))
+_LOOK_AGAIN_AT_THE_OTHERS = _LOOK_AGAIN.where(_its_table.c.reason == RefundReason.AT_STRIPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +125,24 @@ class Refunds:
         async with self._db.snapshot() as session:
             return (await _left_of(session, site_id, order_id))[1]
 
-    async def return_all(self, attempt: Attempt, payment: Payment, at: datetime) -> DueRefund | None:
+    async def return_all(
+        self, attempt: Attempt, payment: Payment, at: datetime, *, besides: bool = False
+    ) -> DueRefund | None:
         """What is left of a payment for which there is no booking, once; None where it has gone back for good.
 
         What waits at Stripe may still be refused by a bank, though Stripe counts it as given back. If it was refused
         a day ago or more, Stripe is asked for it anew. What went back with a lost dispute, Stripe counts apart.
+        `besides`: what we gave back has gone for good, and yet something is left.
         """
         async with self._db.transaction() as session:
             row = (await session.exec(select(AttemptRow).where(col(AttemptRow.public_id) == attempt.id))).one()
             gone = payment.refunded_minor + lost_minor(disputes_of(row))
             left = Money(max(0, payment.captured_minor - gone), payment.amount.currency)
-            if not left.is_free:
+            refund = await _last_return(session, row)
+            if not left.is_free and (refund is None or (besides and refund.state == RefundState.DONE)):
                 new = insert(session, RefundRow).values(values(_new(row, left, RefundReason.NO_SEATS, at)))
                 await session.exec(new.on_conflict_do_nothing())
-            is_return = (col(RefundRow.attempt_id) == row.id, col(RefundRow.reason) == RefundReason.NO_SEATS)
-            refund = (await session.exec(select(RefundRow).where(*is_return).with_for_update())).one_or_none()
+                refund = await _last_return(session, row)
             if refund is None or (left.is_free and refund.state != RefundState.WAITING):
                 return None
             if refund.state == RefundState.DONE:  # and then its bank refused it
@@ -138,13 +164,9 @@ class Refunds:
             doubtful = [RefundState.WAITING]
             if payment.refunded_minor < await _sum(session, row, RefundState.DONE):
                 doubtful.append(RefundState.DONE)
-            of_attempt = (col(RefundRow.attempt_id) == row.id, col(RefundRow.state).in_(doubtful))
-            for is_such, due_at in (
-                (col(RefundRow.stripe_id).is_not(None), at),
-                (col(RefundRow.reason) == RefundReason.AT_STRIPE, at + AFTER_THE_OTHERS),
-            ):
-                again = update(RefundRow).where(*of_attempt, is_such)
-                await session.exec(again.values(state=RefundState.WAITING, due_at=due_at, ended_at=None))
+            of_attempt = {"of_attempt": row.id, "states": doubtful}
+            await session.exec(_LOOK_AGAIN_AT_THOSE_WE_ASKED_FOR, params={**of_attempt, "at": at})
+            await session.exec(_LOOK_AGAIN_AT_THE_OTHERS, params={**of_attempt, "at": at + AFTER_THE_OTHERS})
             known = await _gone_or_going(session, row)
             unknown = Money(max(0, payment.refunded_minor - known), attempt.amount.currency)
             if not unknown.is_free:
@@ -281,6 +303,10 @@ async def _lock_order(session: AsyncSession, site_id: int, order_id: str) -> Ord
     return (await session.exec(_LOCKED_ORDER, params={"site_id": site_id, "order_id": order_id})).one_or_none()
 
 
+async def _last_return(session: AsyncSession, attempt: AttemptRow) -> RefundRow | None:
+    return (await session.exec(_LAST_RETURN, params={"attempt_id": attempt.id})).one_or_none()
+
+
 async def _left_of(session: AsyncSession, site_id: int, order_id: str) -> tuple[AttemptRow, Money]:
     """The attempt by which an order was paid, and what of that is neither back nor on its way, nor with a bank."""
     row = await read_last(session, site_id, order_id)
@@ -305,10 +331,8 @@ async def _note_how_much(session: AsyncSession, order: OrderRow | None, attempt:
 async def _sum(
     session: AsyncSession, attempt: AttemptRow, *states: RefundState, but: RefundReason | None = None
 ) -> int:
-    counted = [col(RefundRow.attempt_id) == attempt.id, col(RefundRow.state).in_(states)]
-    if but is not None:
-        counted.append(col(RefundRow.reason) != but)
-    return int((await session.exec(select(func.coalesce(func.sum(RefundRow.amount_minor), 0)).where(*counted))).one())
+    counted = {"attempt_id": attempt.id, "states": states, "but": but or ""}
+    return int((await session.exec(_SUM, params=counted)).one())
 
 
 def _last_begun(attempt: AttemptRow) -> SelectOfScalar[datetime | None]:

@@ -51,6 +51,17 @@ class Refunding:
     async def return_all(self, attempt: Attempt, payment: Payment) -> bool:
         """Give a payment back for which there is no booking. Whether it has gone back. Raises Unavailable."""
         due = await self._refunds.return_all(attempt, payment, self._clock.now())
+        if due is None or due.state is not RefundState.WAITING or not await self._do(due):
+            return due is None
+        is_another = due.stripe_id is not None and payment.refunded_minor < payment.captured_minor
+        return not is_another or await self._return_more(attempt, payment)
+
+    async def _return_more(self, attempt: Attempt, payment: Payment) -> bool:
+        """All that we gave back has arrived: so it is another refund, made at Stripe before, that a bank refused."""
+        now = self._clock.now()
+        account = await self._accounts.find_answering(attempt.site_id, is_test=attempt.is_test, at=now)
+        present = await self._gateway.read(account, payment.session_id)
+        due = await self._refunds.return_all(attempt, present, now, besides=True)
         return due is None or (due.state is RefundState.WAITING and await self._do(due))
 
     async def notice(self, attempt: Attempt, payment: Payment) -> None:

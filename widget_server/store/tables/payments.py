@@ -157,8 +157,8 @@ class RefundRow(Table, table=True):
             "ix_refund_no_seats",
             "attempt_id",
             unique=True,
-            sqlite_where=text("reason = 'no_seats'"),
-            postgresql_where=text("reason = 'no_seats'"),
+            sqlite_where=text("reason = 'no_seats' AND state <> 'done'"),
+            postgresql_where=text("reason = 'no_seats' AND state <> 'done'"),
         ),
     )
 
