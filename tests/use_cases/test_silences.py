@@ -8,7 +8,7 @@ import structlog
 from sqlmodel import select
 
 from tests.use_cases.test_refunding import entry
-from tests.use_cases.till import LESSON, Payer, Till
+from tests.use_cases.till import LESSON, Payer, Till, take_payments
 from widget_server.domain.attempts import LET_GO_AFTER
 from widget_server.domain.money import Money
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
@@ -134,6 +134,23 @@ async def test_without_anybody_who_probes_all_ask_for_themselves_again_after_a_w
         await till.settle(anna)
     await till.later(UNPROBED_FOR + PROBE_EVERY)
     assert await till.settle(anna) is AttemptState.PAID
+
+
+async def test_silent_accounts_are_probed_in_turn_and_none_of_them_is_asked_meanwhile(till: Till) -> None:
+    await take_payments(till.house, till.shop, is_test=True)
+    site, accounts, at = await till.house.site(), till.settling._accounts, till.settling.now()
+    for is_test in (False, True):
+        await accounts.silences.suspect(site.id, is_test=is_test, at=at, wait=SECOND)
+        assert await accounts.find(site.id, is_test=is_test)
+
+    at += SECOND + UNPROBED_FOR
+    assert len(await accounts.silences.to_probe(1, at=at)) == 1
+    for is_test in (False, True):
+        with pytest.raises(PaymentsAway):
+            await accounts.find_answering(site.id, is_test=is_test, at=at)
+    at += PROBE_EVERY + UNPROBED_FOR
+    for is_test in (False, True):
+        assert await accounts.find_answering(site.id, is_test=is_test, at=at)
 
 
 async def test_nobody_lets_seats_go_without_having_asked_however_silent_stripe_was(till: Till) -> None:

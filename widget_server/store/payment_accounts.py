@@ -14,7 +14,7 @@ from widget_server.domain.payments import AttemptState, PaymentAccount, RefundSt
 from widget_server.errors import PaymentsAway, PaymentsNotSetUp
 from widget_server.sealing import Seal
 from widget_server.store.database import Database, insert
-from widget_server.store.silences import Silences, is_silent
+from widget_server.store.silences import Silences
 from widget_server.store.tables import AttemptRow, PaymentAccountRow, PaymentEventRow, RefundRow, values
 
 # Asked with every reading of a schedule, so it is made once: making one takes longer than running it.
@@ -51,7 +51,7 @@ class PaymentAccounts:
     async def find_answering(self, site_id: int, *, is_test: bool, at: datetime) -> PaymentAccount:
         """As `find`, for whoever can wait. Raises PaymentsAway, too: while Stripe is silent, one asks for all."""
         row = await self._row(site_id, is_test=is_test)
-        if row is not None and is_silent(row, at):
+        if row is not None and row.silent_since is not None and await self.silences.are_probed(at):
             raise PaymentsAway("The payment service cannot be reached just now.")
         return self._usable(row)
 

@@ -13,10 +13,13 @@ from widget_server.store.tables import AttemptRow, PaymentAccountRow, RefundRow
 
 PROBE_EVERY = timedelta(seconds=2)
 UNPROBED_FOR = timedelta(seconds=30)
-"""Where nobody probes, as without a worker, everybody asks for themselves again after that."""
+"""Where nobody probes any account, as without a worker, everybody asks for themselves again after that."""
 _ASKED_BEFORE = timedelta(minutes=1)
 """Of those that were asked about so long before a silence was sure, some may have had no answer."""
 _NEXT_PROBE = select(func.min(col(PaymentAccountRow.probe_at)))
+_LAST_OF_SILENT = select(func.max(col(PaymentAccountRow.probe_at))).where(
+    col(PaymentAccountRow.silent_since).is_not(None)
+)
 
 
 class Silences:
@@ -71,10 +74,11 @@ class Silences:
                 await _wake(session, row, since, at)
             return since is not None
 
-
-def is_silent(row: PaymentAccountRow, at: datetime) -> bool:
-    """Whether that is known, and somebody finds out whether it still is so."""
-    return row.silent_since is not None and row.probe_at is not None and at < row.probe_at + UNPROBED_FOR
+    async def are_probed(self, at: datetime) -> bool:
+        """Whether somebody finds out of silent accounts whether they still are: where there are many, in turn."""
+        async with self._db.snapshot() as session:
+            last = (await session.exec(_LAST_OF_SILENT)).one()
+        return last is not None and at < last + UNPROBED_FOR
 
 
 async def _locked(session: AsyncSession, site_id: int, is_test: bool) -> PaymentAccountRow | None:
