@@ -11,6 +11,7 @@ from tests.browser.serving import LESSON, YOGA, Server, Studio
 pytestmark = pytest.mark.anyio
 
 VIEWS: tuple[View, View] = ((320, "dark"), (1200, "light"))
+MORE_VIEWS: tuple[View, ...] = (*VIEWS, (390, "light"), (768, "dark"))
 
 
 async def test_every_step_of_a_booking(studio: Studio, host: Host, invite: Invite) -> None:
@@ -55,12 +56,19 @@ async def test_the_admin_rooms(server: Server, invite: Invite) -> None:
     anna = await invite("anna", width=VIEWS[0][0])
     site = await server.open_studio(YOGA, origins=[])
     await anna.opens(f"{server.url}/admin/sign-in")
-    await is_sound(anna.page, "sign in", VIEWS)
+    await is_sound(anna.page, "sign in", MORE_VIEWS)
     await anna.opens(await server.first_run_link_of(site))
-    await is_sound(anna.page, "setup", VIEWS)
+    await is_sound(anna.page, "setup", MORE_VIEWS)
 
     await anna.sets_up(f"anna-{site.key}@example.org")
     await anna.goes_to("Settings")
 
     await expect(anna.page.frame_locator("iframe").get_by_role("heading", name="Yoga")).to_be_visible()
-    await is_sound(anna.page, "settings", VIEWS)
+    await is_sound(anna.page, "settings", MORE_VIEWS)
+
+    anna.expects("422")
+    await anna.page.get_by_label("Allowed origins").fill("example.org")
+    await anna.page.get_by_label("Time zone").fill("Europe/Atlantis")
+    await anna.page.get_by_role("button", name="Save settings").click()
+    await expect(anna.page.get_by_role("alert")).to_be_visible()
+    await is_sound(anna.page, "not saved", MORE_VIEWS)

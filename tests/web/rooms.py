@@ -14,7 +14,6 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.use_cases.office import Office, open_office
@@ -37,8 +36,6 @@ class RoomsOnly:
 class Rooms:
     office: Office
     client: AsyncClient
-    app: ASGIApp
-    url: str
 
     async def get(self, path: str) -> Answer:
         return await self.client.get(path)
@@ -52,15 +49,13 @@ class Rooms:
 
 
 @asynccontextmanager
-async def open_rooms(folder: Path, url: str = "http://localhost:8000", *more: BaseRoute) -> AsyncIterator[Rooms]:
+async def open_rooms(folder: Path, url: str = "http://localhost:8000") -> AsyncIterator[Rooms]:
     office = await open_office(folder)
-    app = Starlette(
-        routes=[*routes, *more], middleware=[Middleware(SecurityHeaders)], exception_handlers={Refusal: _refused}
-    )
+    app = Starlette(routes=routes, middleware=[Middleware(SecurityHeaders)], exception_handlers={Refusal: _refused})
     state = {"use_cases": RoomsOnly(office.sites, office.people), "base_url": url, "trusted_proxies": ()}
     stateful = _with_state(app, state)
     async with AsyncClient(transport=ASGITransport(app=stateful), base_url=url) as client:
-        yield Rooms(office, client, stateful, url)
+        yield Rooms(office, client)
     await office.database.close()
 
 
