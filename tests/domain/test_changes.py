@@ -114,6 +114,19 @@ def test_a_calendar_says_which_times_came_and_went_and_what_is_said_of_single_on
     }
 
 
+class Unspoken(time):
+    def __format__(self, _: str) -> str:
+        raise AssertionError("it is as it was")
+
+
+def test_what_is_as_it_was_is_not_even_put_into_words() -> None:
+    typed = [Opening("yoga", Unspoken(14), Unspoken(15), day=TUESDAY, id=number) for number in (1, 2)]
+    before = replace(MORNINGS, openings=tuple(typed))
+    after = replace(MORNINGS, openings=(*[replace(one, id=None) for one in typed], *MORNINGS.openings[:1]))
+
+    assert changes.of_calendar(before, after, "yoga") == {"times_added": "Mondays, 09:00\u201312:00"}
+
+
 def test_of_very_many_only_the_first_are_named() -> None:
     typed = tuple(
         Opening("yoga", time(14), time(15), day=TUESDAY + timedelta(days=n), whole=True) for n in range(5_000)

@@ -1,9 +1,10 @@
 """The only place that says in a few words what an edit has changed, for the audit log: short, and not of customers."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from widget_server.domain.audit_log import kept_money
 from widget_server.domain.blackouts import Blackout
@@ -27,7 +28,8 @@ EVERYTHING = "Everything"
 UNCHANGED = {"saved": "as it was"}
 """Somebody has pressed *Save*, and nothing is other than before."""
 
-Told = dict[str, Any]
+Detail = dict[str, Any]
+Item = TypeVar("Item")
 
 _OF_SERVICES = (
     "name",
@@ -52,25 +54,27 @@ _OF_SERVICES = (
 _OF_NEW_SERVICES = _OF_SERVICES[: _OF_SERVICES.index("price") + 1]
 _OF_COUPONS = ("percent", "amount", "first_day", "last_day", "uses_max", "uses_per_address_max", "is_active")
 _TEXTS_OF_SERVICES = ("description", "access", "questions")
+_OF_OPENINGS = attrgetter("starts", "ends", "weekday", "day", "whole")
+_OF_SHIFTS = attrgetter("starts", "ends", "weekday", "day", "services")
 _BECAME = {Choice.KEEP: "bookings_kept", Choice.MOVE: "bookings_asked_to_move", Choice.CANCEL: "bookings_cancelled"}
 
 
-def changed(before: object, after: object, names: Iterable[str]) -> Told:
+def changed(before: object, after: object, names: Iterable[str]) -> Detail:
     """Each of these that is another now, as it was and as it is."""
     pairs = ((name, getattr(before, name), getattr(after, name)) for name in names)
     return {name: [_plain(was), _plain(now)] for name, was, now in pairs if was != now}
 
 
-def of_new_service(new: Service) -> Told:
+def of_new_service(new: Service) -> Detail:
     return _said(new, _OF_NEW_SERVICES)
 
 
-def of_service(old: Service, new: Service) -> Told:
+def of_service(old: Service, new: Service) -> Detail:
     texts = {name: OTHER for name in _TEXTS_OF_SERVICES if getattr(old, name) != getattr(new, name)}
     return changed(old, new, _OF_SERVICES) | texts
 
 
-def of_member(old: Schedule, new: Schedule, staff: str) -> Told:
+def of_member(old: Schedule, new: Schedule, staff: str) -> Detail:
     """Who they are, what they serve, and when. `old` may not have them yet."""
     was, now = old.staff.get(staff), new.staff[staff]
     told = changed(was, now, ("name", "is_active")) if was else {}
@@ -79,49 +83,47 @@ def of_member(old: Schedule, new: Schedule, staff: str) -> Told:
     served, serves = [_names(each, one.services) if one else "" for each, one in ((old, was), (new, now))]
     if served != serves:
         told["serves"] = [served, serves]
-    told |= _difference(
-        "shifts", *([_said_shift(new, one) for one in each.shifts if one.staff == staff] for each in (old, new))
-    )
-    return told | _difference(
-        "days_off", *([said_day(one.day) for one in each.days_off if one.staff == staff] for each in (old, new))
-    )
+    shifts = ([one for one in each.shifts if one.staff == staff] for each in (old, new))
+    days_off = ([one.day for one in each.days_off if one.staff == staff] for each in (old, new))
+    told |= _difference("shifts", *shifts, key=_OF_SHIFTS, say=lambda shift: _said_shift(new, shift))
+    return told | _difference("days_off", *days_off, key=lambda day: day, say=said_day)
 
 
-def of_calendar(old: Schedule, new: Schedule, service: str) -> Told:
+def of_calendar(old: Schedule, new: Schedule, service: str) -> Detail:
     """Times that came and went, and what is said of single slots."""
-    times = ([_said_opening(one) for one in each.openings if one.service == service] for each in (old, new))
-    told = _difference("times", *times)
+    times = ([one for one in each.openings if one.service == service] for each in (old, new))
+    told = _difference("times", *times, key=_OF_OPENINGS, say=_said_opening)
     slots = sorted({rule.slot for each in (old, new) for rule in each.slot_rules if rule.slot.service == service})
     rules = [(slot, old.rule_of(slot), new.rule_of(slot)) for slot in slots]
-    told |= _listed("closed", [_said_slot(new, slot) for slot, was, now in rules if now.is_closed > was.is_closed])
-    told |= _listed("opened", [_said_slot(new, slot) for slot, was, now in rules if now.is_closed < was.is_closed])
-    return told | _listed(
-        "seats_of_single_times",
-        [_said_seats(new, slot, was, now) for slot, was, now in rules if was.capacity != now.capacity],
-    )
+    closed = [slot for slot, was, now in rules if now.is_closed > was.is_closed]
+    opened = [slot for slot, was, now in rules if now.is_closed < was.is_closed]
+    seats = [rule for rule in rules if rule[1].capacity != rule[2].capacity]
+    told |= _listed("closed", closed, lambda slot: _said_slot(new, slot))
+    told |= _listed("opened", opened, lambda slot: _said_slot(new, slot))
+    return told | _listed("seats_of_single_times", seats, lambda rule: _said_seats(new, *rule))
 
 
-def of_blackout(old: Schedule, before: Blackout | None, after: Blackout) -> Told:
+def of_blackout(old: Schedule, before: Blackout | None, after: Blackout) -> Detail:
     """Whose and when. Not why: that may be about somebody."""
     if before is None:
         return {"for": said_whose(old, after), "when": said_when(after)}
     pairs = (("for", said_whose(old, before), said_whose(old, after)), ("when", said_when(before), said_when(after)))
-    told: Told = {name: [was, now] if was != now else now for name, was, now in pairs}
+    told: Detail = {name: [was, now] if was != now else now for name, was, now in pairs}
     return told | ({"reason": OTHER} if before.reason != after.reason else {})
 
 
-def of_choice(chosen: Chosen, bookings: Iterable[int]) -> Told:
+def of_choice(chosen: Chosen, bookings: Iterable[int]) -> Detail:
     """What becomes of so many bookings that an edit concerns; where there are none, of seats that are only held."""
     became = Counter(chosen.of(booking_id) for booking_id in bookings)
-    told: Told = {_BECAME[choice]: became[choice] for choice in Choice if became[choice]}
+    told: Detail = {_BECAME[choice]: became[choice] for choice in Choice if became[choice]}
     return told or {"held_seats": "given up" if chosen.all is Choice.CANCEL else "kept"}
 
 
-def of_new_coupon(new: Coupon) -> Told:
+def of_new_coupon(new: Coupon) -> Detail:
     return _said(new, ("code", *_OF_COUPONS)) | {"services": _said_services(new)}
 
 
-def of_coupon(old: Coupon, new: Coupon) -> Told:
+def of_coupon(old: Coupon, new: Coupon) -> Detail:
     served = [_said_services(one) for one in (old, new)]
     return changed(old, new, _OF_COUPONS) | ({"services": served} if old.services != new.services else {})
 
@@ -147,7 +149,7 @@ def said_day(day: date) -> str:
     return f"{day.day} {day:%b %Y}"
 
 
-def _said(new: object, names: Iterable[str]) -> Told:
+def _said(new: object, names: Iterable[str]) -> Detail:
     """What is said of something new, without what is left empty."""
     return {name: said for name in names if (said := _plain(getattr(new, name))) != ""}
 
@@ -156,15 +158,25 @@ def _said_services(coupon: Coupon) -> str:
     return _cut(", ".join(sorted(coupon.services))) or "all"
 
 
-def _difference(what: str, before: Iterable[str], after: Iterable[str]) -> Told:
-    was, now = Counter(before), Counter(after)
-    return _listed(f"{what}_added", (now - was).elements()) | _listed(f"{what}_removed", (was - now).elements())
+def _difference(
+    what: str,
+    before: Iterable[Item],
+    after: Iterable[Item],
+    *,
+    key: Callable[[Item], object],
+    say: Callable[[Item], str],
+) -> Detail:
+    """Which are the same, their `key` tells: a calendar has thousands of times, and few of them change at once."""
+    was, now = [(key(item), item) for item in before], [(key(item), item) for item in after]
+    by_key = dict([*was, *now])
+    had, has = Counter(of for of, _ in was), Counter(of for of, _ in now)
+    added, removed = ([by_key[of] for of in each.elements()] for each in (has - had, had - has))
+    return _listed(f"{what}_added", added, say) | _listed(f"{what}_removed", removed, say)
 
 
-def _listed(name: str, items: Iterable[str]) -> Told:
-    said = list(items)
-    more = [f"and {len(said) - LISTED_MAX:,} more"] if len(said) > LISTED_MAX else []
-    return {name: "; ".join([*said[:LISTED_MAX], *more])} if said else {}
+def _listed(name: str, items: Sequence[Item], say: Callable[[Item], str]) -> Detail:
+    more = [f"and {len(items) - LISTED_MAX:,} more"] if len(items) > LISTED_MAX else []
+    return {name: "; ".join([*map(say, items[:LISTED_MAX]), *more])} if items else {}
 
 
 def _plain(value: object) -> object:
