@@ -55,6 +55,7 @@ async def test_anna_holds_two_times_swaps_one_and_books_both_while_ben_is_faster
     await anna.widget.get_by_role("button", name=re.compile("^Remove .*10:00$")).click()
     await expect(anna.said).to_contain_text("1 time held.")
     await expect(tickets).to_have_count(1)
+    await expect(tickets.get_by_role("button")).to_have_accessible_name(re.compile("^Remove .*12:00$"))
     await adds(anna, fourth)
     await expect(tickets).to_have_count(2)
     async with AsyncClient(base_url=studio.url) as client:

@@ -50,6 +50,7 @@ async def test_a_seat_that_anna_holds_is_seen_as_held_by_ben_until_she_goes_back
 
     await anna.button("Back").click()
 
+    await expect(anna.said).to_have_text("Your seats were given back.")
     await expect(ben.status(slot)).to_have_text("free")
     await expect(anna.status(slot)).to_have_text("free")
     await ben.holds(slot)

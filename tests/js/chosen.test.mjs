@@ -35,7 +35,8 @@ function annas({ holds_on = true } = {}) {
   const around = { side: page.createElement("div"), calm() {}, warn() {}, announce() {} };
   const host = { tell: (what) => told.push(what) };
   const offer = { site: { holds_on, hold_minutes: 10 }, services: [YOGA] };
-  const at = { api, words: new Words({}, "en"), clock: new ServerClock(), page: around, host, offer };
+  const words = new Words({ "problem.of_time": "{time}: {problem}", "problem.slot_full": "It is taken." }, "en-GB");
+  const at = { api, words, clock: new ServerClock(), page: around, host, offer, zone: { current: "UTC" } };
   const slotOf = async (id) => slot(Number(id.split(".")[1]));
   const chosen = new Chosen(at, { slotOf }, {
     onHold: () => told.push("onHold"),
@@ -57,6 +58,8 @@ test("times are held together by their start, and one that cannot be had leaves 
   assert.deepEqual(chosen.choices.map(({ slot: { id } }) => id), ["yoga.1", "yoga.2"]);
   assert.deepEqual(chosen.keeper.current.lines, [line(1, 3), line(2)]);
   assert.deepEqual(chosen.slots, ["yoga.1", "yoga.2"]);
+  assert.equal(chosen.said(full), "It is taken.");
+  assert.match(chosen.said(new Refused(409, { ...full.details, slot: "yoga.2" }, null)), /3 January.*: It is taken\.$/);
   chosen.release();
   assert.deepEqual([chosen.choices, chosen.keeper.current], [[], null]);
 });

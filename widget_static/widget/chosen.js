@@ -7,6 +7,7 @@ import { inOrder, linesOf } from "./choices.js";
 import { mayBeOurs } from "./hold.js";
 import { Holding } from "./holding.js";
 import { jittered } from "./patience.js";
+import { sentenceFor } from "./problems.js";
 import { choicesOf } from "./resuming.js";
 
 const MINUTE_MS = 60_000;
@@ -127,6 +128,28 @@ export class Chosen {
       else if (mayBeOurs(before.get(slot.id), slot, choice.seats)) this.holding.checkSoon(jittered(RECHECK_MS));
       if (!this.#at.offer.site.holds_on && leftOf(slot) < choice.seats) this.#on.onFull(choice);
     }
+  }
+
+  /**
+   * Which of several times it is about is said, too.
+   * @param {unknown} problem
+   * @param {boolean} [isAnother]  it came of choosing another time besides
+   */
+  said(problem, isAnother = false) {
+    const slot = problem instanceof Refused && problem.details.slot;
+    const choice = this.choices.find((one) => one.slot.id === slot);
+    return this.named(choice, sentenceFor(problem, this.#at.words), isAnother || this.choices.length > 1);
+  }
+
+  /**
+   * @param {Choice | undefined} choice
+   * @param {string} problem
+   * @param {boolean} [areSeveral]
+   */
+  named(choice, problem, areSeveral = this.choices.length > 1) {
+    const { words, zone } = this.#at;
+    if (!choice || !areSeveral) return problem;
+    return words.say("problem.of_time", { time: words.moment(choice.slot.startsMs, zone.current), problem });
   }
 
   /** As they are offered now; what is not offered any more stays as it was. */

@@ -45,7 +45,7 @@ const ENDED = new Set(["hold_ended", "slot_full", "slot_closed", "too_soon", "to
 export class Ordering {
   #at;
   #ways;
-  /** @type {Chosen} */ #chosen;
+  /** What is chosen so far: while a time is looked for, it is another one besides. @type {Chosen} */ chosen;
   #holding;
   #keeper;
   /** @type {Summary | null} */ #summary = null;
@@ -65,17 +65,17 @@ export class Ordering {
   constructor(at, ways) {
     this.#at = at;
     this.#ways = ways;
-    this.#chosen = new Chosen(at, ways, {
+    this.chosen = new Chosen(at, ways, {
       onHold: () => this.#showHeld(),
       onBookedUnheard: () => this.#confirming.confirmAgain(),
       onOthers: (choices) => this.#showChosen(choices),
-      onFull: (choice) => this.#summary?.complain(this.#named(choice, at.words.say("problem.slot_full"))),
+      onFull: (choice) => this.#summary?.complain(this.chosen.named(choice, at.words.say("problem.slot_full"))),
     });
-    this.#holding = this.#chosen.holding;
-    this.#keeper = this.#chosen.keeper;
+    this.#holding = this.chosen.holding;
+    this.#keeper = this.chosen.keeper;
     this.#keeper.visitor = at.visitor;
     this.#keeping = new Keeping(at.page.stage, () => at.host.keepTyped(at.typed));
-    this.#confirming = new Confirming(at, this.#chosen, {
+    this.#confirming = new Confirming(at, this.chosen, {
       onPaying: () => this.#enter(),
       onBooked: (answer) => this.#booked(answer),
       onUnpaid: (isOver) => void this.#unpaid(isOver),
@@ -98,24 +98,9 @@ export class Ordering {
     return this.#at.offer.services.find(({ id }) => id === serviceId) ?? null;
   }
 
-  /** @param {string} id  as the host page has kept it */
-  set visitor(id) {
-    this.#keeper.visitor = id;
-  }
-
   /** A step of it is shown. */
   get isShown() {
     return this.#isShown;
-  }
-
-  /** What is chosen so far: where a time is looked for, another one besides. */
-  get choices() {
-    return this.#chosen.choices;
-  }
-
-  /** Slots that are this visitor's, or still counted as held by them. */
-  get slots() {
-    return this.#chosen.slots;
   }
 
   /** Another step is about to be shown. */
@@ -136,27 +121,27 @@ export class Ordering {
    * @param {Choice} choice
    */
   async add(choice) {
-    if (this.#chosen.isBusy) return;
-    if (this.choices.length >= TIMES_MAX) throw new Refused(422, { code: "too_many_times", maximum: TIMES_MAX }, null);
+    if (this.chosen.isBusy) return;
+    if (this.chosen.choices.length >= TIMES_MAX) throw new Refused(422, { code: "too_many_times", maximum: TIMES_MAX }, null);
     this.#serviceId = choice.service.id;
-    await this.#chosen.set([...this.choices, choice]);
-    this.#hadSeveral = this.choices.length > 1;
-    this.#showChosen(this.choices);
+    await this.chosen.set([...this.chosen.choices, choice]);
+    this.#hadSeveral = this.chosen.choices.length > 1;
+    this.#showChosen(this.chosen.choices);
   }
 
   /** @param {Choice} choice */
   async #remove(choice) {
     const { page, words, zone } = this.#at;
-    if (this.#chosen.isBusy) return;
-    const rest = this.choices.filter((one) => one !== choice);
+    if (this.chosen.isBusy) return;
+    const rest = this.chosen.choices.filter((one) => one !== choice);
     if (rest.length === 0) return this.#giveBack();
     try {
-      await this.#chosen.set(rest);
+      await this.chosen.set(rest);
       page.announce(words.say("summary.removed", { time: words.moment(choice.slot.startsMs, zone.current) }));
-      this.#showChosen(this.choices);
+      this.#showChosen(this.chosen.choices);
     } catch (problem) {
       if (problem instanceof Unreachable) page.warn(words.say("problem.offline"));
-      this.#summary?.complain(this.said(problem));
+      this.#summary?.complain(this.chosen.said(problem));
     }
   }
 
@@ -174,7 +159,7 @@ export class Ordering {
   /** Sums up what is chosen. @param {boolean} [isUnpaid]  the time to pay for it is over */
   summarise(isUnpaid = false) {
     const { words, page, zone, clock, api, typed } = this.#at;
-    const { choices } = this;
+    const { choices } = this.chosen;
     this.#enter();
     page.name({ title: words.say("summary.title"), above: this.#back() });
     this.#summary = new Summary(
@@ -201,21 +186,21 @@ export class Ordering {
   #back() {
     const go = () => {
       const isOver = this.#site.holds_on && !this.#keeper.current;
-      if (this.choices.length === 1 || isOver) this.#giveBack();
+      if (this.chosen.choices.length === 1 || isOver) this.#giveBack();
       else this.#lookForMore();
     };
     return element("button", { type: "button", class: "button plain back", onclick: go }, icon("back"), this.#at.words.say("summary.back"));
   }
 
   #lookForMore() {
-    if (this.#chosen.isBusy) return;
+    if (this.chosen.isBusy) return;
     if (this.#service) this.#ways.onTime(this.#service);
     else this.#ways.onStart(null);
   }
 
   #giveBack() {
     if (this.#holding.isConfirming) return;
-    const [choice] = this.choices;
+    const [choice] = this.chosen.choices;
     const service = this.#offered(choice.service.id);
     this.#release();
     if (service) this.#ways.onTime(service, choice);
@@ -233,30 +218,30 @@ export class Ordering {
   #release() {
     this.#summary = null;
     this.#hadSeveral = false;
-    this.#chosen.release();
+    this.chosen.release();
   }
 
   /** @param {Choice[]} free */
   async #holdAgain(free) {
     const { page, words } = this.#at;
     try {
-      await this.#chosen.set(free);
-      this.#showChosen(this.choices);
+      await this.chosen.set(free);
+      this.#showChosen(this.chosen.choices);
     } catch (problem) {
       if (problem instanceof Unreachable) page.warn(words.say("problem.offline"));
       else await this.#ways.refresh();
-      page.announce(this.said(problem));
+      page.announce(this.chosen.said(problem));
     }
   }
 
   /** @param {boolean} isOver */
   async #unpaid(isOver) {
-    const offered = this.choices.filter(({ service }) => this.#offered(service.id));
+    const offered = this.chosen.choices.filter(({ service }) => this.#offered(service.id));
     if (offered.length === 0) return this.#giveBack();
     await this.#keepTo(offered, isOver);
     this.#at.page.focus();
     if (isOver && !this.#site.holds_on)
-      this.#summary?.complain(this.#at.words.say("ended.unpaid_title", { count: seatsOf(this.choices) }));
+      this.#summary?.complain(this.#at.words.say("ended.unpaid_title", { count: seatsOf(this.chosen.choices) }));
     void this.#ways.refresh();
   }
 
@@ -268,9 +253,9 @@ export class Ordering {
   async #keepTo(offered, isUnpaid) {
     this.#holding.paying = null;
     const isLess = offered.length < (this.#keeper.current?.lines.length ?? 0);
-    if (isLess) await this.#chosen.set(offered).catch(() => this.#keeper.release());
-    this.#chosen.choices = offered;
-    this.#chosen.renewServices();
+    if (isLess) await this.chosen.set(offered).catch(() => this.#keeper.release());
+    this.chosen.choices = offered;
+    this.chosen.renewServices();
     this.summarise(isUnpaid);
   }
 
@@ -283,24 +268,8 @@ export class Ordering {
       return this.#ways.refresh();
     }
     if (problem instanceof Refused && problem.code === "changed") await this.#holding.check();
-    this.#summary?.complain(this.said(problem), problem);
+    this.#summary?.complain(this.chosen.said(problem), problem);
     if (!(problem instanceof Unreachable)) await this.#ways.refresh();
-  }
-
-  /** @param {unknown} problem  which of several times it is about is said, too */
-  said(problem) {
-    const slot = problem instanceof Refused && problem.details.slot;
-    return this.#named(this.choices.find((choice) => choice.slot.id === slot), sentenceFor(problem, this.#at.words));
-  }
-
-  /**
-   * @param {Choice | undefined} choice
-   * @param {string} problem
-   */
-  #named(choice, problem) {
-    const { words, zone } = this.#at;
-    if (!choice || this.choices.length === 1) return problem;
-    return words.say("problem.of_time", { time: words.moment(choice.slot.startsMs, zone.current), problem });
   }
 
   /** @param {import("./api.js").OrderAnswer} answer */
@@ -315,7 +284,7 @@ export class Ordering {
     this.isBooked = true;
     host.tell("booked", { number: order.number, url: url.href });
     this.#enter();
-    this.#chosen.choices = [];
+    this.chosen.choices = [];
     this.#hadSeveral = false;
     page.name({ title: "" });
     const view = new Confirmation(
@@ -371,7 +340,7 @@ export class Ordering {
   async resume(kept) {
     const { api, typed, words, page } = this.#at;
     const hold = await this.#keeper.find(kept);
-    const { choices, answer } = await resumed({ api, ...this.#chosen.offered }, kept, hold);
+    const { choices, answer } = await resumed({ api, ...this.chosen.offered }, kept, hold);
     if (choices.length === 0) return this.#keeper.release();
     this.#serviceId = choices[0].service.id;
     this.#hadSeveral = choices.length > 1;
@@ -379,44 +348,26 @@ export class Ordering {
       await this.#keepTo(choices);
       return page.announce(words.say("summary.found_again"));
     }
-    this.#chosen.choices = choices;
+    this.chosen.choices = choices;
     typed.name ||= answer.order.customer.name;
     typed.email ||= answer.order.customer.email;
     this.#confirming.awaitPayment(answer, undefined, kept);
   }
 
-  /** What was held before has ended while nobody looked. */
-  forget() {
-    this.#keeper.forget();
-  }
-
-  /**
-   * @param {Slot[]} changed
-   * @param {Map<string, Slot | undefined>} before  the chosen slots, as they were
-   */
-  seatsMoved(changed, before) {
-    this.#chosen.seatsMoved(changed, before);
-  }
-
   /** The schedule changed: what was chosen may cost and ask for something else now. */
   scheduleMoved() {
-    const before = servicesOf(this.choices).map(asks).join();
-    this.#chosen.renewServices();
-    if (!this.#summary || before === servicesOf(this.choices).map(asks).join()) return;
+    const before = servicesOf(this.chosen.choices).map(asks).join();
+    this.chosen.renewServices();
+    if (!this.#summary || before === servicesOf(this.chosen.choices).map(asks).join()) return;
     const { id } = document.activeElement ?? {};
     this.summarise();
     if (id) document.getElementById(id)?.focus();
   }
 
-  /** Everything was filled anew. */
-  check() {
-    return this.#holding.check();
-  }
-
   /** Asks again for what is shown. */
   async refresh() {
     if (!this.#summary) return;
-    await this.#chosen.refresh();
-    if (this.choices.length > 0) this.#showHeld();
+    await this.chosen.refresh();
+    if (this.chosen.choices.length > 0) this.#showHeld();
   }
 }

@@ -163,7 +163,7 @@ export class Visit {
         site: this.#offer.site,
         zone: this.#zone,
         askNext: (from) => patiently(() => this.#parts.api.next(service.id, from)),
-        chosen: () => ({ own: this.#ordering?.slots ?? [], isHeld: this.#offer.site.holds_on }),
+        chosen: () => ({ own: this.#ordering?.chosen.slots ?? [], isHeld: this.#offer.site.holds_on }),
         announce: (text) => this.#page.announce(text),
         onProblem: (problem) => this.#reloadLater(problem),
         onContinue: (slot, seats) => this.#take({ slot, seats, service }),
@@ -171,7 +171,7 @@ export class Visit {
       service,
     );
     this.#picker = picker;
-    const last = this.#chosen.at(-1);
+    const last = this.#choices.at(-1);
     void (last ? picker.lookAt(last.slot) : picker.load());
     const focus = () => {
       this.#page.focus();
@@ -206,18 +206,18 @@ export class Visit {
   }
 
   /** What is chosen already, where another time besides is looked for. */
-  get #chosen() {
-    return this.#ordering?.choices ?? [];
+  get #choices() {
+    return this.#ordering?.chosen.choices ?? [];
   }
 
   #backToChosen() {
-    return this.#chosen.length > 0 ? this.#back("adding.back", () => this.#summariseAgain()) : "";
+    return this.#choices.length > 0 ? this.#back("adding.back", () => this.#summariseAgain()) : "";
   }
 
   /** @param {HTMLElement | false} [others]  the way to what else there is */
   #soFar(others = false) {
-    if (this.#chosen.length === 0) return false;
-    const times = this.#words.list(this.#chosen.map(({ slot }) => this.#words.moment(slot.startsMs, this.#zone.current)));
+    if (this.#choices.length === 0) return false;
+    const times = this.#words.list(this.#choices.map(({ slot }) => this.#words.moment(slot.startsMs, this.#zone.current)));
     return element("div", { class: "so-far" }, element("p", {}, icon("check"), this.#words.say("adding.so_far", { times })), others);
   }
 
@@ -267,7 +267,7 @@ export class Visit {
     }
     if (problem instanceof Unreachable) this.#page.warn(this.#words.say("problem.offline"));
     else await this.refresh();
-    const sentence = this.#ordering?.said(problem) ?? sentenceFor(problem, this.#words);
+    const sentence = this.#ordering?.chosen.said(problem, true) ?? sentenceFor(problem, this.#words);
     this.#picker?.list.complain(choice.slot.id, sentence);
   }
 
@@ -278,15 +278,15 @@ export class Visit {
   async greet({ hold, visitor, prefill, typed }) {
     if (hold || visitor) this.#visitor = hold?.visitor ?? visitor ?? "";
     else this.#host.tell("visitor", { id: this.#visitor });
-    if (this.#ordering) this.#ordering.visitor = this.#visitor;
+    if (this.#ordering) this.#ordering.chosen.keeper.visitor = this.#visitor;
     Object.assign(this.#typed, typed);
     this.#typed.name ||= prefill?.name ?? "";
     this.#typed.email ||= prefill?.email ?? "";
-    if (!hold || this.#chosen.length > 0 || this.#ordering?.isBooked) return;
+    if (!hold || this.#choices.length > 0 || this.#ordering?.isBooked) return;
     try {
       await (await this.#prepare()).resume(hold);
     } catch (problem) {
-      if (problem instanceof Refused && GONE.has(problem.status)) this.#ordering?.forget();
+      if (problem instanceof Refused && GONE.has(problem.status)) this.#ordering?.chosen.keeper.forget();
       else setTimeout(() => void this.greet({ hold }), jittered(RELOAD_MS));
     }
   }
@@ -306,10 +306,10 @@ export class Visit {
    * @param {number} epoch
    */
   seatsMoved(updates, epoch) {
-    const before = new Map(this.#chosen.map(({ slot: { id } }) => [id, this.#availability.slot(id)]));
+    const before = new Map(this.#choices.map(({ slot: { id } }) => [id, this.#availability.slot(id)]));
     const changed = this.#availability.apply(updates, epoch);
     if (changed.length === 0) return;
-    this.#ordering?.seatsMoved(changed, before);
+    this.#ordering?.chosen.seatsMoved(changed, before);
     this.#tick();
   }
 
@@ -329,7 +329,7 @@ export class Visit {
 
   #renameService() {
     const service = this.#offer.services.find(({ id }) => id === this.#service?.id);
-    if (!service && this.#chosen.length > 0) return this.#summariseAgain();
+    if (!service && this.#choices.length > 0) return this.#summariseAgain();
     if (!service || !this.#picker) return this.#sayGone();
     this.#picker.service = service;
     this.#name(service);
@@ -340,7 +340,7 @@ export class Visit {
     this.#availability.reset(epoch);
     this.#picker?.forget();
     await this.refresh();
-    await this.#ordering?.check();
+    await this.#ordering?.chosen.holding.check();
   }
 
   /** Asks again for everything that is shown. */
