@@ -9,7 +9,7 @@ import { Api } from "./widget/api.js";
  *   customer: {name: string, email: string},
  *   lines: {service_name: string, starts_at: string, ends_at: string, seats: number, unit_price: Money, price: Money,
  *     state: string}[],
- *   coupon: {code: string, discount: Money} | null, total: Money, tax: string, paid: Money,
+ *   coupon: {code: string, discount: Money} | null, total: Money, tax: string, paid: Money, paid_by: string | null,
  *   refunds: {amount: Money, at: string, state: "waiting" | "done"}[], disputed: Money, test: boolean}} Receipt
  */
 

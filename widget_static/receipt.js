@@ -43,11 +43,11 @@ function contents(receipt, words, zone) {
  * @param {string} zone
  */
 function table(receipt, words, zone) {
-  const { lines, coupon, total, paid, refunds, disputed } = receipt;
+  const { lines, coupon, total, paid, paid_by, refunds, disputed } = receipt;
   const sums = [
     coupon && sum(`${words.say("order.coupon")} ${coupon.code}`, `\u2212${words.money(coupon.discount)}`),
     sum(words.say("order.total"), words.money(total), "sum"),
-    paid.amount > 0 && sum(words.say("receipt.paid"), words.money(paid)),
+    paid.amount > 0 && sum(words.joined(words.say("receipt.paid"), paid_by), words.money(paid)),
     ...refunds.map(({ amount, at, state }) => {
       const key = state === "done" ? "paid.refunded" : "paid.refunding";
       return sum(words.joined(words.say(key), words.fullDay(dayAt(Date.parse(at), zone))), words.money(amount));

@@ -17,6 +17,7 @@ from stripe.params.checkout import SessionCreateParams, SessionExpireParams, Ses
 
 from tests.payments.shapes import fields_of, invented_parameters, names_in, wrong_fields
 from tests.payments.till import Till
+from widget_server.domain.methods import CARD, NAMES
 from widget_server.payments.events import EVENTS
 from widget_server.payments.fake_stripe import params
 from widget_server.payments.fake_stripe.objects import API_VERSION
@@ -121,11 +122,12 @@ def test_all_speak_of_the_same_version() -> None:
 
 
 def test_what_we_ask_for_by_name_stripe_knows() -> None:
-    wanted = fields_of(SessionCreateParams)
+    wanted, methods = fields_of(SessionCreateParams), fields_of(stripe.Charge.PaymentMethodDetails)
 
     assert set(EVENTS) <= names_in(fields_of(stripe.Event)["type"])
     assert set(TAKE_DAYS) <= names_in(wanted["excluded_payment_method_types"])
     assert names_in(wanted["locale"]) - {"auto"} == LANGUAGES
+    assert methods.keys() >= {CARD, *NAMES}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 import stripe
 
 from tests.payments.shop import Shop, keys_of, opened_shop, wanted_payment
+from widget_server.domain.methods import Method
 from widget_server.domain.money import Money
 from widget_server.domain.payments import (
     MINIMUM_MINOR,
@@ -246,6 +247,24 @@ async def test_an_ended_page_takes_no_payment_and_ends_once(shop: Shop) -> None:
     ended = await shop.gateway.expire(shop.keys, payment.session_id)
     assert (ended.state, ended.url) == (PaymentState.GONE, None)
     assert await shop.gateway.expire(shop.keys, payment.session_id) == ended
+
+
+@pytest.mark.parametrize(
+    ("method", "kept"),
+    [
+        ("card", Method("card", "visa", "4242")),
+        ("ideal", Method("ideal")),
+        ("sepa_debit", Method("sepa_debit", "", "3000")),
+    ],
+)
+async def test_of_how_it_was_paid_nothing_is_kept_but_type_brand_and_four_digits(
+    shop: Shop, method: str, kept: Method
+) -> None:
+    payment = await opened(shop)
+    assert payment.method is None
+    shop.books.pay(payment.session_id, method)
+
+    assert (await shop.gateway.read(shop.keys, payment.session_id)).method == kept
 
 
 @pytest.mark.parametrize(("method", "state"), [("card", PaymentState.AUTHORISED), ("ideal", PaymentState.CAPTURED)])

@@ -14,6 +14,7 @@ from tests.web.rooms import fields_of
 from tests.web.test_coupons import GIFT, TENTH, held, make, send
 from widget_server.domain.messages import Role
 from widget_server.ids import new_id
+from widget_server.store.attempts import Attempts
 from widget_server.store.messages import Messages
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +62,19 @@ async def test_it_says_what_was_sold_by_whom_and_what_was_paid(till: Till, house
     assert (line["unit_price"], line["price"]) == (eur(4500), eur(9000))
     assert receipt["coupon"] == {"code": "Tenth", "discount": eur(900)}
     assert (receipt["total"], receipt["paid"], receipt["tax"]) == (eur(8100), eur(8100), TAX)
-    assert (receipt["refunds"], receipt["test"]) == ([], False)
+    assert (receipt["paid_by"], receipt["refunds"], receipt["test"]) == ("Visa •••• 4242", [], False)
+
+
+async def test_how_it_was_paid_stands_on_the_page_of_operators_too_until_it_is_erased(till: Till, house: House) -> None:
+    anna = await paid(till)
+    async with desk_in(house) as desk:
+        before = (await desk.get(f"/orders/{anna.id}")).text
+
+        async with house.parts.database.transaction() as session:
+            await Attempts.erase(session, (await house.site()).id, anna.id)
+        assert "Visa •••• 4242" in before
+        assert "Visa ••••" not in (await desk.get(f"/orders/{anna.id}")).text
+    assert (await receipt_of(anna)).json()["receipt"]["paid_by"] is None
 
 
 async def test_what_goes_back_stands_on_it(till: Till, house: House) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from widget_server.domain.bookings import Booking, BookingState, Customer
 from widget_server.domain.coupons import UsedCoupon
 from widget_server.domain.holds import Line
+from widget_server.domain.methods import Method
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState
 from widget_server.domain.payments import AttemptState, Dispute, OrderPayment
@@ -112,6 +113,8 @@ class Attempt:
     chosen_id: str | None = None
     """The hold of those that they have chosen."""
     disputes: tuple[Dispute, ...] = ()
+    method: Method | None = None
+    """How it was paid."""
 
     def is_over(self, now: datetime) -> bool:
         """Nothing more is to be paid: its customer went back, or the window has closed."""
@@ -172,6 +175,7 @@ class Attempt:
             came_too_late=self.offered_until is not None and self.seats_id is None,
             is_stuck=self.is_stuck,
             disputes=self.disputes,
+            method=self.method,
         )
 
     def _order_state(self) -> OrderState:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from widget_server.domain.alternatives import Alternative
+from widget_server.domain.methods import Method
 from widget_server.domain.money import Money
 
 PAYMENT_WINDOW = timedelta(minutes=15)
@@ -138,6 +139,8 @@ class Payment:
     """In our minor units, like `refunded_minor`."""
     refunded_minor: int
     attempt_id: str
+    method: Method | None = None
+    """How it was paid, if it was and Stripe says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,7 @@ class OrderPayment:
     is_stuck: bool = False
     """Nothing becomes of the money before the site has other keys at Stripe."""
     disputes: tuple[Dispute, ...] = ()
+    method: Method | None = None
 
     @property
     def refunded_minor(self) -> int:

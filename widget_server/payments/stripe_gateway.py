@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import stripe
 
+from widget_server.domain.methods import BRAND_LENGTH_MAX, LAST4_LENGTH, TYPE_LENGTH_MAX, Method
 from widget_server.domain.money import Money
 from widget_server.domain.payments import (
     Payment,
@@ -287,15 +288,26 @@ def _payment(session: stripe.checkout.Session) -> Payment:
 
 def _with_intent(known: Payment, intent: stripe.PaymentIntent) -> Payment:
     """Decided by the PaymentIntent: a session says only paid or unpaid, and unpaid may be authorised."""
-    charge = intent.latest_charge
+    charge = intent.latest_charge if isinstance(intent.latest_charge, stripe.Charge) else None
     is_captured = intent.status == "succeeded"
-    refunded = charge.amount_refunded if is_captured and isinstance(charge, stripe.Charge) else 0
+    refunded = charge.amount_refunded if is_captured and charge else 0
     return replace(
         known,
         state=STATES.get(intent.status, known.state),
         intent_id=intent.id,
         captured_minor=from_stripe(intent.amount_received, intent.currency).amount_minor if is_captured else 0,
         refunded_minor=from_stripe(refunded, intent.currency).amount_minor,
+        method=_method(charge.payment_method_details) if charge and charge.payment_method_details else known.method,
+    )
+
+
+def _method(details: stripe.Charge.PaymentMethodDetails) -> Method:
+    """Each type has a field of its name, and few of these have a brand, or digits that are fit to be shown."""
+    of_type = getattr(details, details.type, None)
+    return Method(
+        details.type[:TYPE_LENGTH_MAX],
+        (getattr(of_type, "brand", None) or "")[:BRAND_LENGTH_MAX],
+        (getattr(of_type, "last4", None) or "")[-LAST4_LENGTH:],
     )
 
 

@@ -14,6 +14,7 @@ from widget_server.domain.alternatives import STANDING
 from widget_server.domain.attempts import Attempt, WantedLine, WantedOrder
 from widget_server.domain.bookings import Customer
 from widget_server.domain.coupons import UsedCoupon
+from widget_server.domain.methods import Method
 from widget_server.domain.money import Money
 from widget_server.domain.payments import AttemptState, OrderPayment, Refund, RefundReason, RefundState, Terms
 from widget_server.domain.services import Place
@@ -179,10 +180,12 @@ _its_attempt = col(AttemptRow.id) == col(AlternativeRow.attempt_id)
 
 
 def _erase(row: AttemptRow) -> None:
-    """Names, address and answers, where somebody is from, and what was sent: who guesses it could find it confirmed."""
+    """Names, address and answers, where somebody is from, how they paid, and what was sent: who guesses that could find
+    it confirmed.
+    """
     lines = [{**line, "attendees": [], "emails": [], "answers": []} for line in row.wanted["lines"]]
     row.wanted = {**row.wanted, "customer": ["", "", "UTC", "en"], "lines": lines}
-    row.digest = ""
+    row.digest, row.method = "", None
 
 
 async def _erase_messages(session: AsyncSession, row: AttemptRow, at: datetime) -> None:
@@ -249,6 +252,7 @@ def to_attempt(row: AttemptRow) -> Attempt:
         offered_until=row.offered_until,
         chosen_id=row.chosen_id,
         disputes=disputes_of(row),
+        method=Method(**row.method) if row.method else None,
     )
 
 

@@ -1,6 +1,7 @@
 """The only place where attempts go from state to state: each step is one transaction, and none is taken twice."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, update
@@ -257,6 +258,7 @@ async def book_paid(
     is_captured = wanted.stage is Stage.CAPTURED
     assert payment.state is (PaymentState.CAPTURED if is_captured else PaymentState.AUTHORISED)
     row.fence, row.intent_id, row.was_paid = wanted.fence, payment.intent_id, True
+    row.method = asdict(payment.method) if payment.method else None
     if is_captured:
         put_deed(session, row, Deed.PAYMENT_CAPTURED, at)
         move_on(row, AttemptState.PAID, at=at, due_in=_FIRST_LOOK if row.seats_id else None)

@@ -326,6 +326,8 @@ class ReceiptBody(Body):
     tax: str
     """What the seller says about taxes; may be empty."""
     paid: MoneyBody
+    paid_by: str | None
+    """Such as "Visa •••• 4242"; null where nobody knows, or nothing was to be paid."""
     refunds: tuple[RefundBody, ...]
     disputed: MoneyBody
     """What a bank has given back, as its customer asked it to."""
@@ -350,6 +352,7 @@ class ReceiptBody(Body):
                 amount=order.payment.paid_minor if order.payment else order.total.amount_minor,
                 currency=order.total.currency,
             ),
+            paid_by=(order.payment.method.shown or None) if order.payment and order.payment.method else None,
             refunds=tuple(
                 RefundBody(amount=MoneyBody.of(one.amount), at=one.created_at, state=one.state) for one in refunds
             ),

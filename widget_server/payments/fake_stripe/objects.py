@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 API_VERSION = "2026-10-28.endive"
+_METHODS: Mapping[str, Mapping[str, str | int]] = {
+    "card": {"brand": "visa", "exp_month": 12, "exp_year": 2040, "funding": "credit", "last4": "4242"},
+    "ideal": {"bank": "rabobank", "iban_last4": "5264"},
+    "sepa_debit": {"bank_code": "37040044", "country": "DE", "last4": "3000"},
+}
+"""What Stripe says of how somebody has paid."""
 _CARD_LATER = {"card": {"capture_method": "manual", "request_three_d_secure": "automatic"}}
 
 
@@ -68,7 +74,7 @@ class Charge:
             "on_behalf_of": None,
             "paid": self.status == "succeeded",
             "payment_intent": self.intent_id,
-            "payment_method_details": {"type": self.method},
+            "payment_method_details": {"type": self.method, self.method: _METHODS[self.method]},
             "refunded": self.amount_refunded == self.amount,
             "review": None,
             "source": None,

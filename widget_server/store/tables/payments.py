@@ -113,6 +113,8 @@ class AttemptRow(Table, table=True):
     """The hold of the one that they have chosen."""
     disputes: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     """By Stripe's ids: how much, why, and how it stands."""
+    method: dict[str, str] | None = Field(default=None, sa_type=JSON)
+    """How it was paid, as far as that is kept; none where it is not known, or was erased."""
 
 
 class AlternativeRow(Table, table=True):
