@@ -88,6 +88,21 @@ async def test_an_owner_has_all_of_the_site_in_their_calendar(house: House, owne
     assert str(first["url"]).endswith(f"/admin/sites/studio/meetings/{slot().id}")
 
 
+async def test_a_meeting_is_shown_with_all_of_its_bookings_or_not_at_all(
+    house: House, owner: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await book(house, "Anna Berg", slot())
+    await book(house, "Ben Oak", slot(YOGA, day=1))
+    await book(house, "Cleo Marsh", slot(YOGA, day=1))
+    address = await subscribe(owner)
+
+    shown = {}
+    for bookings_max in (1, 2, 3):
+        monkeypatch.setattr(subscriptions, "BOOKINGS_MAX", bookings_max)
+        shown[bookings_max] = list((await events(house, address)).values())
+    assert shown == {1: ["Anna: 1 seat"], 2: ["Anna: 1 seat"], 3: ["Anna: 1 seat", "Ben: 1 seat\nCleo: 1 seat"]}
+
+
 async def test_a_booking_comes_and_goes_under_the_same_name(house: House, owner: Desk) -> None:
     address = await subscribe(owner)
     assert await events(house, address) == {}

@@ -98,18 +98,22 @@ class Dashboard:
         *,
         staff: str = "",
         bookings_max: int = AGENDA_LINES,
-    ) -> list[Appointment]:
-        """What is booked from then on, the earliest first, out of the first bookings of that time. Raises Unavailable.
+    ) -> tuple[list[Appointment], bool]:
+        """What is booked from then on, the earliest first, and whether that is cut after so many bookings.
 
-        Those made in test mode only while the site is in it; with `staff`, those that they serve. Cut after so many
-        bookings: whoever has more looks at the list.
+        Those made in test mode only while the site is in it; with `staff`, those that they serve. What is cut ends
+        before the first start of which a booking is missing, unless that is the very first. Raises Unavailable.
         """
         confirmed = Wanted(since=since, until=until, state=BookingState.CONFIRMED, sorting=Sorting.SOONEST)
         wanted = replace(confirmed, staff=staff, is_test=None if site.is_test else False)
         by_slot: dict[Slot, list[BookingLine]] = {}
-        for line in await self._dashboard.bookings(site.id, wanted, limit=bookings_max):
+        found = await self._dashboard.bookings(site.id, wanted, limit=bookings_max + 1)
+        shown, missing = found[:bookings_max], found[bookings_max:]
+        whole = [line for line in shown if not missing or line.slot.starts_at < missing[0].slot.starts_at]
+        for line in whole or shown:
             by_slot.setdefault(line.slot, []).append(line)
-        return [Appointment(slot, lines[0].service_name, tuple(lines)) for slot, lines in by_slot.items()]
+        told = [Appointment(slot, lines[0].service_name, tuple(lines)) for slot, lines in by_slot.items()]
+        return told, bool(missing)
 
     async def served(
         self, site: Site, staff: str, *, since: datetime, until: datetime

@@ -79,7 +79,7 @@ class Subscriptions:
         assert site is not None, "its members have not outlived it"
         of_staff = "" if found.is_of_owner else found.staff or ""
         since, words = self._clock.now() - KEPT_FOR, words_for(site.locale, site.locale)
-        agenda = await self._dashboard.agenda(site, since, staff=of_staff, bookings_max=BOOKINGS_MAX)
+        agenda, _ = await self._dashboard.agenda(site, since, staff=of_staff, bookings_max=BOOKINGS_MAX)
         meetings = [self._meeting(site, one, words, to_owner=found.is_of_owner) for one in agenda]
         return write_subscription(site, meetings, at=self._clock.now())
 

@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from widget_server.domain.wall_times import first_instant
 from widget_server.errors import Unavailable
-from widget_server.use_cases.dashboard import AGENDA_LINES
 from widget_server.use_cases.operations import LiveView
 from widget_server.use_cases.sites import SignedIn
 from widget_server.web.admin.pages import go, page
@@ -32,7 +31,8 @@ async def show_today(request: Request, at: AtSite) -> Response:
     now = dashboard.now()
     today = now.astimezone(zone).date()
     midnight, next_midnight = (first_instant(day, time(0), zone) for day in (today, today + timedelta(days=1)))
-    agenda = await dashboard.agenda(at.site, midnight, next_midnight)
+    agenda, is_cut = await dashboard.agenda(at.site, midnight, next_midnight)
+    coming, _ = await dashboard.agenda(at.site, next_midnight)
     live: LiveView | None = None
     with suppress(Unavailable):  # the agenda is worth showing by itself
         live = await use_cases(request).operations.live(at.site)
@@ -45,12 +45,12 @@ async def show_today(request: Request, at: AtSite) -> Response:
         now=now,
         today=today,
         agenda=agenda,
-        is_cut=sum(len(one.bookings) for one in agenda) >= AGENDA_LINES,
+        is_cut=is_cut,
         live=live,
         has_bad_keys=await use_cases(request).payment_accounts.trouble_of(at.site, at.schedule),
         clearings=await use_cases(request).clearings.under_way(at.site),
         waiting=await use_cases(request).unfinished_payments.waiting(at.site),
         refused=await use_cases(request).unfinished_payments.refused(at.site),
         undelivered=await use_cases(request).messages.undelivered(at.site),
-        next=(await dashboard.agenda(at.site, next_midnight))[:_NEXT_SHOWN],
+        next=coming[:_NEXT_SHOWN],
     )
