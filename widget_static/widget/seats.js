@@ -34,7 +34,9 @@ export class SeatStepper {
     const before = this.count;
     this.#most = Math.max(1, most);
     this.#set(Math.max(this.count, this.#wish));
-    return this.count < before;
+    const isFewer = this.count < before;
+    if (isFewer) this.#wish = 1; // that is told, and more would come without a word
+    return isFewer;
   }
 
   /** @param {number} count */
