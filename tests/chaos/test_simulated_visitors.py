@@ -8,7 +8,7 @@ import pytest
 
 from widget_server.domain.orders import Order
 from widget_server.errors import Unavailable
-from widget_server.simulator.customers import _confirm
+from widget_server.simulator.customers import confirm_of
 from widget_server.simulator.invariants import Broken, Invariant
 from widget_server.simulator.ledger import Visitor
 from widget_server.simulator.people import _renew, hold
@@ -63,7 +63,7 @@ def nobody_goes_on(world: World, visitor: Visitor) -> Iterator[None]:
     finally:
         world.turns.next = going_on  # type: ignore[method-assign]
         wires = [one for one in world.turns.waiting if isinstance(one, SimulatedWire) and one.has_sent(visitor.id)]
-        (world.turns._stopped,), world.turns._stopped_for = wires, 1_000
+        world.turns._stopped, world.turns._stopped_for = list(wires), 1_000
 
 
 async def pin(process: Process, visitor: Visitor) -> None:
@@ -96,7 +96,7 @@ def test_a_confirmation_that_was_given_up_may_still_arrive_after_a_renewal() -> 
     async def story(world: World) -> None:
         anna = await anna_holds(world, FIRST)
         with nobody_goes_on(world, anna), pytest.raises(Unavailable):
-            await _confirm(world, anna)
+            await confirm_of(world, anna)
 
         goes_through(world, SECOND)
         assert "held v2" in await _renew(world, anna)
@@ -133,7 +133,7 @@ def test_a_confirmation_that_takes_longer_than_its_window_may_have_been_given_up
 
         anna = await anna_holds(world, FIRST)
         goes_through(world, FIRST).bookings._store = Overtaken(world.processes[FIRST], meanwhile)
-        assert "hold_ended" in await _confirm(world, anna)
+        assert "hold_ended" in await confirm_of(world, anna)
 
     tell(story)
 
@@ -148,7 +148,7 @@ def test_a_confirmation_that_is_given_up_within_its_window_is_noticed() -> None:
         anna = await anna_holds(world, FIRST)
         goes_through(world, FIRST).bookings._store = Overtaken(world.processes[FIRST], meanwhile)
         with pytest.raises(Broken) as broken:
-            await _confirm(world, anna)
+            await confirm_of(world, anna)
         assert broken.value.invariant is Invariant.HELD
 
     tell(story)

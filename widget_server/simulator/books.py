@@ -3,6 +3,15 @@
 import sqlite3
 from typing import NamedTuple
 
+_NOTE_WHAT_IS_DECIDED_AGAIN = """
+CREATE TEMP TABLE IF NOT EXISTS decided_again (hold_id TEXT, state TEXT, fence INTEGER);
+DELETE FROM temp.decided_again;
+CREATE TEMP TRIGGER IF NOT EXISTS given_up_for_good AFTER UPDATE ON main.outcome
+WHEN OLD.state = 'abandoned' AND NEW.state <> 'abandoned' AND NEW.fence <= OLD.fence
+BEGIN INSERT INTO decided_again VALUES (NEW.hold_id, NEW.state, OLD.fence); END;
+"""
+"""SQLite itself sees each change, also one that nothing shows any more a moment later."""
+
 
 class Decided(NamedTuple):
     state: str
@@ -28,6 +37,11 @@ class Assigned(NamedTuple):
 class Books:
     def __init__(self, sql: sqlite3.Connection) -> None:
         self._sql = sql
+        sql.executescript(_NOTE_WHAT_IS_DECIDED_AGAIN)
+
+    def decided_again(self) -> list[tuple[str, str, int]]:
+        """Hold, what it became, and the fence of the pin that had been given up before."""
+        return self._sql.execute("SELECT hold_id, state, fence FROM temp.decided_again").fetchall()
 
     def epoch(self, site: str) -> int:
         return int(self._sql.execute("SELECT epoch FROM site WHERE key = ?", (site,)).fetchone()[0])

@@ -26,7 +26,7 @@ async def confirm(world: World) -> str:
     visitor = world.ledger.latecomer(now_ms) if is_late else world.ledger.one(now_ms, "held")
     if visitor is None:
         return "nobody holds"
-    return await (_confirm_unpaid if visitor.is_priced else _confirm)(world, visitor)
+    return await (_confirm_unpaid if visitor.is_priced else confirm_of)(world, visitor)
 
 
 @operation(weight=4)
@@ -39,14 +39,14 @@ async def book_at_once(world: World) -> str:
     if visitor.is_priced:
         return await _confirm_unpaid(world, visitor)
     world.ledger.confirming.append(visitor)
-    return await _confirm(world, visitor)
+    return await confirm_of(world, visitor)
 
 
 @operation(weight=3)
 async def confirm_once_more(world: World) -> str:
     """The same call, as after a lost answer, or while the first one is still under way."""
     visitor = world.ledger.unsure()
-    return await _confirm(world, visitor) if visitor else "nobody waits for an answer"
+    return await confirm_of(world, visitor) if visitor else "nobody waits for an answer"
 
 
 @operation(weight=3)
@@ -54,7 +54,7 @@ async def confirm_again(world: World) -> str:
     visitor = world.ledger.customer()
     if visitor is None:
         return "nobody has booked"
-    return await (_confirm_unpaid if visitor.is_priced else _confirm)(world, visitor)
+    return await (_confirm_unpaid if visitor.is_priced else confirm_of)(world, visitor)
 
 
 @operation(weight=1)
@@ -68,7 +68,7 @@ async def confirm_something_else(world: World) -> str:
     return f"{process.name}: {visitor} {said(answer)}"
 
 
-async def _confirm(world: World, visitor: Visitor) -> str:
+async def confirm_of(world: World, visitor: Visitor) -> str:
     process, is_first = world.web(), visitor.confirming is None
     lines = visitor.confirming = visitor.confirming or visitor.lines
     if is_first:
@@ -119,8 +119,10 @@ def _confirmed(world: World, visitor: Visitor, answer: Confirmed) -> None:
 @operation(weight=4)
 async def cancel(world: World) -> str:
     visitor = world.ledger.customer()
-    if visitor is None:
-        return "nobody has booked"
+    return await cancel_of(world, visitor) if visitor else "nobody has booked"
+
+
+async def cancel_of(world: World, visitor: Visitor) -> str:
     process = world.web()
     visitor.cancelling = True
     answer = await ask(process, process.bookings.cancel(visitor.order_ref))

@@ -30,6 +30,8 @@ class Visitor:
     lines: tuple[Line, ...]
     secret: str
     visit: Visit
+    schedule: int = 0
+    """The version of the schedule that they chose from."""
     wanted: set[tuple[Line, ...]] = field(default_factory=set)
     """Other lines that were asked for or held, and may have been given unheard, or come back with an older Redis."""
     state: str = "asked"

@@ -66,7 +66,7 @@ async def _check_out(world: World, purchase: Purchase) -> str:
     visitor.has_paid = True
     given_up_ms = world.redis.now_ms() + CONFIRMING_WINDOW_MS
     wanted = WantedCheckout(PAYER, (), purchase.lines, visitor.visit, f"all that was sent {purchase.notes}")
-    losses, schedule = world.redis.losses, world.plans[visitor.site].version
+    losses = world.redis.losses
     with visitor.asking(losses) as asking:
         answer = await ask(process, process.checkout.begin(visitor.ref, wanted))
         if isinstance(answer, CheckoutBegun):
@@ -76,7 +76,7 @@ async def _check_out(world: World, purchase: Purchase) -> str:
                 session = answer.pay_url.rpartition("/")[2]
                 must(session in world.stripe.account.sessions, Invariant.MONEY, f"{purchase}: no page {session}")
                 if purchase.page is None or purchase.page.session != session:
-                    purchase.page, purchase.is_open = Page(session, answer.pay_until, losses, schedule), True
+                    purchase.page, purchase.is_open = Page(session, answer.pay_until, losses), True
             _told(world, purchase, answer.order)
             return f"{process.name}: {purchase} {answer.order.state}"
         must(not purchase.is_paid or isinstance(answer, Paying), Invariant.KEPT, f"{purchase} is paid: {answer!r}")
@@ -92,7 +92,7 @@ async def _check_out(world: World, purchase: Purchase) -> str:
 async def pay(world: World) -> str:
     """At the page, whose tab may have been open for long."""
     purchase = world.purchases.with_page()
-    return _pay(world, purchase) if purchase else "nobody has a page"
+    return pay_of(world, purchase) if purchase else "nobody has a page"
 
 
 @operation(weight=1)
@@ -102,14 +102,14 @@ async def pay_in_the_last_second(world: World) -> str:
         return "nobody has a page"
     left_ms = (purchase.page.pay_until - world.clock.now()) // timedelta(milliseconds=1)
     world.pass_time(max(0, left_ms + world.chance.choice((-900, -5, 0, 5))))
-    return _pay(world, purchase)
+    return pay_of(world, purchase)
 
 
-def _pay(world: World, purchase: Purchase) -> str:
+def pay_of(world: World, purchase: Purchase, *, how: str = "") -> str:
     page, books = purchase.page, world.stripe.books
     assert page is not None
     is_in_time = world.clock.now() < page.pay_until and world.till.state_of_session(page.session) == "open"
-    how = world.chance.choice(("card", "card", "card", "ideal", "decline", "ask_bank", "refused by the bank"))
+    how = how or world.chance.choice(("card", "card", "card", "ideal", "decline", "ask_bank", "refused by the bank"))
     try:
         match how:
             case "decline":
@@ -136,6 +136,10 @@ async def come_back(world: World) -> str:
     purchase = world.purchases.unpaid()
     if purchase is None or not purchase.secret:
         return "nobody has paid"
+    return await come_back_of(world, purchase)
+
+
+async def come_back_of(world: World, purchase: Purchase) -> str:
     process = world.web()
     answer = await ask(process, process.checkout.ask(purchase.order_ref))
     must(isinstance(answer, Order), Invariant.KEPT, f"{purchase} has no order: {answer!r}")
@@ -163,8 +167,10 @@ async def go_back(world: World) -> str:
 async def choose(world: World) -> str:
     """One of the times that are held for whoever has paid too late, or none of them."""
     purchase = world.purchases.offered()
-    if purchase is None:
-        return "nobody has a choice"
+    return await choose_of(world, purchase) if purchase else "nobody has a choice"
+
+
+async def choose_of(world: World, purchase: Purchase) -> str:
     process, chosen = world.web(), world.chance.choice((None, *purchase.offered))
     answer = await ask(process, process.checkout.choose(purchase.order_ref, chosen))
     if isinstance(answer, Order):
@@ -276,7 +282,8 @@ def _check_promise(world: World, purchase: Purchase) -> None:
     page, purchase.paid_in_time = purchase.paid_in_time, None
     if page is None or world.clock.now() >= page.pay_until + LET_GO_AFTER:
         return
-    if (page.losses, page.schedule) == (world.redis.losses, world.plans[purchase.visitor.site].version):
+    visitor = purchase.visitor
+    if (page.losses, visitor.schedule) == (world.redis.losses, world.plans[visitor.site].version):
         state = world.till.state_of_session(page.session)
         must(state == "paid", Invariant.IN_TIME, f"{purchase} has paid in time, and that is {state}")
 

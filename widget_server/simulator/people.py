@@ -196,7 +196,8 @@ def new_visitor(world: World) -> Visitor | None:
     if not lines:
         return None
     visit = Visit(f"visitor {world.chance.randrange(VISITORS)}", f"network {world.chance.randrange(NETWORKS)}")
-    visitor = Visitor(world.new_id(), site, lines, world.new_id(), visit, deadline_ms=world.redis.now_ms())
+    schedule = world.plans[site].version
+    visitor = Visitor(world.new_id(), site, lines, world.new_id(), visit, schedule, deadline_ms=world.redis.now_ms())
     world.ledger.visitors.append(visitor)
     return visitor
 

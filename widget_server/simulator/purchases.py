@@ -23,8 +23,7 @@ class Page:
     session: str
     pay_until: datetime
     losses: int
-    """What Redis had lost by then; likewise the version of the schedule."""
-    schedule: int
+    """What Redis had lost by then."""
 
 
 @dataclass

@@ -19,8 +19,8 @@ from widget_server.simulator.world import PARTITION, SITES, WEBS, WORKER, World,
 ROUNDS_MAX = 30
 """Of the audit, each of half a minute."""
 PAUSE_MS = 1_000
-SETTLED_WITHIN, REFUNDED_WITHIN = timedelta(minutes=2), timedelta(minutes=11)
-"""Of the end of all faults: a little longer than the worker's pauses may have grown."""
+SETTLED_WITHIN = timedelta(seconds=10)
+"""Of the end of all faults, and of what processes that have died have claimed."""
 REMEMBERED = timedelta(days=1)
 
 
@@ -59,7 +59,9 @@ def check_orders(world: World) -> None:
 
 async def _settle_all(world: World) -> None:
     """Until nobody waits for money any more, but payers who still have time; as soon as the worker looks again."""
-    began, sessions = world.clock.now(), world.stripe.account.sessions
+    sessions = world.stripe.account.sessions
+    known = world.till.known_to_take(world.clock.now(), sessions)
+    settled_until, refunded_until = (until + SETTLED_WITHIN for until in known)
     while True:
         worker = world.worker()
         with suppress(Unavailable):
@@ -71,8 +73,8 @@ async def _settle_all(world: World) -> None:
         attempts, refunds = world.till.unfinished(now, sessions), world.till.unrefunded()
         looks = [look for look in attempts + refunds if look is not None]
         must(len(looks) == len(attempts + refunds), Invariant.ATTEMPT, f"nobody looks again at {attempts}, {refunds}")
-        must(not attempts or now < began + SETTLED_WITHIN, Invariant.ATTEMPT, f"not settled yet: {attempts}")
-        must(not refunds or now < began + REFUNDED_WITHIN, Invariant.ATTEMPT, f"not given back yet: {refunds}")
+        must(not attempts or now < settled_until, Invariant.ATTEMPT, f"not settled yet: {attempts}")
+        must(not refunds or now < refunded_until, Invariant.ATTEMPT, f"not given back yet: {refunds}")
         if not looks:
             return
         probe_at = world.till.next_probe()

@@ -18,7 +18,7 @@ from widget_server import ids
 from widget_server.engine import calls
 from widget_server.errors import Fault, Unavailable
 from widget_server.payments.fake_stripe import objects
-from widget_server.simulator import customers, fate, payments, people, widgets, workers
+from widget_server.simulator import bad_moments, customers, fate, payments, people, widgets, workers
 from widget_server.simulator.invariants import Broken, Invariant
 from widget_server.simulator.operations import Mix, Operation
 from widget_server.simulator.processes import Crashed
@@ -26,7 +26,7 @@ from widget_server.simulator.rest import check_all, check_orders, come_to_rest
 from widget_server.simulator.turns import VirtualLoop
 from widget_server.simulator.world import World, new_world
 
-KINDS = (customers, fate, payments, people, widgets, workers)
+KINDS = (bad_moments, customers, fate, payments, people, widgets, workers)
 """All modules with operations; importing them has listed these."""
 CHECK_EVERY, REST_EVERY = 200, 1_500
 LANES = (1, 1, 1, 1, 1, 1, 2, 2, 3, 5)

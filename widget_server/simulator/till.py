@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from widget_server.domain.attempts import OPENING_FOR
 from widget_server.domain.payments import WantedPayment
 from widget_server.payments.fake_stripe.objects import Session
 from widget_server.simulator.invariants import Broken, Invariant, must
 from widget_server.simulator.witness import Witness
+from widget_server.store import attempts, refunds
 
 
 class Attempt(NamedTuple):
@@ -75,7 +77,7 @@ class Till:
 
     def unfinished(self, now: datetime, sessions: Mapping[str, Session]) -> list[datetime | None]:
         """When the next look comes at each attempt for which something is to be done."""
-        attempts = self._sql.execute(
+        found = self._sql.execute(
             "SELECT state, session_id, due_at, pay_until FROM attempt WHERE state IN ('opening', 'open', 'capturing', "
             "'returning') OR (state = 'ended' AND due_at IS NOT NULL) OR (state = 'offering' AND (due_at <= :now "
             "OR offered_until <= :now OR chosen_id IS NOT NULL OR EXISTS (SELECT 1 FROM alternative "
@@ -84,14 +86,31 @@ class Till:
         )
         return [
             _instant(due_at) if due_at else None
-            for state, session_id, due_at, pay_until in attempts
+            for state, session_id, due_at, pay_until in found
             if state != "open" or _instant(pay_until) <= now or sessions[session_id].status != "open"
         ]
 
+    def known_to_take(self, now: datetime, sessions: Mapping[str, Session]) -> tuple[datetime, datetime]:
+        """Until when attempts and refunds may wait, though all goes well: another process sees to those of one that has
+        died once its claim is over, a page that was being opened may be there yet, and of what was done there Stripe
+        may have told nobody.
+        """
+        until = [now]
+        for state, session_id, due_at, asked_at, created_at in self._sql.execute(
+            "SELECT state, session_id, due_at, asked_at, created_at FROM attempt WHERE due_at IS NOT NULL"
+        ):
+            is_claimed = asked_at and _instant(due_at) == _instant(asked_at) + attempts.CLAIMED_FOR
+            if state == "opening":
+                until.append(_instant(created_at) + OPENING_FOR)
+            elif is_claimed or (state == "open" and sessions[session_id].status != "open"):
+                until.append(_instant(due_at))
+        back = [min(due_at, now + refunds.CLAIMED_FOR) for due_at in self.unrefunded() if due_at]
+        return max(until), max(until + back)
+
     def unrefunded(self) -> list[datetime | None]:
         """Likewise at each refund."""
-        refunds = self._sql.execute("SELECT due_at FROM refund WHERE state = 'waiting'")
-        return [_instant(due_at) if due_at else None for (due_at,) in refunds]
+        found = self._sql.execute("SELECT due_at FROM refund WHERE state = 'waiting'")
+        return [_instant(due_at) if due_at else None for (due_at,) in found]
 
     def next_probe(self) -> datetime | None:
         """When Stripe is asked again whether it answers, if it did not."""
@@ -118,14 +137,14 @@ class Till:
 
     def check_at_rest(self, sessions: Mapping[str, Session]) -> None:
         """Once everything that was under way has come to its end."""
-        attempts, back = {attempt.id: attempt for attempt in self._attempts()}, self._back()
+        by_id, back = {attempt.id: attempt for attempt in self._attempts()}, self._back()
         for session in sessions.values():
-            attempt = attempts[session.reference or ""]
+            attempt = by_id[session.reference or ""]
             if attempt.session == session.id:
                 _check_page(attempt, session, back[attempt.id])
             else:
                 must(session.intent is None, Invariant.MONEY, f"{session} was paid, and nobody knows: {attempt}")
-        for attempt in attempts.values():
+        for attempt in by_id.values():
             is_paid = attempt.state == "paid"
             must(attempt.state in ("open", "offering", "paid", "ended"), Invariant.ATTEMPT, f"{attempt}")
             must(not is_paid or attempt.session in sessions, Invariant.MONEY, f"{attempt} without a page")

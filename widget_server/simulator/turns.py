@@ -50,12 +50,16 @@ class Turns:
         self._chance = chance
         self._clock = clock
         self.waiting: list[Waiting] = []
-        self._stopped: Waiting | None = None
-        """One that is not chosen for a while, as if its process had been stopped just there."""
+        self._stopped: list[Waiting] = []
+        """Those that are not chosen for a while, as if their processes had been stopped just there."""
         self._stopped_for = 0
 
     def wait(self, waiting: Waiting) -> None:
         self.waiting.append(waiting)
+
+    def stop_all(self, calls: int) -> None:
+        """Whoever waits just now stands still, until others have made so many calls, or nobody else is left."""
+        self._stopped, self._stopped_for = list(self.waiting), calls
 
     def hurry(self, listener: Listener) -> None:
         """Let a listener have its news now."""
@@ -86,10 +90,10 @@ class Turns:
         if len(self.waiting) == 1:
             return self.waiting[0]
         if self._stopped_for == 0 and self._chance.random() < STOPPED_RATE:
-            self._stopped, self._stopped_for = self._chance.choice(self.waiting), self._chance.choice(STOPPED_FOR)
+            self._stopped, self._stopped_for = [self._chance.choice(self.waiting)], self._chance.choice(STOPPED_FOR)
         self._stopped_for = max(0, self._stopped_for - 1)
-        free = [waiting for waiting in self.waiting if waiting is not self._stopped or self._stopped_for == 0]
-        return self._chance.choice(free)
+        free = [waiting for waiting in self.waiting if waiting not in self._stopped] if self._stopped_for else []
+        return self._chance.choice(free or self.waiting)
 
 
 class _Sleeper:

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from widget_server.domain.schedule import Service
 from widget_server.domain.sites import Site
 from widget_server.simulator.operations import ask, operation
+from widget_server.simulator.processes import Process
 from widget_server.simulator.world import PARTITION, PEOPLE, SITES, WITH_PEOPLE, World, openings, services_of, shifts
 from widget_server.store.schedule import Write, put_openings, put_service, put_settings
 from widget_server.store.staff import put_shifts
@@ -52,6 +54,10 @@ async def rebuild(world: World) -> str:
 async def change_schedule(world: World) -> str:
     process, site = world.web(), world.sites[world.chance.choice(list(SITES))]
     what, write = world.chance.choice((_capacity, _hours, _settings, _people))(world, site)
+    return await change_of(world, process, site, what, write)
+
+
+async def change_of(world: World, process: Process, site: Site, what: str, write: Write) -> str:
     try:
         version = await ask(process, process.scheduling.change(site, write))
     finally:
@@ -63,7 +69,10 @@ async def change_schedule(world: World) -> str:
 
 def _capacity(world: World, site: Site) -> tuple[str, Write]:
     service = replace(world.chance.choice(services_of(site.key)), capacity=world.chance.choice(CAPACITIES))
+    return resized(world, site, service)
 
+
+def resized(world: World, site: Site, service: Service) -> tuple[str, Write]:
     async def write(session: AsyncSession) -> None:
         await put_service(session, site.id, service, at=world.clock.now())
 

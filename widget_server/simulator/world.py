@@ -32,6 +32,7 @@ from widget_server.simulator import server
 from widget_server.simulator.books import Books
 from widget_server.simulator.database import SimulatedDatabase, Sql, new_sql
 from widget_server.simulator.faults import Faults
+from widget_server.simulator.invariants import Invariant, must
 from widget_server.simulator.ledger import Ledger
 from widget_server.simulator.prices import REFUND_PERCENT, price_of
 from widget_server.simulator.processes import SEAL, Process, Surroundings
@@ -238,6 +239,8 @@ class World:
     def raise_what_broke(self) -> None:
         if self.witness.broken is not None:
             raise self.witness.broken
+        decided_again = self.books.decided_again()
+        must(not decided_again, Invariant.OUTCOME, f"{decided_again}")
 
     def _first_plan(self, site: Site) -> Write:
         async def write(session: AsyncSession) -> None:
