@@ -12,6 +12,7 @@ from tests.engine.test_claims import PIA, by, diary
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.claims import Assignment
 from widget_server.domain.holds import HoldState, Line
+from widget_server.engine.connection import Connection
 from widget_server.engine.mending import Mending, SlotMending
 from widget_server.engine.wire import Address
 from widget_server.errors import NotFound, Unavailable
@@ -22,12 +23,12 @@ MINUTE = timedelta(minutes=1)
 
 
 @asynccontextmanager
-async def memory_of(box: Box, bytes_max: int) -> AsyncIterator[None]:
-    await box.connection.read(("CONFIG", "SET", "maxmemory", bytes_max))
+async def memory_of(redis: Connection, bytes_max: int) -> AsyncIterator[None]:
+    await redis.read(("CONFIG", "SET", "maxmemory", bytes_max))
     try:
         yield
     finally:
-        await box.connection.read(("CONFIG", "SET", "maxmemory", 0))
+        await redis.read(("CONFIG", "SET", "maxmemory", 0))
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ async def test_a_full_redis_takes_nothing_and_nothing_is_half_done(box: Box, imp
     await box.hold("anna", YOGA)
     before = await box.seats(), await box.feed.last_id("tenuto"), await box.connection.read(("DBSIZE",))
 
-    async with memory_of(box, 1):
+    async with memory_of(box.connection, 1):
         for refused in (
             impatient.hold("ben", YOGA, MASSAGE),
             impatient.pin("anna"),
@@ -69,7 +70,7 @@ async def test_whatever_ends_in_a_full_redis_gives_back_what_it_had(box: Box) ->
         await box.pin(name)
     await box.advance(2 * MINUTE)
 
-    async with memory_of(box, 1):
+    async with memory_of(box.connection, 1):
         await box.release("anna")
         assert (await box.sweep()).ended == 1
         await box.unpin("ben", fence=1, release=True)
@@ -90,7 +91,7 @@ async def test_a_site_whose_filling_has_begun_is_filled_to_its_end(box: Box) -> 
     await box.hold("anna", Line(YOGA, 2))
     box.site = replace(box.site, epoch=2)
 
-    async with memory_of(box, 1):
+    async with memory_of(box.connection, 1):
         await box.fill([BookedSeats(YOGA, 3, 5), BookedSeats(MASSAGE, 1, 2)])
 
         assert [(await box.seats(of)).booked for of in (YOGA, MASSAGE)] == [3, 1]
@@ -103,7 +104,7 @@ async def test_who_serves_what_is_cancelled_is_free_again(box: Box) -> None:
     await box.engine.assign(box.site, [serves])
     assert await diary(box, PIA, MASSAGE) == ["anna"]
 
-    async with memory_of(box, 1):
+    async with memory_of(box.connection, 1):
         assert await box.engine.assign(box.site, [replace(serves, is_freed=True)]) == 1
     assert await diary(box, PIA, MASSAGE) == []
 
@@ -113,7 +114,7 @@ async def test_what_is_wrong_in_a_full_redis_is_mended(box: Box) -> None:
     (slot_key,) = (await box.connection.read(("KEYS", "*:slot:*")))[0]
     await box.connection.read(("ZADD", slot_key, "+inf", "nobody:1"))
 
-    async with memory_of(box, 1):
+    async with memory_of(box.connection, 1):
         wrong = SlotMending(YOGA, 0, 0, 0, (("nobody", 1),))
         assert await Mending(box.connection).slots(box.site, [wrong]) == 1
     assert (await box.seats()).held == 2
@@ -124,7 +125,7 @@ async def test_a_redis_that_was_filled_by_holds_has_room_again_once_they_end(box
     (memory,) = await box.connection.read(("INFO", "memory"))
     used = next(int(line.partition(":")[2]) for line in memory.splitlines() if line.startswith("used_memory:"))
 
-    async with memory_of(box, used + 200_000):
+    async with memory_of(box.connection, used + 200_000):
         count = await holds_until_full(impatient)
         assert (await box.seats()).held == count
         for number in range(count):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from tests.engine.test_full import memory_of
 from tests.house import PRIVATE, SITE, slot
 from tests.use_cases.till import ALL_SEATS, LESSON, Payer, Till
 from widget_server.domain.alternatives import OFFERED_FOR
@@ -307,6 +308,16 @@ async def test_the_very_seats_come_back_however_many_others_are_held_for_late_pa
 
     assert await till.settle(ben) is AttemptState.PAID
     assert await till.house.booked_in_sql(other) == 1
+
+
+async def test_what_is_held_can_be_chosen_also_where_redis_has_no_memory_left(till: Till) -> None:
+    anna = await too_late(till)
+    first = (await till.offered(anna))[0]
+
+    async with memory_of(till.house.redis, 1):
+        assert (await till.choose(anna, first)).state is OrderState.PAID
+        assert [(await till.house.seats(of)).held for of in NEXT] == [0, 0, 0]
+    assert await till.house.booked_in_sql(NEXT[0]) == 1
 
 
 async def test_nobody_else_chooses_for_her(till: Till) -> None:

@@ -148,15 +148,15 @@ async def go_back(till: Till, anna: Payer, of: Slot) -> None:
 
 Act = Callable[[Till, Payer, Slot], Awaitable[None]]
 STORIES: dict[str, tuple[Act, Act, OrderState, str]] = {
-    "paid": (wait, settle, OrderState.PAID, "hold_and_pin hold_and_pin sql commit capture sql"),
-    "paid at once": (wait_charged, settle, OrderState.PAID, "hold_and_pin hold_and_pin sql commit"),
+    "paid": (wait, settle, OrderState.PAID, "sql commit capture sql"),
+    "paid at once": (wait_charged, settle, OrderState.PAID, "sql commit"),
     "late, others held": (
         wait_for_nothing,
         settle,
         OrderState.OPEN,
         "hold_and_pin expire hold_and_pin sql hold_and_pin hold_and_pin hold_and_pin hold_and_pin sql",
     ),
-    "late, another taken": (choose_another, settle, OrderState.PAID, "hold_and_pin sql commit unpin unpin"),
+    "late, another taken": (choose_another, settle, OrderState.PAID, "sql commit unpin unpin"),
     "late, none taken": (choose_none, settle, OrderState.VOIDED, "unpin unpin unpin sql refund sql sql"),
     "late, never chosen": (choose_for_too_long, settle, OrderState.VOIDED, "sql unpin unpin unpin void sql"),
     "capture refused": (wait_with_a_card_that_lapses, settle, OrderState.VOIDED, "sql set_booked sql"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.engine.test_full import memory_of
 from tests.use_cases.till import ALL_SEATS, LESSON, Payer, Till
 from tests.web.desks import desk_in
 from widget_server.domain.attempts import LET_GO_AFTER, OPENING_FOR
@@ -57,6 +58,19 @@ async def test_who_has_paid_what_redis_has_forgotten_gets_it_if_it_is_free(till:
 
     await wipe(till)
     assert await till.settle(anna) is AttemptState.PAID
+    assert till.shop.taken_minor == 4500
+
+
+async def test_who_is_at_the_page_is_booked_also_where_redis_has_no_memory_left(till: Till) -> None:
+    anna = Payer()
+    session = await till.at_the_page(anna)
+
+    async with memory_of(till.house.redis, 1):
+        assert await till.settle(anna) is AttemptState.OPEN
+        till.shop.books.pay(session)
+        assert await till.settle(anna) is AttemptState.PAID
+        seats = await till.house.seats(LESSON)
+    assert (seats.held, seats.booked) == (0, 1)
     assert till.shop.taken_minor == 4500
 
 

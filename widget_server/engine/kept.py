@@ -24,7 +24,7 @@ GATE_FIELDS = ("epoch", "state", "schedule")
 DUE_FIELDS = ("lines", "claims", "visitor", "network")
 HOLD_FIELDS = (
     *("state", "secret", "lines", "deadline", "limit", "version"),
-    *("visitor", "network", "fence", "resolve_by", "claims"),
+    *("visitor", "network", "fence", "resolve_by", "claims", "attempt"),
 )
 
 
@@ -107,6 +107,8 @@ class KeptHold:
     network: str
     fence: int
     claims_text: str = ""
+    attempt: str = ""
+    """By which it was pinned last."""
 
     @property
     def claims(self) -> tuple[Claim, ...]:
@@ -137,7 +139,7 @@ class KeptHold:
 
 def kept_hold(site_key: str, hold_id: str, fields: Sequence[Reply]) -> KeptHold | None:
     """From the values of HOLD_FIELDS; None where there is no such hold."""
-    state, secret, lines, deadline, limit, version, visitor, network, fence, resolve_by, claims = fields
+    state, secret, lines, deadline, limit, version, visitor, network, fence, resolve_by, claims, attempt = fields
     if state is None:
         return None
     expires = resolve_by if state == HoldState.PAYING else deadline
@@ -154,6 +156,7 @@ def kept_hold(site_key: str, hold_id: str, fields: Sequence[Reply]) -> KeptHold 
         network=network,
         fence=int(fence or 0),
         claims_text=claims or "",
+        attempt=attempt or "",
     )
 
 

@@ -69,15 +69,14 @@ class LiveHolds:
 
     async def _read(self, site: Site, ids: Sequence[str]) -> tuple[list[LiveHold], int]:
         of_site = keys.of_site(site.partition, site.key)
-        fields = (*kept.HOLD_FIELDS, "attempt")
-        reads = [("HMGET", of_site.hold(hold_id), *fields) for hold_id in ids]
+        reads = [("HMGET", of_site.hold(hold_id), *kept.HOLD_FIELDS) for hold_id in ids]
         *answers, clock, time = await self._connection.read(*reads, *kept.clock_reads(of_site.partition.clock))
         now_ms = kept.now_ms(clock, time)
         pairs = zip(ids, answers, strict=True)
-        found = [(kept.kept_hold(site.key, hold_id, answer[:-1]), answer[-1]) for hold_id, answer in pairs]
-        return [_live(hold, attempt, now_ms) for hold, attempt in found if hold is not None], now_ms
+        found = [kept.kept_hold(site.key, hold_id, answer) for hold_id, answer in pairs]
+        return [_live(hold, now_ms) for hold in found if hold is not None], now_ms
 
 
-def _live(hold: KeptHold, attempt: str | None, now_ms: int) -> LiveHold:
+def _live(hold: KeptHold, now_ms: int) -> LiveHold:
     is_pinned = hold.state is HoldState.PAYING
-    return LiveHold(hold.as_of(now_ms), (attempt or "") if is_pinned else "", hold.secret_hash)
+    return LiveHold(hold.as_of(now_ms), hold.attempt if is_pinned else "", hold.secret_hash)

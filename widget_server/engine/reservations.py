@@ -64,6 +64,8 @@ class Pin:
     now: datetime
     assignments: tuple[Assignment, ...] = ()
     """Who was claimed for lines that need somebody."""
+    attempt: str = ""
+    """By which it was pinned, where it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,8 @@ class Reservations:
         found, now_ms = await self._find(site, hold_id)
         if found.state is not HoldState.PAYING:
             return None
-        return Pin(found.fence, from_ms(found.expires_ms), found.lines, from_ms(now_ms))
+        resolve_by, now = from_ms(found.expires_ms), from_ms(now_ms)
+        return Pin(found.fence, resolve_by, found.lines, now, found.assignments, found.attempt)
 
     async def renew(self, site: Site, hold_id: str, secret_hash: str, *, version: int, length: timedelta) -> Hold:
         """A full length from now on, up to the hold's limit, and never less than it had.

@@ -176,10 +176,11 @@ class Offering(PaidSeats):
         """The pin that it has, or another one: it waits for the customer, and no sweep ends it."""
         wanted = zip(alternative.slots, attempt.wanted.lines, strict=True)
         lines = [Line(slot, line.seats) for slot, line in wanted]
-        return await self._engine.hold_and_pin(
+        offered = [offered_to(listing, line, to_pin=True) for line in lines]
+        return await self._pin_kept(listing.site, alternative.hold_id, attempt) or await self._engine.hold_and_pin(
             listing.site,
             lines,
-            [offered_to(listing, line, to_pin=True) for line in lines],
+            offered,
             schedule_version=listing.schedule.version,
             id=alternative.hold_id,
             secret_hash=hash_secret(f"alternative\0{attempt.id}\0{attempt.secret_hash}"),  # no secret has this hash

@@ -1,5 +1,6 @@
 """The only place where seats wait for their payment, and become what was sold once it is there."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -8,6 +9,7 @@ from widget_server.domain.attempts import Attempt
 from widget_server.domain.holds import Line
 from widget_server.domain.payments import PAYMENT_WINDOW, Payment, PaymentState
 from widget_server.domain.schedule import Schedule
+from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine.reservations import Pin
 from widget_server.errors import HoldBudgetSpent, HoldEnded, IdConflict, NotFound, NotYours, SlotClosed, SlotFull
@@ -53,10 +55,11 @@ class PaidSeats(Pinning):
     async def _pin_again(self, listing: Listing, attempt: Attempt) -> Pin:
         """The pin that it has, or another one."""
         lines = [line.line for line in attempt.wanted.lines]
-        return await self._engine.hold_and_pin(
+        offered = [offered_to(listing, line, to_pin=True) for line in lines]
+        return await self._pin_kept(listing.site, attempt.hold_id, attempt) or await self._engine.hold_and_pin(
             listing.site,
             lines,
-            [offered_to(listing, line, to_pin=True) for line in lines],
+            offered,
             schedule_version=listing.schedule.version,
             id=attempt.hold_id,
             secret_hash=attempt.secret_hash,
@@ -67,6 +70,13 @@ class PaidSeats(Pinning):
             visitor_max=NO_BUDGET,
             network_max=NO_BUDGET,
         )
+
+    async def _pin_kept(self, site: Site, hold_id: str, attempt: Attempt) -> Pin | None:
+        """The pin that it has. Reading takes no memory: a Redis without any lets nobody take seats, nor again."""
+        with suppress(NotFound):
+            pin = await self._engine.pinned(site, hold_id)
+            return pin if pin is not None and pin.attempt == attempt.id else None
+        return None
 
 
 def offered_to(listing: Listing, line: Line, *, to_pin: bool = False) -> OfferedSlot:
