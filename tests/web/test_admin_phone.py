@@ -90,6 +90,19 @@ async def test_the_same_form_sent_twice_books_once(house: House, desk: Desk) -> 
     assert len(await desk.entries()) == 1
 
 
+async def test_enter_shows_the_times_of_a_day_before_one_is_chosen_and_books_after_that(desk: Desk) -> None:
+    page, there = (await desk.get(NEW)).text, slot(day=1)
+    pressed = re.search(r'action="[^"]+/bookings/new".*?<button[^>]* name="action" value="(\w+)"', page, re.DOTALL)
+    assert pressed is not None
+    enter = typed(action=pressed[1], day=f"{there.starts_at:%Y-%m-%d}", slot="", name="")
+
+    times = await desk.post(NEW, **enter)
+    assert (times.status_code, there.id in times.text, "Choose a time." in times.text) == (200, True, False)
+    assert "Who is it for?" in (await desk.post(NEW, **enter | {"slot": there.id})).text
+    assert "Choose a time." in (await desk.post(NEW, **enter | {"name": "Anna Berg"})).text
+    assert (await desk.post(NEW, **enter | {"slot": there.id, "name": "Anna Berg"})).status_code == 303
+
+
 @pytest.mark.parametrize("other", [{"name": "Ben Oak"}, {"slot": slot(number=2).id}, {"seats": "1"}])
 async def test_another_form_under_the_same_id_books_nothing_more(
     house: House, desk: Desk, other: dict[str, str]

@@ -43,7 +43,7 @@ async def book_by_phone(request: Request, at: AtSite) -> Response:
     if not is_id(form.text("id")):
         form.values["id"] = new_id()
     slot = _slot_of_day(form, at)
-    if form.text("action") == "times":
+    if form.text("action") == "times" or (form.text("action") == "enter" and not slot and not form.text("name")):
         return await _show(request, at, form)
     seats = _seats(form, at.schedule)
     if slot is None:
