@@ -22,7 +22,7 @@ const ELSE = ["hold_ended", "not_found", "paying"];
  * @typedef {object} Listeners
  * @property {() => void} onHold  it has changed, or is over
  * @property {() => Promise<void>} onBookedUnheard  it has become a booking, and the answer that said so was lost
- * @property {(choices: Choice[]) => void} onOthers  other times are held than we knew of
+ * @property {() => void} onOthers  other times are held than we knew of, and those are chosen now
  * @property {(choice: Choice) => void} onFull  nothing is held here, and by now too few seats are left of this time
  */
 
@@ -111,7 +111,7 @@ export class Chosen {
     const found = await choicesOf(this.offered, lines).catch(() => []);
     if (found.length < lines.length || this.keeper.current?.lines !== lines) return;
     this.choices = found;
-    this.#on.onOthers(found);
+    this.#on.onOthers();
   }
 
   /**

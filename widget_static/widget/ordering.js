@@ -68,7 +68,7 @@ export class Ordering {
     this.chosen = new Chosen(at, ways, {
       onHold: () => this.#showHeld(),
       onBookedUnheard: () => this.#confirming.confirmAgain(),
-      onOthers: (choices) => this.#showChosen(choices),
+      onOthers: () => this.#showChosen(),
       onFull: (choice) => this.#summary?.complain(this.chosen.named(choice, at.words.say("problem.slot_full"))),
     });
     this.#holding = this.chosen.holding;
@@ -125,8 +125,7 @@ export class Ordering {
     if (this.chosen.choices.length >= TIMES_MAX) throw new Refused(422, { code: "too_many_times", maximum: TIMES_MAX }, null);
     this.#serviceId = choice.service.id;
     await this.chosen.set([...this.chosen.choices, choice]);
-    this.#hadSeveral = this.chosen.choices.length > 1;
-    this.#showChosen(this.chosen.choices);
+    this.#showChosen();
   }
 
   /** @param {Choice} choice */
@@ -138,22 +137,21 @@ export class Ordering {
     try {
       await this.chosen.set(rest);
       page.announce(words.say("summary.removed", { time: words.moment(choice.slot.startsMs, zone.current) }));
-      this.#showChosen(this.chosen.choices);
+      this.#showChosen();
     } catch (problem) {
       if (problem instanceof Unreachable) page.warn(words.say("problem.offline"));
       this.#summary?.complain(this.chosen.said(problem));
     }
   }
 
-  /**
-   * With the focus, and how many there are.
-   * @param {Choice[]} choices
-   */
-  #showChosen(choices) {
+  /** With the focus, and how many there are. */
+  #showChosen() {
     const { page, words } = this.#at;
+    const count = this.chosen.choices.length;
+    this.#hadSeveral ||= count > 1;
     this.summarise();
     page.focus();
-    if (this.#hadSeveral) page.announce(words.say(this.#keeper.current ? "times.held" : "times.chosen", { count: choices.length }));
+    if (this.#hadSeveral) page.announce(words.say(this.#keeper.current ? "times.held" : "times.chosen", { count }));
   }
 
   /** Sums up what is chosen. @param {boolean} [isUnpaid]  the time to pay for it is over */
@@ -226,7 +224,7 @@ export class Ordering {
     const { page, words } = this.#at;
     try {
       await this.chosen.set(free);
-      this.#showChosen(this.chosen.choices);
+      this.#showChosen();
     } catch (problem) {
       if (problem instanceof Unreachable) page.warn(words.say("problem.offline"));
       else await this.#ways.refresh();

@@ -186,14 +186,20 @@ export class Visit {
    */
   #backToTimes(service, choice) {
     const view = this.#pickTime(service);
-    if (!choice) return view.focus();
+    if (!choice) return this.#focusOn(view);
     void this.#picker?.open(choice.slot, choice.seats);
     this.#picker?.list.focus(choice.slot.id);
   }
 
   /** @param {Service | null} service */
   #backToStart(service) {
-    (this.#hasOthers || !service ? this.#chooseService() : this.#pickTime(service)).focus();
+    this.#focusOn(this.#hasOthers || !service ? this.#chooseService() : this.#pickTime(service));
+  }
+
+  /** @param {View} view  of times, or what else there is: what is chosen already is said there */
+  #focusOn(view) {
+    view.focus();
+    if (this.#choices.length > 0) this.#page.announce(this.#words.say("adding.so_far", { times: this.#times }));
   }
 
   /** @param {Service} service */
@@ -217,8 +223,12 @@ export class Visit {
   /** @param {HTMLElement | false} [others]  the way to what else there is */
   #soFar(others = false) {
     if (this.#choices.length === 0) return false;
-    const times = this.#words.list(this.#choices.map(({ slot }) => this.#words.moment(slot.startsMs, this.#zone.current)));
-    return element("div", { class: "so-far" }, element("p", {}, icon("check"), this.#words.say("adding.so_far", { times })), others);
+    const said = this.#words.say("adding.so_far", { times: this.#times });
+    return element("div", { class: "so-far" }, element("p", {}, icon("check"), said), others);
+  }
+
+  get #times() {
+    return this.#words.list(this.#choices.map(({ slot }) => this.#words.moment(slot.startsMs, this.#zone.current)));
   }
 
   #summariseAgain() {
