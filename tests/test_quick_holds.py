@@ -257,14 +257,20 @@ async def test_who_goes_away_meanwhile_keeps_the_hold_and_gets_the_same_answer_w
     assert (await server.house.seats()).held == 1
 
 
-async def test_a_server_that_ends_answers_what_it_was_asked_before(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def asked_slowly(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple["Slow", Line]:
+    """A hold is asked for, and nobody answers yet."""
     slow = Slow(server.house)
     monkeypatch.setattr(server.house.parts.use_cases.bookings, "hold", slow.hold)
     line = await server.connect()
     line.writer.write(posted(server.house.guest()))
     await slow.asked.wait()
+    return slow, line
+
+
+async def test_a_server_that_ends_answers_what_it_was_asked_before(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, line = await asked_slowly(server, monkeypatch)
     (connection,) = server.state.connections
     connection.shutdown()
     assert server.state.tasks, "the server waits for these"
@@ -278,11 +284,7 @@ async def test_a_server_that_ends_answers_what_it_was_asked_before(
 async def test_a_server_that_waits_no_longer_closes_the_connection(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = Slow(server.house)
-    monkeypatch.setattr(server.house.parts.use_cases.bookings, "hold", slow.hold)
-    line = await server.connect()
-    line.writer.write(posted(server.house.guest()))
-    await slow.asked.wait()
+    _, line = await asked_slowly(server, monkeypatch)
     (task,) = server.state.tasks
     task.cancel()
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, false, func, or_, update
+from sqlalchemy import Update, and_, delete, false, func, or_, update
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -82,12 +82,7 @@ class Messages:
                 state=MessageState.WAITING, sendings=sendings + 1, tries=0, due_at=entry.at, ended_at=None, why=None
             )
         )
-        async with self._db.transaction() as session:
-            found = await session.exec(again.returning(col(MessageRow.id)))
-            if found.scalar_one_or_none() is None:
-                return False
-            put_entry(session, entry)
-            return True
+        return await self._change(again, entry)
 
     async def came_back(self, site_id: int, message_id: int, *, sendings: int, entry: Entry) -> bool:
         """A mail that was sent, so often until now, did not arrive. Whether that is news."""
@@ -97,8 +92,12 @@ class Messages:
             .where(col(MessageRow.sendings) == sendings, col(MessageRow.state) == MessageState.SENT)
             .values(state=MessageState.REFUSED, ended_at=entry.at, why=CAME_BACK)
         )
+        return await self._change(refused, entry)
+
+    async def _change(self, change: Update, entry: Entry) -> bool:
+        """With its entry, unless it finds no message. Whether it did."""
         async with self._db.transaction() as session:
-            found = await session.exec(refused.returning(col(MessageRow.id)))
+            found = await session.exec(change.returning(col(MessageRow.id)))
             if found.scalar_one_or_none() is None:
                 return False
             put_entry(session, entry)
