@@ -7,7 +7,7 @@ _NOTE_WHAT_IS_DECIDED_AGAIN = """
 CREATE TEMP TABLE IF NOT EXISTS decided_again (hold_id TEXT, state TEXT, fence INTEGER);
 DELETE FROM temp.decided_again;
 CREATE TEMP TRIGGER IF NOT EXISTS given_up_for_good AFTER UPDATE ON main.outcome
-WHEN OLD.state = 'abandoned' AND NEW.state <> 'abandoned' AND NEW.fence <= OLD.fence
+WHEN OLD.state = 'abandoned' AND NEW.state IN ('confirming', 'confirmed') AND NEW.fence <= OLD.fence
 BEGIN INSERT INTO decided_again VALUES (NEW.hold_id, NEW.state, OLD.fence); END;
 """
 """SQLite itself sees each change, also one that nothing shows any more a moment later."""
