@@ -1,5 +1,6 @@
 """What operators work with, on a SQLite file of its own: use cases with a real store, a small gate, a clock to move."""
 
+import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,9 +83,10 @@ class Office:
         return await self.sites.set_up(await self.sites.first_run_token(site), email, PASSWORD, network=NETWORK)
 
 
-async def open_office(folder: Path) -> Office:
+def open_office(folder: Path, template: Path) -> Office:
+    """`template` is a SQLite file with all tables."""
+    shutil.copy(template, folder / "tenuto.sqlite3")
     database = Database(None, folder)
-    await database.migrate()
     stored, operators, schedules = StoredSites(database), Operators(database), Schedules(database)
     gate, clock = SmallGate(), MovedClock()
     passwords = Passwords(PasswordHasher.from_parameters(CHEAPEST))

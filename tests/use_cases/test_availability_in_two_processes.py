@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime, time, timedelta
@@ -124,11 +125,11 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Pair]:
+async def pair(valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Pair]:
     async with AsyncExitStack() as at_the_end:
+        shutil.copy(sqlite_template, tmp_path / "tenuto.sqlite3")
         database = Database(None, tmp_path)
         at_the_end.push_async_callback(database.close)
-        await database.migrate()
         processes = []
         for _ in range(3):
             connection = await connect(valkey.url)
@@ -140,6 +141,7 @@ async def pair(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Pair]:
         )
         await processes[0].reconciliation.ensure_loaded("studio")
         await processes[0].change_capacity(4)
+        processes[0].catalog.forget_all()  # it has loaded an empty site, and nobody follows the feed yet
         following = [asyncio.create_task(process.availability.follow("tenuto")) for process in processes[:2]]
         yield Pair(*processes)
         for task in following:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
@@ -222,11 +223,11 @@ class Town:
 
 
 @pytest.fixture
-async def town(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Town]:
+async def town(valkey: Valkey, sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Town]:
     async with AsyncExitStack() as at_the_end:
+        shutil.copy(sqlite_template, tmp_path / "tenuto.sqlite3")
         database = Database(None, tmp_path)
         at_the_end.push_async_callback(database.close)
-        await database.migrate()
         processes = []
         for _ in range(3):
             connection = await connect(valkey.url)
@@ -238,6 +239,7 @@ async def town(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Town]:
         )
         await processes[0].reconciliation.ensure_loaded("studio")
         await processes[0].change_staff("pia", "quinn", "rosa")
+        processes[0].catalog.forget_all()  # it has loaded an empty site, and nobody follows the feed yet
         following = [asyncio.create_task(process.availability.follow("tenuto")) for process in processes[:2]]
         yield Town(*processes)
         for task in following:

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    office = await open_office(tmp_path)
+async def office(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Office]:
+    office = open_office(tmp_path, sqlite_template)
     yield office
     await office.database.close()
 
@@ -173,8 +173,9 @@ async def test_a_change_counts_though_redis_went_away_after_it(office: Office) -
     assert await office.scheduling.change(site, write) == 2
 
 
-async def test_a_site_that_does_not_exist_is_not_found(office: Office, tmp_path: Path) -> None:
-    elsewhere = await open_office(tmp_path / "elsewhere")
+async def test_a_site_that_does_not_exist_is_not_found(office: Office, tmp_path: Path, sqlite_template: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = open_office(tmp_path / "elsewhere", sqlite_template)
     site = await elsewhere.found("nowhere")
     await elsewhere.database.close()
 

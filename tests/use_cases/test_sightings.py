@@ -19,8 +19,8 @@ OURS, ALSO_OURS = "https://www.example.org", "https://shop.example.org"
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    office = await open_office(tmp_path)
+async def office(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Office]:
+    office = open_office(tmp_path, sqlite_template)
     yield office
     await office.database.close()
 

@@ -18,8 +18,8 @@ BEN = "ben@example.org"
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    office = await open_office(tmp_path)
+async def office(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Office]:
+    office = open_office(tmp_path, sqlite_template)
     yield office
     await office.database.close()
 

@@ -49,8 +49,8 @@ class Rooms:
 
 
 @asynccontextmanager
-async def open_rooms(folder: Path, url: str = "http://localhost:8000") -> AsyncIterator[Rooms]:
-    office = await open_office(folder)
+async def open_rooms(folder: Path, template: Path, url: str = "http://localhost:8000") -> AsyncIterator[Rooms]:
+    office = open_office(folder, template)
     app = Starlette(routes=routes, middleware=[Middleware(SecurityHeaders)], exception_handlers={Refusal: _refused})
     state = {"use_cases": RoomsOnly(office.sites, office.people), "base_url": url, "trusted_proxies": ()}
     stateful = _with_state(app, state)

@@ -15,8 +15,8 @@ RIGHT = {"email": ANNA, "password": PASSWORD}
 
 
 @pytest.fixture
-async def rooms(tmp_path: Path) -> AsyncIterator[Rooms]:
-    async with open_rooms(tmp_path) as rooms:
+async def rooms(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Rooms]:
+    async with open_rooms(tmp_path, sqlite_template) as rooms:
         site = await rooms.office.found("studio")
         await rooms.office.hire(site)
         yield rooms
@@ -126,8 +126,8 @@ async def test_the_cookie_is_for_our_pages_only_and_says_nothing(rooms: Rooms) -
     }
 
 
-async def test_on_https_the_cookie_is_bound_to_this_very_host(tmp_path: Path) -> None:
-    async with open_rooms(tmp_path, "https://book.example.org") as rooms:
+async def test_on_https_the_cookie_is_bound_to_this_very_host(tmp_path: Path, sqlite_template: Path) -> None:
+    async with open_rooms(tmp_path, sqlite_template, "https://book.example.org") as rooms:
         await rooms.office.hire(await rooms.office.found("studio"))
 
         answer = await rooms.post("/admin/sign-in", RIGHT)

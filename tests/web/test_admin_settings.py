@@ -23,8 +23,8 @@ SETTINGS = "/admin/sites/studio/settings"
 
 
 @pytest.fixture
-async def rooms(tmp_path: Path) -> AsyncIterator[Rooms]:
-    async with open_rooms(tmp_path) as rooms:
+async def rooms(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Rooms]:
+    async with open_rooms(tmp_path, sqlite_template) as rooms:
         await rooms.office.hire(await rooms.office.found("studio"))
         await rooms.post("/admin/sign-in", {"email": ANNA, "password": PASSWORD})
         yield rooms
