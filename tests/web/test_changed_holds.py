@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.house import PRIVATE, House, refused, slot
-from tests.store.studio import TALK
+from tests.store.studio import TALK, YOGA
 from widget_server.ids import new_id
 
 pytestmark = pytest.mark.anyio
@@ -77,6 +77,21 @@ async def test_a_hold_that_is_somebody_elses_ended_or_being_confirmed_does_not_c
     await anna.confirm()
     refused(await anna.change(LATER), 410, "hold_ended")
     assert (await house.seats(LATER)).taken == 0
+
+
+async def test_what_was_held_in_time_stays_while_others_come_and_go_and_is_no_way_to_more_of_it(house: House) -> None:
+    anna = house.guest()
+    await anna.hold((slot(), 2), LATER)
+    await house.change_service(replace(YOGA, notice_min=20 * 24 * 60))
+    ben = house.guest()
+    refused(await ben.hold(), 409, "too_soon")
+
+    assert (await anna.change((slot(), 2))).status_code == 200
+    assert (await anna.change((slot(), 1), slot(TALK), version=2)).status_code == 200
+    assert refused(await anna.change((slot(), 2), version=3), 409, "too_soon") == {"slot": slot().id}
+    assert refused(await anna.change(slot(), LATER, version=3), 409, "too_soon") == {"slot": LATER.id}
+    assert [(await house.seats(each)).held for each in (slot(), LATER, slot(TALK))] == [1, 0, 1]
+    assert (await anna.confirm()).status_code == 201
 
 
 async def test_with_holds_switched_off_a_hold_from_before_stays_as_it_is(house: House) -> None:

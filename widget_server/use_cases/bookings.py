@@ -24,7 +24,9 @@ from widget_server.errors import (
     NotFound,
     NotYours,
     Refusal,
+    TooFar,
     TooManyTries,
+    TooSoon,
     Unavailable,
 )
 from widget_server.ids import hash_secret, new_order_number
@@ -128,7 +130,8 @@ class Bookings(Rescheduling):
     async def change(self, ref: HoldRef, lines: Sequence[Line], *, version: int) -> Hold:
         """Other lines for a hold, all or none, in one swap; until when it runs stays. The same again: the same answer.
 
-        Raises HoldsOff, also for a hold from before; HoldEnded, Paying, Changed, NotYours, and what `hold` raises.
+        What stays with no more seats was held in time: it may be too soon by now. Raises HoldsOff, also for a hold from
+        before; HoldEnded, Paying, Changed, NotYours, and what `hold` raises.
         """
 
         async def swap(listing: Listing) -> Hold:
@@ -137,7 +140,7 @@ class Bookings(Rescheduling):
                 ref.hold_id,
                 ref.secret_hash,
                 lines,
-                self._may_hold(listing, lines),
+                await self._may_change(listing, ref, lines),
                 schedule_version=listing.schedule.version,
                 version=version,
             )
@@ -317,6 +320,17 @@ class Bookings(Rescheduling):
         if not listing.site.holds_on:
             raise HoldsOff("Seats are taken when the booking is confirmed.")
         return policies.may_hold(listing.schedule, lines, self._clock.now())
+
+    async def _may_change(self, listing: Listing, ref: HoldRef, lines: Sequence[Line]) -> list[OfferedSlot]:
+        try:
+            return self._may_hold(listing, lines)
+        except (TooSoon, TooFar):
+            hold = await self._engine.find(listing.site, ref.hold_id, ref.secret_hash)
+            had = {line.slot: line.seats for line in hold.lines}
+            added = [line for line in lines if line.seats > had.get(line.slot, 0)]
+            if added:
+                self._may_hold(listing, added)
+            return policies.may_confirm(listing.schedule, lines)
 
     def _answer(self, ref: HoldRef, order: Order) -> Confirmed:
         return Confirmed(order, self.order_secret(ref), self._clock.now())
