@@ -109,7 +109,8 @@ class OrderPage {
     const of = () => {
       const { bookings, payment } = /** @type {Order} */ (this.#order);
       const isRefunding = Boolean(payment?.refunding.amount);
-      const isOver = !isRefunding && !payment?.refund_refused?.amount && bookings.every((one) => this.#isOver(one));
+      const isOwed = isRefunding || payment?.state === "returning" || Boolean(payment?.refund_refused?.amount);
+      const isOver = !isOwed && bookings.every((one) => this.#isOver(one));
       return { slots: bookings.map(({ slot }) => slot), isRefunding, isOver };
     };
     const news = new OrderNews(this.#api.feedUrl, of, () => this.#renew());
