@@ -43,10 +43,10 @@ from widget_server.live import wire
 from widget_server.messages.composing import READERS
 from widget_server.settings import Settings
 from widget_server.store.attempts import ENDED_KEPT
-from widget_server.use_cases.checkout import CHECKOUTS_PER_NETWORK_MAX
 from widget_server.use_cases.coupons import WRONG_CODES_PER_NETWORK_MAX
 from widget_server.use_cases.findings import MENDS, Kind
 from widget_server.use_cases.my_bookings import LINKS_PER_ADDRESS_MAX, LINKS_PER_NETWORK_MAX, PAGE_LINES
+from widget_server.use_cases.opening import CHECKOUTS_PER_NETWORK_MAX
 from widget_server.use_cases.payment_accounts import EVENTS, PERMISSIONS
 from widget_server.use_cases.posting import FIRST_PAUSE, KEPT_FOR, PAUSE_MAX
 from widget_server.web import app, bodies, offers, taken
@@ -305,6 +305,7 @@ HEARD: dict[str, tuple[set[Message], set[Message], set[Message], set[Message]]] 
         set(),
     ),
     "there are none, or none was chosen": ({Message.PAYMENT_RETURNED}, set(), set(), set()),
+    "a move was paid, and could not be made any more": ({Message.MOVE_RETURNED}, set(), set(), set()),
     "somebody disputes a payment with their bank, and when that is decided": (
         set(),
         {Message.DISPUTED, Message.DISPUTE_WON, Message.DISPUTE_LOST},

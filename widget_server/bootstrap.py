@@ -73,6 +73,7 @@ from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
 from widget_server.use_cases.order_links import OrderLinks
+from widget_server.use_cases.paid_moves import PaidMoves
 from widget_server.use_cases.paid_seats import DecidingParts
 from widget_server.use_cases.passwords import Passwords
 from widget_server.use_cases.payment_accounts import PaymentAccounts
@@ -267,6 +268,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         next_dates=NextDates(catalog=catalog, availability=availability, clock=clock),
         bookings=bookings,
         checkout=checkout,
+        paid_moves=PaidMoves(rescheduling=bookings, settling=settling, deciding=deciding, links=links, **pinning),
         coupons=coupons,
         settling=settling,
         refunding=refunding,

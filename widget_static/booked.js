@@ -4,6 +4,7 @@
 import { Asked, wrote } from "./asked.js";
 import { Moving } from "./moving.js";
 import { answersOf, comingOf } from "./order_facts.js";
+import { isMovePaid, PayingMove } from "./paying_move.js";
 import { bookingCard } from "./widget/confirmation.js";
 import { dayAt } from "./widget/dates.js";
 import { element, icon } from "./widget/elements.js";
@@ -19,6 +20,7 @@ import { element, icon } from "./widget/elements.js";
  * @property {import("./widget/api.js").Claim} claim
  * @property {import("./widget/api.js").Site} site
  * @property {() => string} zone  that times are shown in
+ * @property {boolean} hasPaid  they came from the pay page, and say so
  *
  * @typedef {object} Listeners
  * @property {() => void} onShow  to be shown anew
@@ -31,6 +33,7 @@ export class Booked {
   #on;
   /** As it is shown. @type {Order | null} */ #order = null;
   /** @type {Moving | null} */ #moving = null;
+  #payingMove;
   #hasMoved = false;
   /** By the slot whose customer is asked for another time. @type {Map<string, Asked>} */ #asked = new Map();
   /** What somebody has to know who is asked no more. @type {string | null} */ #told = null;
@@ -43,6 +46,7 @@ export class Booked {
   constructor(at, on) {
     this.#at = at;
     this.#on = on;
+    this.#payingMove = new PayingMove(at, at.hasPaid, (order) => this.#heard(order));
   }
 
   get isMoving() {
@@ -51,7 +55,7 @@ export class Booked {
 
   /** Somebody is about to do something here. */
   get isBusy() {
-    return this.isMoving || [...this.#asked.values()].some(({ isBusy }) => isBusy);
+    return this.isMoving || this.#payingMove.isWatching || [...this.#asked.values()].some(({ isBusy }) => isBusy);
   }
 
   /** What was told was about the order as it was. */
@@ -113,6 +117,19 @@ export class Booked {
     if (this.#moving?.booking === booking) return this.#moving.element;
     const nowMs = this.#at.clock.now();
     const isAhead = booking.state === "confirmed" && Date.parse(booking.starts_at) > nowMs;
+    const paying = isAhead ? this.#payingMove.show(order, booking.slot) : null;
+    if (isMovePaid(order)) return paying;
+    return [paying, this.#toMoveOf(booking, order, canMove)];
+  }
+
+  /**
+   * @param {Booking} booking
+   * @param {Order} order
+   * @param {boolean} canMove
+   */
+  #toMoveOf(booking, order, canMove) {
+    const nowMs = this.#at.clock.now();
+    const isAhead = booking.state === "confirmed" && Date.parse(booking.starts_at) > nowMs;
     if (isAhead && booking.move_request) return this.#askedOf(booking, order);
     if (!isAhead || Date.parse(booking.move_until) <= nowMs || this.#moving || !canMove) return null;
     const begin = element(
@@ -170,7 +187,11 @@ export class Booked {
     const moving = new Moving(
       this.#at,
       { order, booking, from: dayAt(clock.now(), site.zone) },
-      { onMoved: (moved) => this.#moved(moved), onStop: () => this.#stay(booking.slot) },
+      {
+        onMoved: (moved) => this.#moved(moved),
+        onToPay: (asked) => this.#toPay(asked),
+        onStop: () => this.#stay(booking.slot),
+      },
     );
     this.forget();
     this.#moving = moving;
@@ -184,6 +205,26 @@ export class Booked {
     [this.#moving, this.#hasMoved, this.#told] = [null, true, null];
     this.#asked.clear();
     this.#on.onDone(order);
+  }
+
+  /**
+   * Nothing has moved yet: they are sent to the pay page, and find how it stands here when they are back.
+   * @param {Order} order
+   */
+  #toPay(order) {
+    this.#moving = null;
+    this.#on.onOrder(order);
+    this.#payingMove.heading.focus();
+    const url = order.payment?.move?.pay_url;
+    if (url) location.assign(url);
+  }
+
+  /** @param {Order} order  as it is after a move was paid, or not */
+  #heard(order) {
+    const slots = /** @param {Order | null} of */ (of) => JSON.stringify(of?.bookings.map(({ slot }) => slot));
+    this.#hasMoved ||= slots(this.#order) !== slots(order);
+    if (isMovePaid(order)) this.#on.onOrder(order);
+    else this.#on.onDone(order);
   }
 
   /** @param {string} slot */

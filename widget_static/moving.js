@@ -4,6 +4,7 @@
 import { newId, Refused } from "./widget/api.js";
 import { addDays, dayAt } from "./widget/dates.js";
 import { element, fill, icon } from "./widget/elements.js";
+import { isMovePaid } from "./paying_move.js";
 import { patiently } from "./widget/patience.js";
 import { sentenceFor } from "./widget/problems.js";
 
@@ -22,19 +23,22 @@ export class Moving {
   #zone;
   #order;
   #onMoved;
+  #onToPay;
   /** @type {string} */ #from;
   /** @type {Slot[]} */ #free = [];
   /** What is chosen, and under which id it is asked for. @type {{slot: string, id: string} | null} */ #choice = null;
   #isMoving = false;
+  #toMove = "";
   /** What is to be settled, as the customer has last been told. @type {import("./widget/api.js").Money} */ #difference;
 
   /**
    * @param {{api: import("./orders_api.js").OrdersApi, words: import("./widget/words.js").Words, claim: import("./widget/api.js").Claim,
    *   zone: () => string}} parts  `zone` is the one that times are shown in
    * @param {{order: Order, booking: import("./widget/api.js").Booking, from: string}} wanted  from this day of the site's zone on
-   * @param {{onMoved: (order: Order) => void, onStop: () => void}} listeners
+   * @param {{onMoved: (order: Order) => void, onToPay: (order: Order) => void, onStop: () => void}} listeners
+   *   to pay: it moves once that is done
    */
-  constructor({ api, words, claim, zone }, { order, booking, from }, { onMoved, onStop }) {
+  constructor({ api, words, claim, zone }, { order, booking, from }, { onMoved, onToPay, onStop }) {
     this.#api = api;
     this.#words = words;
     this.#claim = claim;
@@ -44,17 +48,17 @@ export class Moving {
     this.#from = from;
     this.#difference = booking.move_difference;
     this.#onMoved = onMoved;
+    this.#onToPay = onToPay;
     this.heading = element("h2", { id: "moving", tabindex: "-1" }, words.say("moving.title"));
     this.days = element("select", { id: "moving-day", onchange: () => this.#showTimes() });
     this.choice = element("div", { class: "moving-choice" });
     this.settled = element("p", { class: "settled", role: "status" });
-    this.#showDifference();
     this.told = element("div", { role: "alert" });
     this.move = element(
       "button",
       { type: "button", class: "button primary", onclick: () => void this.#move() },
-      words.say("moving.move"),
     );
+    this.#showDifference();
     this.element = element(
       "section",
       { class: "moving", "aria-labelledby": "moving" },
@@ -157,8 +161,11 @@ export class Moving {
   /** Before it is agreed to. */
   #showDifference() {
     const { amount, currency } = this.#difference;
-    this.settled.textContent = amount < 0 ? this.#words.say("moving.less", { price: this.#words.money({ amount: -amount, currency }) }) : "";
+    const price = this.#words.money({ amount: Math.abs(amount), currency });
+    this.settled.textContent = amount ? this.#words.say(amount < 0 ? "moving.less" : "moving.more", { price }) : "";
     this.settled.hidden = amount === 0;
+    this.#toMove = this.#words.say(amount > 0 ? "moving.pay" : "moving.move", { price });
+    this.move.textContent = this.#toMove;
   }
 
   async #later() {
@@ -181,12 +188,14 @@ export class Moving {
     }));
     try {
       const wanted = { id: choice.id, lines, ...(this.#difference.amount && { difference: this.#difference }) };
-      this.#onMoved((await patiently(() => this.#api.reschedule(this.#claim, wanted))).order);
+      const { order } = await patiently(() => this.#api.reschedule(this.#claim, wanted));
+      if (isMovePaid(order)) this.#onToPay(order);
+      else this.#onMoved(order);
     } catch (problem) {
       await this.#failed(problem);
     } finally {
       this.#isMoving = false;
-      this.move.textContent = words.say("moving.move");
+      this.move.textContent = this.#toMove;
     }
   }
 

@@ -8,6 +8,7 @@ import { fact, withoutOthers } from "./order_facts.js";
 import { OrderNews } from "./order_news.js";
 import { OrdersApi } from "./orders_api.js";
 import { moneyFacts, Paid } from "./paid.js";
+import { isMovePaid } from "./paying_move.js";
 import { applyAccent } from "./widget/accent.js";
 import { Refused } from "./widget/api.js";
 import { ServerClock } from "./widget/clock.js";
@@ -55,7 +56,7 @@ class OrderPage {
       this.#show();
     });
     const parts = { api: this.#api, words, clock, claim, zone: () => this.zone.current };
-    this.#booked = new Booked({ ...parts, site }, {
+    this.#booked = new Booked({ ...parts, site, hasPaid }, {
       onShow: () => this.#show(),
       onOrder: (order) => this.#renewed(order),
       onDone: (order) => this.#ended(order),
@@ -235,7 +236,7 @@ class OrderPage {
       ),
       receiptLink(order, this.#address, words),
       element("div", { class: "row to-keep" }, this.#toCalendar(order), copyButton(this.#address.href, words)),
-      !this.#booked.isMoving && this.#cancelling.show(order, this.#isComing(order)),
+      !this.#booked.isMoving && !isMovePaid(order) && this.#cancelling.show(order, this.#isComing(order)),
       order.customer.email && this.#allBookings(),
     );
   }

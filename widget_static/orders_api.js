@@ -10,6 +10,7 @@ import { Api } from "./widget/api.js";
  *   lines: {service_name: string, starts_at: string, ends_at: string, seats: number, unit_price: Money, price: Money,
  *     state: string}[],
  *   coupon: {code: string, discount: Money} | null, total: Money, tax: string, paid: Money, paid_by: string | null,
+ *   payments: {amount: Money, at: string, paid_by: string | null}[],
  *   refunds: {amount: Money, at: string, state: "waiting" | "done"}[], disputed: Money, test: boolean}} Receipt
  */
 
@@ -57,6 +58,15 @@ export class OrdersApi extends Api {
    */
   reschedule({ id, secret }, wanted) {
     return this.ask("POST", `/orders/${id}/reschedule`, { secret, body: wanted });
+  }
+
+  /**
+   * Of a move that is to be paid.
+   * @param {import("./widget/api.js").Claim} claim
+   * @returns {Promise<import("./widget/api.js").OrderAnswer>}
+   */
+  giveUpMove({ id, secret }) {
+    return this.ask("DELETE", `/orders/${id}/reschedule`, { secret });
   }
 
   /**

@@ -43,11 +43,15 @@ function contents(receipt, words, zone) {
  * @param {string} zone
  */
 function table(receipt, words, zone) {
-  const { lines, coupon, total, paid, paid_by, refunds, disputed } = receipt;
+  const { lines, coupon, total, paid, paid_by, payments, refunds, disputed } = receipt;
+  const each = payments.map(({ amount, at, paid_by: by }) => {
+    const day = words.fullDay(dayAt(Date.parse(at), zone));
+    return sum(words.joined(words.say("receipt.paid"), by, day), words.money(amount));
+  });
   const sums = [
     coupon && sum(`${words.say("order.coupon")} ${coupon.code}`, `\u2212${words.money(coupon.discount)}`),
     sum(words.say("order.total"), words.money(total), "sum"),
-    paid.amount > 0 && sum(words.joined(words.say("receipt.paid"), paid_by), words.money(paid)),
+    ...(each.length > 1 ? each : [paid.amount > 0 && sum(words.joined(words.say("receipt.paid"), paid_by), words.money(paid))]),
     ...refunds.map(({ amount, at, state }) => {
       const key = state === "done" ? "paid.refunded" : "paid.refunding";
       return sum(words.joined(words.say(key), words.fullDay(dayAt(Date.parse(at), zone))), words.money(amount));

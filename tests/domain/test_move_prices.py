@@ -13,7 +13,7 @@ from widget_server.domain.coupons import Coupon
 from widget_server.domain.money import Difference, Money
 from widget_server.domain.move_prices import MovePrice, MoveTerms, SeatPrice, costs_otherwise, price_of_move
 from widget_server.domain.orders import Order, OrderState
-from widget_server.domain.payments import AttemptState, OrderPayment, Refund, RefundReason, RefundState
+from widget_server.domain.payments import AttemptState, OrderPayment, PaidPart, Refund, RefundReason, RefundState
 from widget_server.domain.schedule import Place, Schedule
 from widget_server.domain.slots import Slot
 
@@ -36,7 +36,11 @@ def sold(*bookings: Booking, refunded: int = 0, coupon: str = "") -> Order:
     """For what its bookings cost."""
     total = sum(one.price_minor for one in bookings)
     back = Refund("x", Money(refunded, "EUR"), RefundReason.OPERATOR, RefundState.WAITING, "", EARLY)
-    payment = OrderPayment("x", AttemptState.PAID, None, EARLY, True, total, (back,)) if total else None
+    payment = (
+        OrderPayment("x", AttemptState.PAID, None, EARLY, True, (PaidPart("x", Money(total, "EUR"), EARLY),), (back,))
+        if total
+        else None
+    )
     customer, money = Customer("Anna Berg", "", "UTC", "en"), Money(total, "EUR")
     order = Order("A" * 22, "ABCD-2345", OrderState.PAID, customer, bookings, money, EARLY, payment=payment)
     return replace(order, coupon=coupon)

@@ -24,7 +24,7 @@ from widget_server.errors import (
     TooManyTries,
     Unavailable,
 )
-from widget_server.use_cases import checkout
+from widget_server.use_cases import opening
 from widget_server.use_cases.bookings import WantedConfirmation
 
 pytestmark = pytest.mark.anyio
@@ -277,7 +277,7 @@ async def test_a_pin_that_comes_after_the_end_of_its_checkout_is_given_up_before
 
 
 async def test_nobody_begins_checkouts_without_end(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkout, "CHECKOUTS_PER_NETWORK_MAX", 3)
+    monkeypatch.setattr(opening, "CHECKOUTS_PER_NETWORK_MAX", 3)
     anna = Payer()
     for note in ("first", "second"):  # which ends the first
         await till.begin(anna, note=note)

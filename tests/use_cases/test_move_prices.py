@@ -97,12 +97,11 @@ async def test_the_mails_about_the_move_say_what_goes_back(till: Till, anna: Pay
     assert "refunded" not in await till.messages(anna)
 
 
-@pytest.mark.parametrize("agreed", [0, -499, -501, 500])
-async def test_nothing_moves_where_another_difference_was_agreed_to(till: Till, anna: Payer, agreed: int) -> None:
-    with pytest.raises(PriceChanged) as refusal:
-        await move(till, anna, agreed)
-
-    assert refusal.value.details == {"difference": {"amount": -500, "currency": "EUR"}}
+async def test_nothing_moves_where_another_difference_was_agreed_to(till: Till, anna: Payer) -> None:
+    for agreed in (0, -499, -501, 500):
+        with pytest.raises(PriceChanged) as refusal:
+            await move(till, anna, agreed)
+        assert refusal.value.details == {"difference": {"amount": -500, "currency": "EUR"}}
     assert (await till.order(anna)).bookings[0].slot == LESSON
     assert (await till.house.seats(THERE)).taken == 0
     assert await till.refunds(anna) == []

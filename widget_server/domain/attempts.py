@@ -9,7 +9,7 @@ from widget_server.domain.holds import Line
 from widget_server.domain.methods import Method
 from widget_server.domain.money import Money
 from widget_server.domain.orders import Order, OrderState
-from widget_server.domain.payments import AttemptState, Dispute, OrderPayment
+from widget_server.domain.payments import AttemptState, Dispute, MovePayment, OrderPayment, PaidPart
 from widget_server.domain.questions import Answer
 from widget_server.domain.services import Place
 from widget_server.domain.slots import Slot
@@ -67,6 +67,22 @@ class WantedOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedMove:
+    """Where not an order is paid but that it moves: then the lines are those that move, as they are to cost."""
+
+    order_id: str
+    seen: tuple[Slot, ...]
+    """Where all bookings of the order were."""
+    leaves: tuple[Slot, ...]
+    """One for each line."""
+    repriced: frozenset[Slot]
+    """Those of them that cost something else from then on."""
+    only_as_asked: frozenset[Slot] = frozenset()
+    keep_as_asked: frozenset[Slot] = frozenset()
+    """As the record of a move has them."""
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingPin:
     """What it takes to hold the seats of an attempt again for whoever pays it, where Redis has forgotten them."""
 
@@ -85,7 +101,7 @@ class Attempt:
     id: str
     site_id: int
     hold_id: str
-    """Which will be the order's id as well."""
+    """Which will be the order's id as well, unless it is that of a move."""
     fence: int
     """Of its pin; 0 before it is known."""
     is_test: bool
@@ -115,6 +131,11 @@ class Attempt:
     disputes: tuple[Dispute, ...] = ()
     method: Method | None = None
     """How it was paid."""
+    move: WantedMove | None = None
+
+    @property
+    def order_id(self) -> str:
+        return self.move.order_id if self.move else self.hold_id
 
     def is_over(self, now: datetime) -> bool:
         """Nothing more is to be paid: its customer went back, or the window has closed."""
@@ -171,11 +192,27 @@ class Attempt:
             pay_url=self.session_url if can_pay else None,
             pay_until=self.pay_until,
             was_paid=self.was_paid,
-            paid_minor=self.amount.amount_minor if self.was_paid else 0,
+            parts=(self.part(),) if self.was_paid else (),
             came_too_late=self.offered_until is not None and self.seats_id is None,
             is_stuck=self.is_stuck,
             disputes=self.disputes,
             method=self.method,
+        )
+
+    def part(self) -> PaidPart:
+        return PaidPart(self.id, self.amount, self.created_at, self.method)
+
+    def move_payment(self) -> MovePayment:
+        assert self.move is not None
+        can_pay = self.state is AttemptState.OPEN and self.went_back_at is None
+        return MovePayment(
+            attempt_id=self.id,
+            state=self.state,
+            amount=self.amount,
+            moves=tuple(zip(self.move.leaves, (line.slot for line in self.wanted.lines), strict=True)),
+            pay_url=self.session_url if can_pay else None,
+            pay_until=self.pay_until,
+            was_paid=self.was_paid,
         )
 
     def _order_state(self) -> OrderState:

@@ -36,6 +36,8 @@ class Kind(StrEnum):
     """Somebody has paid, and the site's keys can neither take the money nor give it back."""
     PAYMENT_RETURNED = "payment_returned"
     """Something was paid, and there is no booking for it."""
+    MOVE_RETURNED = "move_returned"
+    """A move was paid, and could not be made any more: the booking stays where it was."""
     REFUNDED = "refunded"
     """An operator has decided that something of what was paid goes back."""
     DISPUTED = "disputed"

@@ -8,6 +8,7 @@ from enum import StrEnum
 from widget_server.domain.alternatives import Alternative
 from widget_server.domain.methods import Method
 from widget_server.domain.money import Money
+from widget_server.domain.slots import Slot
 
 PAYMENT_WINDOW = timedelta(minutes=15)
 """So long a checkout may stay open. Then Stripe is asked, and what it answers decides."""
@@ -196,6 +197,37 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class MovePayment:
+    """What a customer pays to move bookings of an order, until it is paid, and they have moved."""
+
+    attempt_id: str
+    state: AttemptState
+    amount: Money
+    moves: tuple[tuple[Slot, Slot], ...]
+    """From where to where."""
+    pay_url: str | None
+    """Where its customer pays; only while they can."""
+    pay_until: datetime
+    was_paid: bool
+    """Something had been paid, whatever became of it."""
+
+    @property
+    def is_open(self) -> bool:
+        """It may still be paid, or nobody knows yet whether it was."""
+        return self.state in (AttemptState.OPENING, AttemptState.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class PaidPart:
+    """One payment of an order: for itself, or for what a move has cost more."""
+
+    attempt_id: str
+    amount: Money
+    at: datetime
+    method: Method | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OrderPayment:
     """What an order shows of how it was paid, or is to be."""
 
@@ -206,8 +238,8 @@ class OrderPayment:
     pay_until: datetime
     was_paid: bool
     """Something had been paid, whatever became of it."""
-    paid_minor: int = 0
-    """How much, whatever has gone back since."""
+    parts: tuple[PaidPart, ...] = ()
+    """All that was paid, whatever has gone back since; the first is for the order, others are for its moves."""
     refunds: tuple[Refund, ...] = ()
     terms: tuple[Terms, ...] = ()
     """Of each of its services."""
@@ -220,6 +252,13 @@ class OrderPayment:
     """Nothing becomes of the money before the site has other keys at Stripe."""
     disputes: tuple[Dispute, ...] = ()
     method: Method | None = None
+    move: MovePayment | None = None
+    """While one is being paid, or where the last one was paid for nothing."""
+
+    @property
+    def paid_minor(self) -> int:
+        """How much was paid, whatever has gone back since."""
+        return sum(part.amount.amount_minor for part in self.parts)
 
     @property
     def refunded_minor(self) -> int:

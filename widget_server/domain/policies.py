@@ -171,12 +171,14 @@ def may_cancel(order: Order, now: datetime, schedule: Schedule | None = None, *,
 
     Without a schedule, for operators, there is no such deadline. With `only` it is about that booking alone: raises
     NotFound if the order has none there. What is cancelled already may be cancelled again. Raises Paying while the
-    money is being taken.
+    money is being taken, and for customers while they pay for a move.
     """
     if only is not None and all(booking.slot != only for booking in order.bookings):
         raise NotFound("This order has no booking at that time.")
     if order.state is OrderState.AUTHORISED:
         raise Paying("The payment of this booking is just being completed.")
+    if schedule is not None:
+        _must_not_be_moving(order)
     confirmed = [booking for booking in _confirmed(order) if only in (None, booking.slot)]
     if any(booking.slot.starts_at <= now for booking in confirmed):
         raise TooLate("This booking has begun and can no longer be cancelled.")
@@ -207,11 +209,12 @@ def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now:
 
     What that costs is for `move_prices.py` to say. Raises TooLate once a booking that is to move has begun or was
     cancelled, or its deadline has passed; InvalidRequest unless every line keeps its service and seats, and at least
-    one changes its slot; Paying while the money is being taken; and what `may_hold` raises.
+    one changes its slot; Paying while the money is being taken, or another move is paid; and what `may_hold` raises.
     """
     moving = _moving(order, lines)
     if order.state is OrderState.AUTHORISED:
         raise Paying("The payment of this booking is just being completed.")
+    _must_not_be_moving(order)
     if any(booking.state is not BookingState.CONFIRMED for booking, _ in moving):
         raise TooLate("This booking was cancelled and can no longer be moved.")
     if any(booking.slot.starts_at <= now for booking, _ in moving):
@@ -222,6 +225,11 @@ def may_reschedule(schedule: Schedule, order: Order, lines: Sequence[Line], now:
     is_paid = bool(order.coupon) or order.payment is not None or not order.total.is_free
     offered = may_hold(schedule, [line for _, line in moving], now, is_paid=is_paid)
     return [Move(booking.slot, slot, line.seats) for (booking, line), slot in zip(moving, offered, strict=True)]
+
+
+def _must_not_be_moving(order: Order) -> None:
+    if order.payment and order.payment.move and order.payment.move.is_open:
+        raise Paying("A move of this booking is just being paid: pay it, or give it up first.")
 
 
 def may_change_until(schedule: Schedule, booking: Booking) -> datetime:

@@ -19,7 +19,7 @@ from widget_server.messages.words import Words, words_for
 SUBJECT_LENGTH_MAX = 200
 READERS = (
     *((kind, Role.CUSTOMER) for kind in (Kind.BOOKED, Kind.MOVED, Kind.CANCELLED, Kind.PAYMENT_RETURNED)),
-    (Kind.REFUNDED, Role.CUSTOMER),
+    *((kind, Role.CUSTOMER) for kind in (Kind.REFUNDED, Kind.MOVE_RETURNED)),
     *((kind, Role.CUSTOMER) for kind in (Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN, Kind.PAID_TOO_LATE)),
     *((kind, Role.CUSTOMER) for kind in (Kind.REMINDER, Kind.MY_BOOKINGS)),
     *((kind, Role.OPERATOR) for kind in (Kind.DISPUTED, Kind.DISPUTE_WON, Kind.DISPUTE_LOST)),
@@ -30,7 +30,7 @@ READERS = (
 """Who reads what. To all staff concerned, whatever happens is one of these two."""
 _WITHOUT_CALENDAR = {
     *(Kind.NEW_ORDER, Kind.WAITING_ALTERNATIVES, Kind.MOVE_WITHDRAWN),
-    *(Kind.MY_BOOKINGS, Kind.PAID_TOO_LATE, Kind.PAYMENT_RETURNED, Kind.REFUNDED),
+    *(Kind.MY_BOOKINGS, Kind.PAID_TOO_LATE, Kind.PAYMENT_RETURNED, Kind.REFUNDED, Kind.MOVE_RETURNED),
 }
 
 

@@ -1,31 +1,35 @@
 """The only place that finds attempts to pay, claims those that are due, and turns their rows into values and back."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import bindparam, func, union_all, update
+from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from widget_server.domain.alternatives import STANDING
-from widget_server.domain.attempts import Attempt, WantedLine, WantedOrder
-from widget_server.domain.bookings import Customer
-from widget_server.domain.coupons import UsedCoupon
+from widget_server.domain.attempts import Attempt
 from widget_server.domain.methods import Method
 from widget_server.domain.money import Money
-from widget_server.domain.payments import AttemptState, OrderPayment, Refund, RefundReason, RefundState, Terms
-from widget_server.domain.services import Place
-from widget_server.domain.slots import Slot
+from widget_server.domain.payments import (
+    AttemptState,
+    MovePayment,
+    OrderPayment,
+    Refund,
+    RefundReason,
+    RefundState,
+    Terms,
+)
 from widget_server.errors import NotFound
 from widget_server.store.database import Database
 from widget_server.store.disputes import disputes_of
 from widget_server.store.messages import Messages
 from widget_server.store.offered import read_offered
-from widget_server.store.questions import rows_of_answers, to_answers
 from widget_server.store.tables import AlternativeRow, AttemptRow, OrderRow, RefundRow
+from widget_server.store.wanted import from_move, from_wanted, to_move, to_wanted
 
 CLAIMED_FOR = timedelta(seconds=20)
 """Should whoever sees to an attempt die, another does after that."""
@@ -50,7 +54,29 @@ _LAST_OF_SITE = (
     .limit(1)
 )
 _WITH_ID = _LAST_OF_SITE.where(col(AttemptRow.public_id) == bindparam("which"))
+_OPEN_MOVE = _LAST_OF_SITE.where(col(AttemptRow.order_id) == bindparam("which"), col(AttemptRow.state).in_(WAITING))
 _WITH_INTENT = _LAST_OF_SITE.where(col(AttemptRow.intent_id) == bindparam("which"))
+_of_order = (col(AttemptRow.site_id) == bindparam("site_id"), col(AttemptRow.order_id) == bindparam("hold_id"))
+_LAST_MOVE = select(func.max(col(AttemptRow.id))).where(*_of_order).scalar_subquery()
+_PAYING = (
+    select(AttemptRow)
+    .where(
+        col(AttemptRow.id).in_(
+            union_all(
+                select(func.max(col(AttemptRow.id))).where(
+                    col(AttemptRow.site_id) == bindparam("site_id"), col(AttemptRow.hold_id) == bindparam("hold_id")
+                ),
+                select(col(AttemptRow.id)).where(
+                    *_of_order, (col(AttemptRow.state) == AttemptState.PAID) | (col(AttemptRow.id) == _LAST_MOVE)
+                ),
+            )
+        )
+    )
+    .order_by(col(AttemptRow.id))
+)
+"""What an order was paid by, the oldest first: the last attempt for itself, those of its moves, and the last of these
+whatever became of it.
+"""
 _REFUNDS_OF = (
     select(RefundRow)
     .where(col(RefundRow.site_id) == bindparam("site_id"), col(RefundRow.order_id) == bindparam("order_id"))
@@ -73,6 +99,10 @@ class Attempts:
         async with self._db.snapshot() as session:
             row = await read_last(session, site_id, hold_id)
             return to_attempt(row) if row else None
+
+    async def open_move(self, site_id: int, order_id: str) -> Attempt | None:
+        """The move of an order that is being paid, if one is."""
+        return await self._one(_OPEN_MOVE, site_id, order_id)
 
     async def payment_of(self, site_id: int, hold_id: str) -> OrderPayment | None:
         """How that stands, with what goes back of it."""
@@ -149,9 +179,9 @@ class Attempts:
 
     @staticmethod
     async def erase(session: AsyncSession, site_id: int, order_id: str) -> None:
-        """Take out who wanted to pay an order, however often. What was paid stays."""
-        of_order = (col(AttemptRow.site_id) == site_id, col(AttemptRow.hold_id) == order_id)
-        for row in await session.exec(select(AttemptRow).where(*of_order).with_for_update(key_share=True)):
+        """Take out who wanted to pay an order or its moves, however often. What was paid stays."""
+        of_order = select(AttemptRow).where(is_of_order(site_id, order_id))
+        for row in await session.exec(of_order.with_for_update(key_share=True)):
             _erase(row)
 
     async def _one(self, asked: SelectOfScalar[AttemptRow], site_id: int, which: str) -> Attempt | None:
@@ -195,6 +225,18 @@ async def _erase_messages(session: AsyncSession, row: AttemptRow, at: datetime) 
         await Messages.erase(session, row.site_id, row.hold_id, at, address_hash=None)
 
 
+def is_of_order(site_id: int, order_id: str) -> ColumnElement[bool]:
+    """Whether an attempt pays an order, or a move of it. By two indexes: with an *or*, none would be used."""
+    ids = select(col(AttemptRow.id)).where(col(AttemptRow.site_id) == site_id)
+    own, moves = col(AttemptRow.hold_id) == order_id, col(AttemptRow.order_id) == order_id
+    return col(AttemptRow.id).in_(union_all(ids.where(own), ids.where(moves)))
+
+
+def order_of(row: AttemptRow) -> str:
+    """The order that it pays, or whose move."""
+    return row.order_id or row.hold_id
+
+
 async def lock_attempt(session: AsyncSession, attempt_id: str) -> AttemptRow:
     """Before everything else in its transaction. Refunds of it may be written meanwhile. Raises NotFound."""
     row = (await session.exec(_LOCKED, params={"public_id": attempt_id})).one_or_none()
@@ -210,18 +252,31 @@ async def read_last(session: AsyncSession, site_id: int, hold_id: str) -> Attemp
 
 async def read_payment(session: AsyncSession, site_id: int, order_id: str) -> OrderPayment | None:
     """How an order was paid, or is to be."""
-    row = await read_last(session, site_id, order_id)
+    rows = (await session.exec(_PAYING, params={"site_id": site_id, "hold_id": order_id})).all()
+    row = next((row for row in rows if row.order_id is None), None)
     if row is None:
         return None
+    moves = [to_attempt(row) for row in rows if row.order_id]
     refunds = (await session.exec(_REFUNDS_OF, params={"site_id": site_id, "order_id": order_id})).all()
     attempt, is_offered = to_attempt(row), row.state == AttemptState.OFFERING
     return replace(
-        attempt.payment(),
+        (payment := attempt.payment()),
+        parts=(*payment.parts, *(one.part() for one in moves if one.state is AttemptState.PAID)),
+        disputes=tuple(dispute for one in (attempt, *moves) for dispute in one.disputes),
+        move=_undecided(moves),
+        is_stuck=payment.is_stuck or any(one.is_stuck for one in moves),
         refunds=tuple(to_refund(refund) for refund in refunds),
         terms=tuple(Terms(line.slot.service, line.refund_percent) for line in attempt.wanted.lines),
         alternatives=await read_offered(session, row.id) if is_offered and not row.chosen_id else (),
         offered_until=row.offered_until if is_offered else None,
     )
+
+
+def _undecided(moves: Sequence[Attempt]) -> MovePayment | None:
+    last = moves[-1] if moves else None
+    if last is None or last.state is AttemptState.PAID or (last.state is AttemptState.ENDED and not last.was_paid):
+        return None
+    return last.move_payment()
 
 
 def to_attempt(row: AttemptRow) -> Attempt:
@@ -235,7 +290,7 @@ def to_attempt(row: AttemptRow) -> Attempt:
         secret_hash=row.secret_hash,
         order_secret_hash=row.order_secret_hash,
         digest=row.digest,
-        wanted=_to_wanted(row.wanted, row.currency),
+        wanted=to_wanted(row.wanted, row.currency),
         amount=Money(row.amount_minor, row.currency),
         created_at=row.created_at,
         pay_until=row.pay_until,
@@ -253,6 +308,7 @@ def to_attempt(row: AttemptRow) -> Attempt:
         chosen_id=row.chosen_id,
         disputes=disputes_of(row),
         method=Method(**row.method) if row.method else None,
+        move=to_move(row.order_id, row.wanted["move"]) if row.order_id else None,
     )
 
 
@@ -267,7 +323,8 @@ def new_row(attempt: Attempt, *, due_at: datetime) -> AttemptRow:
         secret_hash=attempt.secret_hash,
         order_secret_hash=attempt.order_secret_hash,
         digest=attempt.digest,
-        wanted=_from_wanted(attempt.wanted),
+        wanted=from_wanted(attempt.wanted) | ({"move": from_move(attempt.move)} if attempt.move else {}),
+        order_id=attempt.move.order_id if attempt.move else None,
         amount_minor=attempt.amount.amount_minor,
         currency=attempt.amount.currency,
         was_paid=False,
@@ -298,55 +355,4 @@ def to_refund(row: RefundRow) -> Refund:
         state=RefundState(row.state),
         why=row.why or "",
         created_at=row.created_at,
-    )
-
-
-def _from_wanted(wanted: WantedOrder) -> dict[str, Any]:
-    customer = wanted.customer
-    return {
-        "number": wanted.number,
-        "customer": [customer.name, customer.email, customer.zone, customer.locale],
-        "visitor": wanted.visitor,
-        "network": wanted.network,
-        "coupon": [wanted.coupon.id, wanted.coupon.code] if wanted.coupon else None,
-        "lines": [
-            {
-                "slot": line.slot.id,
-                "seats": line.seats,
-                "price": line.unit_price.amount_minor,
-                "name": line.service_name,
-                "place": line.place,
-                "refund": line.refund_percent,
-                "attendees": list(line.attendees),
-                "answers": rows_of_answers(line.answers),
-                "discount": line.discount_minor,
-                "emails": list(line.attendee_emails),
-            }
-            for line in wanted.lines
-        ],
-    }
-
-
-def _to_wanted(found: dict[str, Any], currency: str) -> WantedOrder:
-    return WantedOrder(
-        number=found["number"],
-        customer=Customer(*found["customer"]),
-        lines=tuple(
-            WantedLine(
-                slot=Slot.parse(line["slot"]),
-                seats=line["seats"],
-                unit_price=Money(line["price"], currency),
-                service_name=line["name"],
-                place=Place(line["place"]),
-                refund_percent=line["refund"],
-                attendees=tuple(line["attendees"]),
-                answers=to_answers(line.get("answers", ())),
-                discount_minor=line.get("discount", 0),
-                attendee_emails=tuple(line.get("emails", ())),
-            )
-            for line in found["lines"]
-        ),
-        visitor=found["visitor"],
-        network=found["network"],
-        coupon=UsedCoupon(*found["coupon"]) if found.get("coupon") else None,
     )

@@ -33,10 +33,10 @@ async def write_dispute(session: AsyncSession, row: AttemptRow, dispute: Dispute
     amount = kept_money(dispute.amount)
     row.disputes = {**known, dispute.id: {"state": dispute.state, "reason": dispute.reason, **amount}}
     deed, kind = _TOLD[dispute.state]
-    number = {"number": row.wanted["number"]}
-    put_entry(session, Entry(row.site_id, NOBODY, deed, at, row.hold_id, number).with_money("amount", dispute.amount))
+    number, order_id = {"number": row.wanted["number"]}, row.order_id or row.hold_id
+    put_entry(session, Entry(row.site_id, NOBODY, deed, at, order_id, number).with_money("amount", dispute.amount))
     event, back = f"dispute/{dispute.state}/{dispute.id}"[:_EVENT_LENGTH_MAX], {"back": amount}
-    told = NewMessage(row.site_id, kind, Role.OPERATOR, event, at, order_id=row.hold_id, detail=back)
+    told = NewMessage(row.site_id, kind, Role.OPERATOR, event, at, order_id=order_id, detail=back)
     await put_message(session, told)
 
 

@@ -16,10 +16,10 @@ from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import AttemptState, Dispute, Payment, PaymentState
 from widget_server.domain.slots import Slot
-from widget_server.errors import KEYS_REFUSED
+from widget_server.errors import KEYS_REFUSED, NotFound, Paying
 from widget_server.store import meetings
 from widget_server.store.assignments import free
-from widget_server.store.attempts import lock_attempt, move_on, new_row, read_last, to_attempt
+from widget_server.store.attempts import WAITING, lock_attempt, move_on, new_row, order_of, read_last, to_attempt
 from widget_server.store.audit_log import put_entry
 from widget_server.store.confirmations import Confirmation, Stage, write_confirmation
 from widget_server.store.coupons import give_back_use, take_use
@@ -28,6 +28,7 @@ from widget_server.store.disputes import write_dispute
 from widget_server.store.messages import put_message
 from widget_server.store.outbox import BOOKING_CANCELLED, tell_engine
 from widget_server.store.outcomes import abandon, move_outcome, void_outcome
+from widget_server.store.reschedulings import Rescheduling, write_rescheduling
 from widget_server.store.tables import AssignmentRow, AttemptRow, BookingRow, MeetingRow, OrderRow, values
 from widget_server.store.telling import tell_booked
 
@@ -58,6 +59,39 @@ class Payments:
                 email = new.wanted.customer.email
                 await take_use(session, new.site_id, coupon.id, hold_id=new.hold_id, email=email, at=new.created_at)
             return to_attempt(found)
+
+    async def begin_move(self, new: Attempt, *, due_at: datetime) -> Attempt:
+        """Likewise, for what a move costs more. Raises NotFound; Paying while another move of the order is paid."""
+        row, order_id = new_row(new, due_at=due_at), new.order_id
+        of_hold = (col(OrderRow.site_id) == new.site_id, col(OrderRow.hold_id) == order_id)
+        others = (
+            col(AttemptRow.site_id) == new.site_id,
+            col(AttemptRow.order_id) == order_id,
+            col(AttemptRow.hold_id) != new.hold_id,
+            col(AttemptRow.state).in_(WAITING),
+        )
+        async with self._db.transaction() as session:
+            if (await session.exec(select(OrderRow.id).where(*of_hold).with_for_update())).one_or_none() is None:
+                raise NotFound("There is no such order.")
+            if (await session.exec(select(AttemptRow.id).where(*others).limit(1))).first() is not None:
+                raise Paying("Another move of this booking is just being paid.")
+            await session.exec(insert(session, AttemptRow).values(values(row)).on_conflict_do_nothing())
+            found = await read_last(session, new.site_id, new.hold_id)
+            assert found is not None
+            return to_attempt(found)
+
+    async def move(self, attempt_id: str, payment: Payment, wanted: Rescheduling, at: datetime) -> Attempt:
+        """What a move costs more was taken: the bookings move, all in one. Raises what `Bookings.reschedule` raises."""
+        assert payment.state is PaymentState.CAPTURED
+
+        async def write(session: AsyncSession, row: AttemptRow) -> None:
+            row.fence, row.intent_id, row.was_paid = wanted.fence, payment.intent_id, True
+            put_deed(session, row, Deed.PAYMENT_CAPTURED, at, slots=[move.offered.slot.id for move in wanted.moves])
+            move_on(row, AttemptState.PAID, at=at, due_in=None)
+            await session.flush()
+            await write_rescheduling(session, wanted)
+
+        return await self._step(attempt_id, (AttemptState.OPEN,), write)
 
     async def opened(self, attempt_id: str, payment: Payment, *, fence: int, at: datetime) -> Attempt:
         """Its customer can pay from now on."""
@@ -206,7 +240,9 @@ class Payments:
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
             row.why = KEYS_REFUSED
-            told = NewMessage(row.site_id, Kind.PAYMENT_STUCK, Role.OPERATOR, f"keys/{keys}", at, order_id=row.hold_id)
+            told = NewMessage(
+                row.site_id, Kind.PAYMENT_STUCK, Role.OPERATOR, f"keys/{keys}", at, order_id=order_of(row)
+            )
             await put_message(session, told)
 
         return await self._step(attempt_id, STUCK, write)
@@ -271,7 +307,7 @@ async def book_paid(
 def put_deed(session: AsyncSession, row: AttemptRow, deed: Deed, at: datetime, *, slots: Sequence[str] = ()) -> None:
     """What becomes of money stands in the audit log, with the step itself."""
     detail = {"number": row.wanted["number"], "slots": list(slots)}
-    entry = Entry(row.site_id, NOBODY, deed, at, about=row.hold_id, detail=detail)
+    entry = Entry(row.site_id, NOBODY, deed, at, about=order_of(row), detail=detail)
     put_entry(session, entry.with_money("amount", Money(row.amount_minor, row.currency)))
 
 
@@ -339,11 +375,11 @@ async def _tell_booked(
 def _returned(attempt: Attempt, at: datetime) -> NewMessage:
     return NewMessage(
         attempt.site_id,
-        Kind.PAYMENT_RETURNED,
+        Kind.MOVE_RETURNED if attempt.move else Kind.PAYMENT_RETURNED,
         Role.CUSTOMER,
         f"returned/{attempt.id}",
         at,
-        order_id=attempt.hold_id,
+        order_id=attempt.order_id,
         address=attempt.wanted.customer.email,
         detail={"amount": attempt.amount.amount_minor, "currency": attempt.amount.currency},
     )

@@ -1,6 +1,6 @@
 """The only place that keeps what goes back to customers: written with what it is for, done once, by the worker."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ from widget_server.domain.payments import (
 )
 from widget_server.errors import InvalidRequest, NotFound
 from widget_server.ids import new_id
-from widget_server.store.attempts import WHY_LENGTH_MAX, read_last, to_attempt, to_refund
+from widget_server.store.attempts import WHY_LENGTH_MAX, is_of_order, order_of, read_last, to_attempt, to_refund
 from widget_server.store.audit_log import put_entry
 from widget_server.store.database import Database, insert
 from widget_server.store.disputes import disputes_of
@@ -41,6 +41,7 @@ REFUSED_AGAIN_AFTER = timedelta(days=1)
 """Often a refund is refused because the account has no money just now. Nobody else asks for one without a booking."""
 AFTER_THE_OTHERS = timedelta(seconds=30)
 """What was given back in Stripe's own pages is counted anew once it is known what became of all other refunds."""
+_GONE_OR_GOING = (RefundState.WAITING, RefundState.DONE)
 _NEXT_DUE = select(func.min(col(RefundRow.due_at)))
 # Asked with each event of Stripe's, so they are made once: making one takes longer than running it.
 _LOCKED_ORDER = (
@@ -104,8 +105,9 @@ class Refunds:
             before = await _of_form(session, site_id, entry.form_key)
             if before is not None:
                 return to_refund(before)
-            attempt, left = await _left_of(session, site_id, order_id)
-            if any(each.state is DisputeState.OPEN for each in disputes_of(attempt)):
+            paid = await _paid_by(session, site_id, order_id)
+            left = _left(paid)
+            if any(each.state is DisputeState.OPEN for row, _ in paid for each in disputes_of(row)):
                 raise InvalidRequest("This payment is disputed: until that is decided, Stripe pays nothing of it back.")
             if amount.currency != left.currency or amount.is_free:
                 raise InvalidRequest("Say how much is to go back, in the currency of the order.")
@@ -113,9 +115,10 @@ class Refunds:
                 raise InvalidRequest("Amounts of this currency must end in 0 to be given back.")
             if amount.amount_minor > left.amount_minor:
                 raise InvalidRequest("This is more than is left of what was paid.", left=left.amount_minor)
-            row = _new(attempt, amount, RefundReason.OPERATOR, entry.at)
-            row.operator_id, row.form_key = entry.operator_id, entry.form_key
-            session.add(row)
+            row, *others = _draw(session, paid, amount, RefundReason.OPERATOR, entry.at)
+            row.form_key = entry.form_key
+            for each in (row, *others):
+                each.operator_id = entry.operator_id
             put_entry(session, entry)
             await session.flush()
             return to_refund(row)
@@ -123,7 +126,7 @@ class Refunds:
     async def left(self, site_id: int, order_id: str) -> Money:
         """Raises NotFound for an order that was never paid."""
         async with self._db.snapshot() as session:
-            return (await _left_of(session, site_id, order_id))[1]
+            return _left(await _paid_by(session, site_id, order_id))
 
     async def return_all(
         self, attempt: Attempt, payment: Payment, at: datetime, *, besides: bool = False
@@ -158,7 +161,7 @@ class Refunds:
         has gone back: a bank may refuse it days later.
         """
         async with self._db.transaction() as session:
-            order = await _lock_order(session, attempt.site_id, attempt.hold_id)
+            order = await _lock_order(session, attempt.site_id, attempt.order_id)
             row = await read_last(session, attempt.site_id, attempt.hold_id)
             assert row is not None
             doubtful = [RefundState.WAITING]
@@ -216,8 +219,9 @@ class Refunds:
         """
         async with self._db.transaction() as session:
             order = await _lock_order(session, due.site_id, due.order_id)
-            attempt = await read_last(session, due.site_id, due.order_id)
-            assert attempt is not None
+            its_attempt = col(AttemptRow.id) == col(RefundRow.attempt_id)
+            of_refund = select(AttemptRow).join(RefundRow, its_attempt).where(col(RefundRow.public_id) == due.id)
+            attempt = (await session.exec(of_refund)).one()
             there = (col(RefundRow.attempt_id) == attempt.id, col(RefundRow.reason) == RefundReason.AT_STRIPE)
             open_until = (await session.exec(_last_begun(attempt))).one()
             if open_until is not None:
@@ -258,8 +262,8 @@ async def refund_cancelled(
     paid_by = await read_last(session, site_id, order_id)
     if paid_by is None or paid_by.state != AttemptState.PAID:
         return None
-    attempt, left = await _left_of(session, site_id, order_id)
-    policy = {line.slot.service: line.refund_percent for line in to_attempt(attempt).wanted.lines}
+    paid = await _paid_by(session, site_id, order_id)
+    policy = {line.slot.service: line.refund_percent for line in to_attempt(paid_by).wanted.lines}
     rows = (
         select(BookingRow, MeetingRow.service)
         .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
@@ -267,12 +271,11 @@ async def refund_cancelled(
     )
     parts: list[tuple[Money, int]] = []
     for booking, service in await session.exec(rows):
-        paid = Money(booking.unit_price_minor * booking.seats - booking.discount_minor, attempt.currency)
+        price = Money(booking.unit_price_minor * booking.seats - booking.discount_minor, paid_by.currency)
         of_policy = 100 if booking.id in in_full else policy.get(service, 100)
-        parts.append((paid, of_policy if percent is None else percent))
-    back = goes_back(parts, left)
-    if not back.is_free:
-        session.add(_new(attempt, back, RefundReason.CANCELLED, at))
+        parts.append((price, of_policy if percent is None else percent))
+    back = goes_back(parts, _left(paid))
+    _draw(session, paid, back, RefundReason.CANCELLED, at)
     return back
 
 
@@ -280,10 +283,10 @@ async def refund_moved(session: AsyncSession, site_id: int, order_id: str, amoun
     """Have go back what bookings cost less since they have moved, as far as it is there. Its order is locked. How much
     that is.
     """
-    attempt, left = await _left_of(session, site_id, order_id)
+    paid = await _paid_by(session, site_id, order_id)
+    left = _left(paid)
     back = Money(min(amount_minor, left.amount_minor), left.currency)
-    if not back.is_free:
-        session.add(_new(attempt, back, RefundReason.MOVED, at))
+    _draw(session, paid, back, RefundReason.MOVED, at)
     return back
 
 
@@ -307,24 +310,56 @@ async def _last_return(session: AsyncSession, attempt: AttemptRow) -> RefundRow 
     return (await session.exec(_LAST_RETURN, params={"attempt_id": attempt.id})).one_or_none()
 
 
-async def _left_of(session: AsyncSession, site_id: int, order_id: str) -> tuple[AttemptRow, Money]:
-    """The attempt by which an order was paid, and what of that is neither back nor on its way, nor with a bank."""
-    row = await read_last(session, site_id, order_id)
-    if row is None or row.state != AttemptState.PAID:
+async def _paid_by(session: AsyncSession, site_id: int, order_id: str) -> list[tuple[AttemptRow, int]]:
+    """The payments of an order and of its moves, the newest first, and what of each is neither back nor on its way, nor
+    with a bank. Raises NotFound where there is none.
+    """
+    is_paid = (is_of_order(site_id, order_id), col(AttemptRow.state) == AttemptState.PAID)
+    rows = (await session.exec(select(AttemptRow).where(*is_paid).order_by(col(AttemptRow.id).desc()))).all()
+    if not rows:
         raise NotFound("Nothing was paid for this order.")
-    disputed = sum(each.amount.amount_minor for each in disputes_of(row) if each.state is not DisputeState.WON)
-    return row, Money(max(0, row.amount_minor - disputed - await _gone_or_going(session, row)), row.currency)
+    going = (col(RefundRow.attempt_id).in_([row.id for row in rows]), col(RefundRow.state).in_(_GONE_OR_GOING))
+    of_each = select(RefundRow.attempt_id, func.sum(RefundRow.amount_minor)).where(*going)
+    gone = {row_id: int(amount) for row_id, amount in await session.exec(of_each.group_by(col(RefundRow.attempt_id)))}
+    return [(row, max(0, row.amount_minor - _disputed(row) - gone.get(row.id or 0, 0))) for row in rows]
+
+
+def _disputed(row: AttemptRow) -> int:
+    return sum(each.amount.amount_minor for each in disputes_of(row) if each.state is not DisputeState.WON)
+
+
+def _left(paid: Sequence[tuple[AttemptRow, int]]) -> Money:
+    return Money(sum(left for _, left in paid), paid[0][0].currency)
+
+
+def _draw(
+    session: AsyncSession, paid: Sequence[tuple[AttemptRow, int]], back: Money, reason: RefundReason, at: datetime
+) -> list[RefundRow]:
+    """From the newest payment first, as far as that goes: each goes back the way it came."""
+    rows, minor = list[RefundRow](), back.amount_minor
+    for attempt, left in paid:
+        part = min(left, minor)
+        if part:
+            rows.append(_new(attempt, Money(part, back.currency), reason, at))
+        minor -= part
+    session.add_all(rows)
+    return rows
 
 
 async def _gone_or_going(session: AsyncSession, attempt: AttemptRow) -> int:
-    return await _sum(session, attempt, RefundState.WAITING, RefundState.DONE)
+    return await _sum(session, attempt, *_GONE_OR_GOING)
 
 
 async def _note_how_much(session: AsyncSession, order: OrderRow | None, attempt: AttemptRow) -> None:
     """Refunded is an order of which all has gone back, until a bank refuses some of that."""
-    is_all = await _sum(session, attempt, RefundState.DONE) >= attempt.amount_minor
+    done = (col(RefundRow.site_id) == attempt.site_id, col(RefundRow.order_id) == order_of(attempt))
+    of_order = select(func.coalesce(func.sum(RefundRow.amount_minor), 0)).where(*done)
+    gone = (await session.exec(of_order.where(col(RefundRow.state) == RefundState.DONE))).one()
+    if order is None:
+        return
+    is_all = int(gone) >= order.total_minor
     before, after = (OrderState.PAID, OrderState.REFUNDED) if is_all else (OrderState.REFUNDED, OrderState.PAID)
-    if order is not None and order.state == before:
+    if order.state == before:
         order.state = after
 
 
@@ -365,7 +400,7 @@ def _new(attempt: AttemptRow, amount: Money, reason: RefundReason, at: datetime)
         public_id=new_id(),
         site_id=attempt.site_id,
         attempt_id=attempt.id,
-        order_id=attempt.hold_id,
+        order_id=attempt.hold_id if reason is RefundReason.NO_SEATS else order_of(attempt),
         amount_minor=amount.amount_minor,
         currency=amount.currency,
         reason=reason,

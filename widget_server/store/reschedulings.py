@@ -15,7 +15,7 @@ from widget_server.domain.coupons import fold
 from widget_server.domain.money import Money
 from widget_server.domain.move_prices import MoveTerms, SeatPrice
 from widget_server.domain.move_requests import MoveState
-from widget_server.domain.orders import Move, Order, OutcomeState
+from widget_server.domain.orders import Move, Order, OrderState, OutcomeState
 from widget_server.domain.slots import Slot
 from widget_server.errors import Changed, NotFound, PriceChanged, TooLate
 from widget_server.store import meetings
@@ -185,6 +185,10 @@ async def settle(
         priced = {"unit_price_minor": price.unit_price_minor, "discount_minor": price.discount_minor}
         await session.exec(update(BookingRow).where(col(BookingRow.id) == booking.id).values(**priced))
     back = None
+    if change > 0:
+        of_order = (col(OrderRow.site_id) == wanted.site_id, col(OrderRow.hold_id) == wanted.order_id)
+        paid = {"total_minor": col(OrderRow.total_minor) + change, "state": OrderState.PAID}
+        await session.exec(update(OrderRow).where(*of_order).values(**paid))
     if change < 0:
         back = await refund_moved(session, wanted.site_id, wanted.order_id, -change, wanted.at)
     if (-back.amount_minor if back else change) != wanted.agreed_minor:

@@ -67,7 +67,8 @@ class UnfinishedPayments:
             col(later.hold_id) == col(AttemptRow.hold_id),
             col(later.id) > col(AttemptRow.id),
         )
-        of_site = (col(AttemptRow.site_id) == site_id, _NOT_PAID)  # what is paid has an order
+        not_moves = col(AttemptRow.order_id).is_(None)  # those have an order
+        of_site = (col(AttemptRow.site_id) == site_id, _NOT_PAID, not_moves)  # what is paid has one as well
         rows = select(AttemptRow).where(*of_site, ~its_order.exists(), ~tried_again.exists())
         if before is not None:
             rows = rows.where(col(AttemptRow.id) < before)

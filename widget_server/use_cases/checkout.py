@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hmac import compare_digest
-from typing import Unpack
 
 from widget_server.domain import policies
 from widget_server.domain.attempts import OPENING_FOR, Attempt, WantedLine, WantedOrder
@@ -13,7 +12,7 @@ from widget_server.domain.bookings import Customer
 from widget_server.domain.coupons import UsedCoupon
 from widget_server.domain.holds import Hold, Line
 from widget_server.domain.orders import Order, OutcomeState
-from widget_server.domain.payments import LIVE, PAYMENT_WINDOW, AttemptState, Payment
+from widget_server.domain.payments import LIVE, PAYMENT_WINDOW, AttemptState
 from widget_server.domain.sites import Site
 from widget_server.engine.reservations import Pin
 from widget_server.errors import (
@@ -31,17 +30,10 @@ from widget_server.errors import (
 )
 from widget_server.ids import hash_secret, new_id, new_order_number
 from widget_server.use_cases.catalog import Listing
-from widget_server.use_cases.order_links import OrderLinks
-from widget_server.use_cases.paid_seats import DecidingParts
-from widget_server.use_cases.pay_pages import to_pay
-from widget_server.use_cases.pinning import HoldRef, OrderRef, Pinning, PinningParts, Visit
-from widget_server.use_cases.settling import Settling
-from widget_server.use_cases.tries import Tries
+from widget_server.use_cases.opening import Opening
+from widget_server.use_cases.pinning import HoldRef, OrderRef, Visit
 
 ASK_AGAIN_AFTER = timedelta(seconds=2)
-CHECKOUTS_PER_NETWORK_MAX = 500
-"""Begun or ended, in a quarter of an hour, in each web process. Stripe takes only so many calls a second of an account:
-whoever begins checkouts and leaves them, on and on, must not keep others from paying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +65,7 @@ class CheckoutBegun:
     now: datetime
 
 
-class Checkout(Pinning):
-    def __init__(
-        self, *, settling: Settling, deciding: DecidingParts, links: OrderLinks, **parts: Unpack[PinningParts]
-    ) -> None:
-        super().__init__(**parts)
-        self._settling = settling
-        self._attempts, self._payments = deciding.attempts, deciding.payments
-        self._accounts, self._gateway = deciding.accounts, deciding.gateway
-        self._links = links
-        self._tries = Tries(self._clock)
-
+class Checkout(Opening):
     async def begin(self, ref: HoldRef, wanted: WantedCheckout) -> CheckoutBegun:
         """Pin the hold for the payment window and open a page to pay it; holds that are not there are taken.
 
@@ -184,20 +166,7 @@ class Checkout(Pinning):
         if attempt.state is not AttemptState.OPENING:  # the same call, sent twice, was faster
             return attempt
         pin = await self._pin(listing, ref, wanted, attempt)
-        return await self._open(listing.site, ref, attempt, pin)
-
-    async def _end(self, attempt: Attempt) -> Attempt:
-        """Nothing more is to be paid with it. Stripe may say that it was.
-
-        Raises Paying while it is being opened; TooManyTries. Of what is paid, or goes back, there is nothing to end.
-        """
-        if attempt.state in (AttemptState.PAID, AttemptState.OFFERING, AttemptState.RETURNING):
-            return attempt
-        self._spend(attempt.wanted.network)
-        attempt = await self._payments.go_back(attempt.id, self.now())
-        if attempt.state is AttemptState.OPENING:
-            raise Paying("A page to pay this is just being opened: try again in a moment.")
-        return await self._settling.carry_on(attempt)
+        return await self._open(listing.site, attempt, pin)
 
     async def _begun(
         self, listing: Listing, ref: HoldRef, wanted: WantedCheckout, before: Attempt | None, digest: str
@@ -233,10 +202,6 @@ class Checkout(Pinning):
         if begun.digest != digest or begun.secret_hash != ref.secret_hash:
             raise Paying("This hold is being paid.")
         return begun
-
-    def _spend(self, network: str) -> None:
-        """Stripe is about to be asked. Raises TooManyTries."""
-        self._tries.spend([(network, CHECKOUTS_PER_NETWORK_MAX)])
 
     async def _must_be_possible(self, listing: Listing, ref: HoldRef) -> None:
         """Raises HoldEnded where it was decided that nothing comes of this hold: then nobody is to pay. NotYours."""
@@ -286,31 +251,6 @@ class Checkout(Pinning):
         except Refusal as refusal:
             await self._payments.not_opened(attempt.id, self.now(), why=refusal.on_record)
             raise
-
-    async def _open(self, site: Site, ref: HoldRef, attempt: Attempt, pin: Pin) -> Attempt:
-        account = await self._accounts.find(site.id, is_test=attempt.is_test)
-        try:
-            payment = await self._gateway.open(account, to_pay(self._links, site, attempt))
-        except (PaymentRefused, PaymentsNotSetUp) as refused:
-            ended = await self._payments.not_opened(attempt.id, self.now(), fence=pin.fence, why=refused.on_record)
-            await self._settling.carry_on(ended)
-            if isinstance(refused, PaymentsNotSetUp):
-                await self._accounts.doubt(site.id, is_test=attempt.is_test)
-            raise
-        opened = await self._payments.opened(attempt.id, payment, fence=pin.fence, at=self.now())
-        if opened.state is AttemptState.ENDED:
-            await self._close(site, opened, payment, pin)
-        return opened
-
-    async def _close(self, site: Site, attempt: Attempt, payment: Payment, pin: Pin) -> None:
-        """Somebody has ended it while its page was being opened: nobody hears of that page."""
-        with suppress(Refusal):
-            await self._gateway.expire(await self._accounts.find(site.id, is_test=attempt.is_test), payment.session_id)
-        # It may have been ended before there was this pin.
-        if (await self._store.give_up(site.id, attempt.hold_id, pin.fence)).is_nothing:
-            with suppress(NotFound):
-                await self._engine.unpin(site, attempt.hold_id, fence=pin.fence, release=False)
-        raise Unavailable("This took too long. Please try again.")
 
     async def _answer(self, ref: HoldRef, attempt: Attempt) -> CheckoutBegun:
         order = attempt.order()

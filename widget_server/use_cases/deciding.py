@@ -25,7 +25,8 @@ from widget_server.errors import (
 )
 from widget_server.store.bookings import OutcomeTaken
 from widget_server.use_cases.catalog import Listing
-from widget_server.use_cases.offering import GIVEN_BACK, NOT_MEANT, PAID, NotMeant, Offering, must_be_meant
+from widget_server.use_cases.moving import Moving
+from widget_server.use_cases.offering import GIVEN_BACK, NOT_MEANT, PAID, NotMeant, must_be_meant
 from widget_server.use_cases.paid_seats import LOST, confirmation_of
 
 _STEPS_MAX = 8
@@ -33,7 +34,7 @@ _STEPS_MAX = 8
 _log = structlog.get_logger()
 
 
-class Deciding(Offering):
+class Deciding(Moving):
     async def carry_on(self, attempt: Attempt) -> Attempt:
         """Ask Stripe, do the next steps for what it says, and return what it is by then. Any number may do so at once.
 
@@ -132,7 +133,7 @@ class Deciding(Offering):
             case PaymentState.GONE:
                 return await self._payments.give_up(attempt.id, now, why="not paid")
             case PaymentState.AUTHORISED | PaymentState.CAPTURED:
-                return await self._book(site, attempt, payment)
+                return await self._pay(site, attempt, payment)
 
     async def _answer_of(self, attempt: Attempt, *, is_over: bool) -> Payment:
         """Raises PaymentsAway."""
@@ -153,6 +154,8 @@ class Deciding(Offering):
 
     async def _keeps_seats(self, site: Site, attempt: Attempt) -> bool:
         """Redis may have lost the pin: then the same seats are taken again, if nobody else has them by now."""
+        if attempt.move is not None and not await self._stands(attempt):
+            return False  # nobody is to pay for a move that cannot be any more
         try:
             pin = await self._repeat(site.key, lambda listing: self._pin_again(listing, attempt))
         except LOST:
@@ -173,8 +176,8 @@ class Deciding(Offering):
             raise refusal
         return attempt
 
-    async def _book(self, site: Site, attempt: Attempt, payment: Payment) -> Attempt:
-        """It is paid: SQL books the seats, or the money goes back. Whoever has decided before has decided for us."""
+    async def _pay(self, site: Site, attempt: Attempt, payment: Payment) -> Attempt:
+        """It is paid, if it is what was asked for."""
         if payment.amount != attempt.amount or payment.attempt_id != attempt.id:
             _log.error("payment_differs", site=site.key, attempt=attempt.id)
             deed, why = Deed.PAYMENT_DIFFERS, "another amount was paid"
@@ -182,6 +185,10 @@ class Deciding(Offering):
         if payment.refunded_minor:
             deed = Deed.PAYMENT_GIVEN_BACK
             return await self._payments.void(attempt.id, self.now(), payment=payment, why=GIVEN_BACK, deed=deed)
+        return await (self._move if attempt.move else self._book)(site, attempt, payment)
+
+    async def _book(self, site: Site, attempt: Attempt, payment: Payment) -> Attempt:
+        """SQL books the seats, or the money goes back. Whoever has decided before has decided for us."""
 
         async def book(listing: Listing) -> tuple[Attempt, int]:
             must_be_meant(listing, attempt)
@@ -247,7 +254,8 @@ class Deciding(Offering):
         if payment.state is PaymentState.OPEN:
             payment = await self._gateway.expire(account, payment.session_id)
         if payment.state in PAID and not attempt.was_paid:
-            if payment.amount == attempt.amount and payment.attempt_id == attempt.id and not payment.refunded_minor:
+            is_as_wanted = payment.amount == attempt.amount and payment.attempt_id == attempt.id
+            if attempt.move is None and is_as_wanted and not payment.refunded_minor:
                 return await self._offer(site, attempt, payment, attempt.why or "")
             attempt = await self._payments.was_paid(attempt.id, payment)
         if payment.state is PaymentState.AUTHORISED:
@@ -273,7 +281,7 @@ class Deciding(Offering):
                 site,
                 attempt.hold_id,
                 fence=attempt.fence,
-                release=False,
+                release=attempt.move is not None,
                 min_left=MIN_LEFT if comes_back else timedelta(0),
             )
         return await self._payments.rest(attempt.id)

@@ -2,21 +2,23 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Unpack
+from typing import TypedDict, Unpack
 
 from widget_server.domain import policies
 from widget_server.domain.attempts import Attempt
 from widget_server.domain.holds import Line
+from widget_server.domain.move_prices import SeatPrice
+from widget_server.domain.orders import Move
 from widget_server.domain.payments import PAYMENT_WINDOW, Payment, PaymentState
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
-from widget_server.engine.reservations import Pin
+from widget_server.engine.reservations import Pin, Reservations
 from widget_server.errors import HoldBudgetSpent, HoldEnded, IdConflict, NotFound, NotYours, SlotClosed, SlotFull
 from widget_server.payments.stripe_gateway import StripeGateway
 from widget_server.store.alternatives import LatePayments
 from widget_server.store.attempts import Attempts
-from widget_server.store.bookings import Confirmation, ConfirmationLine
+from widget_server.store.bookings import Bookings, Confirmation, ConfirmationLine, Rescheduling
 from widget_server.store.confirmations import Stage
 from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.sites import Sites
@@ -44,6 +46,11 @@ class DecidingParts:
     offers: Offers
 
 
+class Limits(TypedDict, total=False):
+    visitor_max: int
+    network_max: int
+
+
 class PaidSeats(Pinning):
     def __init__(self, deciding: DecidingParts, **parts: Unpack[PinningParts]) -> None:
         super().__init__(**parts)
@@ -54,6 +61,10 @@ class PaidSeats(Pinning):
 
     async def _pin_again(self, listing: Listing, attempt: Attempt) -> Pin:
         """The pin that it has, or another one."""
+        if attempt.move is not None:
+            return await self._pin_kept(listing.site, attempt.hold_id, attempt) or await pin_move(
+                self._engine, self._store, listing, attempt, visitor_max=NO_BUDGET, network_max=NO_BUDGET
+            )
         lines = [line.line for line in attempt.wanted.lines]
         offered = [offered_to(listing, line, to_pin=True) for line in lines]
         return await self._pin_kept(listing.site, attempt.hold_id, attempt) or await self._engine.hold_and_pin(
@@ -77,6 +88,29 @@ class PaidSeats(Pinning):
             pin = await self._engine.pinned(site, hold_id)
             return pin if pin is not None and pin.attempt == attempt.id else None
         return None
+
+
+async def pin_move(
+    engine: Reservations, store: Bookings, listing: Listing, attempt: Attempt, **budgets: Unpack[Limits]
+) -> Pin:
+    """Likewise, of the seats to which bookings are to move: the claims that they leave do not stand in the way."""
+    assert attempt.move is not None
+    lines, leaves = [line.line for line in attempt.wanted.lines], set(attempt.move.leaves)
+    claimed = await store.claimed(attempt.site_id, attempt.order_id)
+    return await engine.hold_and_pin(
+        listing.site,
+        lines,
+        [offered_to(listing, line, to_pin=True) for line in lines],
+        schedule_version=listing.schedule.version,
+        id=attempt.hold_id,
+        secret_hash=attempt.secret_hash,
+        visitor=attempt.wanted.visitor,
+        network=attempt.wanted.network,
+        attempt=attempt.id,
+        window=PAYMENT_WINDOW,
+        instead_of=[one for one in claimed if one.slot in leaves],
+        **budgets,
+    )
 
 
 def offered_to(listing: Listing, line: Line, *, to_pin: bool = False) -> OfferedSlot:
@@ -123,4 +157,31 @@ def confirmation_of(
         is_test=attempt.is_test,
         coupon=wanted.coupon,
         stage=Stage.CAPTURED if payment.state is PaymentState.CAPTURED else Stage.AUTHORISED,
+    )
+
+
+def move_of(listing: Listing, attempt: Attempt, pin: Pin) -> Rescheduling:
+    """As its customer has agreed to it, whatever the seats cost by now."""
+    move, lines = attempt.move, attempt.wanted.lines
+    assert move is not None
+    left = dict(zip(move.leaves, lines, strict=True))
+    prices = {slot: SeatPrice(line.unit_price.amount_minor, line.discount_minor) for slot, line in left.items()}
+    return Rescheduling(
+        site_id=attempt.site_id,
+        epoch=listing.site.epoch,
+        schedule_version=listing.schedule.version,
+        order_id=move.order_id,
+        seen=move.seen,
+        hold_id=attempt.hold_id,
+        fence=pin.fence,
+        moves=tuple(Move(leaves, offered_to(listing, line.line), line.seats) for leaves, line in left.items()),
+        digest=attempt.digest,
+        owner=attempt.secret_hash,
+        at=attempt.created_at,
+        remind_hours=listing.schedule.remind_hours,
+        assignments=pin.assignments,
+        only_as_asked=move.only_as_asked,
+        keep_as_asked=move.keep_as_asked,
+        prices={slot: prices[slot] for slot in move.repriced},
+        agreed_minor=attempt.amount.amount_minor,
     )

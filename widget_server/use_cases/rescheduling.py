@@ -7,9 +7,10 @@ from datetime import datetime
 
 from widget_server.domain import policies
 from widget_server.domain.holds import Line
-from widget_server.domain.money import Difference
+from widget_server.domain.money import Difference, Money
 from widget_server.domain.move_prices import MovePrice, MoveTerms, costs_otherwise, keep_price, price_of_move
 from widget_server.domain.orders import Move, Order
+from widget_server.domain.payments import why_not_chargeable
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine.reservations import Pin
@@ -38,7 +39,7 @@ class WantedReschedule:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """What is to move, worked out from the order as it was then."""
 
     order: Order
@@ -73,11 +74,13 @@ class Rescheduling(Pinning):
         return {slot: price.settled for slot, price in prices.items() if price.settled.amount_minor}
 
     async def _reschedule(self, listing: Listing, ref: OrderRef, wanted: WantedReschedule) -> Order:
-        site, hold_id, owner = listing.site, wanted.hold_id, _secret_hash(ref)
+        site, hold_id, owner = listing.site, wanted.hold_id, move_secret_hash(ref)
         order = await self._own_order(site.id, ref)
         began_at = self._clock.now()
         try:
-            plan = await self._plan(listing, order, wanted, began_at)
+            plan = await self.plan(listing, order, wanted, began_at)
+            if plan.price.settled.amount_minor > 0:
+                raise price_changed(plan.price.settled)  # it is paid first
             pin = await self._pin_new(listing, ref, wanted, plan.moves)
         except Unavailable:
             raise
@@ -99,7 +102,7 @@ class Rescheduling(Pinning):
         await self._reconciliation.tell_booked(site, hold_id, pin.fence)
         return moved
 
-    async def _plan(self, listing: Listing, order: Order, wanted: WantedReschedule, now: datetime) -> _Plan:
+    async def plan(self, listing: Listing, order: Order, wanted: WantedReschedule, now: datetime) -> Plan:
         """Raises as `may_reschedule` does, and PriceChanged."""
         moves = tuple(policies.may_reschedule(listing.schedule, order, wanted.lines, now))
         leaving = {move.leaves for move in moves}
@@ -108,11 +111,10 @@ class Rescheduling(Pinning):
             terms = await self._store.move_terms(listing.site.id, order)
             price = _price(listing, order, leaving, terms)
         if price.settled != (wanted.agreed or keep_price(order).settled):
-            difference = {"amount": price.settled.amount_minor, "currency": price.settled.currency}
-            raise PriceChanged("The price is another one by now: agree to the difference first.", difference=difference)
+            raise price_changed(price.settled)
         asked = policies.only_as_asked(listing.schedule, order, now) & leaving
         kept = costs_otherwise(order, listing.schedule, asked=True) & leaving
-        return _Plan(order, moves, asked, kept, price, now)
+        return Plan(order, moves, asked, kept, price, now)
 
     async def _pin_before(self, site: Site, hold_id: str, owner: str) -> Pin | None:
         """The price changed after the new seats were pinned: they are to be free for whoever looks at it again."""
@@ -130,7 +132,7 @@ class Rescheduling(Pinning):
             [move.offered for move in moves],
             schedule_version=listing.schedule.version,
             id=wanted.hold_id,
-            secret_hash=_secret_hash(ref),
+            secret_hash=move_secret_hash(ref),
             attempt=_ATTEMPT,
             window=CONFIRMING_WINDOW,
             instead_of=[one for one in claimed if one.slot in leaves],
@@ -140,18 +142,30 @@ class Rescheduling(Pinning):
     async def _carry_on(self, site: Site, ref: OrderRef, wanted: WantedReschedule, before: Outcome) -> Order:
         """Whoever decided may have died before Redis heard of it."""
         await self._reconciliation.tell_booked(site, wanted.hold_id, before.fence)
-        if before.digest != _digest(ref, wanted):
+        if before.digest != digest_of(ref, wanted):
             raise IdConflict("This id was used before, for something else.")
         return await self._own_order(site.id, ref)
 
 
 def _price(listing: Listing, order: Order, leaving: Collection[Slot], terms: MoveTerms) -> MovePrice:
-    """What costs more by now keeps its price."""
+    """What costs more, and cannot be charged, keeps its price."""
     price = price_of_move(order, listing.schedule, leaving, terms)
-    return price if price.settled.amount_minor <= 0 else keep_price(order)
+    return price if price.settled.amount_minor <= 0 or _can_be_charged(listing, order, price) else keep_price(order)
 
 
-def _record(listing: Listing, ref: OrderRef, wanted: WantedReschedule, plan: _Plan, pin: Pin) -> Record:
+def _can_be_charged(listing: Listing, order: Order, price: MovePrice) -> bool:
+    """Something was paid before, in the mode that the site is in, and it is not too little to be charged."""
+    due = Money(price.settled.amount_minor, price.settled.currency)
+    takes_payments = listing.schedule.takes_payments and order.is_test is listing.site.is_test
+    return takes_payments and order.payment is not None and why_not_chargeable(due) is None
+
+
+def price_changed(settled: Difference) -> PriceChanged:
+    difference = {"amount": settled.amount_minor, "currency": settled.currency}
+    return PriceChanged("The price is another one by now: agree to the difference first.", difference=difference)
+
+
+def _record(listing: Listing, ref: OrderRef, wanted: WantedReschedule, plan: Plan, pin: Pin) -> Record:
     return Record(
         site_id=listing.site.id,
         epoch=listing.site.epoch,
@@ -161,8 +175,8 @@ def _record(listing: Listing, ref: OrderRef, wanted: WantedReschedule, plan: _Pl
         hold_id=wanted.hold_id,
         fence=pin.fence,
         moves=plan.moves,
-        digest=_digest(ref, wanted),
-        owner=_secret_hash(ref),
+        digest=digest_of(ref, wanted),
+        owner=move_secret_hash(ref),
         at=plan.began_at,
         remind_hours=listing.schedule.remind_hours,
         assignments=pin.assignments,
@@ -173,10 +187,10 @@ def _record(listing: Listing, ref: OrderRef, wanted: WantedReschedule, plan: _Pl
     )
 
 
-def _digest(ref: OrderRef, wanted: WantedReschedule) -> str:
+def digest_of(ref: OrderRef, wanted: WantedReschedule) -> str:
     return hash_secret(f"{ref.order_id}\0{ref.secret_hash}\0{wanted.digest}")
 
 
-def _secret_hash(ref: OrderRef) -> str:
+def move_secret_hash(ref: OrderRef) -> str:
     """What no secret of a hold has for its hash: this hold is opened by nothing but the order's next reschedule."""
     return hash_secret(f"reschedule\0{ref.order_id}\0{ref.secret_hash}")

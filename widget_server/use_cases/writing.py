@@ -25,7 +25,7 @@ from widget_server.use_cases.order_links import OrderLinks
 
 _NO_ADDRESS = "The customer gave no address."
 _OVERTAKEN = "What happened since has overtaken it."
-_OF_ALL = (Kind.PAYMENT_RETURNED, Kind.REFUNDED, Kind.DISPUTED, Kind.DISPUTE_WON, Kind.DISPUTE_LOST)
+_OF_ALL = (Kind.PAYMENT_RETURNED, Kind.MOVE_RETURNED, Kind.REFUNDED, Kind.DISPUTED, Kind.DISPUTE_WON, Kind.DISPUTE_LOST)
 """About an order as a whole, whatever became of its bookings."""
 _SEQUENCES_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -10,11 +10,12 @@ from widget_server.domain import policies
 from widget_server.domain.alternatives import Alternative
 from widget_server.domain.bookings import Booking
 from widget_server.domain.holds import Hold
+from widget_server.domain.methods import Method
 from widget_server.domain.money import Difference, Money
 from widget_server.domain.move_requests import MoveRequest
 from widget_server.domain.my_bookings import MyBooking
 from widget_server.domain.orders import Order
-from widget_server.domain.payments import AttemptState, OrderPayment, RefundState, lost_minor
+from widget_server.domain.payments import AttemptState, MovePayment, OrderPayment, PaidPart, RefundState, lost_minor
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.slots import Slot
 from widget_server.use_cases.coupons import Quote
@@ -169,6 +170,38 @@ class OfferedBody(Body):
         )
 
 
+class MovedTimeBody(Body):
+    slot: str
+    starts_at: Instant
+    ends_at: Instant
+    leaves: str
+    """The slot where the booking is until then."""
+
+
+class MovePaymentBody(Body):
+    state: AttemptState
+    amount: MoneyBody
+    """What it costs more."""
+    times: tuple[MovedTimeBody, ...]
+    """Of those bookings that are to move."""
+    pay_url: str | None
+    """Where its customer pays, while they can; to be opened in a tab of its own."""
+    pay_until: Instant
+
+    @staticmethod
+    def of(move: MovePayment) -> "MovePaymentBody":
+        return MovePaymentBody(
+            state=move.state,
+            amount=MoneyBody.of(move.amount),
+            times=tuple(
+                MovedTimeBody(slot=to.id, starts_at=to.starts_at, ends_at=to.ends_at, leaves=leaves.id)
+                for leaves, to in move.moves
+            ),
+            pay_url=move.pay_url,
+            pay_until=move.pay_until,
+        )
+
+
 class PaymentBody(Body):
     state: AttemptState
     pay_url: str | None
@@ -192,6 +225,8 @@ class PaymentBody(Body):
     """Its seats were gone when it was paid; false where money goes back for another reason."""
     delayed: bool
     """It was paid, and the site's keys cannot take the money: it goes on once the operator has mended them."""
+    move: MovePaymentBody | None
+    """While a move is being paid, or where the last one was paid and could not be made: then its money goes back."""
 
     @staticmethod
     def of(order: Order, payment: OrderPayment) -> "PaymentBody":
@@ -213,6 +248,7 @@ class PaymentBody(Body):
             offered_until=payment.offered_until,
             too_late=payment.came_too_late,
             delayed=payment.is_stuck,
+            move=MovePaymentBody.of(payment.move) if payment.move else None,
         )
 
 
@@ -312,6 +348,20 @@ class RefundBody(Body):
     state: RefundState
 
 
+class PaidBody(Body):
+    amount: MoneyBody
+    at: Instant
+    paid_by: str | None
+
+    @staticmethod
+    def of(part: PaidPart) -> "PaidBody":
+        return PaidBody(amount=MoneyBody.of(part.amount), at=part.at, paid_by=_shown(part.method))
+
+
+def _shown(method: Method | None) -> str | None:
+    return (method.shown or None) if method else None
+
+
 class ReceiptBody(Body):
     number: str
     """Of the order."""
@@ -328,6 +378,8 @@ class ReceiptBody(Body):
     paid: MoneyBody
     paid_by: str | None
     """Such as "Visa •••• 4242"; null where nobody knows, or nothing was to be paid."""
+    payments: tuple[PaidBody, ...]
+    """Of which that is the sum: for the order, and for moves that have cost more."""
     refunds: tuple[RefundBody, ...]
     disputed: MoneyBody
     """What a bank has given back, as its customer asked it to."""
@@ -335,9 +387,9 @@ class ReceiptBody(Body):
 
     @staticmethod
     def of(receipt: Receipt) -> "ReceiptBody":
-        order, site = receipt.order, receipt.site
-        refunds = [one for one in order.payment.refunds if one.state is not RefundState.FAILED] if order.payment else []
-        disputed = lost_minor(order.payment.disputes) if order.payment else 0
+        order, site, payment = receipt.order, receipt.site, receipt.order.payment
+        refunds = [one for one in payment.refunds if one.state is not RefundState.FAILED] if payment else []
+        disputed = lost_minor(payment.disputes) if payment else 0
         return ReceiptBody(
             number=order.number,
             receipt_number=receipt.number,
@@ -349,10 +401,10 @@ class ReceiptBody(Body):
             total=MoneyBody.of(order.total),
             tax=site.receipt_tax,
             paid=MoneyBody(
-                amount=order.payment.paid_minor if order.payment else order.total.amount_minor,
-                currency=order.total.currency,
+                amount=payment.paid_minor if payment else order.total.amount_minor, currency=order.total.currency
             ),
-            paid_by=(order.payment.method.shown or None) if order.payment and order.payment.method else None,
+            paid_by=_shown(payment.method) if payment else None,
+            payments=tuple(PaidBody.of(one) for one in payment.parts) if payment else (),
             refunds=tuple(
                 RefundBody(amount=MoneyBody.of(one.amount), at=one.created_at, state=one.state) for one in refunds
             ),

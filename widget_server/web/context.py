@@ -26,6 +26,7 @@ from widget_server.use_cases.my_bookings import MyBookings
 from widget_server.use_cases.next_date import NextDates
 from widget_server.use_cases.offers import Offers
 from widget_server.use_cases.operations import Operations
+from widget_server.use_cases.paid_moves import PaidMoves
 from widget_server.use_cases.payment_accounts import PaymentAccounts
 from widget_server.use_cases.people import People
 from widget_server.use_cases.readiness import Readiness
@@ -51,6 +52,7 @@ class UseCases:
     next_dates: NextDates
     bookings: Bookings
     checkout: Checkout
+    paid_moves: PaidMoves
     coupons: Coupons
     settling: Settling
     refunding: Refunding

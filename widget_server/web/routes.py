@@ -33,6 +33,7 @@ def all_routes() -> list[BaseRoute]:
         Route(f"{SITE}/orders/{{id}}/calendar.ics", orders.download_calendar),
         Route(f"{SITE}/orders/{{id}}/cancellation", orders.create_cancellation, methods=["POST"]),
         Route(f"{SITE}/orders/{{id}}/reschedule", orders.create_reschedule, methods=["POST"]),
+        Route(f"{SITE}/orders/{{id}}/reschedule", orders.leave_reschedule, methods=["DELETE"]),
         Route(f"{SITE}/my-bookings", my_bookings.list_my_bookings),
         Route(f"{SITE}/my-bookings/links", my_bookings.create_link, methods=["POST"]),
         Route("/stripe/webhook/{site}", payment_webhook.hear, methods=["POST"]),

@@ -70,7 +70,7 @@ class OrderRow(Table, table=True):
     customer_zone: str = Field(max_length=64)
     customer_locale: str = Field(max_length=35)
     total_minor: int
-    """What it was sold for, whatever its bookings cost since they have moved."""
+    """What was paid for it in all, or is to be: what it was sold for, and what its moves have cost since."""
     currency: str = Field(max_length=3)
     created_at: datetime = Field(sa_type=Instant)
     is_test: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

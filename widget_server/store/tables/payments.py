@@ -52,6 +52,13 @@ class AttemptRow(Table, table=True):
             name="state",
         ),
         Index("ix_attempt_site_id_hold_id", "site_id", "hold_id"),
+        Index(
+            "ix_attempt_of_moves",
+            "site_id",
+            "order_id",
+            sqlite_where=text("order_id IS NOT NULL"),
+            postgresql_where=text("order_id IS NOT NULL"),
+        ),
         Index("ix_attempt_site_id_ended_at", "site_id", "ended_at"),
         Index("ix_attempt_site_id_intent_id", "site_id", "intent_id"),
         Index(
@@ -115,6 +122,8 @@ class AttemptRow(Table, table=True):
     """By Stripe's ids: how much, why, and how it stands."""
     method: dict[str, str] | None = Field(default=None, sa_type=JSON)
     """How it was paid, as far as that is kept; none where it is not known, or was erased."""
+    order_id: str | None = Field(default=None, max_length=ID_LENGTH)
+    """Of the order that moves, where a move is paid: then the hold is that of the move. None: the order's own."""
 
 
 class AlternativeRow(Table, table=True):

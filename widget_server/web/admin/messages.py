@@ -38,6 +38,7 @@ KINDS = {
     Kind.PAID_TOO_LATE: "Paid too late: choose another time",
     Kind.PAYMENT_STUCK: "A payment waits for other keys",
     Kind.PAYMENT_RETURNED: "Payment returned",
+    Kind.MOVE_RETURNED: "Not moved, and the payment returned",
     Kind.REFUNDED: "Money goes back",
     Kind.DISPUTED: "A payment is disputed",
     Kind.DISPUTE_WON: "A dispute is won",

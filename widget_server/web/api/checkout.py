@@ -48,7 +48,11 @@ async def leave_checkout(request: Request) -> Response:
 
 
 async def ask_payment(request: Request) -> Response:
-    return await answer_of(request, await use_cases(request).checkout.ask(order_ref(request)))
+    ref = order_ref(request)
+    order = await use_cases(request).checkout.ask(ref)
+    if order.payment and order.payment.move and order.payment.move.is_open:
+        order = await use_cases(request).paid_moves.ask(ref)
+    return await answer_of(request, order)
 
 
 async def create_return(request: Request) -> Response:

@@ -151,7 +151,8 @@ def _paths() -> dict[str, Any]:
         f"{_SITE}/orders/{{id}}/reschedule": {
             "post": _operation(
                 "Move an order to other slots", OrderAnswer, [_site(), order], body=NewReschedule, secret=True
-            )
+            ),
+            "delete": _operation("Give up a move that is to be paid", OrderAnswer, [_site(), order], secret=True),
         },
         f"{_SITE}/my-bookings": {
             "get": _operation(

@@ -71,7 +71,14 @@ async def create_reschedule(request: Request) -> Response:
         digest=body.model_dump_json(exclude=None if body.difference else {"difference"}),
         agreed=Difference(body.difference.amount, body.difference.currency) if body.difference else None,
     )
-    return await answer_of(request, await use_cases(request).bookings.reschedule(ref, wanted))
+    is_paid = wanted.agreed is not None and wanted.agreed.amount_minor > 0
+    move = use_cases(request).paid_moves.begin if is_paid else use_cases(request).bookings.reschedule
+    return await answer_of(request, await move(ref, wanted))
+
+
+async def leave_reschedule(request: Request) -> Response:
+    """Of whoever does not want to pay for a move after all."""
+    return await answer_of(request, await use_cases(request).paid_moves.give_up(order_ref(request)))
 
 
 async def answer_of(request: Request, order: Order) -> Response:
