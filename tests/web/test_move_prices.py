@@ -68,3 +68,17 @@ async def test_operators_see_what_was_paid_and_why_some_of_it_went_back(house: H
         for told in (*(money(Money(paid, "EUR")) for paid in (8000, 9000, 1000)), "as it moved, and costs less by now"):
             assert told in text, told
         assert "goes_back" in {name for entry in await desk.entries() for name in entry.detail}
+
+
+async def test_a_receipt_names_every_payment(till: Till, house: House, anna: Guest) -> None:
+    """A seat has become dearer again: what its two seats cost more is paid with another card page."""
+    await house.change_service(replace(PRIVATE, price=Money(5000, "EUR")))
+    begun = (await anna.reschedule((THERE, 2), difference=eur(1000))).json()["order"]
+    assert begun["bookings"][0]["slot"] == LESSON.id
+    assert begun["payment"]["move"]["amount"] == eur(1000)
+
+    till.shop.books.pay(list(till.shop.account.sessions)[-1])
+    await anna.send("POST", f"/orders/{anna.id}/payment", secret=anna.order_secret)
+    receipt = (await receipt_of(anna)).json()["receipt"]
+    assert ([one["amount"] for one in receipt["payments"]], receipt["paid"]) == ([eur(9000), eur(1000)], eur(10000))
+    assert (receipt["total"], receipt["receipt_number"][-2:]) == (eur(10000), "-2")
