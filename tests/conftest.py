@@ -27,7 +27,7 @@ from widget_server.use_cases import passwords
 _YOUNG_OBJECTS = 50_000
 """Likewise in `serving.py`, and here more: what all tests import is looked through less often."""
 _IN_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108
-_FIRST = ("tests/chaos/test_simulator.py", "tests/chaos/", "tests/browser/")
+_FIRST = ("tests/chaos/test_stories_", "tests/chaos/", "tests/browser/")
 """What takes longest, so that those who share the work end together. In a row, as a folder has one browser and one
 server for each of them only until they turn to another folder."""
 

@@ -1,26 +1,8 @@
-"""Whatever people, machines and the seed do to it in virtual time, nothing that must hold breaks."""
-
-import re
-
-import pytest
+"""One seed is one story, and stories are about everything; most of them are told in test_stories_1.py and the next."""
 
 from tests.chaos.simulating import simulate, simulate_all, simulate_by_command
 
-OPERATIONS, OPERATIONS_OF_ALL_KINDS = 36_000, 20_000
-"""With those that test_breakages.py makes of the product as it is, 64,000; more take more time than there is."""
-SEEDS_EACH, TESTS = 4, 4
-STEPS = OPERATIONS // (SEEDS_EACH * TESTS)
-
-
-@pytest.mark.parametrize("number", range(TESTS))
-def test_nothing_breaks_whatever_happens(number: int) -> None:
-    seeds = range(1 + number * SEEDS_EACH, 1 + (number + 1) * SEEDS_EACH)
-
-    simulated = simulate_all(seeds, STEPS)
-    assert [one.code for one in simulated] == [0] * len(simulated), "".join(one.printed for one in simulated)
-    printed = "".join(one.printed for one in simulated)
-    for seed in seeds:
-        assert re.search(rf"^seed {seed}: {STEPS} operations in .+, nothing broke$", printed, re.MULTILINE)
+OPERATIONS_OF_ALL_KINDS = 20_000
 
 
 def test_the_same_seed_is_the_same_story_and_another_is_another() -> None:
@@ -58,6 +40,10 @@ def test_a_simulation_has_all_kinds_of_operations_and_of_faults() -> None:
         "settle",
         "refund",
         "read_month",
+        "probe",
+        "all_others_stand_still",
+        "two_cancel_at_once",
+        "seats_go_while_somebody_pays",
     ):
         assert f" {happened}" in printed, happened
     for went_wrong in ("killed before", "killed after", "reply of Redis lost", "SQL refuses", "answer lost", "Stripe"):
