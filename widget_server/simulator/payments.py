@@ -199,7 +199,7 @@ def _told(world: World, purchase: Purchase, order: Order) -> None:
         seats = zip(each.slots, order.bookings, strict=True)
         purchase.offered[each.hold_id] = tuple(Line(slot, booking.seats) for slot, booking in seats)
     if order.state is OrderState.EXPIRED and visitor.state == "paying":
-        visitor.state = "held"
+        visitor.state, visitor.is_sure = "held", False  # as soon as somebody has ended its pin, too
 
 
 @operation(weight=5)
