@@ -30,8 +30,9 @@ LIMIT_LENGTHS = 3
 PINS_MAX = 3
 SWEEP_MAX, SWEPT_AT_ONCE = 8_192, 32
 """So many holds are looked for at once, and so few ended by one script, so that others need not wait long behind it."""
-SWEPT_BESIDE = 4
-"""So many scripts are on their way at once: Redis ends some holds while we put the next together."""
+SWEPT_BESIDE = 2
+"""So many scripts are on their way at once: Redis ends some holds while we put the next together. With more of them it
+would not end them sooner, and others would wait behind all."""
 LINES_AT_ONCE = 128
 """So few lines does one script give back, if they are of several holds: one entry of the feed tells of all of them."""
 SLOTS_AT_ONCE, ASSIGNED_AT_ONCE = 100, 100
