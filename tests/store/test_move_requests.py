@@ -18,6 +18,7 @@ from widget_server.domain.dashboard import BookingLine
 from widget_server.domain.move_requests import MoveState
 from widget_server.domain.orders import Order
 from widget_server.domain.sites import Site
+from widget_server.domain.slots import Slot
 from widget_server.errors import NotFound, Refusal, TooLate
 from widget_server.store import reschedulings
 from widget_server.store.audit_log import AuditLog
@@ -188,8 +189,8 @@ async def test_of_a_customer_and_an_operator_at_once_only_one_has_their_way(db: 
 async def test_the_control_group_moves_what_was_withdrawn_without_looking_again(
     db: Database, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def look_away(*_: object) -> None:
-        pass
+    async def look_away(*_: object) -> frozenset[Slot]:
+        return frozenset()
 
     monkeypatch.setattr(reschedulings, "end_requests_of", look_away)
 
