@@ -262,6 +262,21 @@ async def test_committed_seats_are_booked(box: Box) -> None:
     assert await box.connection.read(("KEYS", "*visitor*"), ("ZCARD", "{tenuto}:due")) == [[], 0]
 
 
+async def test_nothing_falls_below_nothing_where_the_day_is_gone(box: Box) -> None:
+    """As it is a week after it, when somebody who pays very late is seen to."""
+    await box.hold("anna", Line(YOGA, 2))
+    pin = await box.pin("anna")
+    await box.connection.read(
+        ("DEL", keys.of_site(box.site.partition, box.site.key).day(YOGA.service, YOGA.starts_at.date()))
+    )
+
+    await box.commit("anna", BookedSeats(YOGA, 2, version=1), fence=pin.fence)
+
+    seats = await box.seats()
+    assert (seats.held, seats.booked) == (0, 2)
+    await box.counts_are_right()
+
+
 async def test_what_is_booked_is_written_though_the_fence_is_old(box: Box) -> None:
     await box.hold("anna")
     await box.pin("anna")
