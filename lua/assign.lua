@@ -28,7 +28,7 @@
 local gate_key, feed_key = KEYS[1], KEYS[2]
 local site, epoch, rebuilder = ARGV[1], ARGV[2], ARGV[3]
 local standing, freed = {}, {}
-for n = 1, #KEYS - 2 do
+for n = 1, (#ARGV - 3) / 2 do
   local claim = { diary_key = KEYS[n + 2], member = ARGV[2 * n + 2], until_ms = tonumber(ARGV[2 * n + 3]) }
   local claims = claim.until_ms > 0 and standing or freed
   claims[#claims + 1] = claim

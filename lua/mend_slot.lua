@@ -39,7 +39,7 @@ local day_key, slot_key = KEYS[4], KEYS[5]
 local slot_id, starts_ms = ARGV[3], tonumber(ARGV[4])
 local booked, booked_version, seen_version = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local doubted = {}
-for n = 1, #KEYS - 5 do
+for n = 1, (#ARGV - 7) / 2 do
   doubted[n] = { hold_key = KEYS[5 + n], hold_id = ARGV[6 + 2 * n], seats = ARGV[7 + 2 * n] }
 end
 local line = { day_key = day_key, slot_key = slot_key, slot_id = slot_id, starts_ms = starts_ms }

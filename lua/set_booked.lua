@@ -23,7 +23,7 @@
 local gate_key, feed_key = KEYS[1], KEYS[2]
 local site, epoch = ARGV[1], ARGV[2]
 local lines = {}
-for n = 1, (#KEYS - 2) / 2 do
+for n = 1, (#ARGV - 2) / 4 do
   lines[n] = {
     day_key = KEYS[1 + 2 * n],
     slot_key = KEYS[2 + 2 * n],

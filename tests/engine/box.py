@@ -85,7 +85,9 @@ class Recorded(Connection):
 
 
 class Box:
-    """`capacity` is what every slot has. A person's id, secret and visitor hash all come from their name."""
+    """`capacity` is what every slot has that is not in `capacities`. A person's id, secret and visitor hash all come
+    from their name.
+    """
 
     def __init__(self, connection: Recorded, of_site: Site | None = None) -> None:
         self.connection = connection
@@ -93,12 +95,13 @@ class Box:
         self.feed = Feed(connection)
         self.site = of_site or site()
         self.capacity = CAPACITY
+        self.capacities: dict[Slot, int] = {}
         self.schedule_version = 1
         self.network_max = HOLDS_PER_NETWORK_MAX
         self.needs: dict[Slot, tuple[Need, ...]] = {}
 
     def offer(self, *slots: Slot) -> list[OfferedSlot]:
-        return [OfferedSlot(slot, self.capacity, self.needs.get(slot, ())) for slot in slots]
+        return [OfferedSlot(slot, self.capacities.get(slot, self.capacity), self.needs.get(slot, ())) for slot in slots]
 
     async def fill(self, booked: Sequence[BookedSeats] = (), waiting: Sequence[WaitingPin] = ()) -> int:
         """How many of those who are paying have their seats again."""

@@ -37,6 +37,15 @@ class Call:
     keys: Sequence[str]
     args: Sequence[Word]
 
+    def of_settled_slot(self) -> "Call":
+        """The same, which a Cluster refuses while the keys of its slot are on their way to another server.
+
+        Before a script begins, a Cluster looks whether all its keys are in place, and one of these never is. Else it
+        could begin, take the last line out of a slot, and end at the next question for that key: what is gone might
+        have moved. Then it is half done.
+        """
+        return Call(self.script, [*self.keys, keys.never_there(self.keys[0])], self.args)
+
     def by_sha(self) -> bytes:
         return pack(b"EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
 

@@ -76,15 +76,20 @@ class Connection:
 
     async def run(self, call: Call) -> list[Reply]:
         """What the script returned. Raises Unavailable."""
+        if self._is_cluster:
+            call = call.of_settled_slot()
         wire = self._servers.wire_for(call.keys[0])
         if wire is not None:
             reply = await wire.send(call.by_sha())
             if reply.__class__ is list:
                 return reply
-        return (await self.run_all([call]))[0]
+        return (await self._run_all([call]))[0]
 
     async def run_all(self, calls: Sequence[Call]) -> list[list[Reply]]:
         """Several scripts in one pipeline, in their order. Raises Unavailable."""
+        return await self._run_all([call.of_settled_slot() for call in calls] if self._is_cluster else calls)
+
+    async def _run_all(self, calls: Sequence[Call]) -> list[list[Reply]]:
         words = [call.keys for call in calls]
         replies = await self._exchange([call.by_sha() for call in calls], words)
         if any(is_error(reply, "NOSCRIPT") for reply in replies):

@@ -100,6 +100,11 @@ def _of_day(prefix: str, service: str, date_text: str) -> str:
     return f"{prefix}day:{service}:{date_text}"
 
 
+def never_there(key: str) -> str:
+    """Falls into the same slot of a Redis Cluster as this key, and nobody ever writes it."""
+    return f"{key.partition('}')[0]}}}:never"
+
+
 def due_member(site_key: str, hold_id: str) -> str:
     return f"{site_key}/{hold_id}"
 
