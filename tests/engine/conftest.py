@@ -1,10 +1,11 @@
 """What the engine's tests stand on: the same over Valkey and Redis 7.0, on a clock that can be moved."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.engine.box import Box, Recorded
+from tests.engine.declared import listening
 from tests.engine.servers import Valkey
 from widget_server.engine.wire import Address
 
@@ -13,6 +14,17 @@ from widget_server.engine.wire import Address
 def redis_url(request: pytest.FixtureRequest) -> str:
     server: Valkey = request.getfixturevalue(request.param)
     return server.url
+
+
+@pytest.fixture
+def only_declared(redis_url: str, valkey: Valkey) -> Iterator[None]:
+    """After each test no script has touched a key that it was not given. One of the servers is enough for that."""
+    if redis_url != valkey.url:
+        yield
+        return
+    with listening(redis_url) as listener:
+        yield
+        assert listener.undeclared() == []
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from widget_server.domain.events import SeatsMoved
 from widget_server.domain.holds import HoldState, Line
 from widget_server.errors import Changed, HoldEnded, NotYours, Paying, SlotClosed, SlotFull
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
 
 async def test_a_hold_gets_other_slots_and_keeps_its_deadline(box: Box) -> None:

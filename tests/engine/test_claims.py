@@ -16,7 +16,7 @@ from widget_server.domain.slots import Need, Slot
 from widget_server.engine import kept, keys
 from widget_server.errors import HoldEnded, SlotFull
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
 PIA, QUINN, ROOM = "staff/pia", "staff/quinn", "room/blue"
 SOON_AFTER = Slot("massage", YOGA.ends_at, YOGA.ends_at + timedelta(minutes=30))

@@ -15,7 +15,7 @@ from widget_server.domain.holds import Line
 from widget_server.domain.slots import OfferedSlot, Seats, Slot, SlotState
 from widget_server.errors import Refusal, SlotFull
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
 PEOPLE = (PIA, QUINN, "staff/rosa")
 _TEN = datetime.now(UTC).replace(hour=22, minute=0, second=0, microsecond=0) + timedelta(days=2)

@@ -18,7 +18,7 @@ from widget_server.errors import (
     StaleSchedule,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
 
 async def test_a_hold_sets_its_seats_aside(box: Box) -> None:

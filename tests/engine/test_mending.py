@@ -7,7 +7,7 @@ from widget_server.domain.holds import Line
 from widget_server.engine import keys
 from widget_server.engine.mending import Mending, SlotMending
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
 
 async def mend(box: Box, *doubted: tuple[str, int]) -> int:

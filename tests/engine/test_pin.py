@@ -21,7 +21,7 @@ from widget_server.errors import (
     StaleSchedule,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
 
 async def test_a_pinned_hold_outlives_its_deadline(box: Box) -> None:

@@ -17,7 +17,7 @@ from widget_server.engine.reservations import Busy, Filled
 from widget_server.engine.wire import Address
 from widget_server.errors import Loading, StaleSchedule
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
 
 async def test_a_wiped_redis_is_filled_from_what_is_booked(box: Box) -> None:

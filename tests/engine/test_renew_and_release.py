@@ -6,7 +6,7 @@ from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
 from widget_server.errors import Changed, HoldEnded, NotFound, NotYours, Paying
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
 HALF = HOLD_LENGTH / 2
 

@@ -13,7 +13,7 @@ from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Slot
 from widget_server.errors import HoldBudgetSpent, HoldEnded, Paying, SlotFull
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
 LEFT = timedelta(minutes=7)
 """Of the payment window."""

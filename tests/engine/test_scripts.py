@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.declared import listening
 from tests.engine.headers import HEADERS
 from widget_server.assets import find
 from widget_server.engine import scripts
+from widget_server.engine.connection import connect
 
 VERBS = sorted(HEADERS)
 INCLUDES = sorted((find("lua") / "lib").glob("*.lua"))
@@ -82,6 +84,24 @@ def test_a_header_tells_every_answer_and_no_other(verb: str) -> None:
 def test_no_script_makes_up_a_key(text: str) -> None:
     for command, key in _FIRST_KEY.findall(text):
         assert command == "TIME" or re.fullmatch(r"(\w+\.)*(\w+_key|keys\.\w+)", key), f"{command} {key}"
+
+
+@pytest.mark.anyio
+async def test_a_script_that_touches_a_key_which_it_was_not_given_is_heard(redis_url: str) -> None:
+    connection = await connect(redis_url)
+    with listening(redis_url) as listener:
+        for key in ("KEYS[1]", "(string.gsub(KEYS[1], 'one', 'other'))"):
+            await connection.read(("EVAL", f"return redis.call('GET', {key})", 1, "{tenuto}:one"))
+
+        (heard,) = listener.undeclared()
+        assert heard.endswith('"GET" "{tenuto}:other"')
+    await connection.close()
+
+
+@pytest.mark.parametrize("text", [scripts.load(verb).text for verb in VERBS], ids=VERBS)
+def test_no_script_counts_its_keys(text: str) -> None:
+    """In a Cluster there is one more than it knows of (`Call.of_settled_slot`)."""
+    assert "#KEYS" not in text
 
 
 @pytest.mark.parametrize("path", INCLUDES, ids=lambda path: path.stem)

@@ -9,7 +9,7 @@ from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
 from widget_server.engine import keys, reservations
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
 
 async def test_due_holds_end_and_the_feed_is_told(box: Box) -> None:
