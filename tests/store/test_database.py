@@ -264,6 +264,8 @@ async def test_a_database_that_is_not_there_is_unavailable_or_a_fault_at_the_sta
                 await session.exec(select(SiteRow))
     with pytest.raises(Fault, match="cannot be brought up to date"):
         await gone.migrate()
+    with pytest.raises(Unavailable):
+        await gone.must_be_current()
     await gone.close()
 
 

@@ -65,8 +65,10 @@ class Database:
         await asyncio.to_thread(migrations.upgrade, self._url)
 
     async def must_be_current(self) -> None:
-        """Raises Fault where the tables are missing, or those of another version."""
-        if not await asyncio.to_thread(migrations.is_current, self._url):
+        """Raises Fault where the tables are missing, or those of another version; Unavailable."""
+        with _trouble_as_unavailable():
+            is_current = await asyncio.to_thread(migrations.is_current, self._url)
+        if not is_current:
             raise Fault("The database does not have the tables of this version: run `tenuto migrate` first.")
 
     async def close(self) -> None:
