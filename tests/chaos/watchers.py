@@ -3,13 +3,13 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from httpx2 import AsyncClient, HTTPError, Timeout
 
-from tests.chaos.town import CAPACITY, DAYS, FIRST_DAY, Town
+from tests.chaos.town import CAPACITY, DAYS, FIRST_DAY
 from tests.house import SITE
 
 Figures = tuple[int, int, int]
@@ -18,14 +18,26 @@ _RETRY_S = 0.3
 _SILENCE_MAX_S = 20.0
 
 
+class Web(Protocol):
+    @property
+    def url(self) -> str: ...
+
+
+class Town(Protocol):
+    @property
+    def webs(self) -> Sequence[Web]: ...
+
+
 class Watcher:
-    def __init__(self, town: Town, chance: random.Random, name: str) -> None:
+    def __init__(
+        self, town: Town, chance: random.Random, name: str, *, services: Iterable[str] = tuple(CAPACITY)
+    ) -> None:
         self.name = name
         self.picture: dict[str, Figures] = {}
         self.epoch = 0
         self.resets = self.streams = 0
         self.surprises: list[str] = []
-        self._town, self._chance = town, chance
+        self._town, self._chance, self._services = town, chance, services
         self._last_id = ""
         self._told: dict[str, int] = {}
         """Versions that this very stream has told since its last reset."""
@@ -75,7 +87,7 @@ class Watcher:
         last = (FIRST_DAY + timedelta(days=DAYS - 1)).isoformat()
         ids: list[str] = []
         epochs: set[int] = set()
-        for service in CAPACITY:
+        for service in self._services:
             answer = await client.get(
                 self._url(f"/services/{service}/availability?from={FIRST_DAY.isoformat()}&to={last}")
             )

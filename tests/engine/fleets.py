@@ -136,6 +136,15 @@ class Sharded(Fleet):
         for node in (to, source, *(node for node in self.masters if node not in (to, source))):
             node.ask("CLUSTER", "SETSLOT", slot_of(tag), "NODE", _id(to))
 
+    def pass_on(self, tag: str, *, keys_at_once: int = 20, pause_s: float = 0.05) -> None:
+        """All of its slot goes to the next master."""
+        source = self.owner(tag)
+        to = self.masters[(self.masters.index(source) + 1) % 3]
+        self.begin_to_move(tag, to)
+        while self.move_keys(tag, source, to, keys_at_once):
+            time.sleep(pause_s)
+        self.end_move(tag, source, to)
+
     def _is_whole(self, node: OnPort) -> bool:
         told = node.ask("CLUSTER", "INFO")
         return "cluster_state:ok" in told and f"cluster_known_nodes:{len(self.nodes)}" in told

@@ -188,11 +188,7 @@ async def test_a_slot_that_has_moved_is_not_looked_for_again_and_again(
 ) -> None:
     await box.hold("anna")
     source = cluster.owner("tenuto")
-    to = next(node for node in cluster.masters if node is not source)
-    cluster.begin_to_move("tenuto", to)
-    while cluster.move_keys("tenuto", source, to, 100):
-        pass
-    cluster.end_move("tenuto", source, to)
+    cluster.pass_on("tenuto")
 
     assert (await box.find("anna")).state is HoldState.HELD
     await asyncio.sleep(READ_AGAIN_AFTER_S)
@@ -218,7 +214,7 @@ async def test_while_a_slot_moves_under_load_nobody_is_oversold_and_all_that_goe
     async with going_on(lives) as follower:
         for _ in range(4):
             await until_more(lives)
-            await move(cluster, "tenuto")
+            await asyncio.to_thread(cluster.pass_on, "tenuto")
             await box.advance(RUN_OUT_AFTER)
         await until_more(lives)
 
@@ -228,16 +224,6 @@ async def test_while_a_slot_moves_under_load_nobody_is_oversold_and_all_that_goe
     assert len(lives.waited) >= 3, "a slot that moves lets nobody in for a moment, whatever they want"
     assert follower.losses > 0, "nor can anybody see in a feed whether it came along as a whole"
     await hasty.close()
-
-
-async def move(cluster: Sharded, tag: str) -> None:
-    """To the next master, a few keys at a time."""
-    source = cluster.owner(tag)
-    to = cluster.masters[(cluster.masters.index(source) + 1) % 3]
-    await asyncio.to_thread(cluster.begin_to_move, tag, to)
-    while await asyncio.to_thread(cluster.move_keys, tag, source, to, 20):  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
-    await asyncio.to_thread(cluster.end_move, tag, source, to)
 
 
 async def until_more(lives: Lives) -> None:
