@@ -4,6 +4,7 @@ from tests.engine.box import HOLD_LENGTH, LIMIT, MASSAGE, YOGA, Box
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
+from widget_server.engine import keys
 from widget_server.errors import Changed, HoldEnded, NotFound, NotYours, Paying
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
@@ -75,6 +76,21 @@ async def test_released_seats_are_free_and_its_hold_knows(box: Box) -> None:
     assert await box.seats(MASSAGE) == Seats(version=2)
     assert (await box.find("anna")).state is HoldState.RELEASED
     assert await box.connection.read(("KEYS", "*visitor*"), ("ZCARD", "{tenuto}:due")) == [[], 0]
+
+
+async def test_a_line_that_is_gone_already_is_not_counted_down_again(box: Box) -> None:
+    """No script leaves a hold without its line; whatever did, nobody else's seats are given away for it."""
+    await box.hold("ben", Line(YOGA, 1))
+    await box.hold("anna", Line(YOGA, 2))
+    day_key, slot_key = keys.of_site("tenuto", box.site.key).seats(YOGA.id)
+    field = YOGA.id.partition("T")[2]
+    (figures,) = await box.connection.read(("HGET", day_key, field))
+    of_ben = figures.replace("3:", "1:", 1)
+    await box.connection.read(("ZREM", slot_key, "anna:2"), ("HSET", day_key, field, of_ben))
+
+    await box.release("anna")
+
+    assert (await box.seats()).held == 1
 
 
 async def test_releasing_again_changes_nothing(box: Box) -> None:

@@ -138,6 +138,18 @@ async def test_a_meeting_that_has_begun_is_compared_for_as_long_as_a_filling_res
     assert (await house.seats()).booked == len(kinds)
 
 
+async def test_seats_that_are_held_of_a_day_that_nobody_counts_any_more_are_no_finding(
+    house: House, anna: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of somebody whose payment is seen to a week later only."""
+    await house.deliver()
+    await house.redis.read(("DEL", broken.OF_SITE.seats(slot().id)[0]))
+    assert {one.kind for one in await found(house)} == {Kind.BOOKED, Kind.HELD}
+
+    monkeypatch.setattr(auditing(house), "_clock", MovedClock(slot().starts_at + timedelta(days=9)))
+    assert await found(house) == []
+
+
 async def test_an_audit_changes_nothing(house: House, anna: Guest) -> None:
     await broken.booked_forgotten(house, anna)
     await broken.line_of_nobody(house, anna)

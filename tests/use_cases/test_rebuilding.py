@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from tests.engine.servers import Valkey
 from tests.house import SITE, House, opened, refused, slot
 from tests.store.studio import TALK
+from tests.use_cases.office import MovedClock
 from tests.use_cases.till import ALL_SEATS, LESSON, Payer, Till
 from tests.use_cases.working import (
     A_SECOND,
@@ -233,6 +234,21 @@ async def test_whoever_is_at_the_pay_page_keeps_their_seats_when_redis_forgets_a
     till.shop.books.pay(session)
     assert await till.settle(anna) is AttemptState.PAID
     assert await booked_and_held(till.house, LESSON) == (ALL_SEATS, 0)
+
+
+async def test_what_is_booked_counts_for_as_long_as_somebody_is_still_paying_for_others_of_these_seats(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it is over by then: nobody is given a seat of which it is not known whether it is free."""
+    anna, ben = Payer(), Payer(name="Ben Oak")
+    await till.at_the_page(anna, (LESSON, ALL_SEATS // 2))
+    await till.paid(ben, (LESSON, ALL_SEATS // 2))
+    await till.house.flush()
+
+    filling = reconciliation(till.house).rebuilding
+    monkeypatch.setattr(filling._restoring, "_clock", MovedClock(LESSON.starts_at + timedelta(days=3)))
+    await filling.fill(SITE)
+    assert await booked_and_held(till.house, LESSON) == (ALL_SEATS // 2, ALL_SEATS // 2)
 
 
 async def test_those_who_are_paying_also_keep_their_seats_where_a_filling_has_died(

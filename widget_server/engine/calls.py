@@ -17,7 +17,7 @@ from widget_server.domain.orders import Claimed
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine import keys
-from widget_server.engine.kept import Claim, DueHold, KeptHold, claims_of, days_of
+from widget_server.engine.kept import Claim, DueHold, KeptHold, claims_of, counted_until, days_of
 from widget_server.engine.keys import SiteKeys
 from widget_server.engine.scripts import Script, load
 from widget_server.engine.wire import Word, pack
@@ -340,8 +340,8 @@ def _booked(booked: Sequence[BookedSeats]) -> list[Word]:
 
 @lru_cache(DAYS_KEPT)
 def _end_of(day: str) -> int:
-    """When the hash of a day, as `20261121`, is to end: a week after it, in seconds."""
-    return (date.fromisoformat(day) - date(1970, 1, 1) + timedelta(days=8)) // timedelta(seconds=1)
+    """When the hash of a day, as `20261121`, is to end, in seconds."""
+    return to_ms(counted_until(date.fromisoformat(day))) // 1000
 
 
 def _ms(length: timedelta) -> int:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from widget_server.clock import from_ms, to_ms
@@ -201,6 +201,13 @@ def now_ms(clock: Sequence[str | None], time: Sequence[str]) -> int:
 def seats_of_day(prefix: str, fields: Sequence[str]) -> list[tuple[str, Seats]]:
     """Slot ids and seats from a day hash. `prefix` is the slot id up to its T."""
     return [(prefix + fields[at], _counted(fields[at + 1])) for at in range(0, len(fields), 2)]
+
+
+def counted_until(day: date) -> datetime:
+    """When the counts of a day of UTC go: a week after it, as lua/lib/write_seats.lua has it. Lines go with their hold:
+    those of somebody whose payment is seen to even later stand there uncounted.
+    """
+    return datetime.combine(day + timedelta(days=8), time(), UTC)
 
 
 def seats_told(figures: str) -> Seats:

@@ -11,7 +11,7 @@ from widget_server.engine.wire import Reply, good, pack
 from widget_server.simulator.diaries import Diaries, diary_key, diary_then, stands
 from widget_server.simulator.invariants import Invariant, must
 from widget_server.simulator.server import Line
-from widget_server.simulator.witness import hold_key, slot_key
+from widget_server.simulator.witness import hold_key, is_uncounted, slot_key
 
 _LIVE = ("held", "paying")
 
@@ -110,10 +110,13 @@ def _each(line: Line, command: tuple[str, ...], of_keys: Sequence[str]) -> list[
 def check(whole: Whole, is_freed: IsFreed) -> None:
     """What must hold at any moment."""
     for slot, seats in whole.seats.items():
+        if is_uncounted(slot[1], whole.now_ms):
+            continue
         held = sum(int(line.rpartition(":")[2]) for line in whole.lines[slot])
         must(seats.held == held, Invariant.COUNT, f"{slot} has lines of {held} and says {seats}")
     for slot, lines in whole.lines.items():
-        must(not lines or slot in whole.seats, Invariant.COUNT, f"{slot} has lines, and nobody counts them")
+        is_counted = slot in whole.seats or is_uncounted(slot[1], whole.now_ms)
+        must(not lines or is_counted, Invariant.COUNT, f"{slot} has lines, and nobody counts them")
         for line in lines:
             _check_line(whole, slot, line)
     _check_claims(whole)

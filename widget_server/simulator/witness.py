@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache, lru_cache
 from math import inf
 
-from widget_server.clock import from_ms
+from widget_server.clock import from_ms, to_ms
 from widget_server.domain.events import SeatsMoved
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISITOR_MAX
 from widget_server.domain.slots import UNTOUCHED, Seats
@@ -207,6 +207,8 @@ class Witness:
         must(fits and decided.fence >= then.fence, Invariant.PIN, f"{what}, {decided}")
 
     def _slot_moved(self, script: str, slot: SlotKey, then: SlotThen, now: SlotThen, ours: set[str]) -> None:
+        if is_uncounted(slot.id, self.now_ms):
+            return
         what = f"{slot.site}/{slot.id} was {then}, is {now}, at {self.now_ms}"
         must(now.held() == now.seats.held, Invariant.COUNT, what)
         must(now.frees_at() == now.seats.frees_at, Invariant.FREES, what)
@@ -289,6 +291,16 @@ def _holds(script_keys: Iterable[str]) -> list[HoldKey]:
 
 def _slots(script_keys: Iterable[str]) -> list[SlotKey]:
     return [found for key in script_keys if (found := slot_key(key)) is not None]
+
+
+def is_uncounted(slot_id: str, now_ms: int) -> bool:
+    """Whether the count of its day has gone by then; lines of whoever is still paying may be there."""
+    return _counted_until_ms(slot_id.partition(".")[2][:8]) <= now_ms
+
+
+@lru_cache(KEYS_KEPT)
+def _counted_until_ms(day: str) -> int:
+    return to_ms(kept.counted_until(date.fromisoformat(day)))
 
 
 def _budgets(script_keys: Iterable[str]) -> list[str]:

@@ -21,8 +21,13 @@ _DATE_LENGTH = len("20261121")
 
 
 async def read_to_restore(db: Database, site_id: int, first: date) -> tuple[list[BookedDay], list[WaitingPin]]:
+    """Booked seats from that day on, or from an earlier one that somebody is still paying for: they may get back only
+    what is not booked there.
+    """
     async with db.snapshot() as session:
-        return await _booked_days(session, site_id, first), await _waiting_pins(session, site_id)
+        pins = await _waiting_pins(session, site_id)
+        first = min([first, *(line.slot.starts_at.date() for pin in pins for line in pin.lines)])
+        return await _booked_days(session, site_id, first), pins
 
 
 async def _booked_days(session: AsyncSession, site_id: int, first: date) -> list[BookedDay]:

@@ -228,9 +228,11 @@ class Auditing:
         """Redis is read first: SQL, read later, then has each version that Redis may have been told."""
         counted: list[CountedSlot] = []
         found: list[Finding] = []
+        counted_from = self._counted_from()
         for some in _weighed(slots, await self._inspection.line_counts(site, slots)):
             read = list((await self._inspection.counted(site, some)).values())
-            found += [finding for one in read for finding in findings.held(site.key, one)]
+            to_compare = [one for one in read if one.slot.starts_at >= counted_from]
+            found += [finding for one in to_compare for finding in findings.held(site.key, one)]
             found += await self._lines(site, [(one.slot, line) for one in read for line in one.lines])
             counted += read
         return found + self._booked(site, counted, await self._audits.booked_of(site.id, slots))
