@@ -218,8 +218,11 @@ class Follower:
 
 
 @asynccontextmanager
-async def going_on(lives: Lives) -> AsyncIterator[Follower]:
-    """Eight visitors, two workers that sweep, and a follower. At the end all is over and told, but the last holds."""
+async def going_on(lives: Lives, box: Box) -> AsyncIterator[Follower]:
+    """Eight visitors, two workers that sweep, and a follower. At the end all is over and told, but the last holds.
+
+    `box` is the first site again, for whoever has more patience.
+    """
     await lives.other.fill()
     follower = Follower(lives)
     async with asyncio.TaskGroup() as tasks:
@@ -228,11 +231,11 @@ async def going_on(lives: Lives) -> AsyncIterator[Follower]:
         yield follower
         lives.is_over = True
         await asyncio.wait(visitors)
-        await lives.box.advance(RUN_OUT_AFTER)
-        while (await lives.box.sweep()).ended:
+        await box.advance(RUN_OUT_AFTER)
+        while (await box.sweep()).ended:
             pass
         async with asyncio.timeout(_CATCH_UP_MAX_S):
-            while follower.picture != (await find_all(lives.box)).figures():  # noqa: ASYNC110
+            while follower.picture != (await find_all(box)).figures():  # noqa: ASYNC110
                 await asyncio.sleep(_AGAIN_AFTER_S)
         for other in others:
             other.cancel()

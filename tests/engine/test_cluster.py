@@ -208,10 +208,9 @@ async def test_while_a_slot_moves_under_load_nobody_is_oversold_and_all_that_goe
 ) -> None:
     """`test_lives.py` doctors what is compared here, and sees that it is noticed."""
     hasty = Everywhere(address_of(cluster.url), patience_s=0.3)
-    hasty.nodes = cluster.masters
     lives = Lives(hasty)
 
-    async with going_on(lives) as follower:
+    async with going_on(lives, box) as follower:
         for _ in range(4):
             await until_more(lives)
             await asyncio.to_thread(cluster.pass_on, "tenuto")

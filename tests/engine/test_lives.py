@@ -22,7 +22,7 @@ LAST = "visitor0-last"
 @pytest.fixture
 async def lived(box: Box) -> tuple[Found, Lives, Follower]:
     lives = Lives(box.connection)
-    async with going_on(lives) as follower:
+    async with going_on(lives, box) as follower:
         while lives.outcomes["booked"] < BOOKED_MIN:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return await find_all(box), lives, follower
