@@ -86,6 +86,7 @@ def miss_the_last(_found: Found, _lives: Lives, follower: Follower) -> None:
     follower.picture["studio", LATE_YOGA.id] = (held - 1, booked, version - 1)
 
 
+@pytest.mark.parametrize("redis_url", ["valkey"], indirect=True)
 @pytest.mark.parametrize(
     ("doctored", "complaint"),
     [
