@@ -43,7 +43,7 @@ local function end_due(hold, version)
   if hold.claims then
     drop_claims(site.gate_key, hold.claims, site.parts)
   end
-  keep_tombstone(hold.keys, hold.id, 'expired', version + 1)
+  keep_tombstone(hold.keys, hold.id, 'expired', version + 1, '86400')
   site.ended[#site.ended + 1] = hold.id
 end
 

@@ -1,10 +1,10 @@
 -- include: room_with
 --[[ Who serves the seats of a line: those who serve its slot already, then whoever has the fewest claims that day, ties
      by a random number. Returns {name, seats, candidate} of each, or nil and the seats that somebody could serve. ]]
-local function find_claims(need, line, alive, ours, planned, random)
+local function find_claims(need, line, alive, ours, read, random)
   local people = {}
   for n, candidate in ipairs(need.candidates) do
-    local room, bookings = room_with(candidate, need, line.slot_id, alive, ours, planned[candidate.claimed] or {})
+    local room, bookings = room_with(candidate, need, line.slot_id, alive, ours, read)
     people[n] = { candidate = candidate, room = room, rank = room < need.each and -1 or bookings }
   end
   local chosen, lacking = {}, line.seats

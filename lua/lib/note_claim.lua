@@ -9,6 +9,6 @@ local function note_claim(gate_key, claim, score)
     count = of_site
     redis.call('ZADD', claim.diary_key, string.format('%d', count), '#')
   end
-  local diary = string.match(claim.diary_key, ':diary:(.+)$')
+  local diary = string.match(claim.diary_key, '.*:diary:(.+)$')
   return string.format('@%s %d %s %s', diary, count, claim.member, score)
 end

@@ -181,14 +181,14 @@ BREAKAGES = (
     Breakage(
         "somebody who is busy elsewhere is claimed",
         "lua/lib/room_with.lua",
-        "if from_ms < need.until_ms and until_ms > need.from_ms then",
-        "if in_slot == slot_id then",
+        "if claim.from_ms < need.until_ms and claim.until_ms > need.from_ms then",
+        "if claim.slot_id == slot_id then",
     ),
     Breakage(
         "somebody serves any number of seats",
         "lua/lib/room_with.lua",
-        "(in_slot == slot_id and tonumber(seats) or need.each)",
-        "(in_slot == slot_id and 0 or need.each)",
+        "(claim.slot_id == slot_id and claim.seats or need.each)",
+        "(claim.slot_id == slot_id and 0 or need.each)",
         seed=3,
     ),
     Breakage(

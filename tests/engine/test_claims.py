@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.engine.box import HOLD_LENGTH, LATE_YOGA, MASSAGE, YOGA, Box, slot
+from tests.engine.box import HOLD_LENGTH, LATE_YOGA, MASSAGE, YOGA, Box, Recorded, site, slot
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.claims import Assignment
+from widget_server.domain.events import SeatsMoved
 from widget_server.domain.holds import Line
 from widget_server.domain.orders import Claimed
 from widget_server.domain.slots import Need, Slot
@@ -310,3 +311,30 @@ async def test_a_claim_of_a_hold_that_ended_is_nobodys(box: Box) -> None:
     assert await diary(box, PIA) == []
     with pytest.raises(HoldEnded):
         await box.change("anna", LATE_YOGA)
+
+
+async def test_each_diary_is_read_once_however_many_lines_ask_who_is_free(box: Box) -> None:
+    """Else one hold of many lines keeps all others waiting: lines times people times what each of them has to do."""
+    slots = [slot("massage", hour=hour) for hour in range(1, 7)]
+    serve(box, PIA, QUINN, slots=slots)
+    await box.hold("anna", slots[0])
+
+    await box.connection.read(("CONFIG", "RESETSTAT"))
+    await box.hold("ben", *slots)
+    (stats,) = await box.connection.read(("INFO", "commandstats"))
+    days = len({one.starts_at.date() for one in slots})
+    assert f"zrangebyscore:calls={2 * days}," in stats
+    assert len(await diary(box, PIA, slots[1])) + len(await diary(box, QUINN, slots[1])) > 1
+
+
+async def test_a_site_may_have_any_name(connection: Recorded) -> None:
+    """Also one that stands in the keys of diaries."""
+    await connection.read(("FLUSHALL",))
+    box = Box(connection, site("diary"))
+    await box.fill()
+    serve(box, PIA)
+    await box.hold("anna")
+
+    (held,) = await box.feed.tail("tenuto", 1)
+    assert isinstance(held, SeatsMoved)
+    assert [moved.claimed for moved in held.claims] == [PIA]

@@ -78,6 +78,21 @@ async def test_released_seats_are_free_and_its_hold_knows(box: Box) -> None:
     assert await box.connection.read(("KEYS", "*visitor*"), ("ZCARD", "{tenuto}:due")) == [[], 0]
 
 
+async def test_whoever_takes_and_gives_back_all_day_fills_no_memory_by_it(box: Box) -> None:
+    """What was pinned once is known for a day, as whoever saw to its payment may come back late."""
+    await box.hold("anna")
+    await box.hold("ben", MASSAGE)
+    pin = await box.pin("ben")
+    await box.unpin("ben", fence=pin.fence)
+    for name in ("anna", "ben"):
+        await box.release(name)
+
+    of_site = keys.of_site("tenuto", box.site.key)
+    known_s = await box.connection.read(*(("TTL", of_site.hold(name)) for name in ("anna", "ben")))
+    assert 590 < known_s[0] <= 600
+    assert 86_390 < known_s[1] <= 86_400
+
+
 async def test_a_line_that_is_gone_already_is_not_counted_down_again(box: Box) -> None:
     """No script leaves a hold without its line; whatever did, nobody else's seats are given away for it."""
     await box.hold("ben", Line(YOGA, 1))

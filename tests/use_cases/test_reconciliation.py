@@ -135,13 +135,14 @@ async def test_trouble_that_nobody_foresaw_does_not_end_the_worker(house: House)
         await until(house, booked=0, held=0)
 
 
-async def test_a_clock_that_was_set_back_is_logged_once(house: House) -> None:
+async def test_a_clock_that_steps_is_logged_once(house: House) -> None:
+    """Forward, or back, whence it goes on from where it was: either way it is ahead of ours by then."""
     with capture_logs() as logs:
         async with working(house):
             await house.advance(A_SECOND * 3)
             await eventually(lambda: has_logged(logs, "redis_clock_stepped"))
             await asyncio.sleep(1.2)
-    assert [log["offset_s"] for log in logs if log["event"] == "redis_clock_stepped"] == [3]
+    assert [log["ahead_s"] for log in logs if log["event"] == "redis_clock_stepped"] == [3]
 
 
 async def test_more_holds_than_a_sweep_takes_at_once_all_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from math import inf
 from typing import NamedTuple
 
@@ -300,11 +300,6 @@ class Inspection:
     async def now_ms(self, partition: str) -> int:
         """The partition's clock. Raises Unavailable."""
         return kept.now_ms(*await self._connection.read(*kept.clock_reads(keys.of_partition(partition).clock)))
-
-    async def clock_offset(self, partition: str) -> timedelta:
-        """How far the partition's clock is from the one of Redis's machine. Raises Unavailable."""
-        (offset,) = await self._connection.read(("HGET", keys.of_partition(partition).clock, "offset"))
-        return timedelta(milliseconds=int(offset or 0))
 
     async def _scan(self, partition: str, pattern: str, at_once: int) -> AsyncIterator[list[FoundKey]]:
         cursor, prefix = "0", keys.of_site(partition, "").prefix.removesuffix(":")

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from widget_server.clock import Clock
+from widget_server.clock import Clock, from_ms
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
@@ -70,7 +70,7 @@ class Reconciliation:
         self._clock = clock
         self._looked_at: set[str] = set()
         """Partitions of which everything was looked at after the start."""
-        self._clock_offsets: dict[str, timedelta] = {}
+        self._clocks_ahead: defaultdict[str, timedelta] = defaultdict(timedelta)
         self._lost: defaultdict[str, set[str]] = defaultdict(set)
         """Partition -> entries of its feed that are gone, and nobody here has looked after it yet."""
         self._heard_of_losses: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -264,9 +264,11 @@ class Reconciliation:
         return await self._sites.of_partition(partition)
 
     async def _watch_clock(self, partition: str) -> None:
-        """Where the clock of Redis's machine went back, deadlines are kept right, but somebody should look at it."""
-        offset = await self._inspection.clock_offset(partition)
-        if abs(offset) > CLOCK_STEP_MAX and offset != self._clock_offsets.get(partition):
-            _log.warning("redis_clock_stepped", partition=partition, offset_s=offset.total_seconds())
-        self._clock_offsets[partition] = offset
+        """Where the clock by which holds end steps away from ours, somebody should look at it: as it never goes back, it
+        stays ahead where the clock of Redis's machine was so once.
+        """
+        ahead = from_ms(await self._inspection.now_ms(partition)) - self._clock.now()
+        if abs(ahead - self._clocks_ahead[partition]) > CLOCK_STEP_MAX:
+            _log.warning("redis_clock_stepped", partition=partition, ahead_s=round(ahead.total_seconds()))
+            self._clocks_ahead[partition] = ahead
         await asyncio.sleep(_LOOK_EVERY_S)
