@@ -264,7 +264,7 @@ class Reconciliation:
         return await self._sites.of_partition(partition)
 
     async def _watch_clock(self, partition: str) -> None:
-        """Where the clock by which holds end steps away from ours, somebody should look at it: as it never goes back, it
+        """Where the clock by which holds end steps away from ours, somebody should look at it: it never goes back, and
         stays ahead where the clock of Redis's machine was so once.
         """
         ahead = from_ms(await self._inspection.now_ms(partition)) - self._clock.now()
