@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +14,15 @@ from tests.web.desks import desk_in
 from widget_server.domain.attempts import LET_GO_AFTER, OPENING_FOR
 from widget_server.domain.orders import Order, OrderState, OutcomeState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
-from widget_server.errors import BadSignature, HoldEnded, PaymentRefused, PaymentsAway, PaymentsNotSetUp, SlotFull
+from widget_server.errors import (
+    BadSignature,
+    HoldEnded,
+    PaymentRefused,
+    PaymentsAway,
+    PaymentsNotSetUp,
+    SlotFull,
+    Unavailable,
+)
 from widget_server.ids import new_id
 from widget_server.payments.fake_stripe.objects import Session
 from widget_server.store.refunds import REFUSED_AGAIN_AFTER
@@ -124,6 +133,22 @@ async def test_money_that_is_still_on_its_way_has_not_gone_back(till: Till) -> N
     assert await till.messages(anna) == []
     (waiting,) = account.refunds.values()
     till.shop.books.finish_refund(waiting.id)
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert await till.refunds(anna) == [(4500, "no_seats", "done")]
+    assert await till.messages(anna) == ["payment_returned"]
+
+
+async def test_money_whose_return_was_never_answered_is_found_where_stripe_has_forgotten_the_key(till: Till) -> None:
+    """It keeps one for a day. Under the same key a later try would be another refund, which it refuses."""
+    anna = Payer()
+    await seats_gone(till, anna)
+    till.shop.faults.plan("refund", "cut", after=True)
+    with suppress(Unavailable):
+        await till.settle(anna)
+    assert await till.refunds(anna) == [(4500, "no_seats", "waiting")]
+    assert till.shop.taken_minor == 0
+    till.shop.account.answers.clear()
+
     assert await till.settle(anna) is AttemptState.ENDED
     assert await till.refunds(anna) == [(4500, "no_seats", "done")]
     assert await till.messages(anna) == ["payment_returned"]

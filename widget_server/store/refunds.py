@@ -152,6 +152,8 @@ class Refunds:
                 refund.state, refund.due_at, refund.ended_at = RefundState.WAITING, at, None
             if refund.state == RefundState.FAILED:
                 _again(refund, left, at)
+            if refund.state == RefundState.WAITING:
+                refund.tries += 1
             return _to_due(refund, row)
 
     async def notice(self, attempt: Attempt, payment: Payment, at: datetime) -> Money:
