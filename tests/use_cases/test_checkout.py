@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.house import PRIVATE, slot
-from tests.use_cases.till import LESSON, Payer, Till, take_payments
+from tests.use_cases.till import LESSON, Late, Payer, Till, take_payments
 from widget_server.domain.bookings import BookingState
 from widget_server.domain.holds import HoldState
 from widget_server.domain.money import Money
@@ -274,6 +274,51 @@ async def test_a_pin_that_comes_after_the_end_of_its_checkout_is_given_up_before
         await begun
     assert await till.outcome(anna) is OutcomeState.ABANDONED
     assert (await till.go_back(anna)).state is HoldState.HELD
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_the_same_checkout_that_pins_after_the_other_was_refused_leaves_no_pin(
+    till: Till, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    """Stripe refuses the first one, and refuses or does not answer the second."""
+    anna = Payer()
+    await till.hold(anna)
+    late = Late(till.house.parts.use_cases.checkout, "_pin", monkeypatch)
+    second = asyncio.create_task(till.begin(anna, email="anna@nowhere"))
+    await late.is_there.wait()
+
+    with pytest.raises(PaymentRefused):
+        await till.begin(anna, email="anna@nowhere")
+    if not answers:
+        till.shop.faults.plan("open", "cut", times=9)
+    late.may_go.set()
+    with pytest.raises(PaymentRefused if answers else PaymentsAway):
+        await second
+    till.shop.faults.planned.clear()
+
+    assert (await till.attempt(anna)).state == AttemptState.ENDED
+    assert (await till.go_back(anna)).state is HoldState.HELD
+    assert (await till.begin(anna, note="again")).pay_url
+
+
+async def test_seats_that_a_worker_takes_again_are_given_back_if_their_customer_went_back_meanwhile(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has read that the page is open, and stands still."""
+    anna = Payer()
+    await till.at_the_page(anna)
+    late = Late(till.settling, "_pin_again", monkeypatch)
+    looks = asyncio.create_task(till.settle(anna))
+    await late.is_there.wait()
+
+    before = await till.go_back(anna)
+    late.may_go.set()
+
+    assert await looks is AttemptState.ENDED
+    hold = await till.go_back(anna)
+    assert (hold.state, hold.limit_at) == (HoldState.HELD, before.limit_at)
+    assert hold.expires_at - hold.now <= MIN_LEFT * 2
+    assert (await till.begin(anna, note="again")).pay_url
 
 
 async def test_nobody_begins_checkouts_without_end(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:

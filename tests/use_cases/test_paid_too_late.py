@@ -1,5 +1,6 @@
 """Somebody has paid, and their seats are gone: the same ones if they can be had, else others held, else the money."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
@@ -8,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.engine.test_full import memory_of
 from tests.house import PRIVATE, SITE, slot
-from tests.use_cases.till import ALL_SEATS, LESSON, Payer, Till
+from tests.use_cases.till import ALL_SEATS, LESSON, Late, Payer, Till
 from widget_server.domain.alternatives import OFFERED_FOR
 from widget_server.domain.attempts import LET_GO_AFTER
 from widget_server.domain.bookings import BookingState
@@ -144,6 +145,23 @@ async def test_who_wants_none_of_them_has_their_money_again(till: Till, method: 
     assert await till.deeds(anna) == ["paid_too_late", "alternatives_held", "alternatives_declined", how]
     with pytest.raises(TooLate):
         await till.choose(anna, (await till.settling._payments.alternatives((await till.attempt(anna)).public_id))[1])
+
+
+async def test_no_seats_wait_for_who_had_their_money_again_before_these_were_held(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    await till.lose_seats(anna, LESSON)
+    late = Late(till.settling, "_hold", monkeypatch)
+    looks = asyncio.create_task(till.settle(anna))
+    await late.is_there.wait()
+
+    assert (await till.choose(anna, None)).state is OrderState.VOIDED
+    late.may_go.set()
+    assert await looks is AttemptState.ENDED
+    assert [(await till.house.seats(of)).held for of in NEXT] == [0, 0, 0]
+    assert till.shop.taken_minor == 0
 
 
 async def test_who_chooses_nothing_in_time_has_their_money_again_once(till: Till) -> None:

@@ -1,5 +1,6 @@
 """A house whose site takes payments at a pretend Stripe: anna holds a private lesson for 45.00, and pays it, or not."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -199,6 +201,22 @@ class Till:
             seen_to += await self.house.parts.use_cases.refunding.refund_due()
             if not seen_to:
                 return
+
+
+class Late:
+    """Stops the next pin that this method of a use case would take, right before it is taken, until `may_go`."""
+
+    def __init__(self, of: object, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_there, self.may_go = asyncio.Event(), asyncio.Event()
+        pin = getattr(of, name)
+
+        async def pin_late(*args: Any) -> Any:
+            monkeypatch.setattr(of, name, pin)
+            self.is_there.set()
+            await self.may_go.wait()
+            return await pin(*args)
+
+        monkeypatch.setattr(of, name, pin_late)
 
 
 @asynccontextmanager

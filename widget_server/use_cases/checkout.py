@@ -165,8 +165,9 @@ class Checkout(Opening):
         attempt = await self._begun(listing, ref, wanted, before, digest)
         if attempt.state is not AttemptState.OPENING:  # the same call, sent twice, was faster
             return attempt
-        pin = await self._pin(listing, ref, wanted, attempt)
-        return await self._open(listing.site, attempt, pin)
+        async with self._leaving_no_pin(listing.site, attempt):
+            pin = await self._pin(listing, ref, wanted, attempt)
+            return await self._open(listing.site, attempt, pin)
 
     async def _begun(
         self, listing: Listing, ref: HoldRef, wanted: WantedCheckout, before: Attempt | None, digest: str

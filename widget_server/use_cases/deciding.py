@@ -4,13 +4,12 @@ It may be stopped anywhere: each step is a committed state of the attempt, from 
 """
 
 from contextlib import suppress
-from datetime import timedelta
 
 import structlog
 
 from widget_server.domain.attempts import OPENING_FOR, STUCK, Attempt
 from widget_server.domain.audit_log import Deed
-from widget_server.domain.payments import MIN_LEFT, AttemptState, Payment, PaymentAccount, PaymentState, lost_minor
+from widget_server.domain.payments import AttemptState, Payment, PaymentAccount, PaymentState, lost_minor
 from widget_server.domain.sites import Site
 from widget_server.errors import (
     NotFound,
@@ -117,7 +116,7 @@ class Deciding(Moving):
         is_over = attempt.is_over(now)
         if not is_over and not await self._keeps_seats(site, attempt):
             present = await self._attempts.find(attempt.site_id, attempt.id)
-            if present is None or present.state is not AttemptState.OPEN:  # they are booked, by somebody else
+            if present is None or present.state is not AttemptState.OPEN:  # booked or ended, by somebody else
                 return present or attempt
             _log.warning("seats_lost_while_paying", site=site.key, attempt=attempt.id)
             is_over = True
@@ -157,12 +156,9 @@ class Deciding(Moving):
         if attempt.move is not None and not await self._stands(attempt):
             return False  # nobody is to pay for a move that cannot be any more
         try:
-            pin = await self._repeat(site.key, lambda listing: self._pin_again(listing, attempt))
+            await self._repeat(site.key, lambda listing: self._pin_again(listing, attempt))
         except LOST:
             return False
-        if pin.fence != attempt.fence:
-            _log.info("seats_retaken", site=site.key, attempt=attempt.id)
-            await self._payments.pinned_again(attempt.id, fence=pin.fence)
         return True
 
     async def _let_go_or_wait(
@@ -272,18 +268,10 @@ class Deciding(Moving):
         return returned
 
     async def _let_go(self, site: Site, attempt: Attempt) -> Attempt:
-        """Not paid: the hold runs on as long as it would have; whoever came back has it for some minutes at least."""
+        """Not paid: the hold is one again."""
         if attempt.rests:
             return await self._look_for_return(attempt) if attempt.was_paid else attempt
-        comes_back = attempt.went_back_at is not None or self.now() < attempt.pay_until
-        with suppress(NotFound):
-            await self._engine.unpin(
-                site,
-                attempt.hold_id,
-                fence=attempt.fence,
-                release=attempt.move is not None,
-                min_left=MIN_LEFT if comes_back else timedelta(0),
-            )
+        await self.end_pin(site, attempt)
         return await self._payments.rest(attempt.id)
 
     async def _look_for_return(self, attempt: Attempt) -> Attempt:

@@ -132,7 +132,10 @@ class Offering(PaidSeats):
         is_known = all(each.state is AlternativeState.HELD and each.fence == held.get(each.hold_id) for each in present)
         if is_known and present:
             return attempt
-        return await self._payments.held(attempt.id, self.now(), held=held, gone=gone)
+        after = await self._payments.held(attempt.id, self.now(), held=held, gone=gone)
+        if after.state is not AttemptState.OFFERING:  # since before these were held, perhaps
+            await self._free_others(site, after)
+        return after
 
     async def _take(self, site: Site, attempt: Attempt) -> Attempt:
         payment = await self._read(await self._account(attempt), attempt)

@@ -1,13 +1,14 @@
 """The only place that opens pay pages at Stripe: for an order, or for what a move costs more."""
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Unpack
 
 from widget_server.domain.attempts import Attempt
-from widget_server.domain.payments import AttemptState, Payment
+from widget_server.domain.payments import AttemptState
 from widget_server.domain.sites import Site
 from widget_server.engine.reservations import Pin
-from widget_server.errors import NotFound, Paying, PaymentRefused, PaymentsNotSetUp, Refusal, Unavailable
+from widget_server.errors import Paying, PaymentRefused, PaymentsNotSetUp, Refusal, Unavailable
 from widget_server.use_cases.order_links import OrderLinks
 from widget_server.use_cases.paid_seats import DecidingParts
 from widget_server.use_cases.pay_pages import to_pay
@@ -59,16 +60,22 @@ class Opening(Pinning):
                 await self._accounts.doubt(site.id, is_test=attempt.is_test)
             raise
         opened = await self._payments.opened(attempt.id, payment, fence=pin.fence, at=self.now())
-        if opened.state is AttemptState.ENDED:
-            await self._close(site, opened, payment, pin)
+        if opened.state is AttemptState.ENDED:  # by somebody else, meanwhile: nobody hears of that page
+            with suppress(Refusal):
+                await self._gateway.expire(account, payment.session_id)
+            raise Unavailable("This took too long. Please try again.")
         return opened
 
-    async def _close(self, site: Site, attempt: Attempt, payment: Payment, pin: Pin) -> None:
-        """Somebody has ended it while its page was being opened: nobody hears of that page."""
-        with suppress(Refusal):
-            await self._gateway.expire(await self._accounts.find(site.id, is_test=attempt.is_test), payment.session_id)
-        # It may have been ended before there was this pin.
-        if (await self._store.give_up(site.id, attempt.hold_id, pin.fence)).is_nothing:
-            with suppress(NotFound):
-                await self._engine.unpin(site, attempt.hold_id, fence=pin.fence, release=attempt.move is not None)
-        raise Unavailable("This took too long. Please try again.")
+    @asynccontextmanager
+    async def _leaving_no_pin(self, site: Site, attempt: Attempt) -> AsyncIterator[None]:
+        """Around pinning and opening. Where that fails, somebody may have ended the attempt before it had this pin, and
+        would never hear of it.
+        """
+        try:
+            yield
+        except Refusal:
+            with suppress(Unavailable):  # then the sweep names it, once its time is over
+                present = await self._attempts.find(site.id, attempt.id)
+                if present is not None and present.state is AttemptState.ENDED:
+                    await self._settling.end_pin(site, present)
+            raise

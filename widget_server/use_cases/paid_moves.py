@@ -91,8 +91,9 @@ class PaidMoves(Opening):
             attempt = await self._begun(listing, ref, wanted, order)
         if attempt.state is not AttemptState.OPENING:
             return attempt
-        pin = await self._pin(listing, attempt)
-        return await self._open(listing.site, attempt, pin)
+        async with self._leaving_no_pin(listing.site, attempt):
+            pin = await self._pin(listing, attempt)
+            return await self._open(listing.site, attempt, pin)
 
     async def _begun_before(self, site: Site, ref: OrderRef, wanted: WantedReschedule) -> Attempt | None:
         """By the same call. Raises IdConflict, and HoldEnded where nothing came of it."""

@@ -1,15 +1,19 @@
 """The only place where seats wait for their payment, and become what was sold once it is there."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypedDict, Unpack
+
+import structlog
 
 from widget_server.domain import policies
 from widget_server.domain.attempts import Attempt
 from widget_server.domain.holds import Line
 from widget_server.domain.move_prices import SeatPrice
 from widget_server.domain.orders import Move
-from widget_server.domain.payments import PAYMENT_WINDOW, Payment, PaymentState
+from widget_server.domain.payments import MIN_LEFT, PAYMENT_WINDOW, AttemptState, Payment, PaymentState
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
@@ -31,6 +35,8 @@ LOST = (SlotFull, SlotClosed, HoldEnded, HoldBudgetSpent, IdConflict, NotFound, 
 """Why seats that were waiting for their payment cannot be had again."""
 NO_BUDGET = 2**31
 """Who has paid is no hoarder: their seats are taken again whatever else they hold."""
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +65,51 @@ class PaidSeats(Pinning):
         self._refunding, self._sites = deciding.refunding, deciding.sites
         self._offers = deciding.offers
 
+    async def end_pin(self, site: Site, attempt: Attempt) -> None:
+        """Of an attempt that does not wait for its payment any more, whichever pin it has, known to SQL or not.
+
+        Whoever ends an attempt calls this after that, and whoever pins looks after that whether it still waits: so
+        one of the two sees both, and no seats wait for nobody. The hold runs on as long as it would have; whoever came
+        back has it for some minutes at least.
+        """
+        pin = await self._pin_kept(site, attempt.hold_id, attempt)
+        if pin is None:
+            return
+        is_given_up = attempt.state is AttemptState.ENDED and attempt.fence == pin.fence  # with its attempt
+        if not is_given_up and not (await self._store.give_up(site.id, attempt.hold_id, pin.fence)).is_nothing:
+            await self._reconciliation.tell_booked(site, attempt.hold_id, pin.fence)
+            return
+        comes_back = attempt.went_back_at is not None or self.now() < attempt.pay_until
+        with suppress(NotFound):
+            await self._engine.unpin(
+                site,
+                attempt.hold_id,
+                fence=pin.fence,
+                release=attempt.move is not None,
+                min_left=MIN_LEFT if comes_back else timedelta(0),
+            )
+
     async def _pin_again(self, listing: Listing, attempt: Attempt) -> Pin:
-        """The pin that it has, or another one."""
+        """The pin that it has, or another one. Raises HoldEnded where somebody has ended it meanwhile."""
+        offered = [] if attempt.move else [offered_to(listing, line.line, to_pin=True) for line in attempt.wanted.lines]
+        kept = await self._pin_kept(listing.site, attempt.hold_id, attempt)
+        if kept is not None and kept.fence == attempt.fence:
+            return kept
+        pin = kept or await self._take_again(listing, attempt, offered)
+        after = await self._payments.pinned_again(attempt.id, fence=pin.fence)
+        if after.state is not AttemptState.OPEN:
+            await self.end_pin(listing.site, after)
+            raise HoldEnded("This is not to be paid any more.")
+        _log.info("seats_retaken", site=listing.site.key, attempt=attempt.id)
+        return pin
+
+    async def _take_again(self, listing: Listing, attempt: Attempt, offered: Sequence[OfferedSlot]) -> Pin:
         if attempt.move is not None:
-            return await self._pin_kept(listing.site, attempt.hold_id, attempt) or await pin_move(
+            return await pin_move(
                 self._engine, self._store, listing, attempt, visitor_max=NO_BUDGET, network_max=NO_BUDGET
             )
         lines = [line.line for line in attempt.wanted.lines]
-        offered = [offered_to(listing, line, to_pin=True) for line in lines]
-        return await self._pin_kept(listing.site, attempt.hold_id, attempt) or await self._engine.hold_and_pin(
+        return await self._engine.hold_and_pin(
             listing.site,
             lines,
             offered,
