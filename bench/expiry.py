@@ -5,7 +5,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from statistics import median
 
 from bench.lean import RedisLine
@@ -73,7 +72,7 @@ def _ended(studio: Studio) -> list[float]:
 def _ending_soon(call: Call) -> Call:
     args = list(call.args)
     args[_LENGTH] = args[_LIMIT] = _FIRST_MS + random.randrange(_SPREAD_MS)  # noqa: S311
-    return replace(call, args=args)
+    return call._replace(args=args)
 
 
 def hold_all(studio: Studio, calls: Sequence[Call]) -> dict[str, int]:

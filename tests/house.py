@@ -226,7 +226,7 @@ class Guest:
         return await self.send("POST", f"/orders/{self.id}/reschedule", body, secret=self.order_secret)
 
     def wanted_hold(self, *lines: tuple[Slot, int] | Slot) -> dict[str, Any]:
-        pairs = [line if isinstance(line, tuple) else (line, 1) for line in lines or (slot(),)]
+        pairs = [(line, 1) if isinstance(line, Slot) else line for line in lines or (slot(),)]
         wanted = [{"slot": of.id, "seats": seats} for of, seats in pairs]
         return {"id": self.id, "visitor": self.visitor, "lines": wanted}
 

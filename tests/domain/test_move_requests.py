@@ -29,7 +29,7 @@ def asked(order: Order) -> Order:
 
 def hours_from(slot: Slot, *hours: int) -> list[Slot]:
     return [
-        replace(slot, starts_at=slot.starts_at + timedelta(hours=n), ends_at=slot.ends_at + timedelta(hours=n))
+        slot._replace(starts_at=slot.starts_at + timedelta(hours=n), ends_at=slot.ends_at + timedelta(hours=n))
         for n in hours
     ]
 

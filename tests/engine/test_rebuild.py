@@ -184,7 +184,7 @@ async def test_slots_of_the_same_day_are_filled_together_and_their_hash_ends(box
 
 
 async def test_many_slots_are_filled_in_chunks(box: Box) -> None:
-    slots = [replace(YOGA, service=f"service-{number}") for number in range(250)]
+    slots = [YOGA._replace(service=f"service-{number}") for number in range(250)]
 
     await box.fill([BookedSeats(slot, 1, 1) for slot in slots])
 

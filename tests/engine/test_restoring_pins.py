@@ -138,7 +138,7 @@ async def test_what_has_ended_or_is_another_hold_stays_as_it_is(box: Box, how: s
     before = await box.find("anna")
 
     assert await box.fill(waiting=[anna]) == 0
-    assert replace(await box.find("anna"), now=before.now) == before
+    assert (await box.find("anna"))._replace(now=before.now) == before
     assert (await box.seats(LATE_YOGA)).held == 0
 
 

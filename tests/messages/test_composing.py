@@ -99,7 +99,7 @@ def test_a_mail_in_arabic_runs_from_right_to_left_and_names_keep_their_own_direc
     ],
 )
 def test_lengths_are_in_hours_where_that_reads_better(minutes: int, language: str, said: str) -> None:
-    long = replace(YOGA, slot=replace(YOGA.slot, ends_at=NINE + timedelta(minutes=minutes)))
+    long = replace(YOGA, slot=YOGA.slot._replace(ends_at=NINE + timedelta(minutes=minutes)))
     _, plain, html, _ = written(facts(Kind.BOOKED, Role.CUSTOMER, long), language)
 
     assert f"· {said})" in plain

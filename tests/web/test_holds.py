@@ -161,8 +161,8 @@ async def test_a_time_that_is_not_offered_is_closed(house: House) -> None:
     minute = timedelta(minutes=1)
     not_offered = {
         "begun": slot(day=-30),
-        "unknown service": replace(slot(), service="unknown"),
-        "other length": replace(slot(), ends_at=slot().ends_at + minute),
+        "unknown service": slot()._replace(service="unknown"),
+        "other length": slot()._replace(ends_at=slot().ends_at + minute),
         "after closing": slot(number=4),
         "between slots": Slot("yoga", slot().starts_at + minute, slot().ends_at + minute),
     }

@@ -31,8 +31,8 @@ DAY = slot().starts_at.date()
 """The day after tomorrow, with yoga at 8, 9, 10 and 11 on the clocks of the site, which show UTC."""
 HEAD = "date,start,end,capacity\n"
 TWO = f"{HEAD}{DAY},14:00,15:00,\n{DAY},15:30,17:00,5\n"
-AFTERNOON = replace(
-    slot(), starts_at=slot().starts_at + timedelta(hours=6), ends_at=slot().ends_at + timedelta(hours=6)
+AFTERNOON = slot()._replace(
+    starts_at=slot().starts_at + timedelta(hours=6), ends_at=slot().ends_at + timedelta(hours=6)
 )
 GATE = f"{{tenuto}}:{SITE}:gate"
 IMPORT = "/services/yoga/import"

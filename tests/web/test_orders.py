@@ -289,7 +289,7 @@ async def test_an_answer_says_nothing_of_secrets(house: House) -> None:
 async def begin(database: Database) -> None:
     """As if the time of all meetings had come."""
     async with database.transaction() as session:
-        slot_id = replace(slot(), starts_at=slot(day=-30).starts_at, ends_at=slot(day=-30).ends_at).id
+        slot_id = slot()._replace(starts_at=slot(day=-30).starts_at, ends_at=slot(day=-30).ends_at).id
         await session.exec(update(MeetingRow).values(slot=slot_id))
 
 

@@ -1,8 +1,8 @@
 """The only place for what a hold is."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from widget_server.domain.slots import Slot
 
@@ -15,14 +15,12 @@ class HoldState(StrEnum):
     CONFIRMED = "confirmed"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     slot: Slot
     seats: int
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """Seats set aside for one visitor until `expires_at`. All instants are Redis's; `now` is when it was asked."""
 
     id: str

@@ -17,8 +17,7 @@ YEAR_MIN, YEAR_MAX = 2000, 2199
 """Slots lie within these years, so that no day counted from a slot falls off the calendar."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Slot:
+class Slot(NamedTuple):
     """One bookable start and end of one service. Computed, never stored; both instants are UTC and whole minutes."""
 
     service: str

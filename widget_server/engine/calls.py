@@ -1,12 +1,12 @@
 """The only place that puts keys and arguments in the order a script wants: one function a script, as in its header."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from secrets import randbelow
+from typing import NamedTuple
 
 from widget_server.clock import to_ms
 from widget_server.domain.attempts import WaitingPin
@@ -15,10 +15,10 @@ from widget_server.domain.claims import Assignment
 from widget_server.domain.holds import Line
 from widget_server.domain.orders import Claimed
 from widget_server.domain.sites import Site
-from widget_server.domain.slots import OfferedSlot
+from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine import keys
 from widget_server.engine.kept import Claim, DueHold, KeptHold, claims_of, counted_until, days_of
-from widget_server.engine.keys import SiteKeys
+from widget_server.engine.keys import SLOTS_KEPT, SiteKeys
 from widget_server.engine.scripts import Script, load
 from widget_server.engine.wire import Word, pack
 
@@ -29,8 +29,7 @@ _site_of = attrgetter("site_key")
 DAYS_KEPT = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A script with its keys and arguments."""
 
     script: Script
@@ -70,8 +69,7 @@ def hold(
 ) -> Call:
     """`limit_lengths`: up to so many times its length can it be renewed."""
     wanted = _wanted(lines, offered)
-    # A slot writes its id anew each time it is asked, and this is the hot path: the arguments have it.
-    hold_keys = _of_hold(site, id, visitor, network, wanted[::4])
+    hold_keys = _of_hold(site, id, visitor, network, [line.slot.id for line in lines])
     length_ms = site.hold_minutes * 60_000
     args: list[Word] = [site.key, site.epoch, schedule_version, id, secret_hash, length_ms, length_ms * limit_lengths]
     args += [visitor, network, visitor_max, network_max, len(lines), *wanted]
@@ -99,7 +97,7 @@ def change(
     of_site, wanted, diaries = keys.of_site(site.partition, site.key), _wanted(lines, offered), _diaries(site, kept)
     changed_keys = [of_site.gate, of_site.partition.clock, of_site.partition.feed, of_site.hold(kept.id)]
     changed_keys += _of_slots(site, (line.slot.id for line in kept.lines))
-    changed_keys += [*_of_slots(site, wanted[::4]), *diaries]
+    changed_keys += [*_of_slots(site, (line.slot.id for line in lines)), *diaries]
     args: list[Word] = [site.key, site.epoch, schedule_version, kept.id, secret_hash, version, kept.claims_text]
     args += [len(diaries), _random(offered), len(kept.lines), len(lines), *_read(kept.lines), *wanted]
     _add_needs(site, offered, changed_keys, args)
@@ -252,7 +250,9 @@ def restore_pin(
 ) -> Call:
     """`kept`: the hold as it was read, or as it would be if it were just taken."""
     wanted, diaries = _wanted(pin.lines, offered), _diaries(site, kept) if kept.claims_text else []
-    gate, clock, due, _, *others = _of_hold(site, pin.hold_id, kept.visitor, kept.network, wanted[::4])
+    gate, clock, due, _, *others = _of_hold(
+        site, pin.hold_id, kept.visitor, kept.network, [line.slot.id for line in pin.lines]
+    )
     pinned_keys = [gate, clock, due, *others, *diaries]
     args: list[Word] = [site.key, rebuilder, pin.hold_id, pin.secret_hash, kept.visitor, kept.network, pin.attempt_id]
     args += [pin.fence, _ms(site.hold_length), _ms(window), max(0, _ms(left)), kept.claims_text]
@@ -304,24 +304,34 @@ def _random(offered: Sequence[OfferedSlot]) -> int:
     return randbelow(_RANDOM_MAX) if any(offer.needs for offer in offered) else 0
 
 
-def _of_hold(site: Site, hold_id: str, visitor: str, network: str, slot_ids: Iterable[Word]) -> list[str]:
+def _of_hold(site: Site, hold_id: str, visitor: str, network: str, slot_ids: Iterable[str]) -> list[str]:
     of_site = keys.of_site(site.partition, site.key)
     clock, due, feed = of_site.partition.clock, of_site.partition.due, of_site.partition.feed
     hold_keys = [of_site.gate, clock, due, feed, of_site.hold(hold_id)]
-    return [*hold_keys, of_site.visitor(visitor), of_site.network(network), *_of_slots(site, slot_ids)]
+    hold_keys += [of_site.visitor(visitor), of_site.network(network)]
+    for slot_id in slot_ids:
+        hold_keys += of_site.seats(slot_id)
+    return hold_keys
 
 
-def _of_slots(site: Site, slot_ids: Iterable[Word]) -> list[str]:
+def _of_slots(site: Site, slot_ids: Iterable[str]) -> list[str]:
     of_site = keys.of_site(site.partition, site.key)
-    return [key for slot_id in slot_ids for key in of_site.seats(str(slot_id))]
+    return [key for slot_id in slot_ids for key in of_site.seats(slot_id)]
 
 
 def _wanted(lines: Sequence[Line], offered: Sequence[OfferedSlot]) -> list[Word]:
     args: list[Word] = []
     for line, offer in zip(lines, offered, strict=True):
         assert line.slot == offer.slot, "lines and offered slots are in the same order"
-        args += [line.slot.id, line.seats, to_ms(line.slot.starts_at), offer.capacity]
+        slot_id, starts_ms = _id_and_start(line.slot)
+        args += [slot_id, line.seats, starts_ms, offer.capacity]
     return args
+
+
+@lru_cache(SLOTS_KEPT)
+def _id_and_start(slot: Slot) -> tuple[str, int]:
+    """Most holds are for slots that others wanted just before."""
+    return slot.id, to_ms(slot.starts_at)
 
 
 def _read(lines: Sequence[Line]) -> list[Word]:
