@@ -48,5 +48,15 @@ def keyed(key: bytes, purpose: str, text: str) -> str:
     return _base64url(hmac.digest(key, f"{purpose}\0{text}".encode(), "sha256")[:16])
 
 
+class Keyed:
+    """As `keyed`, for one purpose and where it has to be quick: HMAC takes three times as long for a text so short."""
+
+    def __init__(self, key: bytes, purpose: str) -> None:
+        self._key = hmac.digest(key, purpose.encode(), "sha256")
+
+    def of(self, text: str) -> str:
+        return _base64url(hashlib.blake2b(text.encode(), key=self._key, digest_size=16).digest())
+
+
 def _base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -35,6 +35,8 @@ __all__ = [
 
 DAYS_KEPT = 512
 """So many days of services does a schedule keep in each of its memories: a month of sixteen services."""
+SLOTS_KEPT = 4_096
+"""And so many slots that were asked for one by one: most holds are for what others wanted just before."""
 
 
 class Bar(StrEnum):
@@ -94,9 +96,7 @@ class Schedule:
 
     def find(self, slot: Slot) -> OfferedSlot | None:
         """This very slot if it is offered, or kept, with its capacity."""
-        if slot.service not in self.services:
-            return None
-        return self._by_slot(slot.service, self.day_of(slot.starts_at)).get(slot)
+        return self._found(slot)
 
     def cut_on(self, service: str, day: date) -> Iterator[CutSlot]:
         """All that openings make of this day, offered or not, in order. Worked out anew each time."""
@@ -140,6 +140,10 @@ class Schedule:
         )
 
     @cached_property
+    def _found(self) -> Callable[[Slot], OfferedSlot | None]:
+        return lru_cache(SLOTS_KEPT)(self._look_for)
+
+    @cached_property
     def _made_on(self) -> Callable[[str, date], frozenset[Slot]]:
         return lru_cache(DAYS_KEPT)(lambda service, day: frozenset(self._cutting.starting_on(service, day)))
 
@@ -162,6 +166,11 @@ class Schedule:
     @cached_property
     def _rules(self) -> dict[Slot, SlotRule]:
         return {rule.slot: rule for rule in self.slot_rules}
+
+    def _look_for(self, slot: Slot) -> OfferedSlot | None:
+        if slot.service not in self.services:
+            return None
+        return self._by_slot(slot.service, self.day_of(slot.starts_at)).get(slot)
 
     def _look_at(self, key: str, day: date, slots: Sequence[Slot]) -> Iterator[CutSlot]:
         service, dark = self.services[key], self._dark_near(key, day)

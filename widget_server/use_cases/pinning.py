@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hmac import compare_digest
 from typing import NamedTuple, TypedDict, TypeVar
 
@@ -30,7 +31,7 @@ from widget_server.errors import (
     StaleSchedule,
     Unavailable,
 )
-from widget_server.ids import hash_secret, keyed
+from widget_server.ids import Keyed, hash_secret, keyed
 from widget_server.store.bookings import Bookings as StoredBookings
 from widget_server.store.bookings import Outcome, OutcomeTaken
 from widget_server.use_cases.catalog import Catalog, Listing
@@ -44,6 +45,8 @@ CONFIRMING_WINDOW = timedelta(seconds=30)
 NO_FOR_GOOD = (SlotFull, SlotClosed, HoldEnded, NotFound)
 """Whoever is told one of these has no hold any more; other refusals are about what was sent, or about just now."""
 _REPEATS_MAX = 4
+NETWORKS_KEPT = 4_096
+"""So many does a process remember by their hash: many visitors come from the same few."""
 
 _Result = TypeVar("_Result")
 
@@ -107,6 +110,8 @@ class Pinning:
         self._clock = clock
         self._key = key
         self._coupons = coupons
+        self._visitor_hash = Keyed(key, "visitor").of
+        self._network_hash = lru_cache(NETWORKS_KEPT)(Keyed(key, "network").of)
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -215,8 +220,8 @@ class Pinning:
     def _budgets(self, visit: Visit) -> Budgets:
         """Hashed with our key: no list of visitors or networks can be read out of Redis."""
         return {
-            "visitor": keyed(self._key, "visitor", visit.visitor),
-            "network": keyed(self._key, "network", visit.network),
+            "visitor": self._visitor_hash(visit.visitor),
+            "network": self._network_hash(visit.network),
         }
 
     async def _repeat(self, site_key: str, act: Callable[[Listing], Awaitable[_Result]]) -> _Result:

@@ -83,6 +83,7 @@ def _client_address(peer: str, forwarded: Sequence[str], trusted: TrustedNetwork
     return address
 
 
+@lru_cache(_PEERS_KEPT)
 def _prefix(address: str) -> str:
     # Every hold asks, and nearly all of them like this: parsing an address takes longer than all else here.
     if (v4 := _V4.fullmatch(address)) is not None:
