@@ -110,6 +110,7 @@ class Reading(NamedTuple):
 class Reservations:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._run = connection.run
 
     async def hold(
         self,
@@ -144,7 +145,7 @@ class Reservations:
             network_max=network_max,
         )
         match await self._run(call):
-            case ["HELD", int(deadline), int(limit), int(version), int(now)]:
+            case ["HELD", deadline, limit, version, now]:  # to look whether each is an int takes as long as all of this
                 return kept.hold_of(id, HoldState.HELD, lines, deadline, limit, version, now)
             case ["PAYING", int(resolve_by), int(limit), int(version), int(now)]:
                 return kept.hold_of(id, HoldState.PAYING, lines, resolve_by, limit, version, now)
@@ -529,9 +530,6 @@ class Reservations:
             seats.update(kept.seats_of_day(keys.slot_id(service, day, ""), counted))
         found = zip(diaries, read[len(days) :], strict=True)
         return _reading(last, gate, seats), {key: kept.diary(members) for key, members in found if members}
-
-    async def _run(self, call: Call) -> list[Reply]:
-        return await self._connection.run(call)
 
     async def _run_on_hold(
         self, site: Site, hold_id: str, secret_hash: str, call: Callable[[KeptHold], Call]

@@ -95,9 +95,9 @@ class Bookings(Rescheduling):
         Calling this again with the same id, secret and lines returns the hold as it is.
         Raises HoldsOff, SlotFull, SlotClosed, TooManySeats, HoldBudgetSpent, IdConflict, HoldEnded.
         """
-
-        async def take(listing: Listing) -> Hold:
-            return await self._engine.hold(
+        return await self._repeat(
+            ref.site_key,
+            lambda listing: self._engine.hold(
                 listing.site,
                 lines,
                 self._may_hold(listing, lines),
@@ -105,9 +105,8 @@ class Bookings(Rescheduling):
                 id=ref.hold_id,
                 secret_hash=ref.secret_hash,
                 **self._budgets(visit),
-            )
-
-        return await self._repeat(ref.site_key, take)
+            ),
+        )
 
     async def find_hold(self, ref: HoldRef) -> Hold:
         """The hold as it is now, ended or not. Raises NotFound, NotYours."""
