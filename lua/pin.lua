@@ -87,7 +87,11 @@ end
 if hold[2] ~= secret then
   return { 'NOT_YOURS' }
 end
+local has_others = hold[3] ~= lines_text(lines)
 if state == 'paying' and hold[6] == attempt then
+  if has_others then  -- confirmations that cost nothing have one token for all: this may be another one
+    return { 'MOVED' }
+  end
   return { 'PINNED', tonumber(hold[7]), tonumber(hold[8]), now }
 end
 if state == 'paying' then
@@ -96,8 +100,7 @@ end
 if state ~= 'held' and state ~= 'expired' then
   return { 'ENDED' }
 end
-local is_other = hold[3] ~= lines_text(lines) or (hold[10] or '') ~= claims_text
-if is_other or hold[12] ~= visitor or hold[13] ~= network then
+if has_others or (hold[10] or '') ~= claims_text or hold[12] ~= visitor or hold[13] ~= network then
   return { 'MOVED' }
 end
 if schedule < gate_schedule then

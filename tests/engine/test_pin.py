@@ -194,6 +194,25 @@ async def test_where_holds_are_off_one_call_holds_and_pins(box: Box) -> None:
         await box.hold_and_pin("ben", Line(YOGA, 3))
 
 
+async def test_the_same_attempt_gets_no_pin_of_lines_that_are_others_by_now(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of two confirmations of what costs nothing: before the first pins, the hold is changed, and the second pins."""
+    await box.hold("anna", YOGA)
+    run = box.engine._run
+
+    async def run_later(call: Any) -> Any:
+        monkeypatch.setattr(box.engine, "_run", run)
+        await box.change("anna", LATE_YOGA)
+        await box.pin("anna")
+        return await run(call)
+
+    monkeypatch.setattr(box.engine, "_run", run_later)
+
+    pin = await box.pin("anna")
+    assert pin.lines == (await box.find("anna")).lines == (Line(LATE_YOGA, 1),)
+
+
 async def test_an_unpinned_hold_has_some_time_left(box: Box) -> None:
     await box.hold("anna")
     pin = await box.pin("anna")
