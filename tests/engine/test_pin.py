@@ -10,6 +10,7 @@ from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
 from widget_server.engine import calls, kept, keys
 from widget_server.errors import (
+    Changed,
     HoldBudgetSpent,
     HoldEnded,
     IdConflict,
@@ -194,10 +195,31 @@ async def test_where_holds_are_off_one_call_holds_and_pins(box: Box) -> None:
         await box.hold_and_pin("ben", Line(YOGA, 3))
 
 
+@pytest.mark.parametrize("other", [Line(YOGA, 2), Line(MASSAGE, 1)])
+async def test_whoever_names_lines_pins_no_others_though_the_hold_changes_meanwhile(
+    box: Box, monkeypatch: pytest.MonkeyPatch, other: Line
+) -> None:
+    """Its keys are read anew, as it was taken from another network: right before that it is changed."""
+    await box.hold("anna", network="café")
+    find_own = box.engine._find_own
+
+    async def find_later(*of_hold: Any) -> Any:
+        monkeypatch.setattr(box.engine, "_find_own", find_own)
+        await box.change("anna", other)
+        return await find_own(*of_hold)
+
+    monkeypatch.setattr(box.engine, "_find_own", find_later)
+
+    with pytest.raises(Changed):
+        await box.hold_and_pin("anna", Line(YOGA, 1))
+    hold = await box.find("anna")
+    assert (hold.state, hold.lines) == (HoldState.HELD, (other,))
+
+
 async def test_the_same_attempt_gets_no_pin_of_lines_that_are_others_by_now(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of two confirmations of what costs nothing: before the first pins, the hold is changed, and the second pins."""
+    """As of two confirmations that cost nothing: before the first pins, the hold is changed, and the second pins."""
     await box.hold("anna", YOGA)
     run = box.engine._run
 

@@ -275,7 +275,8 @@ class Reservations:
     ) -> Pin:
         """Where holds are off, or to move an order: `hold` and `pin` in one go, to be repeated like both.
 
-        The claims of bookings that are moved, `instead_of`, do not stand in the way. Raises what both raise.
+        The claims of bookings that are moved, `instead_of`, do not stand in the way. Raises what both raise; Changed
+        where the hold gets other lines between the two.
         """
         hold = calls.hold(
             site,
@@ -321,6 +322,7 @@ class Reservations:
             attempt=attempt,
             window=window,
             instead_of=instead_of,
+            only=lines,
         )
 
     async def unpin(
