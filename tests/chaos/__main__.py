@@ -67,6 +67,8 @@ def _table(reports: list[Report]) -> str:
     lines += [f"{answers.total()} answers to {sum(report.visits for report in reports)} visits:"]
     lines += [f"  {count:6} {name}" for name, count in sorted(answers.items())]
     lines += [f"{sum(report.bookings for report in reports)} bookings in SQL"]
+    paid, given_back = sum(report.payments for report in reports), sum(report.given_back for report in reports)
+    lines += [f"{paid} paid at Stripe, {given_back} given back"]
     if refilled_s:
         middle = refilled_s[len(refilled_s) // 2]
         lines += [f"filled anew {len(refilled_s)} times: median {middle:.1f} s, longest {refilled_s[-1]:.1f} s"]

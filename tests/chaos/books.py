@@ -3,13 +3,14 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from httpx2 import AsyncClient
 from sqlalchemy import create_engine, text
 
 from tests.chaos.ledger import FOR_EVER, Ledger, Visit
+from tests.chaos.money import Money, read_money
 from tests.chaos.town import CAPACITY, DAYS, FIRST_DAY, PARTITION, Member, Town
 from tests.chaos.watchers import Figures, Watcher
 from tests.house import SITE
@@ -69,16 +70,20 @@ class Books:
     due: frozenset[str]
     shown: Mapping[str, Mapping[str, Figures]]
     """What each web process answers, and each open widget shows."""
+    money: Money = field(default_factory=Money)
 
     def unfinished(self) -> list[str]:
         """What has half a minute: somebody may still be at it, or was killed and is waited for (decision 10)."""
         pins = [ref for ref, hold in self.holds.items() if hold.state is HoldState.PAYING]
+        pins = [ref for ref in pins if ref not in self.money.waiting()]
         return [f"a pin is left: {ref}, in SQL {self.outcomes.get(ref)}" for ref in pins]
 
     def complaints(self, ledger: Ledger) -> list[str]:
         """Everything that does not fit together; nothing, if the invariants hold."""
         found = [f"SQL: {self.untold} events are not told"] if self.untold else []
         found += [*self._of_sql(), *self._of_redis(), *self._of_holds(), *self._of_pictures()]
+        booked = {booking.hold for booking in self.bookings if booking.state == "confirmed"}
+        found += self.money.complaints(booked, ledger.visits)
         for visit in ledger.visits.values():
             found += [f"{complaint}; {'; '.join(visit.story)}" for complaint in self._of_visit(visit)]
             found += self._of_hold_believed_live(visit, ledger)
@@ -88,16 +93,17 @@ class Books:
     def _of_sql(self) -> Iterator[str]:
         confirmed: Counter[str] = Counter()
         for booking in self.bookings:
-            confirmed[booking.slot] += booking.seats * (booking.state == "confirmed")
+            confirmed[booking.slot] += booking.seats * (booking.state in ("confirmed", "confirming"))
         for slot, meeting in self.meetings.items():
             if meeting.booked != confirmed[slot]:
                 yield f"SQL: {slot} counts {meeting.booked} booked, its bookings have {confirmed[slot]}"
             if confirmed[slot] > min(meeting.capacity, CAPACITY[slot.partition(".")[0]]):
                 yield f"SQL: {slot} is sold beyond its capacity: {confirmed[slot]} seats"
+        stand = {self.money.holder(hold): hold for hold in self.numbers if not self._is_voided(hold)}
         for hold, state in self.outcomes.items():
-            if (state == "confirmed") != (hold in self.numbers):
+            if (state in ("confirmed", "confirming")) != (hold in stand):
                 yield f"SQL: outcome {state} of {hold}, order {self.numbers.get(hold)}"
-        for hold in self.numbers.keys() - self.outcomes.keys():
+        for hold in stand.keys() - self.outcomes.keys():
             yield f"SQL: an order without an outcome: {hold}"
 
     def _of_redis(self) -> Iterator[str]:
@@ -119,7 +125,7 @@ class Books:
         for ref, slot, seats in lines ^ wanted:
             yield f"Redis: {seats} seats of {slot} for {ref}: only {'held' if ref in live else 'a line'}"
         for ref, hold in live.items():
-            if hold.state is HoldState.PAYING and hold.is_overdue:
+            if hold.state is HoldState.PAYING and hold.is_overdue and ref not in self.money.waiting():
                 yield f"Redis: an orphaned pin: {ref}, in SQL {self.outcomes.get(ref)}"
         if self.due != live.keys():
             yield f"Redis: due and live differ: {sorted(self.due ^ live.keys())}"
@@ -141,7 +147,7 @@ class Books:
         if visit.numbers and visit.numbers != {number}:
             yield f"{visit.id} was told of order {visit.numbers}, SQL has {number}"
         lines = frozenset((booking.slot, booking.seats) for booking in mine)
-        if number and lines != frozenset(visit.lines):
+        if number and lines not in {frozenset(visit.lines), *visit.chosen}:
             yield f"{visit.id} wanted {visit.lines}, and SQL has {mine}"
         if visit.booked_lines and visit.booked_lines != {lines}:
             yield f"{visit.id} was told of {visit.booked_lines}, and SQL has {mine}"
@@ -149,10 +155,21 @@ class Books:
             yield f"{visit.id} was told {visit.refused}, and is booked all the same"
         if visit.cancelled and states != {"cancelled"}:
             yield f"{visit.id} has cancelled, and SQL says {states}"
-        if number and visit.cancellation_sent_s == FOR_EVER and states != {"confirmed"}:
+        if visit.numbers and self._is_voided(visit.id):
+            yield f"{visit.id} was told it is booked, and it was undone"
+        is_to_stand = number and not self._is_voided(visit.id) and visit.cancellation_sent_s == FOR_EVER
+        if is_to_stand and states not in ({"confirmed"}, {"confirming"}):
             yield f"{visit.id} is booked, and SQL says {states}"
 
+    def _is_voided(self, hold: str) -> bool:
+        """Its money could not be taken, so its seats are free again."""
+        return hold in self.money.orders and self.money.orders[hold].state == "voided"
+
     def _of_hold_believed_live(self, visit: Visit, ledger: Ledger) -> Iterator[str]:
+        from_s, until_s = ledger.certain_at_page(visit)
+        is_to_pay = visit.page is not None and visit.page.paid_s == FOR_EVER and from_s < self.read_s < until_s
+        if is_to_pay and self.holds.get(visit.id) != Held(HoldState.PAYING, visit.lines):
+            yield f"{visit.id} is at the pay page for {visit.lines}, Redis {self.holds.get(visit.id)}"
         from_s, until_s = ledger.certain(visit)
         if not from_s < self.read_s < until_s or visit.let_go_s < FOR_EVER:
             return
@@ -172,7 +189,7 @@ async def read_books(town: Town, webs: Sequence[Member], watchers: Sequence[Watc
     shown = {watcher.name: dict(watcher.picture) for watcher in watchers}
     async with AsyncClient(timeout=60) as client:
         for web in webs:
-            shown[web.process.name] = await _answered(client, web.url)
+            shown[web.process.name] = await _answered(client, town, web.url)
     sql = _sql(town)
     return Books(
         read_s=asyncio.get_running_loop().time(),
@@ -204,6 +221,7 @@ def _sql(town: Town) -> dict[str, object]:
                 "numbers": dict(sql.execute(text("SELECT hold_id, number FROM orders")).all()),
                 "outcomes": dict(sql.execute(text("SELECT hold_id, state FROM outcome")).all()),
                 "untold": sql.execute(text("SELECT count(*) FROM outbox")).scalar_one(),
+                "money": read_money(sql, town.shop),
             }
     finally:
         engine.dispose()
@@ -212,7 +230,7 @@ def _sql(town: Town) -> dict[str, object]:
 async def _seats(town: Town, redis: Connection) -> dict[str, Figures]:
     days = [FIRST_DAY + timedelta(days=day) for day in range(DAYS)]
     of_site = keys.of_site(PARTITION, SITE)
-    wanted = [(service, day) for service in CAPACITY for day in days]
+    wanted = [(service.key, day) for service in town.services for day in days]
     answers = await redis.read(*(("HGETALL", of_site.day(service, day)) for service, day in wanted))
     counted = {slot.id: (0, 0, 0) for slot in town.slots}
     for (service, day), fields in zip(wanted, answers, strict=True):
@@ -252,11 +270,11 @@ def _held(hold: kept.KeptHold, now_ms: int) -> Held:
     )
 
 
-async def _answered(client: AsyncClient, url: str) -> dict[str, Figures]:
+async def _answered(client: AsyncClient, town: Town, url: str) -> dict[str, Figures]:
     last = (FIRST_DAY + timedelta(days=DAYS - 1)).isoformat()
     shown: dict[str, Figures] = {}
-    for service in CAPACITY:
-        path = f"/v1/sites/{SITE}/services/{service}/availability?from={FIRST_DAY.isoformat()}&to={last}"
+    for service in town.services:
+        path = f"/v1/sites/{SITE}/services/{service.key}/availability?from={FIRST_DAY.isoformat()}&to={last}"
         answer = await client.get(url + path)
         answer.raise_for_status()
         shown |= {slot["id"]: (slot["held"], slot["booked"], slot["version"]) for slot in answer.json()["slots"]}

@@ -5,7 +5,7 @@ All instants are seconds on the clock of this process, which nobody steps.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 FOR_EVER = math.inf
@@ -68,6 +68,21 @@ class Former:
 
 
 @dataclass
+class Page:
+    """Where a hold is to be paid at the pretend Stripe: until then its seats wait."""
+
+    session: str
+    grant: Grant
+    left_s: float = FOR_EVER
+    """When its customer left it, its window was closed or its payment came to nothing: others may have the seats."""
+    paid_s: float = FOR_EVER
+    """When its customer first tried to."""
+    is_paid: bool = False
+    comes_back: bool = False
+    """Its customer is away for a moment only."""
+
+
+@dataclass
 class Visit:
     """What one visitor wanted, did, and was told."""
 
@@ -90,6 +105,14 @@ class Visit:
     """The last word about the confirmation, where that was a no for good."""
     cancellation_sent_s: float = FOR_EVER
     cancelled: bool = False
+    page: Page | None = None
+    """Of whoever pays: the last one that was opened for them."""
+    is_paid: bool = False
+    """Some answer said so."""
+    expired: bool = False
+    """The last word about the payment, unless they have begun another one: nothing was taken, and nothing is booked."""
+    chosen: set[frozenset[tuple[str, int]]] = field(default_factory=set)
+    """What they wanted of what they were offered, having paid too late."""
     story: list[str] = field(default_factory=list)
     """Every call and its answer, for whoever has to find out what went wrong."""
 
@@ -108,6 +131,11 @@ class Ledger:
     def bookings(self) -> int:
         """Of which somebody was told."""
         return sum(1 for visit in self.visits.values() if visit.numbers)
+
+    @property
+    def payments(self) -> int:
+        """Of customers who were at their page, whatever they heard of it since."""
+        return sum(visit.page is not None and visit.page.is_paid for visit in self.visits.values())
 
     def ends_s(self, grant: Grant) -> float:
         """Up to when a hold has time, whatever the network did to the answer that told of it."""
@@ -132,11 +160,30 @@ class Ledger:
                 return (0.0, 0.0)
         return (grant.heard_s, until_s)
 
+    def certain_at_page(self, visit: Visit) -> tuple[float, float]:
+        """From when to when seats certainly waited for their payment; empty where never."""
+        if visit.page is None:
+            return (0.0, 0.0)
+        from_s, until_s = self._certain(visit.page.grant)
+        return from_s, min(until_s, visit.page.left_s, visit.booked_s)
+
+    def at_their_pages(self) -> list[Visit]:
+        """Those who may still pay."""
+        with_page = [visit for visit in self.visits.values() if visit.page is not None]
+        return [visit for visit in with_page if visit.page and visit.page.left_s == visit.page.paid_s == FOR_EVER]
+
+    def leave_pages(self, visits: Iterable[Visit], now_s: float) -> None:
+        """Whatever they do from now on, their seats may be somebody else's."""
+        for visit in visits:
+            if visit.page is not None:
+                visit.page.left_s = min(visit.page.left_s, now_s)
+
     def spans(self) -> Iterator[Span]:
         """All seats that certainly were somebody's."""
         for visit in self.visits.values():
             held = [Former(visit.lines, visit.grant, visit.let_go_s)] if visit.grant else []
-            for had in [*visit.former, *held]:
+            pays = [Former(visit.lines, visit.page.grant, min(visit.page.left_s, visit.booked_s))] if visit.page else []
+            for had in [*visit.former, *held, *pays]:
                 from_s, until_s = self._certain(had.grant)
                 for slot, seats in had.lines:
                     if from_s < min(until_s, had.until_s):

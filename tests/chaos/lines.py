@@ -46,6 +46,8 @@ class Line:
         self.replies_to_cut = 0
         """So many times the line breaks in the middle of an answer."""
         self.delay_max_s = 0.0
+        self.is_down = False
+        """Nobody gets through."""
         self.trap: Trap | None = None
         self.own = own
         self._server = server
@@ -73,12 +75,15 @@ class Line:
     def heal(self) -> None:
         self.replies_to_lose = self.replies_to_cut = 0
         self.delay_max_s = 0.0
+        self.is_down = False
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._talks.add(task)
         try:
+            if self.is_down:
+                return
             there, back = await _connect(self._server)
             try:
                 talk = _Talk(self, reader, writer, there, back)

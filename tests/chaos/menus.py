@@ -49,8 +49,37 @@ SQL: Menu = {
     "kill_web_after_commit": 1,
     "kill_worker": 1,
 }
-EVERYTHING: Menu = {name: 1 for menu in (KILLED, LINES, FORGETS, TIME, SQL) for name in menu}
-MENUS = {"killed": KILLED, "lines": LINES, "forgets": FORGETS, "time": TIME, "sql": SQL, "everything": EVERYTHING}
+STRIPE: Menu = {
+    "lose_stripe_replies": 3,
+    "cut_stripe_replies": 2,
+    "delay_stripe_replies": 1,
+    "cut_off_stripe": 2,
+    "have_stripe_busy": 2,
+    "break_stripe": 3,
+    "delay_refunds": 2,
+    "double_webhooks": 1,
+    "delay_webhooks": 1,
+    "lose_webhooks": 2,
+    "kill_after_opening": 2,
+    "kill_before_capture": 2,
+    "kill_after_capture": 2,
+    "kill_after_refund": 2,
+    "close_windows": 3,
+    "let_seats_go": 2,
+    "kill_web": 1,
+    "kill_worker": 1,
+    "empty_redis": 1,
+}
+EVERYTHING: Menu = {name: 1 for menu in (KILLED, LINES, FORGETS, TIME, SQL, STRIPE) for name in menu}
+MENUS = {
+    "killed": KILLED,
+    "lines": LINES,
+    "forgets": FORGETS,
+    "time": TIME,
+    "sql": SQL,
+    "stripe": STRIPE,
+    "everything": EVERYTHING,
+}
 FAMILIES = (
     ("kill_web", "kill_worker", "kill_all_workers"),
     ("kill_valkey",),
@@ -68,6 +97,12 @@ FAMILIES = (
     ("truncate_file",),
     ("put_older_file_back",),
     ("empty_redis", "empty_redis_while_down"),
+    ("lose_stripe_replies", "cut_stripe_replies", "delay_stripe_replies", "cut_off_stripe"),
+    ("have_stripe_busy", "break_stripe", "delay_refunds"),
+    ("double_webhooks", "delay_webhooks", "lose_webhooks"),
+    ("kill_after_opening", "kill_before_capture", "kill_after_capture", "kill_after_refund"),
+    ("close_windows",),
+    ("let_seats_go",),
 )
 """Of each that a menu has something of, one is done in every run of it, whatever the seed says."""
 

@@ -5,10 +5,11 @@ import os
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from httpx2 import HTTPError
@@ -19,16 +20,18 @@ from tests.chaos.ledger import Leap, Ledger
 from tests.chaos.menus import MENUS, Menu, families_of, missed
 from tests.chaos.mother import mother_of
 from tests.chaos.patience import until
-from tests.chaos.saboteur import Saboteur
+from tests.chaos.payers import Payer
+from tests.chaos.stripe_saboteur import StripeSaboteur
 from tests.chaos.town import CAPACITY, ROOT, Templates, Town, town
 from tests.chaos.visitors import Street, Visitor
 from tests.chaos.watchers import Watcher
+from tests.payments.shop import Shop, opened_shop
 from widget_server.cli import _COMMANDS
 from widget_server.errors import Fault, Refusal
 from widget_server.ids import new_id
 from widget_server.use_cases.bookings import CONFIRMING_WINDOW
 
-VISITORS = 24
+VISITORS, PAYERS = 14, 10
 WATCHERS = 6
 QUIET_S = 5.0
 """So long after the last fault all books take at most to agree by themselves (invariant 4). Where more processes wanted
@@ -38,10 +41,15 @@ FINISHED_S = 3.0
 """Longer than the head start that is given to whoever tells Redis at once, before a worker does."""
 QUIET_MAX_S = 60.0
 """Whoever takes longer than that will hardly ever."""
-_BOOKINGS_MIN, _ENOUGH_MAX_S = 20, 120.0
+_BOOKINGS_MIN, _PAYMENTS_MIN, _ENOUGH_MAX_S = 20, 5, 120.0
+PAYMENTS_END_S, _HURRY_EVERY_S = 20.0, 1.0
+"""So long after its time is over each payment has come to its end at most, and all money is where it belongs; likewise
+so many times longer.
+"""
 _MENDED_WITHIN_S, _AUDIT_MAX_S = 15, 120.0
 _LIMITS_MAX = 3
 """What failed once more while a limit passed is put off again."""
+_KEYS = {"secret_key": "sk_live_of_the_town", "webhook_secret": "whsec_of_the_town"}
 _LIMIT = CONFIRMING_WINDOW + timedelta(seconds=2)
 _WITHOUT_LINES_TO_SQL = {"lines"}
 """Run on SQLite, which several processes of one machine may share."""
@@ -55,6 +63,10 @@ class Report:
     answers: Counter[str] = field(default_factory=Counter)
     visits: int = 0
     bookings: int = 0
+    payments: int = 0
+    """How many have paid, at Stripe."""
+    given_back: int = 0
+    """How often money went back, by refund or as it was never taken."""
     resets: int = 0
     epochs: int = 0
     missed: list[str] = field(default_factory=list)
@@ -62,6 +74,8 @@ class Report:
     quiet_after_s: float = 0.0
     """How long it took until the books agreed."""
     quiet_max_s: float = QUIET_S
+    paid_after_s: float = 0.0
+    """Likewise, until each payment had come to its end, from when its time was over."""
     unfinished: list[str] = field(default_factory=list)
     """What somebody was killed over, and had to wait for a time limit of ours."""
     refilled_s: list[float] = field(default_factory=list)
@@ -76,9 +90,23 @@ class Report:
 
     def __str__(self) -> str:
         made = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
-        done = f"{self.visits} visits, {self.bookings} bookings, {self.answers.total()} answers, {self.epochs} epochs"
+        done = f"{self.visits} visits, {self.bookings} bookings, {self.payments} paid, {self.given_back} given back"
+        done = f"{done}, {self.answers.total()} answers, {self.epochs} epochs"
         quiet = f"quiet after {self.quiet_after_s:.1f} s of {self.quiet_max_s:.1f} s, {len(self.unfinished)} unfinished"
+        quiet = f"{quiet}, all paid after {self.paid_after_s:.1f} s"
         return f"{self.menu}, seed {self.seed}: {done}, {self.resets} resets; {quiet}; {made}"
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What does not agree, what is not finished, and which money is still on its way."""
+
+    wrong: list[str]
+    unfinished: list[str] = field(default_factory=list)
+    unpaid: list[str] = field(default_factory=list)
+
+
+Sight = Callable[[], Awaitable[_Look]]
 
 
 async def run(
@@ -87,10 +115,16 @@ async def run(
     """All decisions come from the seed; when they happen is up to the machine."""
     report = Report(menu, seed, quiet_max_s=QUIET_S * _queue())
     postgres = menu not in _WITHOUT_LINES_TO_SQL
-    async with town(made_from, postgres=postgres, clock="step_clock" in MENUS[menu], tree=tree) as at_work:
+    clock = "step_clock" in MENUS[menu]
+    async with (
+        opened_shop(**_KEYS) as shop,
+        town(made_from, postgres=postgres, clock=clock, tree=tree, shop=shop) as at_work,
+    ):
         ledger = Ledger()
-        saboteur = Saboteur(at_work, ledger, chance(seed, "saboteur"))
-        watchers = [Watcher(at_work, chance(seed, f"watcher {n}"), f"watcher {n}") for n in range(WATCHERS)]
+        saboteur = StripeSaboteur(at_work, ledger, chance(seed, "saboteur"))
+        shown = [service.key for service in at_work.services]
+        names = [f"watcher {n}" for n in range(WATCHERS)]
+        watchers = [Watcher(at_work, chance(seed, name), name, services=shown) for name in names]
         async with _at_it([watcher.watch() for watcher in watchers]):
             await _under_load(at_work, ledger, saboteur, seed, seconds, MENUS[menu] if faults else {})
             await saboteur.end()
@@ -105,7 +139,8 @@ async def run(
         report.faults, report.refilled_s = saboteur.done, saboteur.refilled_s
         report.missed = missed(MENUS[menu], saboteur.done)
         report.visits, report.answers = len(ledger.visits), ledger.answers
-        report.bookings = ledger.bookings
+        report.bookings, report.payments = ledger.bookings, ledger.payments
+        report.given_back = _given_back(shop)
         report.epochs = (await at_work.site()).epoch
     return report
 
@@ -115,10 +150,13 @@ def chance(seed: int, whose: str) -> random.Random:
     return random.Random(f"{seed} {whose}")  # noqa: S311
 
 
-async def _under_load(at_work: Town, ledger: Ledger, saboteur: Saboteur, seed: int, seconds: float, menu: Menu) -> None:
+async def _under_load(
+    at_work: Town, ledger: Ledger, saboteur: StripeSaboteur, seed: int, seconds: float, menu: Menu
+) -> None:
     street = Street(at_work, ledger)
     visitors = [Visitor(street, chance(seed, f"visitor {n}")).keep_coming() for n in range(VISITORS)]
-    at_it = [_until_enough(ledger, saboteur, seconds, menu), *visitors]
+    payers = [Payer(street, chance(seed, f"payer {n}")).keep_coming() for n in range(PAYERS)]
+    at_it = [_until_enough(ledger, saboteur, seconds, menu), *visitors, *payers]
     try:
         async with _at_it([*at_it, *([saboteur.keep_busy(menu, families_of(menu))] if menu else [])]) as tasks:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -128,35 +166,60 @@ async def _under_load(at_work: Town, ledger: Ledger, saboteur: Saboteur, seed: i
         await street.close()
 
 
-async def _until_enough(ledger: Ledger, saboteur: Saboteur, seconds: float, menu: Menu) -> None:
+async def _until_enough(ledger: Ledger, saboteur: StripeSaboteur, seconds: float, menu: Menu) -> None:
     """So long at least, and until something of everything has been done and something has come of it."""
     await asyncio.sleep(seconds)
 
     async def is_enough() -> bool:
-        return ledger.bookings >= _BOOKINGS_MIN and not missed(menu, saboteur.done)
+        is_enough = ledger.bookings >= _BOOKINGS_MIN and ledger.payments >= _PAYMENTS_MIN
+        return is_enough and not missed(menu, saboteur.done)
 
     with suppress(TimeoutError):
         await until(is_enough, patience_s=_ENOUGH_MAX_S)
 
 
 async def _until_quiet(at_work: Town, ledger: Ledger, watchers: Sequence[Watcher], report: Report) -> None:
-    """All books agree soon by themselves, and no pin is left once its time has passed."""
+    """All books agree soon by themselves, payments end once their time is over, and no pin is left after its own."""
     await at_work.until_all_are_up()
     loop = asyncio.get_running_loop()
+    sight = partial(_look, at_work, ledger, watchers)
     began_s = loop.time()
-    wrong, unfinished = await _wrong_after(at_work, ledger, watchers, QUIET_MAX_S)
+    look = await _look_until(sight, lambda look: not look.wrong, QUIET_MAX_S)
     report.quiet_after_s = loop.time() - began_s
-    report.complaints += wrong
-    if unfinished:
-        wrong, report.unfinished = await _wrong_after(at_work, ledger, watchers, FINISHED_S, until_finished=True)
+    report.complaints += look.wrong
+    look = await _until_paid(at_work, ledger, sight, report)
+    report.complaints += [*look.wrong, *look.unpaid]
+    if look.unfinished:
+        look = await _look_until(sight, _is_all_done, FINISHED_S)
+    report.unfinished = look.unfinished
     for _ in range(_LIMITS_MAX):
-        if report.unfinished:
+        if look.unfinished:
             await _let_pins_end(at_work, ledger)
-            wrong, unfinished = await _wrong_after(at_work, ledger, watchers, QUIET_MAX_S, until_finished=True)
-            if not unfinished:
-                report.complaints += wrong
-                return
-    report.complaints += unfinished if report.unfinished else []
+            look = await _look_until(sight, _is_all_done, QUIET_MAX_S)
+            report.complaints += [] if look.unfinished else look.wrong
+    report.complaints += look.unfinished
+
+
+async def _until_paid(at_work: Town, ledger: Ledger, sight: Sight, report: Report) -> _Look:
+    """Nobody is at a pay page any more: whatever was paid is booked, or goes back."""
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    ledger.leave_pages(ledger.visits.values(), began_s)
+    while True:
+        with suppress(SQLAlchemyError):
+            await at_work.hurry_payments()
+        look = await _look_until(sight, lambda look: not look.wrong and not look.unpaid, _HURRY_EVERY_S)
+        report.paid_after_s = loop.time() - began_s
+        is_late = report.paid_after_s > PAYMENTS_END_S * report.quiet_max_s / QUIET_S
+        if not (look.wrong or look.unpaid) or is_late or report.complaints:
+            return look
+
+
+def _given_back(shop: Shop) -> int:
+    voided = [
+        intent for intent in shop.account.intents.values() if intent.status == "canceled" and intent.authorised_at
+    ]
+    return len(shop.account.refunds) + len(voided)
 
 
 def _queue() -> float:
@@ -164,27 +227,29 @@ def _queue() -> float:
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-async def _wrong_after(
-    at_work: Town, ledger: Ledger, watchers: Sequence[Watcher], patience_s: float, *, until_finished: bool = False
-) -> tuple[list[str], list[str]]:
-    """What does not agree, and what is not finished: as soon as there is nothing, or else after so long."""
+async def _look_until(sight: Sight, is_good: Callable[[_Look], bool], patience_s: float) -> _Look:
+    """As soon as it is good, or else after so long."""
     loop = asyncio.get_running_loop()
     until_s = loop.time() + patience_s
     while True:
-        wrong, unfinished = await _look(at_work, ledger, watchers)
-        if (not wrong and not (until_finished and unfinished)) or loop.time() > until_s:
-            return wrong, unfinished
+        look = await sight()
+        if is_good(look) or loop.time() > until_s:
+            return look
         await asyncio.sleep(0.2)
 
 
-async def _look(at_work: Town, ledger: Ledger, watchers: Sequence[Watcher]) -> tuple[list[str], list[str]]:
+async def _look(at_work: Town, ledger: Ledger, watchers: Sequence[Watcher]) -> _Look:
     try:
         if (await at_work.gate())[1] == "REBUILDING":
-            return ["the gate is closed"], []
+            return _Look(["the gate is closed"])
         books = await read_books(at_work, at_work.webs, watchers, ledger)
     except (Fault, Refusal, OSError, HTTPError, SQLAlchemyError) as trouble:
-        return [f"the books cannot be read: {trouble!r}"], []
-    return books.complaints(ledger), books.unfinished()
+        return _Look([f"the books cannot be read: {trouble!r}"])
+    return _Look(books.complaints(ledger), books.unfinished(), books.money.unfinished())
+
+
+def _is_all_done(look: _Look) -> bool:
+    return not look.wrong and not look.unfinished
 
 
 async def _let_pins_end(at_work: Town, ledger: Ledger) -> None:

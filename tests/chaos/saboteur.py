@@ -22,7 +22,7 @@ CLOCK_STEPS_S = (-40, -5, 0, 0, 5, 40)
 _EVERYTHING_ENDS = timedelta(minutes=HOLD_MINUTES, seconds=5)
 _JUST_PAST = CONFIRMING_WINDOW + timedelta(seconds=5)
 
-Act = Callable[["Saboteur"], Awaitable[bool | None]]
+Act = Callable[[], Awaitable[bool | None]]
 
 
 class Saboteur:
@@ -82,7 +82,8 @@ class Saboteur:
 
     async def _do(self, name: str) -> bool:
         """Counted where it was done: nobody may have come by a trap."""
-        is_done = await FAULTS[name](self) is not False
+        act: Act = getattr(self, name)
+        is_done = await act() is not False
         if is_done:
             self.done[name] += 1
         return is_done
@@ -336,10 +337,3 @@ class Saboteur:
 
         task = asyncio.create_task(until_filled())
         self._watching.add(task)
-
-
-FAULTS: dict[str, Act] = {
-    name: act for name, act in vars(Saboteur).items() if asyncio.iscoroutinefunction(act) and not name.startswith("_")
-}
-for _ours in ("keep_busy", "end"):
-    del FAULTS[_ours]

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.books import Booking, Books, Held, KeptLine, Meeting
-from tests.chaos.ledger import Denial, Former, Grant, Leap, Ledger, Loss, Visit
+from tests.chaos.ledger import Denial, Former, Grant, Leap, Ledger, Loss, Page, Visit
+from tests.chaos.money import Attempt, Money, Order
 from tests.chaos.town import CAPACITY
 from widget_server.domain.holds import HoldState
 
@@ -88,6 +89,71 @@ def test_a_pin_is_unfinished_business() -> None:
     pinned = Held(HoldState.PAYING, ((TALK, 1),))
 
     assert len(replace(books(), holds={"ben": pinned}).unfinished()) == 1
+
+
+def paying(books: Books, state: HoldState = HoldState.PAYING, *, is_overdue: bool = False) -> Books:
+    """Ben is at the page to pay for his talk."""
+    attempt = Attempt("a-ben", "ben", "open", False, None, 4500, None)
+    holds = {**books.holds, "ben": Held(state, ((TALK, 1),), is_overdue)}
+    return replace(books, holds=holds, money=Money(attempts=[attempt]))
+
+
+def at_the_page(told: Ledger) -> Ledger:
+    ben = told.visits["ben"]
+    ben.page, ben.grant = Page("s-ben", Grant(4.0, 4.1, 900.0)), None
+    return told
+
+
+def test_a_pin_that_waits_for_its_payment_is_as_it_should_be() -> None:
+    assert paying(books()).complaints(at_the_page(ledger())) == []
+    assert paying(books()).unfinished() == []
+    assert paying(books(), is_overdue=True).complaints(ledger())[0].startswith("ben has"), "it is no hold any more"
+    assert not any("orphaned" in one for one in paying(books(), is_overdue=True).complaints(ledger()))
+
+
+def test_seats_that_do_not_wait_for_their_payment_are_found() -> None:
+    told = at_the_page(ledger())
+
+    assert paying(books(), HoldState.HELD).complaints(told)[0].startswith("ben is at the pay page")
+    told.leave_pages(told.visits.values(), 9.0)
+    assert paying(books(), HoldState.HELD).complaints(told) == [], "nobody promised them anything any more"
+
+
+def test_a_seat_that_waits_for_its_payment_is_promised_to_nobody_else() -> None:
+    told = at_the_page(ledger())
+    told.visits["carl"] = Visit("carl", ((TALK, 1),), grant=Grant(50.0, 50.1, 120.0))
+
+    assert told.complaints(CAPACITY)[0].startswith("oversold: 2 seats of talk")
+    told.leave_pages([told.visits["ben"]], 49.0)
+    assert told.complaints(CAPACITY) == []
+
+
+def test_an_order_whose_money_could_not_be_taken_is_none_unless_somebody_was_told_that_it_is_booked() -> None:
+    undone = replace(
+        books(),
+        bookings=[Booking("anna", YOGA, 2, "cancelled")],
+        meetings={YOGA: Meeting(0, 12)},
+        seats={YOGA: (0, 0, 5), TALK: (1, 0, 1)},
+        shown={},
+        outcomes={"anna": "voided"},
+        money=Money(orders={"anna": Order("ABCD-2345", "voided", 4500)}),
+    )
+    told = ledger()
+    told.visits["anna"].numbers, told.visits["anna"].booked_lines = set(), set()
+
+    assert undone.complaints(told) == []
+    assert undone.complaints(ledger())[0].startswith("anna was told it is booked, and it was undone")
+
+
+def test_what_was_taken_in_place_of_what_was_wanted_has_its_outcome_elsewhere() -> None:
+    told = ledger()
+    told.visits["anna"].lines, told.visits["anna"].chosen = ((TALK, 1),), {frozenset({(YOGA, 2)})}
+    other = Attempt("a-anna", "anna", "paid", False, None, 4500, "other")
+    moved = replace(books(), outcomes={"anna": "voided", "other": "confirmed"}, money=Money(attempts=[other]))
+
+    assert moved.complaints(told) == []
+    assert replace(moved, outcomes={"anna": "confirmed"}).complaints(told)
+    assert replace(moved, outcomes={"anna": "voided"}).complaints(told)
 
 
 def test_a_seat_that_was_promised_twice_is_found() -> None:

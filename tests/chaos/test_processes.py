@@ -31,12 +31,26 @@ async def test_whatever_fails_the_books_agree_soon_after(menu: str, made_from: T
     assert report.missed == [], "something of everything"
     assert not report.is_late
     assert report.bookings >= 20
+    assert report.payments >= 5
 
 
 async def test_each_fault_belongs_to_one_family_and_whatever_is_missed_of_them_is_noticed() -> None:
     """The control."""
     assert Counter(name for family in FAMILIES for name in family) == Counter(list(EVERYTHING))
     assert missed({"kill_web": 1, "kill_worker": 2, "stop_valkey": 1}, Counter(kill_worker=2)) == ["stop_valkey"]
+
+
+@pytest.mark.skipif(TRIED == ALWAYS, reason="TENUTO_ALL_MENUS is not set")
+async def test_the_books_complain_of_money_that_is_kept_when_its_booking_is_cancelled(
+    made_from: Templates, tmp_path: Path
+) -> None:
+    """The control of those who pay."""
+    gives_back = "    _draw(session, paid, back, RefundReason.CANCELLED, at)\n"
+    tree = broken(tmp_path / "broken", "widget_server/store/refunds.py", gives_back, "")
+
+    report = await run("stripe", SEED, made_from, seconds=15.0, tree=tree, faults=False)
+
+    assert [complaint for complaint in report.complaints if " is kept for 0: " in complaint]
 
 
 async def test_the_books_complain_of_a_hold_script_that_counts_no_seats(made_from: Templates, tmp_path: Path) -> None:

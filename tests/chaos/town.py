@@ -5,15 +5,17 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from httpx2 import AsyncClient, TransportError
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Executable, create_engine, make_url, text, update
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.chaos.lines import Line
@@ -29,16 +31,16 @@ from tests.chaos.processes import (
     url_of,
     wait_for_postgres,
 )
-from tests.domain.schedules import daily
 from tests.house import SITE
 from tests.payments.shop import Shop, keys_of
 from tests.store.studio import TALK, YOGA
 from tests.test_cli import free_port
 from widget_server.bootstrap import assembled
+from widget_server.domain.attempts import OPENING_FOR
 from widget_server.domain.money import Money
 from widget_server.domain.payment_accounts import AccountState, KeptAccount
-from widget_server.domain.payments import PaymentAccount
-from widget_server.domain.schedule import Service
+from widget_server.domain.payments import AttemptState, PaymentAccount
+from widget_server.domain.schedule import Opening, Service
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.engine import keys
@@ -50,12 +52,15 @@ from widget_server.store.database import Database
 from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.schedule import put_openings, put_service, put_settings
 from widget_server.store.sites import Sites
+from widget_server.store.tables import AttemptRow, RefundRow
 
 ROOT = Path(__file__).parents[2]
 SERVICES = (YOGA, replace(YOGA, key="choir", name="Choir", capacity=5, seats_per_booking_max=3), TALK)
 LESSON = replace(TALK, key="lesson", name="Lesson", price=Money(4500, "EUR"))
+WORKSHOP = replace(YOGA, key="workshop", name="Workshop", capacity=6, seats_per_booking_max=3, price=Money(1250, "EUR"))
+PRICED = (LESSON, WORKSHOP)
 """Of a town with a shop."""
-CAPACITY = {service.key: service.capacity for service in SERVICES}
+CAPACITY = {service.key: service.capacity for service in SERVICES + PRICED}
 FIRST_DAY = datetime.now(UTC).date() + timedelta(days=2)
 DAYS = 8
 HOLD_MINUTES = 2
@@ -152,10 +157,17 @@ class Town:
     def members(self) -> list[Member]:
         return [*self.webs, *self.workers]
 
+    @property
+    def services(self) -> tuple[Service, ...]:
+        return SERVICES + PRICED if self.shop else SERVICES
+
     @cached_property
     def slots(self) -> list[Slot]:
         """All that can be booked, the first days first."""
-        return [slot for day in range(DAYS) for service in SERVICES for slot in slots_of(service, day)]
+        return self.slots_of_services(self.services)
+
+    def slots_of_services(self, services: Iterable[Service]) -> list[Slot]:
+        return [slot for day in range(DAYS) for service in services for slot in slots_of(service, day)]
 
     @asynccontextmanager
     async def redis(self) -> AsyncIterator[Connection]:
@@ -171,6 +183,62 @@ class Town:
         async with self.redis() as redis:
             clock = keys.of_partition(PARTITION).clock
             await redis.read(("HINCRBY", clock, "offset", by // timedelta(milliseconds=1)))
+
+    async def close_windows(self, hold_ids: Collection[str], *, ago: timedelta = timedelta(0)) -> None:
+        """Of whoever is at a pay page for these: their time to pay was over so long `ago`. Raises SQLAlchemyError."""
+        now = datetime.now(UTC)
+        over = update(AttemptRow).where(col(AttemptRow.state) == AttemptState.OPEN)
+        over = over.values(pay_until=now - ago, due_at=now)
+        await self._sql(*(over.where(col(AttemptRow.hold_id) == hold_id) for hold_id in hold_ids))
+
+    async def hurry_payments(self) -> None:
+        """As if hours had passed for all who pay or are paid back: nobody waits any longer, and workers look now.
+
+        Raises SQLAlchemyError.
+        """
+        now = datetime.now(UTC)
+        attempts = await self._sql(select(AttemptRow.id).where(col(AttemptRow.due_at).is_not(None)))
+        refunds = await self._sql(select(RefundRow.id).where(col(RefundRow.due_at).is_not(None)))
+        passed = (
+            (AttemptState.OPENING, {"created_at": now - OPENING_FOR}),
+            (AttemptState.OPEN, {"pay_until": now}),
+            (AttemptState.OFFERING, {"offered_until": now}),
+        )
+        changes: list[Executable] = []
+        for (id_,) in attempts:
+            one = update(AttemptRow).where(col(AttemptRow.id) == id_)
+            changes += [one.where(col(AttemptRow.state) == state).values(**then) for state, then in passed]
+            changes += [one.where(col(AttemptRow.due_at).is_not(None)).values(due_at=now)]
+        due = update(RefundRow).where(col(RefundRow.due_at).is_not(None)).values(due_at=now)
+        changes += [due.where(col(RefundRow.id) == id_) for (id_,) in refunds]
+        await self._sql(*changes)
+
+    async def open_attempts(self, hold_ids: Collection[str]) -> int:
+        """How many of these can still be paid, or nobody knows yet whether they were. Raises SQLAlchemyError."""
+        is_open = (col(AttemptRow.state) == AttemptState.OPEN, col(AttemptRow.hold_id).in_(hold_ids))
+        return len(await self._sql(select(AttemptRow.id).where(*is_open)))
+
+    async def _sql(self, *statements: Executable) -> list[Any]:
+        """Past all lines, and in a thread of its own: the lines are carried by ours. All rows that were found.
+
+        Each has a transaction of its own: with two rows locked it could stand in somebody's way who has one of them and
+        wants the other.
+        """
+
+        def asked() -> list[Any]:
+            engine = create_engine(self.sql_url.replace("+aiosqlite", ""))
+            rows: list[Any] = []
+            try:
+                with engine.connect() as sql:
+                    for statement in statements:
+                        done = sql.execute(statement)
+                        rows += done.all() if done.returns_rows else []
+                        sql.commit()
+            finally:
+                engine.dispose()
+            return rows
+
+        return await asyncio.to_thread(asked)
 
     async def site(self) -> Site:
         """As it is in SQL now."""
@@ -237,8 +305,8 @@ async def town(
     tree: Path = ROOT,
     shop: Shop | None = None,
 ) -> AsyncIterator[Town]:
-    """A whole town at work, with a studio in it, which takes money for lessons if there is a shop. At its end all its
-    processes have ended.
+    """A whole town at work, with a studio in it, which takes money for some services if there is a shop. At its end all
+    its processes have ended.
     """
     async with AsyncExitStack() as at_the_end:
         folder = at_the_end.enter_context(_short_folder())
@@ -278,10 +346,9 @@ async def _found_a_studio(new: Town) -> None:
 
         async def write(session: AsyncSession) -> None:
             await put_settings(session, replace(site, hold_minutes=HOLD_MINUTES))
-            for service in SERVICES:
+            for service in new.services:
                 await put_service(session, site.id, service, at=datetime.now(UTC))
-                await put_openings(session, site.id, service.key, daily(service.key, time(8), time(12)))
-
+                await put_openings(session, site.id, service.key, _openings(service))
             if new.shop is not None:
                 await _take_payments(session, parts.database, site, keys_of(new.shop.account))
 
@@ -291,8 +358,6 @@ async def _found_a_studio(new: Town) -> None:
 async def _take_payments(session: AsyncSession, database: Database, site: Site, its_keys: PaymentAccount) -> None:
     now = datetime.now(UTC)
     kept = KeptAccount(False, "", "", "Studio", AccountState.ACCEPTED, now, now, now, None, is_readable=True)
-    await put_service(session, site.id, LESSON, at=now)
-    await put_openings(session, site.id, LESSON.key, daily(LESSON.key, time(8), time(12)))
     await PaymentAccounts(database, Seal(KEY.encode())).put(session, site.id, kept, its_keys)
 
 
@@ -330,6 +395,12 @@ async def _is_ready(web: Member) -> bool:
 async def _end(keeping: asyncio.Task[None]) -> None:
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
+
+
+def _openings(service: Service) -> list[Opening]:
+    """On these days only: what is offered to whoever has paid too late are slots that we know, too."""
+    days = [FIRST_DAY + timedelta(days=day) for day in range(DAYS)]
+    return [Opening(service.key, time(8), time(12), day=day) for day in days]
 
 
 def slots_of(service: Service, day: int) -> Iterator[Slot]:

@@ -11,9 +11,10 @@ from httpx2 import AsyncClient, Limits, TransportError
 from httpx2 import Response as Answer
 
 from tests.chaos.ledger import FOR_EVER, Denial, Former, Grant, Ledger, Visit
-from tests.chaos.town import CAPACITY, FIRST_DAY, Town
+from tests.chaos.town import CAPACITY, FIRST_DAY, SERVICES, Town
 from tests.house import SITE
 from widget_server.clock import to_ms
+from widget_server.domain.schedule import Service
 from widget_server.use_cases.bookings import CONFIRMING_WINDOW
 
 PATIENCE_S = 8.0
@@ -22,8 +23,9 @@ HOT_SLOTS = 12
 NETWORKS = 120
 _IMPATIENT_S = 0.03
 """So soon does a visitor hang up whose answer is to be lost."""
-_GONE = {"hold_ended", "not_found"}
-_NO_FOR_GOOD = _GONE | {"slot_full", "slot_closed"}
+_GONE = {"hold_ended", "not_found", "paying"}
+"""Also of a hold that nobody is paying for any more, unless Redis has forgotten that."""
+NO_FOR_GOOD = {"hold_ended", "not_found"} | {"slot_full", "slot_closed"}
 """After these there is no order under this id; others are about what was sent, or just now."""
 
 
@@ -61,12 +63,16 @@ class Street:
 class Visitor:
     """One at a time comes, does what visitors do, and makes room for the next; all chosen by a seed."""
 
+    services: tuple[Service, ...] = SERVICES
+    """What they want."""
+
     def __init__(self, street: Street, chance: random.Random) -> None:
         self._street, self._chance = street, chance
         self._ledger = street.ledger
         self._now: Callable[[], float] = asyncio.get_running_loop().time
         self._visit = Visit("", ())
         self._secret = ""
+        self._slots = street.town.slots_of_services(self.services)
 
     async def keep_coming(self) -> None:
         while True:
@@ -89,6 +95,10 @@ class Visitor:
         if self._chance.random() < 0.2 and not await self._change(version):
             return
         await self._pause()
+        await self._decide()
+
+    async def _decide(self) -> None:
+        """What becomes of the hold."""
         intention = self._chance.random()
         if intention < 0.15:
             await self._release()
@@ -97,8 +107,8 @@ class Visitor:
             await self._cancel()
 
     async def _look_around(self) -> None:
-        service, day = self._chance.choice(list(CAPACITY)), FIRST_DAY.isoformat()
-        answer = await self._ask("GET", f"/services/{service}/availability?from={day}&to={day}")
+        service, day = self._chance.choice(self.services), FIRST_DAY.isoformat()
+        answer = await self._ask("GET", f"/services/{service.key}/availability?from={day}&to={day}")
         self._expect(answer, 200)
 
     async def _hold(self) -> bool:
@@ -169,7 +179,7 @@ class Visitor:
             if attempt == 0:
                 self._not_gone(answer, sent_s)
             if self._is_settled(answer):
-                self._expect(answer, 204, 404, 410)
+                self._expect(answer, 204, 404, 409, 410)
                 return
             await self._pause()
 
@@ -197,7 +207,7 @@ class Visitor:
                     self._denied(sent_s, told, excused_after_s=CONFIRMING_WINDOW.total_seconds())
                 if self._visit.numbers:
                     self._surprise(f"{self._visit.id} was booked, and then refused: {answer.text}")
-                if code_of(answer) in _NO_FOR_GOOD:
+                if code_of(answer) in NO_FOR_GOOD:
                     self._visit.refused = code_of(answer)
                 return False
             await self._pause()
@@ -216,9 +226,7 @@ class Visitor:
             await self._pause()
 
     def _granted(self, answer: Answer, sent_s: float) -> None:
-        told = answer.json()
-        left_s = (_ms(told["hold"]["expires_at"]) - _ms(told["server_now"])) / 1000
-        self._visit.grant = Grant(sent_s, self._now(), left_s)
+        self._visit.grant = granted(answer, sent_s, self._now())
 
     def _booked(self, answer: Answer) -> None:
         told = answer.json()
@@ -252,10 +260,9 @@ class Visitor:
         return attempt == 0 and self._chance.random() < 0.08
 
     def _wanted_lines(self) -> tuple[tuple[str, int], ...]:
-        slots = self._street.town.slots
         wanted: dict[str, int] = {}
         for _ in range(2 if self._chance.random() < 0.2 else 1):
-            among = slots[:HOT_SLOTS] if self._chance.random() < 0.6 else slots
+            among = self._slots[:HOT_SLOTS] if self._chance.random() < 0.6 else self._slots
             slot = self._chance.choice(among)
             wanted[slot.id] = min(CAPACITY[slot.service], self._chance.choice((1, 1, 1, 2, 3)))
         return tuple(wanted.items())
@@ -280,8 +287,9 @@ class Visitor:
         return base64.urlsafe_b64encode(self._chance.randbytes(16)).decode().rstrip("=")
 
 
-def _told(answer: Answer | None) -> str:
-    return "nothing" if answer is None else f"{answer.status_code} {code_of(answer)} from {answer.request.url.port}"
+def granted(answer: Answer, sent_s: float, heard_s: float) -> Grant:
+    told = answer.json()
+    return Grant(sent_s, heard_s, (ms_of(told["hold"]["expires_at"]) - ms_of(told["server_now"])) / 1000)
 
 
 def code_of(answer: Answer) -> str:
@@ -299,5 +307,5 @@ def _kind(path: str) -> str:
     return parts[2] if len(parts) > 2 else parts[0]
 
 
-def _ms(instant: str) -> int:
+def ms_of(instant: str) -> int:
     return to_ms(datetime.fromisoformat(instant))

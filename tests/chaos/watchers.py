@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from httpx2 import AsyncClient, HTTPError, Timeout
 
-from tests.chaos.town import CAPACITY, DAYS, FIRST_DAY
+from tests.chaos.town import DAYS, FIRST_DAY
 from tests.house import SITE
 
 Figures = tuple[int, int, int]
@@ -29,9 +29,7 @@ class Town(Protocol):
 
 
 class Watcher:
-    def __init__(
-        self, town: Town, chance: random.Random, name: str, *, services: Iterable[str] = tuple(CAPACITY)
-    ) -> None:
+    def __init__(self, town: Town, chance: random.Random, name: str, *, services: Iterable[str]) -> None:
         self.name = name
         self.picture: dict[str, Figures] = {}
         self.epoch = 0
