@@ -14,6 +14,8 @@ from tests.engine.servers import OnPort
 from widget_server.domain.holds import HoldState
 from widget_server.engine.connection import address_of, connect
 from widget_server.engine.feed import Lost
+from widget_server.engine.sentinel import SentinelAddress, Told
+from widget_server.engine.server import Server
 from widget_server.errors import Fault, Unavailable
 
 pytestmark = pytest.mark.anyio
@@ -187,6 +189,69 @@ def monitoring(folder: Path, master: OnPort, failovers: int) -> Path:
         f"sentinel monitor {NAME} 127.0.0.1 {master.port} 1\nsentinel config-epoch {NAME} {failovers}\n"
     )
     return settings
+
+
+class Sentinels:
+    """What each of some sentinels says; None from one that does not answer."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *told: Told | None) -> None:
+        self.told = told
+        self.address = SentinelAddress(f"redis+sentinel://{','.join(str(number) for number in range(len(told)))}/seats")
+        monkeypatch.setattr(self.address, "_ask_one", self._answer)
+
+    async def master(self) -> str:
+        return (await self.address._ask()).name
+
+    async def _answer(self, sentinel: Server) -> Told:
+        told = self.told[self.address._sentinels.index(sentinel)]
+        if told is None:
+            raise ConnectionRefusedError("It is not there.")
+        return told
+
+
+BEFORE, ANEW, AFTER = Told(5, "old", 6379), Told(0, "new", 6379), Told(1, "newer", 6379)
+
+
+async def test_sentinels_that_were_set_up_anew_are_believed_when_most_of_them_agree(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They count failovers from nothing again: less than was ever seen."""
+    sentinels = Sentinels(monkeypatch, BEFORE, BEFORE, BEFORE)
+    assert await sentinels.master() == "old:6379"
+
+    sentinels.told = (ANEW, None, ANEW)
+    assert await sentinels.master() == "new:6379"
+    sentinels.told = (ANEW, AFTER, ANEW)
+    assert await sentinels.master() == "newer:6379", "and the failovers after that count as ever"
+    sentinels.told = (ANEW, None, None)
+    with pytest.raises(OSError, match="No sentinel"):
+        await sentinels.master()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param((ANEW, None, None), id="one of three"),
+        pytest.param((ANEW, None), id="one of two"),
+        pytest.param((ANEW, ANEW, Told(0, "another", 6379)), id="not at one"),
+    ],
+)
+async def test_sentinels_that_are_behind_are_not_believed(
+    monkeypatch: pytest.MonkeyPatch, told: tuple[Told | None, ...]
+) -> None:
+    sentinels = Sentinels(monkeypatch, *([BEFORE] * len(told)))
+    await sentinels.master()
+
+    sentinels.told = told
+    with pytest.raises(OSError, match="No sentinel"):
+        await sentinels.master()
+
+
+async def test_where_most_are_behind_and_one_is_not_that_one_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As right after a failover, of which the others have not heard yet."""
+    sentinels = Sentinels(monkeypatch, ANEW, ANEW, BEFORE)
+    for _ in range(2):
+        assert await sentinels.master() == "old:6379"
 
 
 async def test_passwords_of_sentinels_and_servers_are_their_own() -> None:

@@ -93,10 +93,13 @@ class SentinelAddress:
     async def _ask(self) -> Address:
         """Where the sentinel that knows of the newest failover says that the master is.
 
-        One that tells of an older failover than another did before is behind, and is not believed.
+        One that tells of an older failover than another did before is behind, and is not believed; unless most of them
+        say the same, and none of them anything else: then they were set up anew, and count failovers from the start.
         """
         answers = await asyncio.gather(*map(self._ask_one, self._sentinels), return_exceptions=True)
-        told = [answer for answer in answers if isinstance(answer, Told) and answer.epoch >= self._epoch]
+        told = [answer for answer in answers if isinstance(answer, Told)]
+        if not self._are_at_one(told):
+            told = [one for one in told if one.epoch >= self._epoch]
         if not told:
             raise next(
                 (answer for answer in answers if isinstance(answer, hiredis.ReplyError)),
@@ -105,6 +108,10 @@ class SentinelAddress:
         self._epoch, host, port = max(told)
         self._master = self._any_server.at(host, port)
         return self._master
+
+    def _are_at_one(self, told: Sequence[Told]) -> bool:
+        """Whether most of all sentinels have told where the master is, all of them the same."""
+        return len(told) * 2 > len(self._sentinels) and len({(one.host, one.port) for one in told}) == 1
 
     async def _ask_one(self, sentinel: Server) -> Told:
         async with asyncio.timeout(ASK_MAX_S):
