@@ -20,7 +20,8 @@ from widget_server.use_cases.served import Served, Wanted, diaries_of, is_shared
 SITES_MAX = 200
 _READS_MAX = 3
 _PATIENCE_S, _PAUSE_S = 0.5, 1.0
-"""The feed waits so long for SQL at most, and after that no more for a while."""
+"""The feed waits so long for SQL at most, and after that no more for a while, of whichever site it tells: a SQL that
+hangs would hold it up once for each of them."""
 
 KeepSeats = Callable[[Site], KnownSeats]
 """What is known of a site, and kept true from now on."""
@@ -31,7 +32,7 @@ Read = Callable[[Site, KnownSeats, Sequence[DayKey], Wanted], Awaitable[None]]
 class _Shared:
     """A site that is looked at."""
 
-    __slots__ = ("has_missed", "partition", "served", "try_again_at_s")
+    __slots__ = ("has_missed", "partition", "served")
 
     def __init__(self, partition: str) -> None:
         self.partition = partition
@@ -39,7 +40,6 @@ class _Shared:
         """None while its schedule, or what was known of it, is not true any more."""
         self.has_missed = True
         """Something was published as the feed told it; so it may have been before this site was looked at."""
-        self.try_again_at_s = 0.0
 
 
 class Retelling:
@@ -49,6 +49,8 @@ class Retelling:
         self._keep_seats = keep_seats
         self._read = read
         self._sites: OrderedDict[str, _Shared] = OrderedDict()
+        self._try_again_at_s = 0.0
+        """Of all sites."""
 
     def __contains__(self, site_key: str) -> bool:
         return site_key in self._sites
@@ -110,7 +112,7 @@ class Retelling:
         for site_key, shared in list(self._sites.items()):
             if shared.partition != partition or not shared.has_missed or not self._hub.is_watched(site_key):
                 continue
-            if shared.served is None:
+            if shared.served is None and not self._is_pausing():
                 self._catalog.forget(site_key)
                 await self._renew(site_key, shared)
             if shared.served is not None:
@@ -127,14 +129,18 @@ class Retelling:
             self._own_up(update.site_key, shared, update.feed_id)
 
     async def _renew(self, site_key: str, shared: _Shared) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if now_s < shared.try_again_at_s:
+        if self._is_pausing():
             return
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 listing = await self._catalog.find(site_key)
-        except (Unavailable, NotFound, TimeoutError):
-            shared.try_again_at_s = now_s + _PAUSE_S
+        except (Unavailable, TimeoutError):
+            self._try_again_at_s = asyncio.get_running_loop().time() + _PAUSE_S
+            if site_key in self._sites:  # if only this one cannot be read, it is not in the way of the others
+                self._sites.move_to_end(site_key)
+            return
+        except NotFound:
+            self._sites.pop(site_key, None)
             return
         seats = self._keep_seats(listing.site)
         if listing.schedule.version < seats.schedule_version:
@@ -144,6 +150,9 @@ class Retelling:
             shared.served = Served(listing.site, listing.schedule, seats)
         else:
             self._sites.pop(site_key, None)
+
+    def _is_pausing(self) -> bool:
+        return asyncio.get_running_loop().time() < self._try_again_at_s
 
     async def _work_out(self, update: SeatsMoved, served: Served) -> SeatsMoved | None:
         """With all slots whose seats it moves, and nobody's claims; None where that cannot be known just now."""

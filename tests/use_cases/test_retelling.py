@@ -1,0 +1,136 @@
+"""A feed that is told on while SQL hangs, also where it tells of many sites whose services share people."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.domain.schedules import by_shift, schedule
+from tests.engine.box import site
+from widget_server.domain.events import SeatsMoved, Update
+from widget_server.domain.sites import Site
+from widget_server.domain.slots import Seats
+from widget_server.errors import NotFound, Unavailable
+from widget_server.use_cases import retelling as module
+from widget_server.use_cases.catalog import Listing
+from widget_server.use_cases.known_seats import KnownSeats
+from widget_server.use_cases.retelling import Retelling
+
+pytestmark = pytest.mark.anyio
+
+SITES = [replace(site(), key=f"studio-{number}") for number in range(20)]
+KEYS = [one.key for one in SITES]
+SHARED = schedule([], by_shift())
+
+
+class Sql:
+    """Of which some sites, or all, cannot be read."""
+
+    def __init__(self) -> None:
+        self.hangs_for: set[str] = set()
+        self.is_away = False
+        self.asked: list[str] = []
+
+    async def find(self, site_key: str) -> Listing:
+        self.asked.append(site_key)
+        if self.is_away:
+            raise Unavailable("The database is not there just now. Please try again.")
+        if site_key in self.hangs_for:
+            await asyncio.sleep(60)
+        found = next((one for one in SITES if one.key == site_key), None)
+        if found is None:
+            raise NotFound("There is no such site.")
+        return Listing(found, SHARED)
+
+    def forget(self, site_key: str) -> None:
+        """Nothing is kept."""
+
+
+class Widgets:
+    """Of every site."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.read_again: list[str] = []
+
+    def publish(self, partition: str, update: Update) -> None:
+        self.told.append(update.site_key)
+
+    def is_watched(self, site_key: str) -> bool:
+        return True
+
+    def doubt(self, site_key: str, feed_id: str) -> None:
+        self.read_again.append(site_key)
+
+
+class Process:
+    def __init__(self) -> None:
+        self.sql, self.widgets = Sql(), Widgets()
+        catalog: Any = self.sql
+        hub: Any = self.widgets
+        self.retelling = Retelling(catalog=catalog, hub=hub, keep_seats=_seats_of, read=_read)
+        for one in SITES:
+            self.retelling.expect(one)
+
+    async def tell_of(self, *site_keys: str) -> None:
+        for number, site_key in enumerate(site_keys):
+            moved = (("yoga.20261121T0930Z.60", Seats()),)
+            await self.retelling.publish("tenuto", SeatsMoved(site_key, f"{number + 1}-0", 1, moved))
+
+
+def _seats_of(one: Site) -> KnownSeats:
+    return KnownSeats(one.partition, one.epoch)
+
+
+async def _read(*_: object) -> None:
+    raise Unavailable("Seats cannot be reached; try again in a moment.")
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> Process:
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(module, "_PAUSE_S", 0.2)
+    return Process()
+
+
+async def test_a_sql_that_hangs_holds_the_feed_up_once_and_not_once_for_each_site(process: Process) -> None:
+    process.sql.hangs_for = set(KEYS)
+
+    await process.tell_of(*KEYS)
+    await process.retelling.look_again("tenuto", "20-0")
+
+    assert process.sql.asked == KEYS[:1]
+    assert process.widgets.told == KEYS, "as the feed told it"
+
+
+@pytest.mark.parametrize("how", ["hung", "away"])
+async def test_when_sql_is_back_all_widgets_are_told_to_read_again(process: Process, how: str) -> None:
+    process.sql.hangs_for, process.sql.is_away = (set(KEYS), False) if how == "hung" else (set(), True)
+    await process.tell_of(*KEYS)
+    process.sql.hangs_for, process.sql.is_away = set(), False
+    await asyncio.sleep(module._PAUSE_S)
+
+    await process.retelling.look_again("tenuto", "20-0")
+
+    assert sorted(process.widgets.read_again) == sorted(KEYS)
+
+
+async def test_a_site_that_cannot_be_read_is_not_in_the_way_of_the_others(process: Process) -> None:
+    process.sql.hangs_for = {KEYS[0]}
+    await process.tell_of(*KEYS)
+    assert process.sql.asked == KEYS[:1]
+    await asyncio.sleep(module._PAUSE_S)
+
+    await process.retelling.look_again("tenuto", "20-0")
+
+    assert sorted(process.widgets.read_again) == sorted(KEYS[1:])
+
+
+async def test_a_site_that_is_gone_is_looked_at_no_more(process: Process) -> None:
+    process.retelling.expect(replace(SITES[0], key="gone"))
+
+    await process.tell_of("gone")
+
+    assert process.widgets.told == ["gone"]
+    assert "gone" not in process.retelling
