@@ -1,6 +1,7 @@
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,12 +14,13 @@ from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.holds import Line
 from widget_server.domain.slots import Seats
-from widget_server.engine.feed import Feed, Lost, Unreadable
+from widget_server.engine.feed import ENTRIES_MIN, Feed, Lost, Trimmed, Unreadable
+from widget_server.engine.scripts import load_all
 from widget_server.engine.wire import Address
 
 pytestmark = pytest.mark.anyio
 
-FEED = "{tenuto}:feed"
+FEED, KEPT = "{tenuto}:feed", "{tenuto}:kept"
 
 
 async def take(news: AsyncIterator[list[Update] | Lost], count: int) -> list[Update]:
@@ -108,6 +110,85 @@ async def test_a_feed_that_began_anew_is_noticed_at_its_first_entry(box: Box) ->
 
     async with asyncio.timeout(60):
         assert isinstance(await waiting, Lost)
+
+
+FULL = 4
+"""In place of the 200,000 entries of real life."""
+
+
+async def hold_all(box: Box, *names: str) -> str:
+    """The place in the feed then."""
+    for name in names:
+        await asyncio.sleep(0.003)  # no two entries of the same id, also where the feed has begun anew
+        await box.hold(name, LATE_YOGA)
+    return await box.feed.last_id("tenuto")
+
+
+async def test_who_was_only_too_slow_hears_that_entries_have_made_room(box: Box) -> None:
+    """Redis has forgotten nothing else: that is no reason to count everything anew."""
+    box.capacity = 100
+    last_id = await hold_all(box, "anna")
+    newest = await hold_all(box, "ben", "cleo", "dora", "emil", "fred")
+    await box.connection.read(("XTRIM", FEED, "MAXLEN", FULL))
+    slow = Feed(box.connection, entries_min=FULL)
+
+    news = slow.follow("tenuto", last_id)
+    assert await anext(news) == Trimmed(newest)
+    await box.hold("gus")
+    (update,) = await take(news, 1)
+    assert isinstance(update, SeatsMoved)
+    assert update.hold_ids == ("gus",)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.5):
+            await anext(slow.losses("tenuto", last_id))
+
+
+async def rolled_back(box: Box) -> None:
+    """To what was kept of it then."""
+    await box.connection.read(("COPY", KEPT, FEED, "REPLACE"))
+
+
+async def rolled_back_and_written_on(box: Box) -> None:
+    await rolled_back(box)
+    await hold_all(box, *"abcdefg")
+    assert await box.connection.read(("XLEN", FEED)) >= [FULL]
+
+
+async def emptied(box: Box) -> None:
+    await box.connection.read(("FLUSHALL",))
+
+
+async def emptied_and_written_anew(box: Box) -> None:
+    await emptied(box)
+    await asyncio.sleep(0.003)
+    await box.fill()
+    await hold_all(box, "a")
+
+
+@pytest.mark.parametrize("forget", [rolled_back, rolled_back_and_written_on, emptied, emptied_and_written_anew])
+async def test_a_redis_that_has_forgotten_something_has_not_made_room(
+    box: Box, forget: Callable[[Box], Awaitable[None]]
+) -> None:
+    """However full its feed is by then."""
+    box.capacity = 100
+    feed = Feed(box.connection, entries_min=FULL)
+    await hold_all(box, "anna", "ben")
+    await box.connection.read(("COPY", FEED, KEPT))
+    last_id = await hold_all(box, "cleo")
+
+    await forget(box)
+
+    assert await anext(feed.follow("tenuto", last_id)) == Lost(await feed.last_id("tenuto"))
+    async with asyncio.timeout(60):
+        assert await anext(feed.losses("tenuto", last_id)) == Lost(await feed.last_id("tenuto"))
+
+
+def test_a_feed_keeps_as_many_entries_as_its_followers_believe() -> None:
+    kept = {
+        found for script in load_all() for found in re.findall(r"'XADD', feed_key, 'MAXLEN', (.+?), '\*'", script.text)
+    }
+    assert kept == {f"'~', '{ENTRIES_MIN}'"}
 
 
 async def test_who_only_looks_for_losses_hears_of_each_and_of_nothing_else(box: Box) -> None:

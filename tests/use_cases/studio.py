@@ -91,6 +91,7 @@ class Engine:
     is_poisoned: bool = False
     """The next to follow the feed meets something that nobody thought of."""
     fillings: int = 0
+    losses: int = 0
     _delivered: asyncio.Queue[list[Update] | Lost] = field(default_factory=asyncio.Queue)
     _next: int = 0
 
@@ -155,6 +156,7 @@ class Engine:
 
     def hear_of_loss(self, partition: str, feed_id: str) -> None:
         """Whoever looks after losses is for tests with a real Redis."""
+        self.losses += 1
 
     async def stand_in(self, partition: str) -> None:
         """Likewise."""

@@ -1,9 +1,11 @@
 """What Redis has forgotten is noticed, counted anew once, and pins that lost their end get it from SQL."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
 from tests.house import SITE, House, slot
 from tests.use_cases.working import (
@@ -11,11 +13,13 @@ from tests.use_cases.working import (
     WITHIN_S,
     booked_and_held,
     eventually,
+    has_logged,
     open_epoch,
     reconciliation,
     until,
     working,
 )
+from widget_server.domain.events import Update
 from widget_server.domain.sites import Site
 from widget_server.engine import keys
 from widget_server.engine.feed import Feed
@@ -125,6 +129,37 @@ async def test_web_processes_look_after_a_loss_that_no_worker_hears_of_and_one_o
     await eventually(are_done)
     assert await booked_and_held(house) == (2, 0)
     assert await open_epoch(house) == (await house.site()).epoch == epoch + 1
+
+
+async def test_a_web_process_that_stood_still_for_long_leaves_all_gates_open(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had read last has made room for newer entries. Nobody else notices, and nothing is filled anew."""
+    availability, goes_on = house.parts.use_cases.availability, asyncio.Event()
+    take_in = availability._take_in
+
+    async def stand_still(partition: str, updates: Sequence[Update]) -> None:
+        await goes_on.wait()
+        await take_in(partition, updates)
+
+    async def has_begun_anew() -> bool:
+        return await has_logged(logs, "feed_read_too_late")
+
+    monkeypatch.setattr(availability._feed, "_entries_min", 5)
+    monkeypatch.setattr(availability, "_take_in", stand_still)
+    epoch, anna = (await house.site()).epoch, house.guest()
+    for _ in range(5):
+        await anna.hold((slot(), 2))
+        await anna.release()
+        anna = house.guest()
+    await house.redis.read(("XTRIM", keys.of_partition("tenuto").feed, "MAXLEN", 5))
+    with capture_logs() as logs:
+        goes_on.set()
+        await eventually(has_begun_anew)
+
+    assert not reconciliation(house).has_to_stand_in("tenuto")
+    await look_after(house)
+    assert await open_epoch(house) == (await house.site()).epoch == epoch
 
 
 async def lose_the_end(house: House) -> None:

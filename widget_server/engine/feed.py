@@ -23,6 +23,8 @@ BEHIND_MAX = 1_000
 SILENCE_MAX_S = 3.0
 """Longer than a read may block."""
 NOTHING = "0-0"
+ENTRIES_MIN = 200_000
+"""A feed from which scripts have taken old entries away, to make room, has kept so many at least."""
 _PAUSE_S = 0.3
 _WOKEN_PAUSE_S = 0.01
 
@@ -34,6 +36,10 @@ class Lost:
     last_id: str
     after_id: str = field(default=NOTHING, compare=False)
     """What was read last before."""
+
+
+class Trimmed(Lost):
+    """We were too slow: what came next has made room for what is newer. Redis has forgotten nothing else."""
 
 
 class Unreadable(Lost):
@@ -49,6 +55,8 @@ class Behind:
     """The first BEHIND_MAX."""
 
 
+Found = list[Reply] | type[Lost]
+"""Entries, or in which way there is a gap before them."""
 Read = Callable[[Wire, str, str], Awaitable[tuple[str, list[Update] | Lost]]]
 
 
@@ -62,8 +70,9 @@ def happened_ms(feed_id: str) -> int:
 
 
 class Feed:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, entries_min: int = ENTRIES_MIN) -> None:
         self._connection = connection
+        self._entries_min = entries_min
 
     async def last_id(self, partition: str) -> str:
         """Of the newest update; 0-0 where there is none. Raises Unavailable."""
@@ -94,20 +103,21 @@ class Feed:
 
         An empty list says that it listened and there was nothing new. While Redis is away nothing comes at all.
 
-        Lost comes in place of updates when the one read last is gone: trimmed away, or lost with an older Redis; and
-        when another server than before has the feed: what it never got, nobody can see in it.
+        Lost comes in place of updates when the one read last is gone, as Redis is older than it was or was emptied; and
+        when another server than before has the feed: what it never got, nobody can see in it. Trimmed says that it only
+        made room.
         Unreadable comes in place of those read together with one that cannot be understood.
         """
-        async for news in self._listen(partition, from_id, _read):
+        async for news in self._listen(partition, from_id, self._read):
             yield news
 
     async def losses(self, partition: str, from_id: str) -> AsyncIterator[Lost]:
-        """Each time that something after `from_id` may have been lost, as `follow` would find it; endless.
+        """Each time that Redis may have forgotten something, as `follow` would find it; endless.
 
-        For those who need not know what the updates say.
+        For those who need not know what the updates say, nor of which they have missed.
         """
-        async for news in self._listen(partition, from_id, _skim):
-            if isinstance(news, Lost):
+        async for news in self._listen(partition, from_id, self._skim):
+            if isinstance(news, Lost) and not isinstance(news, Trimmed):
                 yield news
 
     async def _listen(self, partition: str, from_id: str | None, read: Read) -> AsyncIterator[list[Update] | Lost]:
@@ -151,35 +161,42 @@ class Feed:
         except (OSError, hiredis.ReplyError) as problem:
             raise Unavailable("Redis went away.") from problem
 
+    async def _read(self, wire: Wire, partition: str, last_id: str) -> tuple[str, list[Update] | Lost]:
+        """What came after `last_id`, and the last id then."""
+        read_to, found = await self._entries(wire, partition, last_id)
+        if isinstance(found, type):
+            return read_to, found(read_to, last_id)
+        updates = [update for update in map(_understood, found) if update is not None]
+        return read_to, updates if len(updates) == len(found) else Unreadable(read_to, last_id)
 
-async def _read(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Update] | Lost]:
-    """What came after `last_id`, and the last id then."""
-    read_to, entries = await _entries(wire, partition, last_id)
-    if entries is None:
-        return read_to, Lost(read_to, last_id)
-    updates = [update for update in map(_understood, entries) if update is not None]
-    return read_to, updates if len(updates) == len(entries) else Unreadable(read_to, last_id)
+    async def _skim(self, wire: Wire, partition: str, last_id: str) -> tuple[str, list[Update] | Lost]:
+        """As `_read`, without looking at what the entries say."""
+        read_to, found = await self._entries(wire, partition, last_id)
+        return read_to, found(read_to, last_id) if isinstance(found, type) else []
 
+    async def _entries(self, wire: Wire, partition: str, last_id: str) -> tuple[str, Found]:
+        """The last id, and what came after `last_id`: looked for again, right after reading, or there is a gap."""
+        feed = keys.of_partition(partition).feed
+        answers = wire.send_all(
+            ("XREAD", "COUNT", BATCH_MAX, "BLOCK", BLOCK_MS, "STREAMS", feed, last_id),
+            ("XRANGE", feed, last_id, last_id),
+            _last(partition),
+        )
+        streams, same, newest = [good(await answer) for answer in answers]
+        if not same and last_id != NOTHING:
+            return _id_of(newest), Trimmed if await self._made_room(wire, feed, last_id) else Lost
+        entries = streams[0][1] if streams else []
+        return (entries[-1][0] if entries else last_id), entries
 
-async def _skim(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Update] | Lost]:
-    """As `_read`, without looking at what the entries say."""
-    read_to, entries = await _entries(wire, partition, last_id)
-    return read_to, Lost(read_to, last_id) if entries is None else []
+    async def _made_room(self, wire: Wire, feed: str, last_id: str) -> bool:
+        """Whether this entry is gone because newer ones came.
 
-
-async def _entries(wire: Wire, partition: str, last_id: str) -> tuple[str, list[Reply] | None]:
-    """The last id, and what came after `last_id`; None where looking for it again, right after reading, shows a gap."""
-    feed = keys.of_partition(partition).feed
-    answers = wire.send_all(
-        ("XREAD", "COUNT", BATCH_MAX, "BLOCK", BLOCK_MS, "STREAMS", feed, last_id),
-        ("XRANGE", feed, last_id, last_id),
-        _last(partition),
-    )
-    streams, same, newest = [good(await answer) for answer in answers]
-    if not same and last_id != NOTHING:
-        return _id_of(newest), None
-    entries = streams[0][1] if streams else []
-    return (entries[-1][0] if entries else last_id), entries
+        A Redis that is older than it was has entries of before it, or nothing newer. One that was emptied, and is
+        written anew, has few. Should so much have been written since that nothing shows, all who were quicker saw it.
+        """
+        answers = wire.send_all(("XRANGE", feed, "-", "+", "COUNT", 1), ("XLEN", feed))
+        first, length = [good(await answer) for answer in answers]
+        return length >= self._entries_min and is_after(_id_of(first), last_id)
 
 
 async def _time_left(wire: Wire, partition: str, deadline: datetime | None) -> tuple[str, int]:

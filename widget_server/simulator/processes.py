@@ -19,6 +19,7 @@ from widget_server.simulator.faults import Fault, Faults
 from widget_server.simulator.gateway import SimulatedGateway
 from widget_server.simulator.redis import Redis, SimulatedAddress
 from widget_server.simulator.schedules import KnownSchedules, SharedSchedules
+from widget_server.simulator.scripts import FEED_MAX
 from widget_server.simulator.stripe import Stripe
 from widget_server.simulator.turns import Turns, VirtualClock
 from widget_server.store import audit, outbox
@@ -113,7 +114,8 @@ class Process:
         database = SimulatedDatabase(around.sql, before=self._before_sql, after=self._after_sql)
         way = SimulatedAddress(around.redis, self, around.turns, around.faults, around.chance)
         connection = Connection(way)  # type: ignore[arg-type]
-        self.engine, feed, self.hub = Reservations(connection), Feed(connection), Hub(clock=clock, beat_every_s=NEVER_S)
+        feed = Feed(connection, entries_min=FEED_MAX)
+        self.engine, self.hub = Reservations(connection), Hub(clock=clock, beat_every_s=NEVER_S)
         self.sites, self.schedules = stored_sites.Sites(database), SharedSchedules(database, around.schedules)
         self.store = stored_bookings.Bookings(database)
         self.catalog = Catalog(self.sites, self.schedules)

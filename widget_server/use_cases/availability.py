@@ -20,7 +20,7 @@ from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Up
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Seats
-from widget_server.engine.feed import Lost, Unreadable
+from widget_server.engine.feed import Lost, Trimmed, Unreadable
 from widget_server.errors import Loading, StaleEpoch, Unavailable
 from widget_server.live.channel import Reader
 from widget_server.live.hub import Hub
@@ -186,6 +186,8 @@ class Availability:
         async for news in self._feed.follow(partition, start):
             if isinstance(news, Unreadable):
                 _log.warning("feed_not_understood", partition=partition)
+            elif isinstance(news, Trimmed):
+                _log.warning("feed_read_too_late", partition=partition)
             elif isinstance(news, Lost):
                 self._reconciliation.hear_of_loss(partition, news.after_id)
             if isinstance(news, Lost):
