@@ -44,7 +44,7 @@ def hash_address(address: str) -> str:
 
 
 def keyed(key: bytes, purpose: str, text: str) -> str:
-    """A keyed 128-bit digest, in the form of an id: for ids in logs, and secrets that must be the same on a retry."""
+    """A keyed 128-bit digest, in the form of an id: for secrets that must be the same on a retry."""
     return _base64url(hmac.digest(key, f"{purpose}\0{text}".encode(), "sha256")[:16])
 
 
