@@ -65,7 +65,12 @@ def markdown(sections: Sequence[Section], machine: Sequence[str]) -> str:
     table = [_HEAD, ("---",) * len(_HEAD), *rows]
     lines = ["| " + " | ".join(cells) + " |" for cells in table]
     meanings = [section.meaning for section in sections]
-    return "\n".join(["# How fast", "", *(f"- {fact}" for fact in machine), "", _READING = f"""Written by `make bench`. Ours and its reference take {ROUNDS} turns one after the other on the same \
+    return "\n".join(["# How fast", "", *(f"- {fact}" for fact in machine), "", _READING, "", *lines, ""]) + (
+        "\n## What the rows mean\n\n" + "\n\n".join(meanings) + "\n"
+    )
+
+
+_READING = f"""Written by `make bench`. Ours and its reference take {ROUNDS} turns one after the other on the same \
 machine; each figure is the median of these, and each ratio the median of the ratios of each turn. Memory, and very \
 many ends at once, are measured once. Absolute figures depend on the machine, ratios much less. A *must* that is \
 missed fails the run; an *aim* is where we want to be."""
