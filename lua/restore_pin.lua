@@ -29,8 +29,9 @@
   ARGV[12]   claims_text  of the hold, as it was read; empty where it was not
   ARGV[13]   diaries    number of those of its claims
   ARGV[14]   random     to choose between those who are equally fit to serve
-  ARGV[15]   count      of lines
-  ARGV[16..] slot, seats, start in ms, capacity of each line, then the needs
+  ARGV[15]   instead_of claims of bookings that this is to move, "<hold>:<slot> ...": they do not stand in its way
+  ARGV[16]   count      of lines
+  ARGV[17..] slot, seats, start in ms, capacity of each line, then the needs
 
   Returns {code}
     PINNED       it waits for the payment; or did, by this very attempt before, under whichever fence
@@ -47,6 +48,7 @@
 -- include: keep_line
 -- include: claims_of
 -- include: needs_of
+-- include: named_claims
 -- include: claim_all
 -- include: keep_claims
 -- include: drop_claims
@@ -58,10 +60,11 @@ local keys = { due = KEYS[3], hold = KEYS[4], visitor = KEYS[5], network = KEYS[
 local site, rebuilder, hold_id, secret, visitor, network = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local attempt, fence = ARGV[7], ARGV[8]
 local length_ms, window_ms, left_ms = tonumber(ARGV[9]), ARGV[10], tonumber(ARGV[11])
-local claims_text, diaries, random, count = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
-local lines = lines_of(KEYS, 7, ARGV, 16, 4, count)
+local claims_text, diaries, random, instead_of = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15]
+local count = tonumber(ARGV[16])
+local lines = lines_of(KEYS, 7, ARGV, 17, 4, count)
 local claims = claims_of(KEYS, 7 + 2 * count, claims_text, hold_id)
-local needs = needs_of(KEYS, 7 + 2 * count + diaries, ARGV, 16 + 4 * count)
+local needs = needs_of(KEYS, 7 + 2 * count + diaries, ARGV, 17 + 4 * count)
 
 local gate = redis.call('HMGET', gate_key, 'state', 'rebuilder')
 if gate[1] ~= 'REBUILDING' or gate[2] ~= rebuilder then
@@ -93,7 +96,9 @@ for _, line in ipairs(lines) do
 end
 local found = claims
 if state ~= 'paying' and tonumber(hold[8] or 0) <= now then
-  found, claims_text = claim_all(needs, lines, hold_id, now, { [hold_id] = true }, random)
+  local ours = named_claims(instead_of)
+  ours[hold_id] = true
+  found, claims_text = claim_all(needs, lines, hold_id, now, ours, random)
   if not found then
     return { 'GONE' }
   end

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from tests.engine.box import CAPACITY, HOLD_LENGTH, LATE_YOGA, TAKEOVER, WINDOW, YOGA, Box
-from tests.engine.test_claims import PIA, QUINN, by, claims, diary
+from tests.engine.test_claims import BESIDE, PIA, QUINN, by, claims, diary, serve
 from widget_server.domain.attempts import WaitingPin
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState, Line
+from widget_server.domain.orders import Claimed
 from widget_server.domain.slots import Slot
 from widget_server.errors import HoldBudgetSpent, HoldEnded, Paying, SlotFull
 
@@ -184,6 +185,18 @@ async def test_of_one_that_expired_somebody_else_may_be_claimed(box: Box) -> Non
 
     assert await box.fill(waiting=[await waiting(box, "anna")]) == 1
     assert (await diary(box, PIA), await diary(box, QUINN)) == ([], ["anna"])
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_what_a_paid_move_leaves_does_not_stand_in_its_way(box: Box, leaves: bool) -> None:
+    """Pia is the only one who could serve the new time, and serves the old one at the same time until it has moved."""
+    serve(box, PIA)
+    await box.hold("anna")
+    await box.commit("anna", BookedSeats(YOGA, 1, 1), fence=(await box.pin("anna")).fence)
+    moves = await waiting(box, "anna-later", Line(BESIDE, 1))
+
+    assert await box.fill(waiting=[replace(moves, instead_of=(Claimed("anna", YOGA),) if leaves else ())]) == leaves
+    assert await diary(box, PIA) == ["anna", "anna-later"][: 1 + leaves]
 
 
 async def test_whoever_was_overtaken_pins_nothing(box: Box) -> None:

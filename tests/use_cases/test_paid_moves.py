@@ -1,11 +1,13 @@
 """Whoever moves to a time that costs more pays that first: their old seats stay theirs until they have the new ones."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
+from tests.house import PRIVATE
 from tests.use_cases.test_disputes import hear
 from tests.use_cases.test_move_prices import NEXT, THERE, reprice
 from tests.use_cases.test_refunding import cancel, close_the_day, entry
@@ -13,11 +15,16 @@ from tests.use_cases.till import LESSON, Payer, Till
 from widget_server.domain.attempts import Attempt
 from widget_server.domain.impact import Choice
 from widget_server.domain.money import Difference, Money
+from widget_server.domain.openings import Opening
 from widget_server.domain.orders import Order, OrderState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
+from widget_server.domain.services import CapacityRule
 from widget_server.domain.slots import Slot
+from widget_server.domain.staffing import Shift, StaffMember
 from widget_server.errors import HoldEnded, IdConflict, Paying, PaymentsAway, PriceChanged, SlotFull
 from widget_server.ids import new_id
+from widget_server.store.schedule import put_openings, put_service
+from widget_server.store.staff import put_member, put_shifts
 from widget_server.use_cases.bookings import WantedReschedule
 
 pytestmark = pytest.mark.anyio
@@ -251,6 +258,42 @@ async def test_neither_a_sweep_nor_an_empty_redis_takes_the_new_seats_from_who_i
     assert await anna.settle() is AttemptState.PAID
     await till.house.deliver()
     assert (await seats(till, LESSON), await seats(till, THERE)) == ((0, 0, 0), (0, 1, 1))
+
+
+async def test_an_empty_redis_leaves_the_new_seats_to_who_moves_to_the_next_time_of_the_same_person(
+    till: Till,
+) -> None:
+    """Pia needs some minutes after a lesson: until anna has moved, she has no time for the next one."""
+    site, anna = await till.house.site(), Mover(till, Payer(), new_id())
+
+    by_shift = replace(PRIVATE, capacity=1, capacity_rule=CapacityRule.BY_SHIFT, buffer_after_min=10)
+
+    async def write(session: AsyncSession) -> None:
+        await put_service(session, site.id, by_shift, at=datetime.now(UTC))
+        offered = [
+            Opening(PRIVATE.key, of.starts_at.time(), of.ends_at.time(), day=of.starts_at.date())
+            for of in (LESSON, NEXT)
+        ]
+        await put_openings(session, site.id, PRIVATE.key, offered)
+        await put_member(session, site.id, StaffMember("pia", "Pia", "pia@example.org", frozenset({PRIVATE.key})))
+        shifts = [Shift("pia", time(6), time(20), weekday=weekday) for weekday in range(7)]
+        await put_shifts(session, site.id, "pia", shifts)
+
+    await till.house.change(write)
+    await till.paid(anna.payer)
+    await till.house.change_service(replace(by_shift, price=Money(5000, "EUR")))
+    await anna.begin(NEXT)
+    fence = (await anna.attempt()).fence
+
+    await till.house.flush()
+    await till.house.parts.use_cases.reconciliation.ensure_loaded("studio")
+
+    pin = await till.house.engine.pinned(await till.house.site(), anna.id)
+    assert pin is not None
+    assert pin.fence == fence
+    await anna.pays()
+    assert await anna.settle() is AttemptState.PAID
+    assert await anna.slot() == NEXT
 
 
 async def moved(anna: Mover) -> None:

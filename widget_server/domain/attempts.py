@@ -8,7 +8,7 @@ from widget_server.domain.coupons import UsedCoupon
 from widget_server.domain.holds import Line
 from widget_server.domain.methods import Method
 from widget_server.domain.money import Money
-from widget_server.domain.orders import Order, OrderState
+from widget_server.domain.orders import Claimed, Order, OrderState
 from widget_server.domain.payments import AttemptState, Dispute, MovePayment, OrderPayment, PaidPart
 from widget_server.domain.questions import Answer
 from widget_server.domain.services import Place
@@ -94,6 +94,8 @@ class WaitingPin:
     lines: tuple[Line, ...]
     visitor: str
     network: str
+    instead_of: tuple[Claimed, ...] = ()
+    """Of a move: what it leaves does not stand in its way."""
 
 
 @dataclass(frozen=True, slots=True)

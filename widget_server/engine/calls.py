@@ -256,7 +256,7 @@ def restore_pin(
     pinned_keys = [gate, clock, due, *others, *diaries]
     args: list[Word] = [site.key, rebuilder, pin.hold_id, pin.secret_hash, kept.visitor, kept.network, pin.attempt_id]
     args += [pin.fence, _ms(site.hold_length), _ms(window), max(0, _ms(left)), kept.claims_text]
-    args += [len(diaries), _random(offered), len(pin.lines), *wanted]
+    args += [len(diaries), _random(offered), _named(pin.instead_of), len(pin.lines), *wanted]
     _add_needs(site, offered, pinned_keys, args)
     return Call(load("restore_pin"), pinned_keys, args)
 

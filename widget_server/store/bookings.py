@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ScalarSelect, bindparam, func, union_all, update
+from sqlalchemy import bindparam, union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,6 +21,7 @@ from widget_server.store import meetings
 from widget_server.store.assigned import read_of_holds, read_to_come
 from widget_server.store.assignments import free, read_between, read_freed
 from widget_server.store.audit_log import ENTRIES_KEPT, prune_entries, put_entry
+from widget_server.store.claimed import read_claimed
 from widget_server.store.clearings import read_cleared
 from widget_server.store.confirmations import Confirmation, ConfirmationLine, write_confirmation
 from widget_server.store.database import Database
@@ -129,15 +130,9 @@ class Bookings:
 
     async def claimed(self, site_id: int, order_id: str) -> list[Claimed]:
         """Where the bookings of an order are by now, and under whose id each was taken there."""
-        of_order = (
-            select(col(MeetingRow.slot), func.coalesce(_last_move(), order_id))
-            .select_from(BookingRow)
-            .join(OrderRow, col(OrderRow.id) == col(BookingRow.order_id))
-            .join(MeetingRow, col(MeetingRow.id) == col(BookingRow.meeting_id))
-            .where(col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
-        )
+        of_order = (col(OrderRow.site_id) == site_id, col(OrderRow.hold_id) == order_id)
         async with self._db.snapshot() as session:
-            return [Claimed(hold_id, Slot.parse(slot)) for slot, hold_id in await session.exec(of_order)]
+            return list((await read_claimed(session, *of_order)).get(order_id, ()))
 
     async def cancel(
         self,
@@ -257,12 +252,6 @@ async def _give_seats_back(
     cancelled = {"state": BookingState.CANCELLED, "cancelled_at": at, "cancel_message": message}
     await session.exec(update(BookingRow).where(col(BookingRow.id).in_(slots)).values(**cancelled))
     return tuple(slots), tuple(asked)
-
-
-def _last_move() -> ScalarSelect[str]:
-    """Of a booking, if it ever moved."""
-    of_booking = select(ReschedulingRow.hold_id).where(col(ReschedulingRow.booking_id) == col(BookingRow.id))
-    return of_booking.order_by(col(ReschedulingRow.id).desc()).limit(1).correlate(BookingRow).scalar_subquery()
 
 
 async def _booked_after(session: AsyncSession, site_id: int, hold_id: str) -> tuple[BookedSeats, ...]:

@@ -1,5 +1,6 @@
 """The only place that reads what a Redis which knows nothing of a site is to be told: one reading, as of one moment."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -12,10 +13,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from widget_server.domain.attempts import WaitingPin
 from widget_server.domain.bookings import BookedDay
 from widget_server.domain.holds import Line
+from widget_server.domain.orders import Claimed
 from widget_server.domain.slots import Slot
 from widget_server.store.attempts import WAITING
+from widget_server.store.claimed import read_claimed
 from widget_server.store.database import Database
-from widget_server.store.tables import AttemptRow, MeetingRow, OutcomeRow
+from widget_server.store.tables import AttemptRow, MeetingRow, OrderRow, OutcomeRow
 
 _DATE_LENGTH = len("20261121")
 
@@ -55,11 +58,26 @@ async def _waiting_pins(session: AsyncSession, site_id: int) -> list[WaitingPin]
     fence = case((col(AttemptRow.fence) > 0, col(AttemptRow.fence)), else_=highest + 1)
     attempt = AttemptRow
     waiting = (
-        sql_select(attempt.hold_id, attempt.secret_hash, attempt.public_id, fence, attempt.pay_until, attempt.wanted)  # type: ignore[call-overload]
+        sql_select(  # type: ignore[call-overload]
+            *(attempt.hold_id, attempt.secret_hash, attempt.public_id, fence, attempt.pay_until),
+            *(attempt.wanted, attempt.order_id),
+        )
         .where(col(attempt.site_id) == site_id, col(attempt.state).in_(WAITING))
         .order_by(col(attempt.id))
     )
-    return [_waiting_pin(*row) for row in await session.exec(waiting)]
+    found = (await session.exec(waiting)).all()
+    claimed = await _claimed_by_moved(session, site_id) if any(order_id for *_, order_id in found) else {}
+    return [_waiting_pin(claimed, *row) for row in found]
+
+
+async def _claimed_by_moved(session: AsyncSession, site_id: int) -> Mapping[str, Sequence[Claimed]]:
+    """By the orders whose moves are being paid."""
+    moved = (
+        select(AttemptRow.order_id)
+        .where(col(AttemptRow.site_id) == site_id, col(AttemptRow.state).in_(WAITING))
+        .where(col(AttemptRow.order_id).is_not(None))
+    )
+    return await read_claimed(session, col(OrderRow.site_id) == site_id, col(OrderRow.hold_id).in_(moved))
 
 
 def _of_same_hold(other: type[AttemptRow | OutcomeRow]) -> tuple[Any, Any]:
@@ -67,7 +85,24 @@ def _of_same_hold(other: type[AttemptRow | OutcomeRow]) -> tuple[Any, Any]:
 
 
 def _waiting_pin(
-    hold_id: str, secret_hash: str, attempt_id: str, fence: int, pay_until: datetime, wanted: dict[str, Any]
+    claimed: Mapping[str, Sequence[Claimed]],
+    hold_id: str,
+    secret_hash: str,
+    attempt_id: str,
+    fence: int,
+    pay_until: datetime,
+    wanted: dict[str, Any],
+    order_id: str | None,
 ) -> WaitingPin:
-    lines = tuple([Line(Slot.parse(line["slot"]), line["seats"]) for line in wanted["lines"]])
-    return WaitingPin(hold_id, secret_hash, attempt_id, fence, pay_until, lines, wanted["visitor"], wanted["network"])
+    leaves = set(wanted["move"]["leaves"]) if order_id else ()
+    return WaitingPin(
+        hold_id=hold_id,
+        secret_hash=secret_hash,
+        attempt_id=attempt_id,
+        fence=fence,
+        pay_until=pay_until,
+        lines=tuple([Line(Slot.parse(line["slot"]), line["seats"]) for line in wanted["lines"]]),
+        visitor=wanted["visitor"],
+        network=wanted["network"],
+        instead_of=tuple([one for one in claimed.get(order_id or "", ()) if one.slot.id in leaves]),
+    )
