@@ -3,7 +3,8 @@
   commit: the seats of a pinned hold are booked; the store has said so.
 
   What the store counts as booked is written, newest version first, whatever is answered about the hold, but for MOVED
-  and NOT_LOADED. So a late commit makes too few seats look free for a moment at most, never too many.
+  and NOT_LOADED. So a late commit makes too few seats look free for a moment at most, never too many. Whoever is claimed
+  for a slot of which the store tells nothing serves no booking there, and is free again.
 
   KEYS[1]    gate     HASH  epoch, schedule version, state
   KEYS[2]    due      ZSET  site/hold -> resolve-by
@@ -38,6 +39,7 @@
 -- include: end_hold
 -- include: claims_of
 -- include: keep_claims
+-- include: drop_claims
 -- include: tell_seats
 
 local gate_key, feed_key = KEYS[1], KEYS[3]
@@ -45,7 +47,7 @@ local keys = { due = KEYS[2], hold = KEYS[4], visitor = KEYS[5], network = KEYS[
 local site, epoch, hold_id, fence = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local claims_text, count = ARGV[5], tonumber(ARGV[6])
 local claims = claims_of(KEYS, 7 + 2 * count, claims_text, hold_id)
-local lines, of_hold = {}, {}
+local lines, of_hold, is_told = {}, {}, {}
 for n = 1, count do
   lines[n] = {
     day_key = KEYS[5 + 2 * n],
@@ -56,6 +58,7 @@ for n = 1, count do
     booked_version = tonumber(ARGV[5 * n + 5]),
     starts_ms = tonumber(ARGV[5 * n + 6]),
   }
+  is_told[lines[n].slot_id] = lines[n].booked >= 0
   if lines[n].seats > 0 then
     of_hold[n] = lines[n]
   end
@@ -92,8 +95,13 @@ end
 if ends then
   end_hold(keys, site, hold_id, 'confirmed', hold[3] + 1)
   if hold[4] == claims_text then
+    local booked, others = {}, {}
+    for _, claim in ipairs(claims) do
+      table.insert(is_told[claim.slot_id] and booked or others, claim)
+    end
     -- A score that no instant reaches, and another one than that of pins: this claim will not go by itself.
-    keep_claims(gate_key, claims, '4000000000000000', parts)
+    keep_claims(gate_key, booked, '4000000000000000', parts)
+    drop_claims(gate_key, others, parts)
   end
 end
 if #parts > 0 then

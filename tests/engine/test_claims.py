@@ -228,6 +228,18 @@ async def test_an_order_that_moves_does_not_stand_in_its_own_way(box: Box) -> No
     assert again.fence == once.fence
 
 
+async def test_whoever_is_claimed_for_a_slot_that_the_store_has_not_booked_is_free_again(box: Box) -> None:
+    serve(box, PIA)
+    await box.hold("anna", YOGA, SOON_AFTER)
+    pin = await box.pin("anna")
+
+    await box.commit("anna", BookedSeats(SOON_AFTER, 1, 1), fence=pin.fence)
+
+    with pytest.raises(SlotFull):
+        await box.hold("ben", SOON_AFTER)
+    await box.hold("carla", YOGA)
+
+
 async def test_what_stays_of_an_order_keeps_its_person_while_the_rest_moves(box: Box) -> None:
     serve(box, PIA)
     await box.hold("anna", YOGA, SOON_AFTER)

@@ -117,6 +117,17 @@ async def test_a_booking_that_moves_takes_its_person_along(house: House) -> None
     assert await in_sql(house) == await in_redis(house) == {(PIA, BESIDE.id): 1}
 
 
+async def test_nobody_is_busy_with_a_move_that_was_refused_for_its_id(house: House) -> None:
+    """The id is that of the order itself, and Redis has forgotten that hold, as it does after a day."""
+    guest = await booked(house, BESIDE)
+    await house.redis.read(("DEL", keys.of_site("tenuto", SITE).hold(guest.id)))
+
+    refused(await guest.reschedule(LATER, id=guest.id), 409, "id_conflict")
+
+    assert await in_sql(house) == await in_redis(house) == {(PIA, BESIDE.id): 1}
+    assert await is_free(house, LATER)
+
+
 async def test_where_nothing_is_held_first_somebody_is_assigned_as_well(house: House) -> None:
     await house.change_settings(holds_on=False)
 
@@ -224,8 +235,9 @@ async def test_a_commit_that_comes_after_the_cancellation_claims_nobody_for_good
         assert (await guest.confirm()).status_code == 201
     pin = await house.engine.pinned(site, guest.id)
     assert pin is not None
+    told = await house.store.booked_after(site.id, guest.id)
     await guest.cancel()
-    await house.engine.commit(site, guest.id, fence=pin.fence, booked=())
+    await house.engine.commit(site, guest.id, fence=pin.fence, booked=told)
     assert await in_redis(house) == {(PIA, CLASS.id): 1}
 
     await house.deliver()

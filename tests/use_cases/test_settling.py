@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 
 from tests.engine.test_full import memory_of
-from tests.use_cases.till import ALL_SEATS, LESSON, Payer, Till
+from tests.use_cases.till import ALL_SEATS, LESSON, Late, Payer, Till
 from tests.web.desks import desk_in
 from widget_server.domain.attempts import LET_GO_AFTER, OPENING_FOR
+from widget_server.domain.holds import HoldState
 from widget_server.domain.orders import Order, OrderState, OutcomeState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
 from widget_server.errors import (
@@ -500,6 +501,25 @@ async def test_of_two_who_settle_at_once_nobody_does_anything_twice(till: Till) 
     assert till.shop.taken_minor == 4500
     assert await till.messages(anna) == ["new_order", "booked"]
     assert await till.house.booked_in_sql(LESSON) == 1
+
+
+async def test_a_hold_is_given_back_not_booked_where_its_payment_was_given_up_just_before(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    attempt, payments = await till.attempt(anna), till.settling._payments
+    late = Late(payments, "book", monkeypatch)
+    looks = asyncio.create_task(till.settle(anna))
+    await late.is_there.wait()
+
+    await payments.void(attempt.public_id, till.settling.now(), payment=None, why="no answer in time")
+    late.may_go.set()
+    assert await looks is AttemptState.PAID  # of the same seats, under another hold
+
+    hold = await till.house.engine.find(await till.house.site(), anna.id, anna.ref.secret_hash)
+    assert hold.state is HoldState.RELEASED
+    assert ((seats := await till.house.seats(LESSON)).held, seats.booked) == (0, 1)
 
 
 async def test_keys_that_may_not_take_the_money_are_told_of_once_and_nothing_is_undone(till: Till) -> None:

@@ -204,7 +204,8 @@ class Deciding(Moving):
             return await self._payments.void(attempt.id, self.now(), payment=payment, why=NOT_MEANT)
         except (OutcomeTaken, Refusal) as problem:
             return await self._come_too_late(site, attempt, payment, problem)
-        await self._reconciliation.tell_booked(site, attempt.hold_id, fence)
+        if booked.state in (AttemptState.CAPTURING, AttemptState.PAID):
+            await self._reconciliation.tell_booked(site, attempt.hold_id, fence)
         return booked
 
     async def _come_too_late(
