@@ -14,6 +14,7 @@ from tests.chaos.visitors import NO_FOR_GOOD, TRIES_MAX, Street, Visitor, code_o
 from tests.house import SITE
 from tests.payments.shop import Shop
 from widget_server.domain.attempts import OPENING_FOR
+from widget_server.engine.reservations import PINS_MAX
 from widget_server.payments.fake_stripe.books import NotPayable
 
 _METHODS, _HOW_OFTEN = ("card", "ideal", "a card whose bank asks"), (6, 3, 1)
@@ -37,7 +38,10 @@ class Payer(Visitor):
         if self._now_and_then(0.1):
             await self._release()
             return
-        while (page := await self._check_out()) is not None:
+        for _ in range(PINS_MAX):  # who tries more often is told to choose their seats again
+            page = await self._check_out()
+            if page is None:
+                return
             await self._pause()
             if not self._now_and_then(0.15):
                 await self._at(page)
