@@ -1,18 +1,30 @@
 """What SQL has decided reaches Redis: by whoever did it, else by a worker, within seconds."""
 
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlmodel import col
+from structlog.testing import capture_logs
 
 from tests.house import SITE, House, slot
 from tests.use_cases.working import WITHIN_S, eventually, reconciliation, until, working
+from widget_server.domain.sites import Site
 from widget_server.engine import keys
+from widget_server.engine.calls import Call
+from widget_server.engine.connection import Connection
+from widget_server.engine.inspection import Inspection
 from widget_server.engine.reservations import Reservations
+from widget_server.errors import Fault, Unavailable
 from widget_server.store.outbox import Outbox
-from widget_server.store.tables import OutboxRow
+from widget_server.store.tables import OutboxRow, SiteRow
+from widget_server.use_cases import delivery
+from widget_server.use_cases.delivery import Delivery
 from widget_server.use_cases.restoring import TAKEOVER_AFTER
 
 pytestmark = pytest.mark.anyio
@@ -103,3 +115,131 @@ async def test_what_cannot_be_told_is_told_again_after_a_moment_and_never_much_l
         assert due_at is not None
         waits.append(round((due_at - datetime.now(UTC)).total_seconds()))
     assert waits == [1, 2, 2]
+
+
+FAR = "far"
+
+
+@contextmanager
+def away(monkeypatch: pytest.MonkeyPatch, partition: str) -> Iterator[list[str]]:
+    """Its server, as in a Cluster. Whoever asks it gives up after a while; what they asked for is kept."""
+    asked: list[str] = []
+    of_it = f"{{{partition}}}:"
+    read, run = Connection.read, Connection.run
+
+    async def give_up(what: str) -> None:
+        asked.append(what)
+        await asyncio.sleep(0.05)
+        raise Unavailable("Seats cannot be reached; try again in a moment.")
+
+    async def read_there(self: Connection, *commands: Sequence[Any]) -> list[Any]:
+        if any(str(word).startswith(of_it) for command in commands for word in command):
+            await give_up(str(commands[0][0]))
+        return await read(self, *commands)
+
+    async def run_there(self: Connection, call: Call) -> list[Any]:
+        if call.keys[0].startswith(of_it):
+            await give_up(call.script.name)
+        return await run(self, call)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "read", read_there)
+        patched.setattr(Connection, "run", run_there)
+        yield asked
+
+
+async def found_in(house: House, key: str, partition: str) -> None:
+    """A site beside the others, on another server of a Cluster."""
+    site = await house.found(key)
+    async with house.parts.database.transaction() as session:
+        await session.exec(update(SiteRow).where(col(SiteRow.id) == site.id).values(partition=partition))
+    house.parts.use_cases.catalog.forget(key)
+    await reconciliation(house).ensure_loaded(key)
+
+
+async def book_untold(house: House, monkeypatch: pytest.MonkeyPatch, *sites: str) -> None:
+    """By processes that die before they can tell."""
+
+    async def nothing(*_: Any, **__: Any) -> None:
+        """It is dead."""
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reconciliation(house)._delivery, "tell_booked", nothing)
+        for key in sites:
+            guest = house.guest(key)
+            assert (await guest.hold()).status_code == 201
+            assert (await guest.confirm()).status_code == 201
+
+
+async def booked_of(house: House, key: str) -> int:
+    reading = await house.engine.seats_of_days(await house.site(key), slot().service, [slot().starts_at.date()])
+    return reading.seats[slot().id].booked
+
+
+async def test_a_server_that_is_away_keeps_nothing_from_the_sites_of_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await found_in(house, "there", FAR)
+    await book_untold(house, monkeypatch, *["there"] * 3, SITE)
+    with away(monkeypatch, FAR) as asked:
+        assert await house.deliver() == 4
+        assert await booked_of(house, SITE) == 1
+        assert await Outbox(house.parts.database).waiting() == 3
+
+        assert await house.deliver() == 0
+        assert asked.count("HMGET") == 1, "for a while it is left alone; only its feed is waited for"
+
+    await asyncio.sleep(delivery._BACK_OFF_MAX.total_seconds())
+    assert await house.deliver() == 3
+    assert await booked_of(house, "there") == 3
+
+
+async def test_however_much_waits_for_a_server_that_is_away_others_do_not_wait_behind_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "OUTBOX_BATCH", 2)
+    await found_in(house, "there", FAR)
+    await book_untold(house, monkeypatch, *["there"] * 4, SITE)
+    with away(monkeypatch, FAR):
+        assert [await house.deliver() for _ in range(3)] == [2, 0, 0]
+        assert await booked_of(house, SITE) == 1
+
+
+async def test_a_server_that_goes_away_while_it_is_told_is_waited_for_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def not_yet(*_: Any) -> list[int]:
+        return []
+
+    await found_in(house, "there", FAR)
+    await book_untold(house, monkeypatch, *["there"] * 3, SITE)
+    monkeypatch.setattr(Delivery, "_told_already", not_yet)
+    with away(monkeypatch, FAR) as asked:
+        await house.deliver()
+
+    assert asked.count("HMGET") == 1
+    assert await booked_of(house, SITE) == 1
+    assert await Outbox(house.parts.database).waiting() == 3
+
+
+@pytest.mark.parametrize("looks", [True, False], ids=["when looked at", "when told"])
+async def test_an_event_with_which_something_is_wrong_keeps_nobody_from_being_told(
+    house: House, monkeypatch: pytest.MonkeyPatch, looks: bool
+) -> None:
+    where, what = (Inspection, "holds") if looks else (Reservations, "commit")
+    works = getattr(where, what)
+
+    async def fail(self: Any, site: Site, *args: Any, **kwargs: Any) -> Any:
+        if site.key == "broken":
+            raise Fault("Redis does not take our commands: ERR as nobody foresaw")
+        return await works(self, site, *args, **kwargs)
+
+    await house.found("broken")
+    await book_untold(house, monkeypatch, "broken", SITE)
+    monkeypatch.setattr(where, what, fail)
+    with capture_logs() as logs:
+        assert await house.deliver() == 2
+
+    assert await booked_of(house, SITE) == 1
+    assert [log["site"] for log in logs if log["event"] == "worker_failed"] == ["broken"]
+    assert await Outbox(house.parts.database).waiting() == (0 if looks else 1), "it is told again, or for once told"

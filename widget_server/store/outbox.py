@@ -1,6 +1,6 @@
 """The only place that keeps events until whom they concern has been told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -43,10 +43,13 @@ class Outbox:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def ripe(self, limit: int, *, at: datetime) -> list[UntoldEvent]:
-        """Up to `limit` events, the longest due first, without claiming any: others may get the same."""
+    async def ripe(self, limit: int, *, at: datetime, without: Collection[str] = ()) -> list[UntoldEvent]:
+        """Up to `limit` events, the longest due first, without claiming any: others may get the same.
+
+        Those of sites in the partitions `without` are left out.
+        """
         async with self._db.snapshot() as session:
-            return [_to_event(row, site_key) for row, site_key in await session.exec(_longest_due(limit, at))]
+            return [_to_event(row, site_key) for row, site_key in await session.exec(_longest_due(limit, at, without))]
 
     async def seats_of(self, ids: Sequence[int]) -> dict[int, list[BookedSeats]]:
         """Event -> what is booked by now of the slots of its order, and of those between which it moved bookings."""
@@ -69,12 +72,14 @@ class Outbox:
                 seats[event].append(BookedSeats(Slot.parse(meeting.slot), meeting.booked, meeting.version))
         return seats
 
-    async def due(self, limit: int, *, at: datetime, claim: timedelta = CLAIMED_FOR) -> list[UntoldEvent]:
-        """Claim up to `limit` events, the longest due first. Nobody else gets them until `claim` has passed."""
+    async def due(
+        self, limit: int, *, at: datetime, claim: timedelta = CLAIMED_FOR, without: Collection[str] = ()
+    ) -> list[UntoldEvent]:
+        """Claim up to `limit` events, as `ripe` has them. Nobody else gets them until `claim` has passed."""
         if not await self._any_due(at):
             return []
         async with self._db.transaction() as session:
-            longest_due = _longest_due(limit, at)
+            longest_due = _longest_due(limit, at, without)
             claimed = (await session.exec(longest_due.with_for_update(of=OutboxRow, skip_locked=True))).all()
             ids = [row.id for row, _ in claimed]
             await session.exec(update(OutboxRow).where(col(OutboxRow.id).in_(ids)).values(due_at=at + claim))
@@ -140,8 +145,10 @@ _same_move = (col(ReschedulingRow.site_id) == col(OutboxRow.site_id)) & (
 _same_order = (col(OrderRow.site_id) == col(OutboxRow.site_id)) & (col(OrderRow.hold_id) == col(OutboxRow.hold_id))
 
 
-def _longest_due(limit: int, at: datetime) -> Select[OutboxRow, str]:
+def _longest_due(limit: int, at: datetime, without: Collection[str]) -> Select[OutboxRow, str]:
     due = select(OutboxRow, SiteRow.key).join(SiteRow).where(col(OutboxRow.due_at) <= at)
+    if without:
+        due = due.where(col(SiteRow.partition).not_in(without))
     return due.order_by(col(OutboxRow.due_at), col(OutboxRow.id)).limit(limit)
 
 

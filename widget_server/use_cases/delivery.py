@@ -1,8 +1,10 @@
 """Telling Redis what SQL has decided: at once by whoever books or cancels, and by the worker what they could not."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,7 +16,7 @@ from widget_server.domain.slots import Slot
 from widget_server.engine.inspection import Inspection
 from widget_server.engine.kept import KeptHold
 from widget_server.engine.reservations import Pin, Reservations
-from widget_server.errors import NotFound, Refusal, StaleEpoch, Unavailable
+from widget_server.errors import Loading, NotFound, Refusal, StaleEpoch, Unavailable
 from widget_server.store.attempts import Attempts
 from widget_server.store.bookings import Bookings
 from widget_server.store.outbox import Outbox, UntoldEvent
@@ -24,7 +26,8 @@ from widget_server.use_cases.served import is_shared
 
 OUTBOX_BATCH = 100
 _BACK_OFF_MAX = timedelta(seconds=2)
-"""Redis is asked again soon after it was away: within seconds it shall know what is booked."""
+"""Redis is asked again soon after it was away: within seconds it shall know what is booked. Until then it is left
+alone, as each call to it costs a second."""
 
 _BUFFERS_MAX = timedelta(days=1)
 """Whoever serves one of two slots so far apart may serve the other."""
@@ -53,6 +56,8 @@ class Delivery:
         self._attempts = attempts
         self._outbox = outbox
         self._clock = clock
+        self._away_until: dict[str, datetime] = {}
+        """Partition -> so long nothing of it is told, as its server was away."""
 
     async def tell_booked(self, site: Site, order_id: str, fence: int) -> None:
         """Tell the engine that a hold has become a booking; where that fails, its event in the outbox remains."""
@@ -78,11 +83,14 @@ class Delivery:
             await self._engine.assign(site, busy)
 
     async def deliver(self) -> int:
-        """Tell the engine what it has not been told yet, and return how many events that were."""
-        ripe = await self._outbox.ripe(OUTBOX_BATCH, at=self._clock.now())
+        """Tell the engine what it has not been told yet, and return how many events that were.
+
+        One that cannot be told waits, and so do all others of a partition whose server is away; nobody else does.
+        """
+        ripe = await self._outbox.ripe(OUTBOX_BATCH, at=self._clock.now(), without=self._away())
         told = await self._told_already(ripe)
         if len(told) < len(ripe):
-            events = await self._outbox.due(OUTBOX_BATCH, at=self._clock.now())
+            events = await self._outbox.due(OUTBOX_BATCH, at=self._clock.now(), without=self._away())
             told += [event.id for event in events if event.id not in told and await self._tell(event)]
         if told:
             await self._outbox.done(told)
@@ -138,12 +146,41 @@ class Delivery:
         """
         in_sql = await self._outbox.seats_of([event.id for event in events]) if events else {}
         told: list[int] = []
-        for site_key in dict.fromkeys(event.site_key for event in events):
-            site = await self._sites.by_key(site_key)
-            if site is not None and await self._inspection.epochs([site]) == [site.epoch]:
-                of_site = [event for event in events if event.site_key == site_key]
+        for site in await self._open_sites(events):
+            of_site = [event for event in events if event.site_key == site.key]
+            try:
                 told += await self._told_of(site, of_site, in_sql)
+            except Unavailable as problem:
+                self._leave_alone(site.partition, problem)
+            except Exception:
+                _log.exception("worker_failed", task="deliver", site=site.key)
         return told
+
+    async def _open_sites(self, events: Sequence[UntoldEvent]) -> list[Site]:
+        """The sites of these events that this Redis knows in their epoch. All servers are asked at once."""
+        by_partition: defaultdict[str, list[Site]] = defaultdict(list)
+        for site_key in dict.fromkeys(event.site_key for event in events):
+            if (site := await self._sites.by_key(site_key)) is not None:
+                by_partition[site.partition].append(site)
+        found = await asyncio.gather(*(self._open_in(partition, of) for partition, of in by_partition.items()))
+        return [site for sites in found for site in sites]
+
+    async def _open_in(self, partition: str, sites: Sequence[Site]) -> list[Site]:
+        try:
+            epochs = await self._inspection.epochs(sites)
+        except Unavailable as problem:
+            self._leave_alone(partition, problem)
+            return []
+        return [site for site, epoch in zip(sites, epochs, strict=True) if epoch == site.epoch]
+
+    def _leave_alone(self, partition: str, problem: Unavailable) -> None:
+        if partition not in self._away():
+            _log.warning("not_told_yet", partition=partition, reason=problem.message)
+        self._away_until[partition] = self._clock.now() + _BACK_OFF_MAX
+
+    def _away(self) -> list[str]:
+        now = self._clock.now()
+        return [partition for partition, until in self._away_until.items() if now < until]
 
     async def _told_of(
         self, site: Site, events: Sequence[UntoldEvent], in_sql: Mapping[int, Sequence[BookedSeats]]
@@ -167,21 +204,33 @@ class Delivery:
             await self._engine.assign(site, freed)
 
     async def _tell(self, event: UntoldEvent) -> bool:
+        site = await self._sites.by_key(event.site_key)
+        if site is not None and site.partition in self._away():
+            return False  # it comes back when the time is over for which it was claimed
         try:
-            site = await self._sites.by_key(event.site_key)
-            if site is None:
-                raise NotFound("There is no such site.")
-            booked = await self._store.booked_after(event.site_id, event.order_id)
-            if event.fence is not None:  # it is about a pinned hold, which is to end with it
-                await self._engine.commit(site, event.order_id, fence=event.fence, booked=booked)
-            else:
-                await self._engine.set_booked(site, booked)
-            await self._tell_freed_people(site, booked)
-        except Refusal as refusal:
-            later = min(timedelta(seconds=2**event.tries), _BACK_OFF_MAX)
-            await self._outbox.failed(event.id, refusal.message, self._clock.now() + later)
-            return False
-        return True
+            await self._tell_of(site, event)
+        except (Refusal, StaleEpoch) as problem:
+            if isinstance(problem, Unavailable) and not isinstance(problem, Loading) and site is not None:
+                self._leave_alone(site.partition, problem)
+            why = str(problem)
+        except Exception as problem:
+            _log.exception("worker_failed", task="deliver", site=event.site_key)
+            why = type(problem).__name__
+        else:
+            return True
+        later = min(timedelta(seconds=2**event.tries), _BACK_OFF_MAX)
+        await self._outbox.failed(event.id, why, self._clock.now() + later)
+        return False
+
+    async def _tell_of(self, site: Site | None, event: UntoldEvent) -> None:
+        if site is None:
+            raise NotFound("There is no such site.")
+        booked = await self._store.booked_after(event.site_id, event.order_id)
+        if event.fence is not None:  # it is about a pinned hold, which is to end with it
+            await self._engine.commit(site, event.order_id, fence=event.fence, booked=booked)
+        else:
+            await self._engine.set_booked(site, booked)
+        await self._tell_freed_people(site, booked)
 
 
 def _is_pinned(hold: KeptHold | None, fence: int | None) -> bool:
