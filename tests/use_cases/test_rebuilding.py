@@ -4,8 +4,10 @@ import asyncio
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.engine.servers import Valkey
 from tests.house import SITE, House, opened, refused, slot
@@ -27,10 +29,11 @@ from widget_server.domain.bookings import BookedDay, BookedSeats
 from widget_server.domain.holds import HoldState
 from widget_server.domain.payments import AttemptState
 from widget_server.engine import keys
-from widget_server.errors import Loading, NotFound, SlotFull
+from widget_server.errors import Fault, Loading, NotFound, SlotFull
 from widget_server.store.bookings import Bookings
 from widget_server.store.sites import Sites
 from widget_server.use_cases import rebuilding
+from widget_server.use_cases.rebuilding import Rebuilding
 from widget_server.use_cases.restoring import TAKEOVER_AFTER
 
 pytestmark = pytest.mark.anyio
@@ -150,6 +153,26 @@ async def test_holds_of_slots_that_nobody_booked_are_counted_anew(house: House) 
 
     await reconciliation(house).fill(SITE)
     assert await booked_and_held(house) == (0, 2)
+
+
+async def test_a_site_that_cannot_be_filled_keeps_no_other_from_being_filled(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill = Rebuilding._fill
+
+    async def fail(self: Rebuilding, site_key: str, *args: Any, **kwargs: Any) -> int:
+        if site_key == "broken":
+            raise Fault("Redis does not take our commands: ERR as nobody foresaw")
+        return await fill(self, site_key, *args, **kwargs)
+
+    sites = [await house.found("broken"), await house.site()]
+    await house.flush()
+    monkeypatch.setattr(Rebuilding, "_fill", fail)
+    with capture_logs() as logs:
+        assert not await reconciliation(house).rebuilding.fill_all(sites)
+
+    assert await open_epoch(house) == (await house.site()).epoch
+    assert [log["site"] for log in logs if log["event"] == "worker_failed"] == ["broken"]
 
 
 async def test_while_one_process_fills_another_says_so_and_takes_over_when_it_has_died(house: House) -> None:

@@ -13,15 +13,21 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from tests.engine.servers import Valkey
-from tests.house import Guest, House, opened, slot
+from tests.house import SITE, Guest, House, opened, slot
 from tests.use_cases import broken
 from tests.use_cases.broken import Break
+from tests.use_cases.working import reconciliation
 from widget_server.clock import SystemClock
+from widget_server.domain.sites import Site
+from widget_server.engine import keys
 from widget_server.engine.inspection import Inspection
+from widget_server.errors import Fault, Loading, StaleEpoch, Unavailable
 from widget_server.store.audit import Audits, Tally
 from widget_server.store.sites import Sites
 from widget_server.use_cases import rounds
 from widget_server.use_cases.auditing import Auditing
+from widget_server.use_cases.findings import Finding
+from widget_server.use_cases.rebuilding import Rebuilding
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +94,10 @@ def counted(logs: Logs, event: str) -> int:
 
 
 async def is_clean(house: House) -> bool:
+    return not await found(house)
+
+
+async def found(house: House) -> list[Finding]:
     """By an audit of our own, which has less patience."""
     connected = house.parts.database
     impatient = Auditing(
@@ -97,7 +107,7 @@ async def is_clean(house: House) -> bool:
         clock=SystemClock(),
         look_again_after=timedelta(seconds=0.1),
     )
-    return not await impatient.found(await house.parts.sites.all())
+    return await impatient.found(await house.parts.sites.all())
 
 
 @pytest.mark.parametrize(
@@ -124,6 +134,56 @@ async def test_what_is_broken_by_hand_is_mended_within_seconds_by_one_of_two_wor
     seats = await house.seats()
     assert (seats.booked, seats.held) == (1, 2)
     assert sum(tally.mended_ever for tally in await last_rounds(house)) >= 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (Loading("Seats are being read back; try again in a moment."), "not_mended_yet"),
+        (StaleEpoch("It has been filled anew."), "not_mended_yet"),
+        (Fault("Redis does not take our commands: ERR as nobody foresaw"), "worker_failed"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_a_site_that_cannot_be_mended_keeps_no_other_from_being_mended(
+    houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch, problem: Exception, told: str
+) -> None:
+    house, _ = houses
+    mend = Rebuilding._mend
+
+    async def fail(self: Rebuilding, site: Site, findings: Sequence[Finding]) -> int:
+        if site.key == "broken":
+            raise problem
+        return await mend(self, site, findings)
+
+    await house.found("broken")
+    for site_key in ("broken", SITE):
+        for number in range(2):
+            day, _ = keys.of_site("tenuto", site_key).seats(slot(number=number).id)
+            await house.redis.read(("HSET", day, slot(number=number).id.partition("T")[2], "5:0:1:0"))
+    wrong = sorted(await found(house), key=lambda one: one.site_key)
+    assert [one.site_key for one in wrong] == ["broken"] * 2 + [SITE] * 2
+    monkeypatch.setattr(Rebuilding, "_mend", fail)
+    with capture_logs() as logs:
+        assert await reconciliation(house)._rounds._mend(wrong) == 2
+
+    assert counted(logs, told) == 1, "and it is left alone then"
+    assert [one.site_key for one in await found(house)] == ["broken"] * 2
+
+
+async def test_a_round_without_redis_is_over(houses: tuple[House, House], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else everything found would be waited for in turn."""
+    house, _ = houses
+
+    async def away(*_: Any) -> int:
+        raise Unavailable("Seats cannot be reached; try again in a moment.")
+
+    day, _ = keys.of_site("tenuto", SITE).seats(slot().id)
+    await house.redis.read(("HSET", day, slot().id.partition("T")[2], "5:0:1:0"))
+    wrong = await found(house)
+    monkeypatch.setattr(Rebuilding, "_mend", away)
+    with pytest.raises(Unavailable):
+        await reconciliation(house)._rounds._mend(wrong)
 
 
 async def test_what_nobody_can_mend_is_told_once(houses: tuple[House, House], anna: Guest) -> None:

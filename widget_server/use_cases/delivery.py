@@ -117,6 +117,8 @@ class Delivery:
             # The sweep names it again in a few seconds.
             self._catalog.forget(site_key)
             _log.warning("not_resolved_yet", site=site_key, reason=str(problem))
+        except Exception:
+            _log.exception("worker_failed", task="resolve", site=site_key)
 
     async def _may_end(self, site: Site, hold_id: str, pin: Pin) -> bool:
         """Whether its time is over, or SQL knows what became of it."""

@@ -129,9 +129,8 @@ class Rebuilding:
             return await self._fill(site_key, in_any_case=True)
 
     async def fill_all(self, sites: Sequence[Site]) -> bool:
-        """Fill those that this Redis does not know, after one look at all its keys; the others whatever one refuses.
-
-        False where one has refused.
+        """Fill those that this Redis does not know, after one look at all its keys; whatever is wrong with one of them,
+        the others. False where one could not be filled.
         """
         to_fill, are_filled = await self._to_fill(sites), True
         days = await self._days_of(to_fill)
@@ -143,6 +142,9 @@ class Rebuilding:
             except Refusal as problem:
                 are_filled = False
                 _log.warning("not_filled_yet", site=site.key, reason=problem.message)
+            except Exception:
+                are_filled = False
+                _log.exception("worker_failed", task="fill", site=site.key)
         return are_filled
 
     def doubt(self, sites: Iterable[Site]) -> None:

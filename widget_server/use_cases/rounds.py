@@ -9,6 +9,7 @@ import structlog
 
 from widget_server.clock import Clock
 from widget_server.domain.sites import Site
+from widget_server.errors import Loading, StaleEpoch, Unavailable
 from widget_server.store.audit import Audits, Tally
 from widget_server.store.sites import Sites
 from widget_server.use_cases.auditing import SUSPICIONS_MAX, Auditing, Look
@@ -102,15 +103,37 @@ class Rounds:
         return set(unmended)
 
     async def _mend(self, found: Sequence[Finding]) -> int:
-        """One after the other, so that each is logged by whoever has mended it."""
+        """One after the other, so that each is logged by whoever has mended it. Raises Unavailable.
+
+        A site of which one could not be mended is left to the next round.
+        """
         sites = {site.key: site for site in await self._sites.all()} if found else {}
-        mended = 0
+        mended, left_alone = 0, set[str]()
         for one in found:
-            if one.kind in _MENDED and await self._rebuilding.mend(sites, [one]):
-                mended += 1
-                slots = [slot.id for slot in one.slots]
-                _log.warning("audit_mended", site=one.site_key, kind=one.kind.value, slots=slots, redis=one.redis)
+            if one.kind not in _MENDED or one.site_key in left_alone:
+                continue
+            is_mended = await self._try_to_mend(sites, one)
+            mended += is_mended is True
+            if is_mended is None:
+                left_alone.add(one.site_key)
         return mended
+
+    async def _try_to_mend(self, sites: dict[str, Site], one: Finding) -> bool | None:
+        """Whether it had to be; None where that could not be done."""
+        try:
+            if not await self._rebuilding.mend(sites, [one]):
+                return False
+        except (Loading, StaleEpoch) as problem:
+            _log.warning("not_mended_yet", site=one.site_key, reason=str(problem))
+            return None
+        except Unavailable:
+            raise  # Redis or SQL is not there, for nobody
+        except Exception:
+            _log.exception("worker_failed", task="audit", site=one.site_key)
+            return None
+        slots = [slot.id for slot in one.slots]
+        _log.warning("audit_mended", site=one.site_key, kind=one.kind.value, slots=slots, redis=one.redis)
+        return True
 
     async def _keep(self, tally: Tally) -> None:
         tally.ended_at = self._clock.now()
