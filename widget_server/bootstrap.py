@@ -245,7 +245,11 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
     readiness = Readiness(
         {"redis": connection.check, "database": database.ping, "feed": availability.check},
         audit.Audits(database),
-        notes={"payments": payment_accounts.are_readable},
+        notes={
+            "redis": connection.miss_none,
+            "feed": availability.miss_none,
+            "payments": payment_accounts.are_readable,
+        },
     )
     passwords = Passwords()
     all_sites = Sites(

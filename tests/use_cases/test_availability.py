@@ -11,7 +11,7 @@ from tests.live.test_hub import Paper
 from tests.use_cases.studio import FIRST, LAST, NOW, SLOTS, Studio, settled
 from widget_server.domain.slots import Slot
 from widget_server.engine.feed import Trimmed, Unreadable
-from widget_server.errors import InvalidRequest, NotFound, Unavailable
+from widget_server.errors import Fault, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases import availability as availabilities
 from widget_server.use_cases import known_seats
 
@@ -290,6 +290,22 @@ async def test_it_is_known_that_a_feed_is_not_heard(monkeypatch: pytest.MonkeyPa
         await settled()
 
         await studio.availability.check()
+
+
+async def test_a_process_that_hears_some_feeds_is_ready_and_says_which_it_misses() -> None:
+    async with Studio() as studio:
+        await studio.availability.miss_none()
+        for partition in ("t2", "t1"):
+            studio.availability._following.add(partition)
+
+        await studio.availability.check()
+        with pytest.raises(Fault, match=r"not heard just now in 2 of 3 partitions: t1, t2\.$"):
+            await studio.availability.miss_none()
+
+        studio.availability._heard_at_s.clear()
+        with pytest.raises(Unavailable):
+            await studio.availability.check()
+        await studio.availability.miss_none()
 
 
 async def test_an_empty_redis_is_filled_by_whoever_reads(studio: Studio) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,40 @@ async def test_sites_that_come_later_are_served_followed_and_swept_like_the_firs
     assert set((await house.parts.use_cases.readiness.ask()).values()) == {"ok"}
     worker.cancel()
     await asyncio.wait([worker])
+
+
+async def test_while_one_server_is_away_a_process_is_ready_for_the_sites_of_the_others(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    """Else a proxy that asks would take all processes out, also for sites that are served."""
+    with TemporaryDirectory(prefix="tenuto-") as folder, ExitStack() as at_the_end:
+        cluster = at_the_end.enter_context(Sharded(Path(folder), "--cluster-require-full-coverage", "no"))
+        async with opened(cluster.url, sqlite_template, tmp_path) as house:
+            sites = [await house.site(SITE), await house.found("second"), await house.found("third")]
+            for site in sites:
+                await eventually(partial(hears, house, site.key))
+            gone = cluster.owner(sites[0].partition)
+            served = next(site for site in sites if cluster.owner(site.partition) is not gone)
+            gone.kill()
+
+            async def is_noted() -> bool:
+                notes = (await house.client.get("/readyz")).json().get("notes", {})
+                return gone.place in notes.get("redis", "") and sites[0].partition in notes.get("feed", "")
+
+            await eventually(is_noted)
+            answer = await house.client.get("/readyz")
+            assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+            assert (await house.guest(served.key).hold()).status_code == 201
+            assert (await house.guest(sites[0].key).hold()).status_code == 503
+
+            for master in cluster.masters:
+                if master is not gone:
+                    master.kill()
+
+            async def is_red() -> bool:
+                return (await house.client.get("/readyz")).status_code == 503
+
+            await eventually(is_red)
 
 
 async def test_a_site_never_changes_its_partition(house: House) -> None:

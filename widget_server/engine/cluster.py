@@ -84,16 +84,10 @@ class Cluster:
         self._is_doubted |= any(isinstance(reply, OSError) or is_error(reply, "CLUSTERDOWN") for reply in replies)
         return replies
 
-    async def ask_each(self, *commands: Sequence[Word]) -> list[Reply]:
+    async def each(self) -> list[tuple[str, Server]]:
+        """Those that have slots."""
         await self._know()
-        replies: list[Reply] = []
-        try:
-            for name in sorted(set(self._owners) - {""}):
-                replies += await self._node(name).ask_each(*commands)
-        except OSError:
-            self._is_doubted = True
-            raise
-        return replies
+        return [(name, self._node(name)) for name in sorted(set(self._owners) - {""})]
 
     async def open_own(self, key: str, *, silence_max_s: float) -> Wire:
         try:

@@ -124,19 +124,48 @@ class Connection:
             wire.close()
 
     async def check(self) -> None:
-        """Whether this Redis will do. Raises Unavailable when it is not there, Fault when it never will."""
+        """Whether this Redis will do. Raises Unavailable when it is not there, Fault when it never will.
+
+        Of a Cluster one server is enough: who has their seats elsewhere can be served.
+        """
         try:
-            told = await self._repeat(lambda: self._servers.ask_each(("INFO", "server"), ("INFO", "memory")))
-        except Unavailable as refusal:
+            there, away = await self._look_at_each()
+        except Unavailable as problem:
+            there, away = [], {"": problem}
+        for refusal in away.values():
             if isinstance(refusal.__cause__, Exception) and (never := _never(refusal.__cause__)):
                 raise Fault(never) from refusal
-            raise
-        _all_good(told)
-        for server, memory in zip(told[::2], told[1::2], strict=True):
+        for server, memory in there:
             _will_do(server, memory, is_cluster=self._is_cluster)
+        if not there:
+            raise next(iter(away.values()))
+
+    async def miss_none(self) -> None:
+        """Raises Fault where some servers are away and others are not; Unavailable where none can be found."""
+        there, away = await self._look_at_each()
+        if there and away:
+            raise Fault(
+                f"{len(away)} of {len(there) + len(away)} servers of the Cluster do not answer, and the sites there are"
+                f" not served: {', '.join(away)}."
+            )
 
     async def close(self) -> None:
         await self._servers.close()
+
+    async def _look_at_each(self) -> tuple[list[list[Reply]], dict[str, Unavailable]]:
+        """What the servers that are there say of themselves, and why the others do not, by name. Raises Unavailable."""
+        servers: list[tuple[str, Server]] = await self._repeat(self._servers.each)
+        told = await asyncio.gather(*(self._look_at(server) for _, server in servers))
+        there = [_all_good(one) for one in told if isinstance(one, list)]
+        return there, {name: one for (name, _), one in zip(servers, told, strict=True) if isinstance(one, Unavailable)}
+
+    async def _look_at(self, server: Server) -> list[Reply] | Unavailable:
+        try:
+            return await self._repeat(lambda: server.ask(("INFO", "server"), ("INFO", "memory")))
+        except Unavailable as refusal:
+            if isinstance(refusal.__cause__, Exception):
+                self._servers.hear(refusal.__cause__)
+            return refusal
 
     async def _exchange(self, packed: Sequence[bytes], words: Sequence[Sequence[Word]]) -> list[Reply]:
         return await self._repeat(lambda: self._servers.exchange(packed, words))

@@ -29,8 +29,8 @@ class Servers(Protocol):
         Raises OSError, hiredis.ReplyError when a server cannot be reached; a call may have been made all the same.
         """
 
-    async def ask_each(self, *commands: Sequence[Word]) -> list[Reply]:
-        """The answers of every server, one after another. Raises as `exchange`."""
+    async def each(self) -> list[tuple[str, "Server"]]:
+        """All servers, by name, whether they are there or not. Raises as `exchange`."""
 
     async def open_own(self, key: str, *, silence_max_s: float) -> Wire:
         """A connection of one's own to the server of this key. Raises as `exchange`."""
@@ -63,7 +63,10 @@ class Server:
             wire.close()  # It was the primary and is a replica by now: the address leads to the new primary.
         return replies
 
-    async def ask_each(self, *commands: Sequence[Word]) -> list[Reply]:
+    async def each(self) -> list[tuple[str, "Server"]]:
+        return [("", self)]
+
+    async def ask(self, *commands: Sequence[Word]) -> list[Reply]:
         return await self.exchange([pack(*command) for command in commands], commands)
 
     async def open_own(self, key: str, *, silence_max_s: float) -> Wire:

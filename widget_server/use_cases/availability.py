@@ -21,7 +21,7 @@ from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Seats
 from widget_server.engine.feed import Lost, Trimmed, Unreadable
-from widget_server.errors import Loading, StaleEpoch, Unavailable
+from widget_server.errors import Fault, Loading, StaleEpoch, Unavailable
 from widget_server.live.channel import Reader
 from widget_server.live.hub import Hub
 from widget_server.use_cases.catalog import Catalog, Listing
@@ -166,9 +166,16 @@ class Availability:
         return Told(feed_id, None if told_at_s is None else asyncio.get_running_loop().time() - told_at_s)
 
     async def check(self) -> None:
-        """Raises Unavailable where a feed that should be followed is not heard."""
-        if not all(self._is_heard(partition) for partition in self._following):
+        """Raises Unavailable where feeds should be followed and none is heard."""
+        if self._following and not any(map(self._is_heard, self._following)):
             raise Unavailable("Changes of seats are not heard just now.")
+
+    async def miss_none(self) -> None:
+        """Raises Fault where some feeds are heard and others are not."""
+        missed = sorted(partition for partition in self._following if not self._is_heard(partition))
+        if 0 < len(missed) < len(self._following):
+            of_all = f"{len(missed)} of {len(self._following)} partitions"
+            raise Fault(f"Changes of seats are not heard just now in {of_all}: {', '.join(missed)}.")
 
     async def _follow_again(self, partition: str) -> None:
         """Whatever goes wrong on the way, it begins anew: nobody else would tell the widgets."""
