@@ -503,6 +503,26 @@ async def test_of_two_who_settle_at_once_nobody_does_anything_twice(till: Till) 
     assert await till.house.booked_in_sql(LESSON) == 1
 
 
+async def test_seats_that_are_taken_again_after_they_were_booked_are_not_held_besides(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has read that the page is open, and stands still; Redis has forgotten who had the seats."""
+    anna = Payer()
+    session = await till.at_the_page(anna)
+    late = Late(till.settling, "_pin_again", monkeypatch)
+    looks = asyncio.create_task(till.settle(anna))
+    await late.is_there.wait()
+
+    till.shop.books.pay(session)
+    assert await till.settle(anna) is AttemptState.PAID
+    await wipe(till)
+    late.may_go.set()
+
+    assert await looks is AttemptState.PAID
+    seats = await till.house.seats(LESSON)
+    assert (seats.held, seats.booked) == (0, 1)
+
+
 async def test_a_hold_is_given_back_not_booked_where_its_payment_was_given_up_just_before(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
