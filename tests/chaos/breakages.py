@@ -50,6 +50,7 @@ BREAKAGES = (
         "lua/lib/is_spent.lua",
         "redis.call('ZCARD', budget_key) >= most",
         "redis.call('ZCARD', budget_key) < 0",
+        seed=4,
     ),
     Breakage(
         "a line that is there already is counted again",
@@ -95,6 +96,7 @@ BREAKAGES = (
         "lua/lib/loaded_schedule.lua",
         "if gate[1] == epoch and gate[2] == 'OPEN' then",
         "if gate[2] == 'OPEN' then",
+        seed=3,
     ),
     Breakage(
         "the clock may go back",
@@ -115,7 +117,6 @@ BREAKAGES = (
         "widget_server/use_cases/pinning.py",
         "outcome = await self._store.refuse(site.id, hold_id, owner)\n",
         "outcome = await self._store.outcome(site.id, hold_id)\n",
-        seed=3,
     ),
     Breakage(
         "the outcome is decided by reading",
@@ -141,7 +142,7 @@ BREAKAGES = (
         "widget_server/engine/feed.py",
         "if not same and last_id != NOTHING:",
         "if False:",
-        seed=6,
+        seed=20,
     ),
     Breakage(
         "money is taken before the seats are booked",
@@ -183,6 +184,7 @@ BREAKAGES = (
         "lua/lib/room_with.lua",
         "if claim.from_ms < need.until_ms and claim.until_ms > need.from_ms then",
         "if claim.slot_id == slot_id then",
+        seed=2,
     ),
     Breakage(
         "somebody serves any number of seats",
@@ -227,7 +229,7 @@ BREAKAGES = (
         "widget_server/live/board.py",
         "position, reset = self._complete_since, wire.reset(self.epoch, id=self._id(self._complete_since))",
         'position, reset = self._complete_since, b""',
-        seed=2,
+        seed=5,
     ),
     Breakage(
         "SQL is no wall",
@@ -241,14 +243,14 @@ BREAKAGES = (
         "widget_server/use_cases/deciding.py",
         "            if not await self._refunding.return_all(attempt, payment):\n",
         "            if False:\n",
-        seed=3,
+        seed=2,
     ),
     Breakage(
         "an outcome that was written is written again",
         "widget_server/store/outcomes.py",
         "(_its_table.c.fence < new.excluded.fence)",
         "(_its_table.c.fence <= new.excluded.fence)",
-        seed=41,
+        seed=16,
     ),
 )
 
