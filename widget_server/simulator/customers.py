@@ -201,8 +201,9 @@ def lines_of(order: Order) -> tuple[Line, ...]:
     return tuple(Line(booking.slot, booking.seats) for booking in order.bookings)
 
 
-def wanted(visitor: Visitor, lines: tuple[Line, ...] = (), *, digest: str = "all that was sent") -> WantedConfirmation:
-    return WantedConfirmation(ANNA, ((),) * len(visitor.lines), lines, visitor.visit, digest)
+def wanted(visitor: Visitor, lines: tuple[Line, ...] = (), *, digest: str = "") -> WantedConfirmation:
+    """Other lines are another body, as of somebody whose change of lines is still under way."""
+    return WantedConfirmation(ANNA, ((),) * len(visitor.lines), lines, visitor.visit, digest or str(lines))
 
 
 def _all_cancelled(order: Order) -> bool:
