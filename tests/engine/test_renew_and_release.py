@@ -5,6 +5,9 @@ from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
 from widget_server.engine import keys
+from widget_server.engine.calls import Call
+from widget_server.engine.reservations import READS_MAX, Reservations
+from widget_server.engine.wire import Reply
 from widget_server.errors import Changed, HoldEnded, NotFound, NotYours, Paying
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
@@ -76,6 +79,26 @@ async def test_released_seats_are_free_and_its_hold_knows(box: Box) -> None:
     assert await box.seats(MASSAGE) == Seats(version=2)
     assert (await box.find("anna")).state is HoldState.RELEASED
     assert await box.connection.read(("KEYS", "*visitor*"), ("ZCARD", "{tenuto}:due")) == [[], 0]
+
+
+async def test_a_hold_that_changes_each_time_it_is_read_stays_as_it_is_and_says_so(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = await box.hold("anna", Line(YOGA, 1))
+    run, elsewhere = box.engine._run, Reservations(box.connection)
+
+    async def overtaken(call: Call) -> list[Reply]:
+        nonlocal hold
+        wanted = [Line(YOGA, hold.version % 2 + 1)]
+        changed = {"schedule_version": 1, "version": hold.version}
+        hold = await elsewhere.change(box.site, "anna", "secret of anna", wanted, box.offer(YOGA), **changed)
+        return await run(call)
+
+    monkeypatch.setattr(box.engine, "_run", overtaken)
+    with pytest.raises(Changed):
+        await box.release("anna")
+    assert (await box.find("anna")).version == hold.version == 1 + READS_MAX
+    assert (await box.seats()).held == hold.lines[0].seats
 
 
 async def test_whoever_takes_and_gives_back_all_day_fills_no_memory_by_it(box: Box) -> None:
