@@ -220,7 +220,7 @@ class Delivery:
             why = type(problem).__name__
         else:
             return True
-        later = min(timedelta(seconds=2**event.tries), _BACK_OFF_MAX)
+        later = min(timedelta(seconds=1 + event.tries), _BACK_OFF_MAX)
         await self._outbox.failed(event.id, why, self._clock.now() + later)
         return False
 
