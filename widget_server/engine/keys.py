@@ -19,8 +19,8 @@ Site:
                                                 window, resolve_by, pins, unpinned
     {p}:<site>:visitor:<hash>           ZSET    hold -> deadline, +inf when pinned: for budgets
     {p}:<site>:network:<hash>           ZSET    likewise
-All instants are milliseconds. Day hashes and diaries end a week after their day, ended holds
-after a day, all others when empty.
+All instants are milliseconds. Day hashes and diaries end a week after their day, holds a day after
+their end, or ten minutes after they were given back if they were never pinned, all others when empty.
 """
 
 from collections.abc import Iterable
