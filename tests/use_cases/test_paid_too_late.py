@@ -19,6 +19,7 @@ from widget_server.domain.orders import OrderState, OutcomeState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
 from widget_server.domain.services import CapacityRule
 from widget_server.domain.staffing import Shift, StaffMember
+from widget_server.engine import keys
 from widget_server.errors import Changed, NotFound, PaymentsAway, SlotFull, TooLate
 from widget_server.ids import new_id
 from widget_server.store.schedule import put_service
@@ -162,6 +163,26 @@ async def test_no_seats_wait_for_who_had_their_money_again_before_these_were_hel
     assert await looks is AttemptState.ENDED
     assert [(await till.house.seats(of)).held for of in NEXT] == [0, 0, 0]
     assert till.shop.taken_minor == 0
+
+
+async def test_seats_that_a_worker_takes_again_while_others_are_offered_are_free_at_once(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has read that the page is open, and stands still, while for a moment others have all the seats."""
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna))
+    late = Late(till.settling, "_pin_again", monkeypatch)
+    looks = asyncio.create_task(till.settle(anna))
+    await late.is_there.wait()
+
+    others = await till.lose_seats(anna, LESSON)
+    await till.house.redis.read(("DEL", keys.of_site("tenuto", SITE).hold(anna.id)))  # nor does it know the hold
+    assert await till.settle(anna) is AttemptState.OFFERING
+    for other in others:
+        await till.house.parts.use_cases.bookings.release(other.ref)
+    late.may_go.set()
+    assert await looks is AttemptState.OFFERING
+    assert (await till.house.seats(LESSON)).held == 0
 
 
 async def test_who_chooses_nothing_in_time_has_their_money_again_once(till: Till) -> None:

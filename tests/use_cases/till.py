@@ -127,13 +127,13 @@ class Till:
                 await session.exec(select(AuditEntryRow.deed).where(*of_nobody).order_by(col(AuditEntryRow.id)))
             )
 
-    async def lose_seats(self, payer: Payer, of: Slot) -> None:
+    async def lose_seats(self, payer: Payer, of: Slot) -> list[Payer]:
         """Redis forgets that they are held, and others hold all of them."""
         site, engine = await self.house.site(), self.house.engine
         pin = await engine.pinned(site, payer.id)
         assert pin is not None
         await engine.unpin(site, payer.id, fence=pin.fence, release=True)
-        await self.take_all(of)
+        return await self.take_all(of)
 
     async def offer_only(self, of: Slot) -> None:
         """No other time of this service can be booked."""
@@ -141,11 +141,12 @@ class Till:
         only = [Opening(of.service, of.starts_at.time(), of.ends_at.time(), day=of.starts_at.date())]
         await self.house.change(lambda session: put_openings(session, site.id, of.service, only))
 
-    async def take_all(self, of: Slot) -> None:
+    async def take_all(self, of: Slot) -> list[Payer]:
         """Others hold all that Redis believes free."""
-        left = ALL_SEATS - (await self.house.seats(of)).taken
-        for seats in (left // 2, left - left // 2):
-            await self.hold(Payer(), (of, seats))
+        left, others = ALL_SEATS - (await self.house.seats(of)).taken, [Payer(), Payer()]
+        for other, seats in zip(others, (left // 2, left - left // 2), strict=True):
+            await self.hold(other, (of, seats))
+        return others
 
     async def session_of(self, payer: Payer) -> str:
         found = (await self.attempt(payer)).session_id

@@ -12,7 +12,7 @@ from widget_server.domain import policies
 from widget_server.domain.attempts import Attempt
 from widget_server.domain.holds import Line
 from widget_server.domain.move_prices import SeatPrice
-from widget_server.domain.orders import Move
+from widget_server.domain.orders import Move, OutcomeState
 from widget_server.domain.payments import MIN_LEFT, PAYMENT_WINDOW, AttemptState, Payment, PaymentState
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import Site
@@ -70,13 +70,16 @@ class PaidSeats(Pinning):
 
         Whoever ends an attempt calls this after that, and whoever pins looks after that whether it still waits: so
         one of the two sees both, and no seats wait for nobody. The hold runs on as long as it would have; whoever came
-        back has it for some minutes at least.
+        back has it for some minutes at least. Where nothing can come of it any more, its seats are free at once.
         """
         pin = await self._pin_kept(site, attempt.hold_id, attempt)
         if pin is None:
             return
         is_given_up = attempt.state is AttemptState.ENDED and attempt.fence == pin.fence  # with its attempt
-        if not is_given_up and not (await self._store.give_up(site.id, attempt.hold_id, pin.fence)).is_nothing:
+        outcome = OutcomeState.ABANDONED
+        if not is_given_up:
+            outcome = await self._store.give_up(site.id, attempt.hold_id, pin.fence)
+        if not outcome.is_nothing:
             await self._reconciliation.tell_booked(site, attempt.hold_id, pin.fence)
             return
         comes_back = attempt.went_back_at is not None or self.now() < attempt.pay_until
@@ -85,7 +88,7 @@ class PaidSeats(Pinning):
                 site,
                 attempt.hold_id,
                 fence=pin.fence,
-                release=attempt.move is not None,
+                release=attempt.move is not None or outcome is not OutcomeState.ABANDONED,
                 min_left=MIN_LEFT if comes_back else timedelta(0),
             )
 
