@@ -210,12 +210,14 @@ class Sentinels:
 
 
 BEFORE, ANEW, AFTER = Told(5, "old", 6379), Told(0, "new", 6379), Told(1, "newer", 6379)
+FAILED_OVER = Told(6, "newest", 6379)
 
 
 async def test_sentinels_that_were_set_up_anew_are_believed_when_most_of_them_agree(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They count failovers from nothing again: less than was ever seen."""
+    monkeypatch.setattr("widget_server.engine.sentinel.HEARS_WITHIN_S", 0.0)
     sentinels = Sentinels(monkeypatch, BEFORE, BEFORE, BEFORE)
     assert await sentinels.master() == "old:6379"
 
@@ -245,6 +247,24 @@ async def test_sentinels_that_are_behind_are_not_believed(
     sentinels.told = told
     with pytest.raises(OSError, match="No sentinel"):
         await sentinels.master()
+
+
+async def test_most_that_are_at_one_and_behind_are_believed_only_if_they_stay_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Right after a failover the one that knows of it may not answer, and the others have not heard of it yet."""
+    monkeypatch.setattr("widget_server.engine.sentinel.HEARS_WITHIN_S", 0.05)
+    sentinels = Sentinels(monkeypatch, BEFORE, BEFORE, BEFORE)
+
+    for _ in range(2):
+        sentinels.told = (FAILED_OVER, BEFORE, BEFORE)
+        assert await sentinels.master() == "newest:6379"
+        await asyncio.sleep(0.06)
+        sentinels.told = (None, BEFORE, BEFORE)
+        with pytest.raises(OSError, match="No sentinel"):
+            await sentinels.master()
+    await asyncio.sleep(0.06)
+    assert await sentinels.master() == "old:6379"
 
 
 async def test_where_most_are_behind_and_one_is_not_that_one_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from math import inf
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from weakref import WeakSet
@@ -14,6 +15,8 @@ from widget_server.engine.wire import Address, Wire, Word, good
 from widget_server.errors import Fault
 
 ASK_MAX_S = 0.5
+HEARS_WITHIN_S = 5.0
+"""So soon each sentinel knows of a failover: they tell each other every two seconds."""
 LOOK_EVERY_S = 1.0
 """A master that still answers us while its sentinels have another one is left within so long."""
 PORT = 26379
@@ -54,6 +57,7 @@ class SentinelAddress:
         ]
         self._master: Address | None = None
         self._epoch = -1
+        self._at_one_since_s = inf
         self._wires: WeakSet[Wire] = WeakSet()
         self._watching: asyncio.Task[None] | None = None
 
@@ -94,12 +98,11 @@ class SentinelAddress:
         """Where the sentinel that knows of the newest failover says that the master is.
 
         One that tells of an older failover than another did before is behind, and is not believed; unless most of them
-        say the same, and none of them anything else: then they were set up anew, and count failovers from the start.
+        go on to say the same, and none of them anything else: then they were set up anew, and count failovers from the
+        start.
         """
         answers = await asyncio.gather(*map(self._ask_one, self._sentinels), return_exceptions=True)
-        told = [answer for answer in answers if isinstance(answer, Told)]
-        if not self._are_at_one(told):
-            told = [one for one in told if one.epoch >= self._epoch]
+        told = self._believed([answer for answer in answers if isinstance(answer, Told)])
         if not told:
             raise next(
                 (answer for answer in answers if isinstance(answer, hiredis.ReplyError)),
@@ -108,6 +111,15 @@ class SentinelAddress:
         self._epoch, host, port = max(told)
         self._master = self._any_server.at(host, port)
         return self._master
+
+    def _believed(self, told: Sequence[Told]) -> Sequence[Told]:
+        now_s = asyncio.get_running_loop().time()
+        up_to_date = [one for one in told if one.epoch >= self._epoch]
+        if up_to_date or not self._are_at_one(told):
+            self._at_one_since_s = inf
+            return up_to_date
+        self._at_one_since_s = min(self._at_one_since_s, now_s)
+        return told if now_s - self._at_one_since_s >= HEARS_WITHIN_S else []
 
     def _are_at_one(self, told: Sequence[Told]) -> bool:
         """Whether most of all sentinels have told where the master is, all of them the same."""
