@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,22 @@ LAYERS = {
     TOP: ("__main__", "bootstrap", "cli", "connections", "demo", "quick_holds", "reporting", "serving", "simulator"),
 }
 LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
+
+QUEUES = {"Queue", "LifoQueue", "PriorityQueue", "SimpleQueue"}
+MAY_GROW = {
+    "assets.py: find": "names of our own files",
+    "engine/scripts.py: load": "names of our own scripts",
+    "engine/wire.py: self._waiting": "no more than WAITING_MAX: `send` refuses the next one",
+    "live/channel.py: self._to_tell": "the readers of one round, of whom the hub lets only so many in",
+    "messages/words.py: texts_of": "languages that we have texts of",
+    "simulator/redis.py: self._queue": "what the operations of one story have under way",
+    "simulator/statements.py: by_id": "our own tables",
+    "simulator/witness.py: _argument": "our own scripts, and what their headers name",
+    "store/database.py: made": "the two dialects of SQL that we speak",
+    "use_cases/restoring.py: (count, under_way)": "one more than _UNDER_WAY_MAX is awaited first",
+    "web/widget.py: _no_script": "languages that we have texts of",
+}
+"""What has no limit written beside it, and why it has one all the same: nobody outside chooses what is put in."""
 
 PURE = {"idna", "widget_server"} | sys.stdlib_module_names
 """What the domain may know: nothing that reads, writes or waits."""
@@ -44,6 +61,7 @@ ONLY_KNOWN_TO = {
 }
 
 
+@cache
 def modules() -> list[tuple[str, ast.Module]]:
     """Path below the package, and code, of every module of ours."""
     paths = sorted(PACKAGE.rglob("*.py"))
@@ -105,6 +123,66 @@ def impurities(path: str, tree: ast.Module) -> Iterator[str]:
             yield f"{path}:{node.lineno} opens a file"
 
 
+def limitless(path: str, tree: ast.Module) -> Iterator[str]:
+    """Queues and deques that take any number, and caches that keep the answer to anything."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.stmt):
+            continue
+        parts = [part for part in ast.iter_child_nodes(node) if not isinstance(part, ast.stmt)]
+        calls = [inner for part in parts for inner in ast.walk(part) if isinstance(inner, ast.Call)]
+        if any(map(has_no_limit, calls)) or is_kept_for_ever(node):
+            yield f"{path}: {named_by(node)}"
+
+
+def has_no_limit(call: ast.Call) -> bool:
+    limits = [word.value for word in call.keywords if word.arg in {"maxsize", "maxlen"}]
+    match name_of(call.func):
+        case "deque":
+            return not any(map(is_limit, [*call.args[1:], *limits]))
+        case "lru_cache":
+            return not all(map(is_limit, [*call.args, *limits]))
+        case "cache":
+            return True
+        case name if name in QUEUES:
+            return not any(map(is_limit, [*call.args, *limits]))
+        case name:
+            handed_on = {name_of(part) for part in (*call.args, *(word.value for word in call.keywords))}
+            return name != "isinstance" and bool(handed_on & {"cache", "deque", *QUEUES})  # to be made without any
+
+
+def is_kept_for_ever(node: ast.stmt) -> bool:
+    """Whatever it answers; without arguments there is one answer."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    return "cache" in map(name_of, node.decorator_list) and any(ast.iter_child_nodes(node.args))
+
+
+def name_of(node: ast.AST) -> str:
+    """`asyncio.Queue[int]` and `Queue` are both called Queue; but `self.cache` is something of ours."""
+    match node:
+        case ast.Subscript(value=value):
+            return name_of(value)
+        case ast.Attribute(value=ast.Name(id="asyncio" | "collections" | "functools" | "queue"), attr=name):
+            return name
+        case ast.Name(id=name):
+            return name
+    return ""
+
+
+def is_limit(node: ast.expr) -> bool:
+    """None is none, and to a queue zero is the same."""
+    return not (isinstance(node, ast.Constant) and not node.value)
+
+
+def named_by(node: ast.stmt) -> str:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return name
+        case ast.AnnAssign(target=target) | ast.Assign(targets=[target]):
+            return ast.unparse(target)
+    return ast.unparse(node)
+
+
 def test_every_module_has_a_layer() -> None:
     parts = {part_of(path) for path, _ in modules()}
 
@@ -159,3 +237,44 @@ def test_what_the_design_allows_is_no_trespass(path: str, line: str) -> None:
 @pytest.mark.parametrize("line", ["async def wait(): ...", "datetime.now(UTC)", "open('a')"])
 def test_an_impure_domain_is_found(line: str) -> None:
     assert list(impurities("domain/slots.py", ast.parse(line)))
+
+
+def test_nothing_that_others_put_in_is_kept_without_a_limit() -> None:
+    assert {found for path, tree in modules() for found in limitless(path, tree)} == MAY_GROW.keys()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "waiting = asyncio.Queue()",
+        "waiting: Queue[int] = Queue(maxsize=0)",
+        "async def wait(): await run(queue.SimpleQueue())",
+        "last = deque[str]()",
+        "last = collections.deque(found, maxlen=None)",
+        "waiting: deque[str] = field(default_factory=deque)",
+        "waiting = defaultdict(asyncio.Queue)",
+        "find = lru_cache(maxsize=None)(look)",
+        "@lru_cache(None)\ndef find(name): ...",
+        "@functools.cache\ndef find(name): ...",
+        "find = cache(look)",
+    ],
+)
+def test_what_has_no_limit_is_found(line: str) -> None:
+    assert list(limitless("live/hub.py", ast.parse(line)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "waiting: Queue[int] = asyncio.Queue(WAITING_MAX)",
+        "last: deque[str] = deque(maxlen=LAST_MAX)",
+        "last = deque(found, LAST_MAX)",
+        "waiting: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_MAX))",
+        "@lru_cache(FOUND_MAX)\ndef find(name): ...",
+        "@lru_cache\ndef find(name): ...",
+        "@cache\ndef find(): ...",
+        "def read(waiting: deque[str]) -> None: ...",
+    ],
+)
+def test_what_has_a_limit_is_not(line: str) -> None:
+    assert list(limitless("live/hub.py", ast.parse(line))) == []
