@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.house import PRIVATE, House, opened, slot
+from tests.house import PRIVATE, SITE, House, opened, slot
 from tests.use_cases.till import KEY, Payer, Till
 from widget_server.domain.alternatives import OFFERED_FOR
 from widget_server.domain.orders import OrderState, OutcomeState
@@ -219,6 +219,50 @@ async def test_whenever_a_process_dies_while_it_opens_a_page_nobody_waits_for_lo
         hold = await rescuer.go_back(anna)
         assert hold.state == "held"
         assert await rescuer.house.booked_in_sql(of) == 0
+
+
+async def disputes(till: Till, anna: Payer, of: Slot) -> None:
+    """She has paid and is booked, and asks her bank to take it back."""
+    session = await till.paid(anna, (of, 1))
+    till.shop.letters()
+    till.shop.books.dispute(session)
+
+
+HEARD: dict[str, tuple[Act, list[str], list[str], str]] = {
+    "paid": (wait, ["new_order", "booked"], ["payment_captured"], "sql commit capture sql sql"),
+    "disputed": (
+        disputes,
+        ["new_order", "booked", "disputed"],
+        ["payment_captured", "payment_disputed"],
+        "sql sql sql",
+    ),
+}
+"""What Stripe tells of, what people are told then, what the audit log says, and the effects: the last one notes that
+the event was heard. Of a dispute nobody but Stripe's event says anything, so the worker could not make up for it.
+"""
+
+
+@pytest.mark.parametrize("story", HEARD)
+async def test_whenever_a_process_dies_while_it_hears_of_something_it_is_told_again_and_all_is_done_once(
+    till: Till, rescuer: Till, story: str
+) -> None:
+    happen, messages, deeds, effects = HEARD[story]
+    for lets in range(POINTS_MAX):
+        anna, killer, of = Payer(), Killer(lets), slot(PRIVATE, day=lets // 4, number=lets % 4)
+        await happen(till, anna, of)
+        letter = till.shop.letters()[-1]
+        was_killed = False
+        try:
+            with watched(till.house, killer):
+                await till.settling.heard(SITE, letter.body, letter.signature)
+        except Killed:
+            was_killed = True
+        await rescuer.settling.heard(SITE, letter.body, letter.signature)
+        assert (await rescuer.order(anna)).state is OrderState.PAID
+        assert (await rescuer.messages(anna), await rescuer.deeds(anna)) == (messages, deeds)
+        if not was_killed:
+            break
+    assert " ".join(killer.seen) == effects
 
 
 async def the_books_are_right(till: Till, anna: Payer, of: Slot, expected: OrderState) -> None:
