@@ -1,4 +1,5 @@
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -59,6 +60,10 @@ def watch(hub: Hub, last_event_id: str | None = None, *, site: str = "studio") -
     return reader, paper
 
 
+def retry_ms_of(text: bytes) -> int:
+    return int(text.split(b"\n")[0].removeprefix(b"retry: "))
+
+
 async def all_told() -> None:
     for _ in range(50):
         await asyncio.sleep(0)
@@ -69,9 +74,18 @@ async def test_a_reader_is_greeted_with_the_time_and_when_to_come_back(hub: Hub)
 
     assert events(paper.text)[0].data == {"server_now": "2026-11-21T09:30:00Z"}
     assert events(paper.text)[0].id is None
-    retry_ms = int(paper.text.split(b"\n")[0].removeprefix(b"retry: "))
-    assert hubs.RETRY_MS_MIN <= retry_ms < hubs.RETRY_MS_MAX
+    assert hubs.RETRY_MS_MIN <= retry_ms_of(paper.text) < hubs.RETRY_MS_MAX
     assert paper.news == []
+
+
+async def test_all_who_lose_their_server_at_once_come_back_spread_over_five_seconds(hub: Hub) -> None:
+    """In each of them about as many as in any other: of 500 a hundred, give or take nine."""
+    waits_ms = [retry_ms_of(hub.greeting()) for _ in range(500)]
+
+    in_second = Counter(wait_ms // 1000 for wait_ms in waits_ms)
+    assert in_second.keys() == {1, 2, 3, 4, 5}
+    assert min(in_second.values()) >= 50
+    assert max(Counter(waits_ms).values()) <= 10, "nor do many come in the same millisecond"
 
 
 async def test_every_reader_of_a_site_is_told_every_change(hub: Hub) -> None:
