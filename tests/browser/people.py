@@ -39,7 +39,7 @@ _WATCH = """wanted => {
     return dark.matches !== wanted;
 }"""
 """The widget hears of another colour scheme, and changes its colours, just before a frame is painted: we after it."""
-_DEAF_MS = 600
+DEAF_MS = 600
 """For half a second after a frame has moved, Chromium drops what is pressed in it."""
 
 
@@ -203,7 +203,7 @@ async def is_sound_within(visitor: Visitor, step: str, views: Sequence[View] = V
             await frame.evaluate("window.turned")
         found = await barriers(frame), await overflow(frame), await overflow(page)
         assert (step, view, *found) == (step, view, [], 0, 0), found
-    await page.wait_for_timeout(_DEAF_MS)
+    await page.wait_for_timeout(DEAF_MS)
 
 
 def _from_where(page: Page, views: Sequence[View]) -> list[View]:

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
-from tests.browser.people import overflow
+from tests.browser.people import DEAF_MS, overflow
 from tests.browser.serving import LESSON, YOGA, Server, Studio
 
 pytestmark = pytest.mark.anyio
@@ -211,6 +211,27 @@ async def test_what_a_chosen_time_asks_for_comes_into_sight(studio: Studio, host
             await anna.page.wait_for_timeout(200)
 
     await expect(anna.row(slot).get_by_role("button", name="Continue")).to_be_in_viewport(ratio=1)
+
+
+async def test_each_step_begins_with_what_stands_above_its_title(studio: Studio, host: Host, invite: Invite) -> None:
+    """The countdown, and the sign that it is done: on a phone whoever picks a time has turned the page further down."""
+    anna, slot = await invite("anna", width=390), studio.slot(YOGA)
+    turn_down = "scrollTo(0, document.querySelector('iframe').offsetTop + 50)"
+    await anna.opens(host.page(studio, f'<tenuto-booking site="{studio.key}" service="yoga"></tenuto-booking>'))
+    await anna.chooses(slot)
+    needed = await anna.row(slot).get_by_role("button", name="Continue").bounding_box()
+    assert needed is not None
+    await anna.page.set_viewport_size({"width": 390, "height": int(needed["y"] + needed["height"]) - 150})
+    await anna.page.evaluate(turn_down)
+    await anna.page.wait_for_timeout(DEAF_MS)
+    await anna.goes_on(slot)
+
+    await expect(anna.countdown).to_be_in_viewport(ratio=1)
+    await anna.page.evaluate(turn_down)
+    await anna.page.wait_for_timeout(DEAF_MS)
+    await anna.confirms()
+    await anna.is_booked()
+    await expect(anna.widget.locator(".done-mark")).to_be_in_viewport(ratio=1)
 
 
 async def test_the_demo_page_books(server: Server, invite: Invite) -> None:

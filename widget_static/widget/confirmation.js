@@ -29,11 +29,12 @@ export class Confirmation {
   constructor({ api, words, zone, site, nowMs }, { order, url }, { onAnother }) {
     const { email } = order.customer;
     const secret = url.hash.slice(1);
+    this.mark = element("div", { class: "done-mark", "aria-hidden": "true" }, icon("check"));
     this.heading = element("h1", { class: "done-title", tabindex: "-1" }, words.say("done.title"));
     this.element = element(
       "div",
       { class: "done" },
-      element("div", { class: "done-mark", "aria-hidden": "true" }, icon("check")),
+      this.mark,
       this.heading,
       element("p", { class: "done-number" }, words.say("done.number"), " ", element("strong", {}, order.number)),
       order.payment && element("p", { class: "done-number" }, words.say("paid.paid"), " ", element("strong", {}, words.money(order.payment.paid))),
@@ -62,6 +63,7 @@ export class Confirmation {
 
   focus() {
     this.heading.focus();
+    this.mark.scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -50,8 +50,10 @@ export class Page {
     this.foot.hidden = !hasZone;
   }
 
+  /** With what stands above the title: the way back, and the countdown. */
   focus() {
     this.title.focus();
+    this.head.scrollIntoView({ block: "nearest" });
   }
 
   /** @param {string} sentence */
