@@ -9,23 +9,29 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
 from redis import Redis
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
+from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.util import LRUCache
 
 from tests.engine.servers import Valkey
 from tests.house import House, opened
 from tests.payments.shop import Shop, opened_shop
 from tests.use_cases.till import Till, opened_till
+from widget_server.bootstrap import log_plainly
 from widget_server.payments.fake_stripe.faults import Faults, Post
 from widget_server.store import migrations
 from widget_server.use_cases import passwords
 
 _YOUNG_OBJECTS = 50_000
 """Likewise in `serving.py`, and here more: what all tests import is looked through less often."""
+_STATEMENTS_KEPT = 2_000
 _IN_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108
 _FIRST = ("tests/chaos/test_stories_", "tests/chaos/", "tests/browser/")
 """What takes longest, so that those who share the work end together. In a row, as a folder has one browser and one
@@ -83,6 +89,24 @@ def cheap_hashes() -> Iterator[None]:
     """Else a tenth of a second each, a thousand times. `tests/use_cases/test_passwords.py` looks at the real ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "PasswordHasher", lambda: PasswordHasher.from_parameters(CHEAPEST))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """As the product writes them. Else a fault is shown with its sources in colours, for a fifth of a second each."""
+    log_plainly()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Each house opens databases of its own, and would compile all its statements anew: a sixth of a test's time."""
+    compiled: LRUCache[Any, Any] = LRUCache(_STATEMENTS_KEPT)
+    with pytest.MonkeyPatch.context() as patch:
+        for dialect in (SQLiteDialect_aiosqlite, PGDialectAsync_psycopg):
+            patch.setattr(dialect, "__eq__", lambda one, other: type(one) is type(other))
+            patch.setattr(dialect, "__hash__", lambda one: hash(type(one)))
+        patch.setattr(Engine, "_compiled_cache", property(lambda _: compiled, lambda *_: None), raising=False)
         yield
 
 

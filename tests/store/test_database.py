@@ -18,7 +18,6 @@ from sqlmodel import col, select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.store.studio import NOW, found, slot
-from widget_server.bootstrap import log_plainly
 from widget_server.domain.sites import Site
 from widget_server.errors import Fault, Unavailable
 from widget_server.store.database import Database
@@ -316,11 +315,7 @@ async def test_an_error_that_is_logged_carries_nothing_of_what_was_written(
     with pytest.raises(IntegrityError) as refused:
         async with db.transaction() as session:
             await session.exec(text("INSERT INTO site (name) VALUES (:name)"), params={"name": anna})  # type: ignore[call-overload]
-    log_plainly()
-    try:
-        structlog.get_logger().error("request_failed", exc_info=refused.value)
-    finally:
-        structlog.reset_defaults()
+    structlog.get_logger().error("request_failed", exc_info=refused.value)
 
     logged = capsys.readouterr().out
     assert "INSERT INTO site" in logged
