@@ -14,8 +14,9 @@ from tests.engine.fleets import Sharded
 from tests.house import SITE, House, opened, slot
 from tests.live.test_hub import Paper
 from widget_server.engine import keys
+from widget_server.engine.connection import Connection, address_of
 from widget_server.engine.hash_slots import spread_tags
-from widget_server.errors import Unavailable
+from widget_server.errors import Fault, Unavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -80,6 +81,12 @@ async def test_while_one_server_is_away_a_process_is_ready_for_the_sites_of_the_
             assert (answer.status_code, answer.json()["status"]) == (200, "ready")
             assert (await house.guest(served.key).hold()).status_code == 201
             assert (await house.guest(sites[0].key).hold()).status_code == 503
+            patient = Connection(address_of(cluster.url), patience_s=60.0)
+            async with asyncio.timeout(20):  # a proxy has less: who is away is not waited for
+                await patient.check()
+                with pytest.raises(Fault, match=gone.place):
+                    await patient.miss_none()
+            await patient.close()
 
             for master in cluster.masters:
                 if master is not gone:

@@ -87,7 +87,10 @@ class Cluster:
     async def each(self) -> list[tuple[str, Server]]:
         """Those that have slots."""
         await self._know()
-        return [(name, self._node(name)) for name in sorted(set(self._owners) - {""})]
+        names = sorted(set(self._owners) - {""})
+        if not names:
+            raise ConnectionRefusedError("No server of the Cluster has any slot.")
+        return [(name, self._node(name)) for name in names]
 
     async def open_own(self, key: str, *, silence_max_s: float) -> Wire:
         try:

@@ -20,11 +20,13 @@ from widget_server.engine.cluster import Cluster, ClusterAddress
 from widget_server.engine.scripts import load_all
 from widget_server.engine.sentinel import SentinelAddress
 from widget_server.engine.server import Server, Servers, is_error
-from widget_server.engine.wire import LOOKS, Address, Reply, Wire, Word, pack
+from widget_server.engine.wire import LOOKS, Address, Reply, Wire, Word, good, pack
 from widget_server.errors import Fault, Unavailable
 
 PATIENCE_S = 1.0
 """So long is a call made again and again, and so long may Redis be silent while it owes an answer."""
+LOOK_MAX_S = 0.4
+"""A server of a Cluster that says nothing of itself for so long is away: a proxy that asks often waits a second."""
 PAUSE_FIRST_S = 0.01
 PAUSE_MAX_S = 0.2
 REDIS_MIN = (7, 0)
@@ -129,43 +131,51 @@ class Connection:
         Of a Cluster one server is enough: who has their seats elsewhere can be served.
         """
         try:
-            there, away = await self._look_at_each()
-        except Unavailable as problem:
-            there, away = [], {"": problem}
-        for refusal in away.values():
+            looked_at = await self._repeat(self._look_at_each)
+        except Unavailable as refusal:
             if isinstance(refusal.__cause__, Exception) and (never := _never(refusal.__cause__)):
                 raise Fault(never) from refusal
-        for server, memory in there:
-            _will_do(server, memory, is_cluster=self._is_cluster)
-        if not there:
-            raise next(iter(away.values()))
+            raise
+        for _, told in looked_at:
+            if not isinstance(told, Exception):
+                _will_do(*_all_good(told), is_cluster=self._is_cluster)
+            elif never := _never(told):
+                raise Fault(never) from told
 
     async def miss_none(self) -> None:
         """Raises Fault where some servers are away and others are not; Unavailable where none can be found."""
-        there, away = await self._look_at_each()
-        if there and away:
+        looked_at = await self._repeat(self._look_at_each)
+        away = [name for name, told in looked_at if isinstance(told, Exception)]
+        if away:
             raise Fault(
-                f"{len(away)} of {len(there) + len(away)} servers of the Cluster do not answer, and the sites there are"
-                f" not served: {', '.join(away)}."
+                f"{len(away)} of {len(looked_at)} servers of the Cluster do not answer, and the sites there are not"
+                f" served: {', '.join(away)}."
             )
 
     async def close(self) -> None:
         await self._servers.close()
 
-    async def _look_at_each(self) -> tuple[list[list[Reply]], dict[str, Unavailable]]:
-        """What the servers that are there say of themselves, and why the others do not, by name. Raises Unavailable."""
-        servers: list[tuple[str, Server]] = await self._repeat(self._servers.each)
-        told = await asyncio.gather(*(self._look_at(server) for _, server in servers))
-        there = [_all_good(one) for one in told if isinstance(one, list)]
-        return there, {name: one for (name, _), one in zip(servers, told, strict=True) if isinstance(one, Unavailable)}
+    async def _look_at_each(self) -> list[tuple[str, list[Reply] | Exception]]:
+        """By name, what each server says of itself, or why it does not; those that do wait not long for the others.
 
-    async def _look_at(self, server: Server) -> list[Reply] | Unavailable:
+        Raises OSError, hiredis.ReplyError where none does.
+        """
+        servers = await self._servers.each()
+        within_s = LOOK_MAX_S if len(servers) > 1 else None
+        told = await asyncio.gather(*(self._look_at(server, within_s) for _, server in servers))
+        problems = [one for one in told if isinstance(one, Exception)]
+        if len(problems) == len(told):
+            raise next(filter(_never, problems), problems[0])
+        return [(name, one) for (name, _), one in zip(servers, told, strict=True)]
+
+    async def _look_at(self, server: Server, within_s: float | None) -> list[Reply] | Exception:
         try:
-            return await self._repeat(lambda: server.ask(("INFO", "server"), ("INFO", "memory")))
-        except Unavailable as refusal:
-            if isinstance(refusal.__cause__, Exception):
-                self._servers.hear(refusal.__cause__)
-            return refusal
+            async with asyncio.timeout(within_s):
+                told = await server.ask(("INFO", "server"), ("INFO", "memory"))
+            return [good(reply) if _is_trouble(reply) else reply for reply in told]
+        except (OSError, hiredis.ReplyError) as problem:
+            self._servers.hear(problem)
+            return problem
 
     async def _exchange(self, packed: Sequence[bytes], words: Sequence[Sequence[Word]]) -> list[Reply]:
         return await self._repeat(lambda: self._servers.exchange(packed, words))
