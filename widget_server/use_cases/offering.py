@@ -120,16 +120,21 @@ class Offering(PaidSeats):
     async def _keep_offered(self, site: Site, attempt: Attempt) -> Attempt:
         """All at once, but the very seats that were paid for first: with them, no others are needed."""
         await self._free_seats(site, attempt.hold_id)
-        held, gone = dict[str, int](), list[str]()
+        held, gone, is_known = dict[str, int](), list[str](), True
         present = [each for each in await self._payments.alternatives(attempt.id) if each.state in STANDING]
         for each in present:
             try:
-                held[each.hold_id] = (await self._hold(site, attempt, each)).fence
+                pin = await self._hold(site, attempt, each)
             except LOST:
                 gone.append(each.hold_id)
+            else:
+                held[each.hold_id] = pin.fence
+                is_known &= pin.attempt != ""  # or it was taken just now: somebody may have given it up meanwhile
             if each.is_same and each.hold_id in held:
                 break
-        is_known = all(each.state is AlternativeState.HELD and each.fence == held.get(each.hold_id) for each in present)
+        is_known &= all(
+            each.state is AlternativeState.HELD and each.fence == held.get(each.hold_id) for each in present
+        )
         if is_known and present:
             return attempt
         after = await self._payments.held(attempt.id, self.now(), held=held, gone=gone)
