@@ -18,8 +18,9 @@ from widget_server.engine.cluster import ClusterAddress
 from widget_server.engine.connection import Connection
 from widget_server.engine.feed import Feed
 from widget_server.engine.inspection import Inspection
-from widget_server.engine.reservations import Pin, Reservations, Swept
+from widget_server.engine.reservations import Pin, Reservations
 from widget_server.engine.sentinel import SentinelAddress
+from widget_server.engine.sweeping import Swept
 from widget_server.engine.wire import Address, Reply
 
 HOLD_LENGTH = timedelta(minutes=10)

@@ -13,7 +13,7 @@ from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
 from widget_server.engine.feed import is_after
 from widget_server.engine.inspection import Inspection
-from widget_server.engine.reservations import Busy, Filled
+from widget_server.engine.restoring import Busy, Filled
 from widget_server.engine.wire import Address
 from widget_server.errors import Loading, StaleSchedule
 

@@ -7,7 +7,7 @@ from tests.engine.box import HOLD_LENGTH, MASSAGE, RETRY, WINDOW, YOGA, Box, sit
 from widget_server.domain.events import SeatsMoved
 from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
-from widget_server.engine import keys, reservations
+from widget_server.engine import keys, sweeping
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
@@ -60,7 +60,7 @@ async def test_a_hold_ends_once_though_many_sweep(box: Box) -> None:
 
 async def test_many_due_holds_end_some_at_a_time(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those after them are read before they are gone, and all in one sweep."""
-    monkeypatch.setattr(reservations, "SWEEP_MAX", 32)
+    monkeypatch.setattr(sweeping, "SWEEP_MAX", 32)
     box.capacity = 200
     for number in range(80):
         await box.hold(f"visitor-{number:02}", YOGA if number % 3 else MASSAGE)
@@ -132,7 +132,7 @@ async def test_a_hold_is_swept_by_its_own_deadline_whatever_the_due_set_says(box
 
 async def test_one_script_ends_only_so_many_lines(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """A board remembers some hundreds of slots: whoever is told of more at once reads everything anew."""
-    monkeypatch.setattr(reservations, "LINES_AT_ONCE", 4)
+    monkeypatch.setattr(sweeping, "LINES_AT_ONCE", 4)
     box.capacity = 100
     for number in range(5):
         await box.hold(f"visitor-{number}", YOGA, MASSAGE)

@@ -19,7 +19,7 @@ from tests.use_cases.working import (
     working,
 )
 from widget_server.domain.holds import Line
-from widget_server.engine import keys, reservations
+from widget_server.engine import keys, sweeping
 from widget_server.errors import Unavailable
 from widget_server.store.bookings import Bookings
 
@@ -146,7 +146,7 @@ async def test_a_clock_that_steps_is_logged_once(house: House) -> None:
 
 
 async def test_more_holds_than_a_sweep_takes_at_once_all_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reservations, "SWEEP_MAX", 128)
+    monkeypatch.setattr(sweeping, "SWEEP_MAX", 128)
     many = 192
     site, schedule = await house.site(), (await house.parts.use_cases.catalog.find(SITE)).schedule
     offered = [schedule.find(slot(day=number // 4, number=number % 4)) for number in range(many)]

@@ -1,56 +1,38 @@
-"""The reservation engine: one method per script, and the reads. Redis decides what is held; nobody else does."""
+"""The reservation engine: one method per script. Redis decides what is held; nobody else does.
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+What ends holds that are due, fills sites anew and reads seats stands in files of its own: sweeping, restoring, reading.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from operator import attrgetter
-from typing import NamedTuple
+from datetime import datetime, timedelta
 
 from widget_server.clock import from_ms, to_ms
-from widget_server.domain.attempts import WaitingPin
-from widget_server.domain.bookings import BookedDay, BookedSeats
-from widget_server.domain.claims import Assignment, Diary
+from widget_server.domain.bookings import BookedSeats
+from widget_server.domain.claims import Assignment
 from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Claimed
 from widget_server.domain.policies import HOLDS_PER_NETWORK_MAX, HOLDS_PER_VISITOR_MAX
 from widget_server.domain.sites import Site
-from widget_server.domain.slots import OfferedSlot, Seats, Slot
+from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine import calls, kept, keys
 from widget_server.engine.calls import Call
 from widget_server.engine.connection import Connection
-from widget_server.engine.kept import DueHold, KeptHold
+from widget_server.engine.kept import KeptHold
+from widget_server.engine.reading import SeatReading
 from widget_server.engine.refusing import refusal
-from widget_server.engine.wire import Reply, Word
+from widget_server.engine.restoring import Restoring
+from widget_server.engine.sweeping import Sweeping
+from widget_server.engine.wire import Reply
 from widget_server.errors import Changed, HoldEnded, Loading, NotFound, NotYours, SlotClosed, Unavailable
 from widget_server.ids import new_id
 
 LIMIT_LENGTHS = 3
 """A hold can be renewed up to three times its length in all."""
 PINS_MAX = 3
-SWEEP_MAX, SWEPT_AT_ONCE = 8_192, 32
-"""So many holds are looked for at once, and so few ended by one script, so that others need not wait long behind it."""
-SWEPT_BESIDE = 2
-"""So many scripts are on their way at once: Redis ends some holds while we put the next together. With more of them it
-would not end them sooner, and others would wait behind all."""
-LINES_AT_ONCE = 128
-"""So few lines does one script give back, if they are of several holds: one entry of the feed tells of all of them."""
 SLOTS_AT_ONCE, ASSIGNED_AT_ONCE = 100, 100
-DAYS_MAX = 33
-READ_AT_ONCE = 1_000
-"""So many days and diaries are read by one pipeline: a month of thirty people."""
 READS_MAX = 3
-LOOKS_DUE_MS = 20
-"""The sweep reads along what will be due in the blink of an eye; the script decides."""
 
-NEVER_ENOUGH = 2**53
-"""No epoch is so late: the gate is closed in any case."""
-NO_LINES: Mapping[str, Sequence[str]] = {}
-
-DayKey = tuple[str, date]
-"""A service and a day of UTC."""
-DiaryKey = tuple[str, date]
-"""Somebody, or something, and a day of UTC."""
 FindOffered = Callable[[Slot], OfferedSlot | None]
 """How a slot is offered by now, if it is: `Schedule.find`."""
 
@@ -69,45 +51,7 @@ class Pin:
     """By which it was pinned, where it was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """All instants are on the partition's clock."""
-
-    now: datetime
-    ended: int
-    next_due: datetime | None
-    to_resolve: tuple[tuple[str, str], ...]
-    """Site key and hold id of pinned holds past their resolve-by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """Why a site cannot be filled: until then somebody else does, or it has seen a later epoch than ours."""
-
-    until: datetime
-    epoch: int
-    """The gate's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """A site needs no filling: its gate is open in this epoch."""
-
-    epoch: int
-
-
-class Reading(NamedTuple):
-    """The seats of some days, at least as new as the entry `feed_id` of the feed."""
-
-    feed_id: str
-    schedule_version: int
-    """The gate's: an older schedule offers what may not be held any more."""
-    epoch: int
-    seats: dict[str, Seats]
-    """By slot id; only slots that somebody touched."""
-
-
-class Reservations:
+class Reservations(Sweeping, Restoring, SeatReading):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._run = connection.run
@@ -379,22 +323,6 @@ class Reservations:
                     raise Loading("The seats of this site are being counted; try again in a moment.")
         return mended
 
-    async def sweep(self, partition: str, *, retry: timedelta) -> Swept:
-        """End holds that are due, and name pinned ones past their resolve-by, each once in `retry`.
-
-        Where `next_due` is not after `now`, there is more: call again.
-        """
-        answers: list[list[Reply]] = []
-        due = await self._due(partition, after=0)
-        while due or not answers:
-            # Of the next ones those before are still in front, for their reading leaves first.
-            ahead = asyncio.ensure_future(self._due(partition, after=len(due))) if len(due) == SWEEP_MAX else None
-            answers += await self._end(partition, due, retry=retry)
-            due = await ahead if ahead else []
-        now, _, next_due, *_ = answers[-1]
-        to_resolve = tuple(_split(ref) for answer in answers for ref in answer[3:])
-        return Swept(from_ms(now), sum(answer[1] for answer in answers), kept.instant(next_due), to_resolve)
-
     async def raise_schedule(self, site: Site, to: int) -> bool:
         """From here on no hold on an older schedule is granted. False if another change was faster. Raises Loading."""
         match await self._run(calls.raise_schedule(site, version=to, token=new_id())):
@@ -410,128 +338,6 @@ class Reservations:
         answer = await self._run(calls.settle(site, version=version))
         if answer != ["SETTLED"]:
             raise refusal(answer, [])
-
-    async def rebuild(
-        self, site: Site, epoch: int, rebuilder: str, takeover: timedelta, *, enough: int = NEVER_ENOUGH
-    ) -> Busy | Filled | None:
-        """Close the gate to fill the site under a new epoch. None: it is ours, and until `takeover` after its last sign
-        of life nobody else's; again: begins anew. A gate that is open in the epoch `enough` or a later one stays so.
-        """
-        call = calls.rebuild(site, epoch=epoch, rebuilder=rebuilder, takeover=takeover, enough=enough)
-        match await self._run(call):
-            case ["TAKEN"]:
-                return None
-            case ["FILLED", int(epoch)]:
-                return Filled(epoch)
-            case ["BUSY", int(until_ms), int(epoch)]:
-                return Busy(from_ms(until_ms), epoch)
-            case answer:
-                raise refusal(answer, [])
-
-    async def restore(
-        self,
-        site: Site,
-        rebuilder: str,
-        takeover: timedelta,
-        days: Sequence[BookedDay] = (),
-        lines: Mapping[str, Sequence[str]] = NO_LINES,
-    ) -> int | None:
-        """Write what the store counts as booked on these days, count what is held anew, and return how many slots.
-
-        None: the rebuild is another's. This is a sign of life, also without a day. `lines` names the slots of a day
-        that have lines, as far as is known: where others count as held, they are looked at, too. Raises Loading where
-        these become ever more.
-        """
-        for _ in range(READS_MAX):
-            call = calls.restore(site, rebuilder=rebuilder, takeover=takeover, days=days, lines=lines)
-            match await self._run(call):
-                case ["RESTORED", int(count)]:
-                    return count
-                case ["UNCOUNTED", [*slots]]:
-                    lines = _with_more(lines, slots)
-                case _:
-                    return None
-        raise Loading("The seats of this site are being counted; try again in a moment.")
-
-    async def restore_pins(
-        self,
-        site: Site,
-        rebuilder: str,
-        pins: Sequence[tuple[WaitingPin, Sequence[OfferedSlot]]],
-        *,
-        window: timedelta,
-        now: datetime,
-    ) -> int | None:
-        """Let whoever is paying have their seats again, each as their slots are offered, and return how many have them.
-
-        None: the rebuild is another's. Again: the same. Holds that Redis knows are read where that is needed.
-        """
-        presumed = [_just_held(site, pin) for pin, _ in pins]
-        count = 0
-        for _ in range(READS_MAX):
-            wanted = zip(presumed, pins, strict=True)
-            answers = await self._connection.run_all(
-                [
-                    calls.restore_pin(
-                        site, found, pin, offered, rebuilder=rebuilder, window=window, left=pin.pay_until - now
-                    )
-                    for found, (pin, offered) in wanted
-                ]
-            )
-            if ["NOT_YOURS"] in answers:
-                return None
-            count += answers.count(["PINNED"])
-            pins = [pin for pin, answer in zip(pins, answers, strict=True) if answer == ["MOVED"]]
-            if not pins:
-                break
-            presumed = await self._as_kept(site, [pin for pin, _ in pins])
-        return count
-
-    async def open(self, site: Site, rebuilder: str, schedule_version: int) -> bool:
-        """Open the gate again; widgets are told to read everything anew. False if the rebuild is another's by now."""
-        call = calls.open_gate(site, rebuilder=rebuilder, schedule_version=schedule_version)
-        return await self._run(call) == ["OPENED"]
-
-    async def seats_of_days(self, site: Site, service: str, days: Sequence[date]) -> Reading:
-        """The seats of all slots of a service that start on these days of UTC, at most 33. Raises Loading.
-
-        The feed's last id is read first: what happens meanwhile may be told twice, and is never missed.
-        """
-        assert len(days) <= DAYS_MAX, "a month at once"
-        of_site = keys.of_site(site.partition, site.key)
-        last, gate, *fields = await self._connection.read(
-            ("XREVRANGE", of_site.partition.feed, "+", "-", "COUNT", 1),
-            ("HMGET", of_site.gate, *kept.GATE_FIELDS),
-            *(("HGETALL", of_site.day(service, day)) for day in days),
-        )
-        seats: dict[str, Seats] = {}
-        for day, counted in zip(days, fields, strict=True):
-            seats.update(kept.seats_of_day(keys.slot_id(service, day, ""), counted))
-        return _reading(last, gate, seats)
-
-    async def days_and_diaries(
-        self, site: Site, days: Sequence[DayKey], diaries: Sequence[DiaryKey]
-    ) -> tuple[Reading, dict[DiaryKey, Diary]]:
-        """The seats of services' days of UTC, and the diaries of those who serve them. Raises Loading.
-
-        As with `seats_of_days`, what happens meanwhile may be told twice: a diary counts its changes.
-        """
-        of_site = keys.of_site(site.partition, site.key)
-        commands: list[Sequence[Word]] = [
-            ("XREVRANGE", of_site.partition.feed, "+", "-", "COUNT", 1),
-            ("HMGET", of_site.gate, *kept.GATE_FIELDS),
-            *(("HGETALL", of_site.day(service, day)) for service, day in days),
-            *(("ZRANGE", of_site.diary(claimed, day), 0, -1, "WITHSCORES") for claimed, day in diaries),
-        ]
-        answers: list[Reply] = []
-        for at in range(0, len(commands), READ_AT_ONCE):
-            answers += await self._connection.read(*commands[at : at + READ_AT_ONCE])
-        (last, gate), read = answers[:2], answers[2:]
-        seats: dict[str, Seats] = {}
-        for (service, day), counted in zip(days, read[: len(days)], strict=True):
-            seats.update(kept.seats_of_day(keys.slot_id(service, day, ""), counted))
-        found = zip(diaries, read[len(days) :], strict=True)
-        return _reading(last, gate, seats), {key: kept.diary(members) for key, members in found if members}
 
     async def _run_on_hold(
         self, site: Site, hold_id: str, secret_hash: str, call: Callable[[KeptHold], Call]
@@ -571,76 +377,6 @@ class Reservations:
             raise NotFound("There is no such hold.")
         return found, kept.now_ms(*clock)
 
-    async def _as_kept(self, site: Site, pins: Sequence[WaitingPin]) -> list[KeptHold]:
-        """Their holds as they stand, open gate or not."""
-        of_site = keys.of_site(site.partition, site.key)
-        answers = await self._connection.read(
-            *(("HMGET", of_site.hold(pin.hold_id), *kept.HOLD_FIELDS) for pin in pins)
-        )
-        found = [kept.kept_hold(site.key, pin.hold_id, fields) for pin, fields in zip(pins, answers, strict=True)]
-        return [
-            replace(hold, lines=pin.lines) if hold else _just_held(site, pin)
-            for hold, pin in zip(found, pins, strict=True)
-        ]
-
-    async def _end(self, partition: str, due: Sequence[DueHold], *, retry: timedelta) -> list[list[Reply]]:
-        """What the scripts answer; at least one, though nothing be due."""
-        # Those of the same slots are ended together: each script counts a slot once, however many lines leave it.
-        pieces = iter(_pieces(sorted(due, key=_by_lines)))
-        answers: list[list[Reply]] = []
-
-        async def end_some() -> None:
-            answers.extend([await self._run(calls.sweep(partition, piece, retry=retry)) for piece in pieces])
-
-        await asyncio.gather(*(end_some() for _ in range(SWEPT_BESIDE)))
-        return answers
-
-    async def _due(self, partition: str, *, after: int) -> list[DueHold]:
-        """Of the due set, after the first so many, the next that are due or nearly so, as they stand."""
-        of_partition = keys.of_partition(partition)
-        some, *clock = await self._connection.read(
-            ("ZRANGE", of_partition.due, after, after + SWEEP_MAX - 1, "WITHSCORES"),
-            *kept.clock_reads(of_partition.clock),
-        )
-        until_ms = kept.now_ms(*clock) + LOOKS_DUE_MS
-        refs = [_split(ref) for ref, score in zip(some[::2], some[1::2], strict=True) if int(score) <= until_ms]
-        reads = [
-            ("HMGET", keys.of_site(partition, site_key).hold(hold_id), *kept.DUE_FIELDS) for site_key, hold_id in refs
-        ]
-        found: list[Reply] = []
-        for at in range(0, len(reads), READ_AT_ONCE):
-            found += await self._connection.read(*reads[at : at + READ_AT_ONCE])
-        return [kept.due_hold(*ref, fields) for ref, fields in zip(refs, found, strict=True)]
-
-
-def _pieces(due: Sequence[DueHold]) -> list[list[DueHold]]:
-    """In their order, as many as are ended at once; at least one piece, though it be empty."""
-    pieces: list[list[DueHold]] = [[]]
-    lines = 0
-    for hold in due:
-        lines += len(hold.slot_ids)
-        if pieces[-1] and (lines > LINES_AT_ONCE or len(pieces[-1]) == SWEPT_AT_ONCE):
-            lines = len(hold.slot_ids)
-            pieces.append([])
-        pieces[-1].append(hold)
-    return pieces
-
-
-_by_lines = attrgetter("site_key", "lines_text")
-
-
-def _split(ref: str) -> tuple[str, str]:
-    """Site key and hold id of a member of the due set."""
-    site_key, _, hold_id = ref.partition("/")
-    return site_key, hold_id
-
-
-def _reading(last: Reply, gate: Reply, seats: dict[str, Seats]) -> Reading:
-    epoch, state, schedule_version = gate
-    if state != "OPEN":
-        raise Loading("The seats of this site are being counted; try again in a moment.")
-    return Reading(last[0][0] if last else "0-0", int(schedule_version), int(epoch), seats)
-
 
 def _still_offered(found: KeptHold, offered: FindOffered) -> list[OfferedSlot]:
     """The slots of a hold as they are offered by now; what is settled already needs no capacity any more."""
@@ -651,18 +387,6 @@ def _still_offered(found: KeptHold, offered: FindOffered) -> list[OfferedSlot]:
         if offer is None and found.state is not HoldState.PAYING:
             raise SlotClosed("This time is not offered any more.", slot=slot.id)
     return [offer or OfferedSlot(slot, 0) for slot, offer in offers]
-
-
-def _with_more(lines: Mapping[str, Sequence[str]], slots: Sequence[str]) -> dict[str, Sequence[str]]:
-    more = dict(lines)
-    for slot_id in slots:
-        day = slot_id.partition("T")[0]
-        more[day] = (*more.get(day, ()), slot_id)
-    return more
-
-
-def _just_held(site: Site, pin: WaitingPin) -> KeptHold:
-    return kept.just_held(site.key, pin.hold_id, pin.lines, pin.visitor, pin.network)
 
 
 def _pinned(answer: list[Reply], lines: Sequence[Line]) -> Pin:

@@ -21,7 +21,8 @@ from widget_server.engine.feed import is_after
 from widget_server.engine.inspection import Inspection
 from widget_server.engine.kept import DiaryEntry, entries_of
 from widget_server.engine.mending import ClaimMending, HoldMending, Mending, SlotMending
-from widget_server.engine.reservations import NEVER_ENOUGH, Busy, Filled, Reservations
+from widget_server.engine.reservations import Reservations
+from widget_server.engine.restoring import NEVER_ENOUGH, Busy, Filled
 from widget_server.errors import Loading, NotFound, Refusal, Unavailable
 from widget_server.ids import new_id
 from widget_server.store.attempts import Attempts
