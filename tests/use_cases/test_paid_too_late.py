@@ -157,7 +157,8 @@ async def test_no_seats_wait_for_who_had_their_money_again_before_these_were_hel
     await till.lose_seats(anna, LESSON)
     if was_held:
         await till.settle(anna)
-        await forget_all(till)
+        await till.house.flush()
+        await till.house.parts.use_cases.reconciliation.fill(SITE)
     late = Late(till.settling, "_hold", monkeypatch)
     looks = asyncio.create_task(till.settle(anna))
     await late.is_there.wait()
@@ -167,12 +168,6 @@ async def test_no_seats_wait_for_who_had_their_money_again_before_these_were_hel
     state = await looks
     assert [(await till.house.seats(of)).held for of in NEXT] == [0, 0, 0]
     assert (state, till.shop.taken_minor) == (AttemptState.ENDED, 0)
-
-
-async def forget_all(till: Till) -> None:
-    """A Redis that was emptied, and filled by a worker."""
-    await till.house.redis.read(("FLUSHALL",))
-    await till.house.parts.use_cases.reconciliation.fill(SITE)
 
 
 async def test_seats_that_a_worker_takes_again_while_others_are_offered_are_free_at_once(
@@ -252,6 +247,7 @@ async def test_seats_that_sql_does_not_have_are_not_sold_and_another_time_can_be
 
     with pytest.raises(SlotFull):
         await till.choose(anna, first)
+    assert [(await till.house.seats(of)).held for of in NEXT] == [0, 1, 1]
     assert (await till.choose(anna, second)).bookings[0].slot == NEXT[1]
     assert till.shop.taken_minor == 4500 * 12
 

@@ -171,7 +171,9 @@ class Offering(PaidSeats):
             raise  # nobody knows, or somebody is at it: the next look tells
         except (OutcomeTaken, NotMeant, Refusal) as problem:
             _log.warning("alternative_lost", site=site.key, attempt=attempt.id, why=str(problem))
-            return await self._payments.lost(attempt.id, chosen.hold_id, self.now())
+            after = await self._payments.lost(attempt.id, chosen.hold_id, self.now())
+            await self._free_others(site, after)
+            return after
         if booked.seats_id == chosen.hold_id:
             await self._reconciliation.tell_booked(site, chosen.hold_id, fence)
         await self._free_others(site, booked)
