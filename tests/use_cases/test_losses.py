@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -23,7 +24,9 @@ from widget_server.domain.events import Update
 from widget_server.domain.sites import Site
 from widget_server.engine import keys
 from widget_server.engine.feed import Feed
+from widget_server.engine.reservations import Reservations
 from widget_server.errors import Unavailable
+from widget_server.store.attempts import Attempts
 from widget_server.use_cases import rebuilding
 from widget_server.use_cases.restoring import TAKEOVER_AFTER
 
@@ -209,6 +212,29 @@ async def test_a_pin_that_lost_its_end_gets_it_from_sql_at_once(house: House, en
 
         booked = 2 if end == "confirmed" else 0
         assert await until(house, booked=booked, held=0) < WITHIN_S
+
+
+@pytest.mark.parametrize(("where", "what"), [(Attempts, "waits"), (Reservations, "commit")], ids=["SQL", "Redis"])
+async def test_where_something_is_away_just_then_it_gets_it_at_the_next_look(
+    house: House, monkeypatch: pytest.MonkeyPatch, where: type, what: str
+) -> None:
+    async def is_away(*_: Any, **__: Any) -> None:
+        raise Unavailable("It is away for a moment.")
+
+    anna = house.guest()
+    await anna.hold((slot(), 2))
+    await house.pin(anna)
+    before = kept(house)
+    await anna.confirm()
+    await house.deliver()
+    put_back(house, before)
+    with monkeypatch.context() as patched:
+        patched.setattr(where, what, is_away)
+        await look_after(house)
+    assert await booked_and_held(house) == (0, 2)
+
+    await look_after(house)
+    assert await booked_and_held(house) == (2, 0)
 
 
 async def test_a_pin_without_an_outcome_keeps_its_time_after_a_loss(house: House) -> None:

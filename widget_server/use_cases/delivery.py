@@ -62,10 +62,7 @@ class Delivery:
     async def tell_booked(self, site: Site, order_id: str, fence: int) -> None:
         """Tell the engine that a hold has become a booking; where that fails, its event in the outbox remains."""
         with suppress(Unavailable):
-            booked = await self._store.booked_after(site.id, order_id)
-            await self._engine.commit(site, order_id, fence=fence, booked=booked)
-            if is_shared((await self._catalog.find(site.key)).schedule):  # others need no look into SQL
-                await self._tell_freed_people(site, booked)
+            await self._tell_booked(site, order_id, fence)
 
     async def tell_freed(self, site: Site, freed: Sequence[BookedSeats]) -> None:
         """Tell the engine of seats that a cancellation freed; likewise."""
@@ -96,8 +93,9 @@ class Delivery:
             await self._outbox.done(told)
         return len(ripe)
 
-    async def resolve(self, site_key: str, hold_id: str) -> None:
-        """A pin that nobody ended in time: whatever SQL says became of it, or nothing, which is then final.
+    async def resolve(self, site_key: str, hold_id: str) -> bool:
+        """A pin that nobody ended in time: whatever SQL says became of it, or nothing, which is then final. False where
+        Redis or SQL was not there.
 
         Whoever named it may have meant an earlier pin of the same hold. While somebody may be paying for it, Stripe
         says what becomes of it, and whoever settles attempts asks.
@@ -106,19 +104,21 @@ class Delivery:
             site = (await self._catalog.find(site_key)).site
             pin = await self._engine.pinned(site, hold_id)
             if pin is None or not await self._may_end(site, hold_id, pin):
-                return
+                return True
             if await self._attempts.waits(site.id, hold_id):
-                return
+                return True
             if (await self._store.give_up(site.id, hold_id, pin.fence)).is_nothing:
                 await self._engine.unpin(site, hold_id, fence=pin.fence, release=True)
             else:
-                await self.tell_booked(site, hold_id, pin.fence)
+                await self._tell_booked(site, hold_id, pin.fence)
         except (NotFound, Unavailable, StaleEpoch) as problem:
-            # The sweep names it again in a few seconds.
+            # The sweep names it again in a few seconds, once its time is over.
             self._catalog.forget(site_key)
             _log.warning("not_resolved_yet", site=site_key, reason=str(problem))
+            return isinstance(problem, NotFound)
         except Exception:
             _log.exception("worker_failed", task="resolve", site=site_key)
+        return True
 
     async def _may_end(self, site: Site, hold_id: str, pin: Pin) -> bool:
         """Whether its time is over, or SQL knows what became of it."""
@@ -128,17 +128,30 @@ class Delivery:
         """End all pins that have an outcome in SQL, and return the keys of the sites of which that could be done."""
         epochs = zip(sites, await self._inspection.epochs(sites), strict=True)
         loaded = {site.key: site for site, epoch in epochs if epoch == site.epoch}
+        settled = set(loaded)
         for partition in {site.partition for site in loaded.values()}:
             async for refs in self._inspection.due(partition):
                 for site_key in sorted({site_key for site_key, _ in refs} & loaded.keys()):
-                    await self._settle(loaded[site_key], [hold_id for key, hold_id in refs if key == site_key])
-        return set(loaded)
+                    of_site = [hold_id for key, hold_id in refs if key == site_key]
+                    if not await self._settle(loaded[site_key], of_site):
+                        settled.discard(site_key)
+        return settled
 
-    async def _settle(self, site: Site, hold_ids: Sequence[str]) -> None:
+    async def _settle(self, site: Site, hold_ids: Sequence[str]) -> bool:
+        """False where one of them has to be looked at again."""
         fences = await self._inspection.fences(site, hold_ids)
+        are_settled = True
         for hold_id in await self._store.decided(site.id, fences) if fences else ():
             _log.warning("pin_settled", site=site.key)
-            await self.resolve(site.key, hold_id)
+            are_settled &= await self.resolve(site.key, hold_id)
+        return are_settled
+
+    async def _tell_booked(self, site: Site, order_id: str, fence: int) -> None:
+        """Raises Unavailable."""
+        booked = await self._store.booked_after(site.id, order_id)
+        await self._engine.commit(site, order_id, fence=fence, booked=booked)
+        if is_shared((await self._catalog.find(site.key)).schedule):  # others need no look into SQL
+            await self._tell_freed_people(site, booked)
 
     async def _told_already(self, events: Sequence[UntoldEvent]) -> list[int]:
         """Those of which whoever booked or cancelled has told: nearly all of them.
