@@ -1,3 +1,5 @@
+import asyncio
+import gc
 from datetime import timedelta
 
 import anyio
@@ -8,6 +10,9 @@ from widget_server.domain.events import SeatsMoved
 from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
 from widget_server.engine import keys, sweeping
+from widget_server.engine.kept import DueHold
+from widget_server.engine.wire import Reply
+from widget_server.errors import Unavailable
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
 
@@ -72,6 +77,33 @@ async def test_many_due_holds_end_some_at_a_time(box: Box, monkeypatch: pytest.M
     told = [one for one in await box.feed.tail("tenuto", 80) if isinstance(one, SeatsMoved) and one.cause == "expire"]
     assert [len(one.hold_ids) for one in told] == [32, 32, 16]
     assert [(await box.seats(of)).held for of in (YOGA, MASSAGE)] == [0, 0]
+
+
+async def test_a_redis_that_goes_away_during_a_sweep_is_told_once(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads the next ones meanwhile fails as well, and leaves nothing behind that nobody looks at."""
+    monkeypatch.setattr(sweeping, "SWEEP_MAX", 1)
+    unheard: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context["message"]))
+    for name in ("anna", "ben"):
+        await box.hold(name)
+    await box.advance(HOLD_LENGTH)
+    read_due = box.engine._due
+
+    async def first_due(partition: str, *, after: int) -> list[DueHold]:
+        if after:
+            await is_away()
+        return await read_due(partition, after=after)
+
+    async def is_away(*_: object) -> list[Reply]:
+        raise Unavailable("It is away.")
+
+    monkeypatch.setattr(box.engine, "_due", first_due)
+    monkeypatch.setattr(box.engine, "_run", is_away)
+    with pytest.raises(Unavailable):
+        await box.sweep()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert unheard == []
 
 
 async def test_a_line_that_has_gone_before_its_hold_ends_is_not_counted_twice(box: Box) -> None:

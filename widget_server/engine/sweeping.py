@@ -49,10 +49,14 @@ class Sweeping:
         answers: list[list[Reply]] = []
         due = await self._due(partition, after=0)
         while due or not answers:
+            if len(due) < SWEEP_MAX:
+                answers += await self._end(partition, due, retry=retry)
+                break
             # Of the next ones those before are still in front, for their reading leaves first.
-            ahead = asyncio.ensure_future(self._due(partition, after=len(due))) if len(due) == SWEEP_MAX else None
-            answers += await self._end(partition, due, retry=retry)
-            due = await ahead if ahead else []
+            due, ended = await asyncio.gather(
+                self._due(partition, after=len(due)), self._end(partition, due, retry=retry)
+            )
+            answers += ended
         now, _, next_due, *_ = answers[-1]
         to_resolve = tuple(_split(ref) for answer in answers for ref in answer[3:])
         return Swept(from_ms(now), sum(answer[1] for answer in answers), kept.instant(next_due), to_resolve)
