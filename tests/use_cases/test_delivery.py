@@ -246,3 +246,23 @@ async def test_an_event_with_which_something_is_wrong_keeps_nobody_from_being_to
     assert await booked_of(house, SITE) == 1
     assert [log["site"] for log in logs if log["event"] == "worker_failed"] == ["broken"]
     assert await Outbox(house.parts.database).waiting() == (0 if looks else 1), "it is told again, or for once told"
+
+
+async def test_a_partition_with_which_something_is_wrong_keeps_no_other_from_being_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works = Inspection.epochs
+
+    async def fail(self: Inspection, sites: Sequence[Site]) -> list[int | None]:
+        if any(site.partition == FAR for site in sites):
+            raise Fault("Redis does not take our commands: WRONGTYPE")
+        return await works(self, sites)
+
+    await found_in(house, "there", FAR)
+    await book_untold(house, monkeypatch, "there", SITE)
+    monkeypatch.setattr(Inspection, "epochs", fail)
+    with capture_logs() as logs:
+        assert await house.deliver() == 2
+
+    assert await booked_of(house, SITE) == 1
+    assert [log["partition"] for log in logs if log["event"] == "worker_failed"] == [FAR]

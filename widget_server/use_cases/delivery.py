@@ -186,6 +186,9 @@ class Delivery:
         except Unavailable as problem:
             self._leave_alone(partition, problem)
             return []
+        except Exception:
+            _log.exception("worker_failed", task="deliver", partition=partition)
+            return []
         return [site for site, epoch in zip(sites, epochs, strict=True) if epoch == site.epoch]
 
     def _leave_alone(self, partition: str, problem: Unavailable) -> None:
