@@ -16,6 +16,10 @@ from widget_server.engine.hash_slots import SLOTS, slot_of
 PATIENCE_S = 30.0
 NAME = "seats"
 """Of the master, to its Sentinels."""
+_AT_ONCE = ("--repl-diskless-sync-delay", "0")
+"""A master waits five seconds for more replicas before it begins with the first, unless told otherwise."""
+_GREETING_MS, _GREETED_MS = 100, 2_000
+"""How often Sentinels tell each other that they are there: until they know each other, and then as ever."""
 
 
 class Fleet:
@@ -50,8 +54,8 @@ class Watched(Fleet):
     def __init__(self, folder: Path, *options: str, server: str | None = None) -> None:
         super().__init__()
         binary = server or valkey()
-        self.one = OnPort(_made(folder / "one"), *options, server=binary)
-        self.other = OnPort(_made(folder / "other"), *options, server=binary)
+        self.one = OnPort(_made(folder / "one"), *_AT_ONCE, *options, server=binary)
+        self.other = OnPort(_made(folder / "other"), *_AT_ONCE, *options, server=binary)
         self.sentinels = [self._sentinel(_made(folder / name), binary) for name in ("x", "y", "z")]
 
     @property
@@ -63,12 +67,18 @@ class Watched(Fleet):
         self.other.ask("REPLICAOF", "127.0.0.1", self.one.port)
         until(lambda: _is_attached(self.other))
         self._run(*self.sentinels)
+        self._greet_every(_GREETING_MS)
         until(lambda: all(self._knows_all(sentinel) for sentinel in self.sentinels))
+        self._greet_every(_GREETED_MS)
 
     def master(self) -> OnPort:
         """As most Sentinels see it."""
         ports = [int(sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)[1]) for sentinel in self.sentinels]
         return self.one if ports.count(self.one.port) > 1 else self.other
+
+    def _greet_every(self, pause_ms: int) -> None:
+        for sentinel in self.sentinels:
+            sentinel.ask("SENTINEL", "DEBUG", "PUBLISH-PERIOD", pause_ms)
 
     def _knows_all(self, sentinel: OnPort) -> bool:
         known = sentinel.ask("SENTINEL", "MASTER", NAME)
@@ -89,7 +99,7 @@ class Sharded(Fleet):
 
     def __init__(self, folder: Path, *options: str, server: str | None = None, replicas: int = 0) -> None:
         super().__init__()
-        of_cluster = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--appendonly", "no")
+        of_cluster = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--appendonly", "no", *_AT_ONCE)
         self._buses = [free_port() for _ in range(3 + replicas)]
         self.nodes = [
             OnPort(_made(folder / f"node{bus}"), *of_cluster, "--cluster-port", str(bus), *options, server=server)

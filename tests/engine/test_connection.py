@@ -18,12 +18,19 @@ from tests.engine.servers import OnPort, Valkey, free_port
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.holds import HoldState, Line
 from widget_server.engine import scripts
-from widget_server.engine.connection import connect
+from widget_server.engine.connection import Connection, address_of, connect
 from widget_server.engine.hash_slots import SLOTS
 from widget_server.engine.wire import LONG_BYTES, Address, pack
 from widget_server.errors import Fault, Unavailable
 
 pytestmark = pytest.mark.anyio
+
+HASTE_S = 0.4
+
+
+def hasty(url: str) -> Connection:
+    """With less patience than a second, where the server is there and says no each time."""
+    return Connection(address_of(url), patience_s=HASTE_S)
 
 
 @pytest.fixture
@@ -105,6 +112,7 @@ async def test_a_change_of_schedule_whose_answer_was_lost_has_won_all_the_same(f
     assert not await far_box.engine.raise_schedule(far_box.site, 2)
 
 
+@pytest.mark.parametrize("redis_url", ["valkey"], indirect=True)
 async def test_a_redis_that_never_answers_is_given_up_in_time(proxy: Proxy) -> None:
     connection = await connect(proxy.url)
     await connection.read(("PING",))
@@ -120,14 +128,15 @@ async def test_a_redis_that_never_answers_is_given_up_in_time(proxy: Proxy) -> N
     await connection.close()
 
 
+@pytest.mark.parametrize("redis_url", ["valkey"], indirect=True)
 async def test_a_process_that_stood_still_reads_what_redis_has_answered_meanwhile(redis_url: str) -> None:
-    connection = await connect(redis_url)
+    connection = hasty(redis_url)
     await connection.read(("PING",))
 
     call = asyncio.create_task(connection.read(("PING",)))
     for _ in range(3):  # it leaves
         await asyncio.sleep(0)
-    time.sleep(1.5)  # noqa: ASYNC251
+    time.sleep(HASTE_S * 1.5)  # noqa: ASYNC251
     assert await call == ["PONG"]
     await connection.close()
 
@@ -222,7 +231,7 @@ async def test_a_refused_password_is_told_as_what_it_is(
     with TemporaryDirectory(prefix="tenuto-") as folder:
         server = Valkey(Path(folder), *protection.split())
         server.start()
-        connection = await connect(f"unix://{login}{folder}/redis.sock")
+        connection = hasty(f"unix://{login}{folder}/redis.sock")
         try:
             with pytest.raises(Unavailable):
                 await connection.read(("GET", "where"))
@@ -260,7 +269,7 @@ async def test_the_permissions_that_the_documents_name_are_enough() -> None:
 
 
 async def test_a_database_that_is_not_there_is_told_in_one_sentence(valkey: Valkey) -> None:
-    connection = await connect(f"{valkey.url}?db=999")
+    connection = hasty(f"{valkey.url}?db=999")
 
     with pytest.raises(Fault, match=r"Redis does not let us in: ERR DB index is out of range\."):
         await connection.check()
@@ -296,7 +305,7 @@ async def test_tls_with_an_authority_and_a_certificate_of_ones_own(
 
 
 async def test_a_certificate_of_an_unknown_authority_is_not_trusted(secret_redis: str) -> None:
-    connection = await connect(f"rediss://{secret_redis}")
+    connection = hasty(f"rediss://{secret_redis}")
 
     with pytest.raises(Unavailable):
         await connection.read(("PING",))
@@ -306,7 +315,7 @@ async def test_a_certificate_of_an_unknown_authority_is_not_trusted(secret_redis
 
 
 async def test_a_certificate_for_another_host_is_not_trusted(secret_redis: str, certificates: Certificates) -> None:
-    connection = await connect(f"rediss://{secret_redis.replace('127.0.0.1', 'localhost')}?{certificates.in_url}")
+    connection = hasty(f"rediss://{secret_redis.replace('127.0.0.1', 'localhost')}?{certificates.in_url}")
 
     with pytest.raises(Fault, match="The certificate of Redis is not to be trusted"):
         await connection.check()

@@ -14,6 +14,7 @@ from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.holds import Line
 from widget_server.domain.slots import Seats
+from widget_server.engine import feed as module
 from widget_server.engine.feed import ENTRIES_MIN, Feed, Lost, Trimmed, Unreadable
 from widget_server.engine.scripts import load_all
 from widget_server.engine.wire import Address
@@ -21,6 +22,12 @@ from widget_server.engine.wire import Address
 pytestmark = pytest.mark.anyio
 
 FEED, KEPT = "{tenuto}:feed", "{tenuto}:kept"
+
+
+@pytest.fixture
+def short_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a feed in which nothing new comes. For whoever is to be woken by what comes they stay as long as they are."""
+    monkeypatch.setattr(module, "BLOCK_MS", 100)
 
 
 async def take(news: AsyncIterator[list[Update] | Lost], count: int) -> list[Update]:
@@ -86,6 +93,7 @@ async def test_what_was_trimmed_away_unread_is_not_passed_over_in_silence(box: B
     assert update.hold_ids == ("dora",)
 
 
+@pytest.mark.usefixtures("short_reads")
 async def test_a_feed_that_is_gone_is_noticed_though_nothing_new_comes(box: Box) -> None:
     news = box.feed.follow("tenuto", await box.feed.last_id("tenuto"))
     waiting = asyncio.ensure_future(anext(news))
@@ -124,6 +132,7 @@ async def hold_all(box: Box, *names: str) -> str:
     return await box.feed.last_id("tenuto")
 
 
+@pytest.mark.usefixtures("short_reads")
 async def test_who_was_only_too_slow_hears_that_entries_have_made_room(box: Box) -> None:
     """Redis has forgotten nothing else: that is no reason to count everything anew."""
     box.capacity = 100
@@ -140,7 +149,7 @@ async def test_who_was_only_too_slow_hears_that_entries_have_made_room(box: Box)
     assert update.hold_ids == ("gus",)
 
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1.5):
+        async with asyncio.timeout(0.4):
             await anext(slow.losses("tenuto", last_id))
 
 
@@ -166,6 +175,7 @@ async def emptied_and_written_anew(box: Box) -> None:
     await hold_all(box, "a")
 
 
+@pytest.mark.usefixtures("short_reads")
 @pytest.mark.parametrize("forget", [rolled_back, rolled_back_and_written_on, emptied, emptied_and_written_anew])
 async def test_a_redis_that_has_forgotten_something_has_not_made_room(
     box: Box, forget: Callable[[Box], Awaitable[None]]
@@ -191,19 +201,20 @@ def test_a_feed_keeps_as_many_entries_as_its_followers_believe() -> None:
     assert kept == {f"'~', '{ENTRIES_MIN}'"}
 
 
+@pytest.mark.usefixtures("short_reads")
 async def test_who_only_looks_for_losses_hears_of_each_and_of_nothing_else(box: Box) -> None:
     losses = box.feed.losses("tenuto", await box.feed.last_id("tenuto"))
     waiting = asyncio.ensure_future(anext(losses))
     for name in ("anna", "ben", "cleo"):
         await box.hold(name)
     await box.connection.read(("XADD", FEED, "*", "colour", "red"))
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(0.4)
     assert not waiting.done()
 
     for name in ("dora", "emil"):
         await asyncio.sleep(0.01)  # no two entries of the same id
-        await box.connection.read(("DEL", FEED))
-        await box.hold(name, LATE_YOGA)
+        # In one go: a read that ends in between would see nothing at all.
+        await asyncio.gather(box.connection.read(("DEL", FEED)), box.hold(name, LATE_YOGA))
         async with asyncio.timeout(60):
             assert await waiting == Lost(await box.feed.last_id("tenuto"))
         waiting = asyncio.ensure_future(anext(losses))

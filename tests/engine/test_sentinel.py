@@ -12,7 +12,7 @@ from tests.engine.box import LATE_YOGA, Box, Recorded
 from tests.engine.fleets import NAME, Watched, until
 from tests.engine.servers import OnPort
 from widget_server.domain.holds import HoldState
-from widget_server.engine.connection import address_of, connect
+from widget_server.engine.connection import Connection, address_of, connect
 from widget_server.engine.feed import Lost
 from widget_server.engine.sentinel import SentinelAddress, Told
 from widget_server.engine.server import Server
@@ -142,7 +142,7 @@ async def test_a_replica_is_not_taken_for_a_master_whatever_a_sentinel_says() ->
             for server in servers:
                 server.start()
             replica.ask("REPLICAOF", "127.0.0.1", master.port)
-            connection = await connect(f"redis+sentinel://{sentinel.place}/{NAME}")
+            connection = Connection(address_of(f"redis+sentinel://{sentinel.place}/{NAME}"), patience_s=0.5)
 
             with pytest.raises(Unavailable):
                 await connection.read(("GET", "{tenuto}:here"))
@@ -301,7 +301,8 @@ async def test_passwords_of_sentinels_and_servers_are_their_own() -> None:
 
 
 async def check(url: str) -> None:
-    connection = await connect(url)
+    """With less patience than a second: the servers are there, and whoever says no does so each time."""
+    connection = Connection(address_of(url), patience_s=0.5)
     try:
         await connection.check()
     finally:
