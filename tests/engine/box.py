@@ -21,7 +21,7 @@ from widget_server.engine.inspection import Inspection
 from widget_server.engine.reservations import Pin, Reservations
 from widget_server.engine.sentinel import SentinelAddress
 from widget_server.engine.sweeping import Swept
-from widget_server.engine.wire import Address, Reply
+from widget_server.engine.wire import Address, Reply, Word
 
 HOLD_LENGTH = timedelta(minutes=10)
 LIMIT = HOLD_LENGTH * 3
@@ -222,14 +222,21 @@ class Box:
 
     async def counts_are_right(self) -> None:
         """Held is the sum of the lines, and every line belongs to a hold that lives or is past its deadline."""
-        (names,) = await self.connection.read(("KEYS", "*:day:*"))
-        for day in names:
+        (days,) = await self.connection.read(("KEYS", "*:day:*"))
+        counted: dict[str, Seats] = {}
+        for day, fields in zip(days, await self._read_all([("HGETALL", day) for day in days]), strict=True):
             prefix, _, of_day = day.partition("day:")
             service, _, date = of_day.partition(":")
-            (fields,) = await self.connection.read(("HGETALL", day))
-            for slot_id, seats in kept.seats_of_day(f"{service}.{date}T", fields):
-                (lines,) = await self.connection.read(("ZRANGE", f"{prefix}slot:{slot_id}", 0, -1, "WITHSCORES"))
-                assert seats.held == sum(int(line.rpartition(":")[2]) for line in lines[::2]), slot_id
-                assert seats.booked >= 0
-                deadlines = [kept.instant(score) for score in lines[1::2] if score != "inf"]
-                assert seats.frees_at == min(filter(None, deadlines), default=None)
+            counted |= {
+                f"{prefix}slot:{slot_id}": seats for slot_id, seats in kept.seats_of_day(f"{service}.{date}T", fields)
+            }
+        all_lines = await self._read_all([("ZRANGE", key, 0, -1, "WITHSCORES") for key in counted])
+        for (key, seats), lines in zip(counted.items(), all_lines, strict=True):
+            assert seats.held == sum(int(line.rpartition(":")[2]) for line in lines[::2]), key
+            assert seats.booked >= 0
+            deadlines = [kept.instant(score) for score in lines[1::2] if score != "inf"]
+            assert seats.frees_at == min(filter(None, deadlines), default=None)
+
+    async def _read_all(self, commands: Sequence[Sequence[Word]]) -> list[Reply]:
+        """In one go; none are none."""
+        return await self.connection.read(*commands) if commands else []

@@ -1,7 +1,7 @@
 """The engine against a small model: whatever a few visitors of two sites do in whatever order, both say the same."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypedDict
@@ -18,7 +18,7 @@ from widget_server.clock import to_ms
 from widget_server.domain.bookings import BookedSeats
 from widget_server.domain.claims import Assignment
 from widget_server.domain.events import SeatsMoved, SiteReset
-from widget_server.domain.holds import HoldState, Line
+from widget_server.domain.holds import Hold, HoldState, Line
 from widget_server.domain.orders import Claimed
 from widget_server.domain.policies import HOLDS_PER_VISITOR_MAX
 from widget_server.domain.slots import Need, Seats, Slot
@@ -492,10 +492,10 @@ class EngineMachine(RuleBasedStateMachine):
 
     @invariant()
     def seats_are_the_models(self) -> None:
+        counted = self.run(self._seats())
         for key, model in self.models.items():
-            counted = self.run(self._seats(key))
             for slot in SLOTS:
-                seats = counted.get(self.real(slot).id, Seats())
+                seats = counted[key].get(self.real(slot).id, Seats())
                 assert seats.held == model.held(slot, live_only=False)
                 assert seats.booked == model.booked[slot]
                 assert seats.held + seats.booked <= model.most
@@ -506,30 +506,31 @@ class EngineMachine(RuleBasedStateMachine):
     @invariant()
     def holds_are_the_models(self) -> None:
         running: set[str] = set()
-        for key, model in self.models.items():
-            for name, expected in model.holds.items():
-                hold = self.run(self.boxes[key].find(name))
-                expired = expected.state is HoldState.HELD and not model.is_live(expected)
-                assert hold.state is (HoldState.EXPIRED if expired else expected.state)
-                assert hold.version == expected.version
-                wanted = {self.real(slot): seats for slot, seats in expected.lines.items()}
-                assert {line.slot: line.seats for line in hold.lines} == wanted
-                if expected.state is HoldState.HELD:
-                    assert (hold.expires_at - self.began) // timedelta(minutes=1) == expected.deadline
-                if expected.state in (HoldState.HELD, HoldState.PAYING):
-                    running.add(f"{key}/{name}")
+        expectations = [(name, expected) for model in self.models.values() for name, expected in model.holds.items()]
+        for hold, (name, expected) in zip(self.run(self._find_all()), expectations, strict=True):
+            box, model = self.of(name)
+            expired = expected.state is HoldState.HELD and not model.is_live(expected)
+            assert hold.state is (HoldState.EXPIRED if expired else expected.state)
+            assert hold.version == expected.version
+            wanted = {self.real(slot): seats for slot, seats in expected.lines.items()}
+            assert {line.slot: line.seats for line in hold.lines} == wanted
+            if expected.state is HoldState.HELD:
+                assert (hold.expires_at - self.began) // timedelta(minutes=1) == expected.deadline
+            if expected.state in (HoldState.HELD, HoldState.PAYING):
+                running.add(f"{box.site.key}/{name}")
         (due,) = self.run(self.connection.read(("ZRANGE", "{tenuto}:due", 0, -1)))
         assert set(due) == running
 
     @invariant()
     def budgets_are_the_live_holds(self) -> None:
         now_ms = to_ms(self.run(self.boxes["studio"].now()))
+        sets: dict[str, set[str]] = {}
         for key, model in self.models.items():
             of_site = keys.of_site("tenuto", key)
-            sets = {of_site.visitor(who): model.live_of([who]) for who in VISITORS}
+            sets |= {of_site.visitor(who): model.live_of([who]) for who in VISITORS}
             sets |= {of_site.network(VISITORS[who]): model.live_of(neighbours(who)) for who in VISITORS}
-            found = self.run(self.connection.read(*(("ZRANGEBYSCORE", of, f"({now_ms}", "+inf") for of in sets)))
-            assert dict(zip(sets, map(set, found), strict=True)) == sets
+        found = self.run(self.connection.read(*(("ZRANGEBYSCORE", of, f"({now_ms}", "+inf") for of in sets)))
+        assert dict(zip(sets, map(set, found), strict=True)) == sets
 
     @invariant()
     def the_feed_tells_what_is_so_and_goes_on(self) -> None:
@@ -544,29 +545,36 @@ class EngineMachine(RuleBasedStateMachine):
                 before = self.told.get((update.site_key, slot_id))
                 assert before is None or seats.version == before.version + 1
                 self.told[update.site_key, slot_id] = seats
-        counted = {key: self.run(self._seats(key)) for key in SITES}
+        counted = self.run(self._seats())
         for (key, slot_id), seats in self.told.items():
             assert counted[key][slot_id] == seats
 
     @invariant()
     def nobody_is_in_two_places(self) -> None:
-        for key, model in self.models.items():
+        day = TALK.starts_at.date()
+        diaries = [keys.of_site("tenuto", key).diary(person, day) for key in SITES for person in PEOPLE]
+        written = iter(self.run(self.connection.read(*(("ZRANGE", diary, 0, -1) for diary in diaries))))
+        for model in self.models.values():
             serving = {name: hold.served_by for name, hold in model.holds.items() if model.keeps_people(hold)}
             for person in PEOPLE:
                 seats = {slot: [by[slot].get(person, 0) for by in serving.values() if slot in by] for slot in SERVED}
                 assert sum(sum(of) > 0 for of in seats.values()) <= 1
                 assert max(sum(of) for of in seats.values()) <= SEATS_EACH
-                diary = keys.of_site("tenuto", key).diary(person, TALK.starts_at.date())
-                (members,) = self.run(self.connection.read(("ZRANGE", diary, 0, -1)))
-                stands = {tuple(member.split(":")[:2]) for member in members}
+                stands = {tuple(member.split(":")[:2]) for member in next(written)}
                 serves = {(name, slot.id) for name, by in serving.items() for slot in by if person in by[slot]}
                 assert {claim for claim in stands if claim[0] in serving} == serves
 
-    async def _seats(self, key: str) -> dict[str, Seats]:
-        box: Box = self.boxes[key]
+    async def _find_all(self) -> list[Hold]:
+        """All in one go, as each of them is asked for after each step."""
+        boxes: dict[str, Box] = self.boxes
+        return await asyncio.gather(*(boxes[key].find(name) for key in SITES for name in self.models[key].holds))
+
+    async def _seats(self) -> dict[str, Mapping[str, Seats]]:
+        """By site; likewise."""
+        boxes: dict[str, Box] = self.boxes
         days = [(slot.service, slot.starts_at.date()) for slot in map(self.real, SLOTS)]
-        reading, _ = await box.engine.days_and_diaries(box.site, days, [])
-        return reading.seats
+        of_each = (boxes[key].engine.days_and_diaries(boxes[key].site, days, []) for key in SITES)
+        return {key: reading.seats for key, (reading, _) in zip(SITES, await asyncio.gather(*of_each), strict=True)}
 
     def budgets(self, visitor: str) -> Budgets:
         return {"visitor": visitor, "network": VISITORS[visitor]}
@@ -616,13 +624,15 @@ class EngineMachine(RuleBasedStateMachine):
 
     async def _see_what_was_dropped(self, box: Box, model: Model) -> None:
         """Which expired lines had to go is the engine's business; that they had expired is not."""
-        for name, hold in model.holds.items():
-            for slot in list(hold.there):
-                key = keys.of_site("tenuto", box.site.key).seats(self.real(slot).id)[1]
-                (score,) = await self.connection.read(("ZSCORE", key, f"{name}:{hold.lines[slot]}"))
-                if score is None:
-                    assert not model.is_live(hold)
-                    hold.there.remove(slot)
+        of_site = keys.of_site("tenuto", box.site.key)
+        there = [(name, hold, slot) for name, hold in model.holds.items() for slot in hold.there]
+        asked = [
+            ("ZSCORE", of_site.seats(self.real(slot).id)[1], f"{name}:{hold.lines[slot]}") for name, hold, slot in there
+        ]
+        for (_, hold, slot), score in zip(there, await self.connection.read(*asked) if asked else [], strict=True):
+            if score is None:
+                assert not model.is_live(hold)
+                hold.there.remove(slot)
 
 
 def _need(slot: Slot) -> Need:
