@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from tests.live.test_hub import Paper
 from tests.use_cases.studio import FIRST, LAST, NOW, SLOTS, Studio, settled
 from widget_server.domain.slots import Slot
-from widget_server.engine.feed import Trimmed, Unreadable
+from widget_server.engine.feed import Lost, Trimmed, Unreadable
 from widget_server.errors import Fault, InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases import availability as availabilities
 from widget_server.use_cases import known_seats
@@ -252,29 +252,22 @@ async def test_following_begins_anew_whatever_went_wrong(monkeypatch: pytest.Mon
         assert studio.engine.reads == reads
 
 
-async def test_what_a_newer_version_tells_is_read_anew_and_the_operator_is_told() -> None:
+@pytest.mark.parametrize(
+    ("how", "logged", "losses"),
+    [(Unreadable, ["feed_not_understood"], 0), (Trimmed, ["feed_read_too_late"], 0), (Lost, [], 1)],
+    ids=["told by a newer version", "read too late", "gone from Redis"],
+)
+async def test_what_was_missed_is_read_anew_and_only_what_is_gone_from_redis_is_for_all_to_doubt(
+    how: type[Lost], logged: list[str], losses: int
+) -> None:
     async with Studio() as studio:
         await studio.month()
         studio.engine.move(SLOTS[0])
         with capture_logs() as logs:
-            await studio.engine.lose(Unreadable)
+            await studio.engine.lose(how)
 
         assert await studio.versions() == studio.true_versions()
-        assert [log["event"] for log in logs] == ["feed_not_understood"]
-
-
-async def test_a_process_that_read_too_late_reads_anew_and_doubts_nothing_that_others_read() -> None:
-    async with Studio() as studio:
-        await studio.month()
-        studio.engine.move(SLOTS[0])
-        with capture_logs() as logs:
-            await studio.engine.lose(Trimmed)
-        assert await studio.versions() == studio.true_versions()
-        assert [log["event"] for log in logs] == ["feed_read_too_late"]
-        assert studio.engine.losses == 0
-
-        await studio.engine.lose()
-        assert studio.engine.losses == 1, "what is gone from Redis is for all to doubt"
+        assert ([log["event"] for log in logs], studio.engine.losses) == (logged, losses)
 
 
 async def test_it_is_known_that_a_feed_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
