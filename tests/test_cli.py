@@ -22,6 +22,7 @@ from tests.engine.servers import Valkey
 from tests.engine.test_embedded import alive, eventually
 from widget_server import cli
 from widget_server.ids import new_id
+from widget_server.use_cases.auditing import Auditing
 
 DEMO_SERVICES = {"yoga", "consultation", "lesson", "workshop", "evening"}
 ROOT = Path(__file__).parents[1]
@@ -232,7 +233,10 @@ def test_the_tables_are_made_once_and_sites_only_with_good_keys(tenuto: Tenuto, 
     assert "no such site" in tenuto.refuses("rebuild", "stduio", **elsewhere)
 
 
-def test_an_audit_tells_by_its_exit_code_whether_something_is_wrong(tenuto: Tenuto, empty_valkey: Valkey) -> None:
+def test_an_audit_tells_by_its_exit_code_whether_something_is_wrong(
+    tenuto: Tenuto, empty_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Auditing, "look_again_after_s", property(lambda _: 0.1, lambda *_: None), raising=False)
     there = {"TENUTO_REDIS_URL": empty_valkey.url}
     tenuto("migrate")
     tenuto("create-site", "studio", **there)

@@ -36,7 +36,7 @@ Break = Callable[[House, Guest, Guest], Awaitable[None]]
 
 @pytest.fixture(autouse=True)
 async def _staff(house: House) -> None:
-    auditing(house).look_again_after_s = 0.2
+    auditing(house).look_again_after_s = 0.05
     await hire(house, "pia")
 
 
@@ -251,6 +251,7 @@ async def test_a_cancellation_under_way_is_no_finding(
 
 async def test_while_people_book_and_cancel_and_move_nothing_is_found(house: House) -> None:
     """The control is every other test here: what is wrong all the time is found."""
+    auditing(house).look_again_after_s = 0.2
     await hire(house, "pia", "quinn")
     stop = asyncio.Event()
 

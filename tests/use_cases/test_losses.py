@@ -28,6 +28,7 @@ from widget_server.engine.reservations import Reservations
 from widget_server.errors import Unavailable
 from widget_server.store.attempts import Attempts
 from widget_server.use_cases import rebuilding
+from widget_server.use_cases import reconciliation as module
 from widget_server.use_cases.restoring import TAKEOVER_AFTER
 
 pytestmark = pytest.mark.anyio
@@ -106,9 +107,10 @@ async def test_a_loss_during_a_filling_is_filled_once_more_when_that_is_done(hou
 
 
 async def test_web_processes_look_after_a_loss_that_no_worker_hears_of_and_one_of_them_fills(
-    house: House, another: House
+    house: House, another: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a widget that has read what is lost would go on showing it."""
+    monkeypatch.setattr(module, "WORKERS_FIRST_S", (0.2, 0.3))
 
     async def have_heard() -> bool:
         last_id = await Feed(house.redis).last_id("tenuto")

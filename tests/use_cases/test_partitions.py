@@ -35,7 +35,7 @@ async def house(cluster: Sharded, sqlite_template: Path, tmp_path: Path) -> Asyn
         yield house
 
 
-async def test_sites_that_come_later_are_served_followed_and_swept_like_the_first(
+async def test_sites_that_come_later_are_served_followed_and_swept_like_the_first_and_all_stay_where_they_are(
     cluster: Sharded, house: House
 ) -> None:
     worker = asyncio.create_task(house.parts.in_each_partition(house.parts.use_cases.reconciliation.run))
@@ -54,6 +54,8 @@ async def test_sites_that_come_later_are_served_followed_and_swept_like_the_firs
         await eventually(partial(is_swept, house, site.key))
 
     assert set((await house.parts.use_cases.readiness.ask()).values()) == {"ok"}
+    await house.change_settings(name="Another name")
+    assert (await house.site()).partition == sites[0].partition
     worker.cancel()
     await asyncio.wait([worker])
 
@@ -96,13 +98,6 @@ async def test_while_one_server_is_away_a_process_is_ready_for_the_sites_of_the_
                 return (await house.client.get("/readyz")).status_code == 503
 
             await eventually(is_red)
-
-
-async def test_a_site_never_changes_its_partition(house: House) -> None:
-    before = await house.site()
-
-    await house.change_settings(name="Another name")
-    assert (await house.site()).partition == before.partition
 
 
 async def hears(house: House, site_key: str) -> bool:

@@ -22,6 +22,7 @@ from widget_server.domain.holds import Line
 from widget_server.engine import keys, sweeping
 from widget_server.errors import Unavailable
 from widget_server.store.bookings import Bookings
+from widget_server.use_cases import reconciliation as module
 
 pytestmark = pytest.mark.anyio
 
@@ -135,13 +136,14 @@ async def test_trouble_that_nobody_foresaw_does_not_end_the_worker(house: House)
         await until(house, booked=0, held=0)
 
 
-async def test_a_clock_that_steps_is_logged_once(house: House) -> None:
+async def test_a_clock_that_steps_is_logged_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forward, or back, whence it goes on from where it was: either way it is ahead of ours by then."""
+    monkeypatch.setattr(module, "_LOOK_EVERY_S", 0.1)
     with capture_logs() as logs:
         async with working(house):
             await house.advance(A_SECOND * 3)
             await eventually(lambda: has_logged(logs, "redis_clock_stepped"))
-            await asyncio.sleep(1.2)
+            await asyncio.sleep(0.3)
     assert [log["ahead_s"] for log in logs if log["event"] == "redis_clock_stepped"] == [3]
 
 

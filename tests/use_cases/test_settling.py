@@ -412,7 +412,9 @@ async def test_an_audit_leaves_what_stripe_has_not_answered_to_stripe(till: Till
     )
 
     await till.house.advance(PAYMENT_WINDOW + timedelta(minutes=1))
-    found = await till.house.parts.use_cases.reconciliation.auditing.found([listing.site], thoroughly=False)
+    auditing = till.house.parts.use_cases.reconciliation.auditing
+    auditing.look_again_after_s = 0.1
+    found = await auditing.found([listing.site], thoroughly=False)
     assert [one.hold_id for one in found] == [ben.id]
 
 
@@ -539,7 +541,8 @@ async def test_a_hold_is_given_back_not_booked_where_its_payment_was_given_up_ju
 
     hold = await till.house.engine.find(await till.house.site(), anna.id, anna.ref.secret_hash)
     assert hold.state is HoldState.RELEASED
-    assert ((seats := await till.house.seats(LESSON)).held, seats.booked) == (0, 1)
+    seats = await till.house.seats(LESSON)
+    assert (seats.held, seats.booked) == (0, 1)
 
 
 async def test_keys_that_may_not_take_the_money_are_told_of_once_and_nothing_is_undone(till: Till) -> None:

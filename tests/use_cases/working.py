@@ -22,7 +22,11 @@ A_SECOND = timedelta(seconds=1)
 
 @asynccontextmanager
 async def working(house: House) -> AsyncIterator[None]:
-    """While a worker runs that has looked at everything once, as it does when it starts."""
+    """While a worker runs that has looked at everything once, as it does when it starts, and at what seemed wrong once
+    more: that first time after a moment only, as nobody is in the midst of anything then.
+    """
+    auditing = reconciliation(house).auditing
+    again_after_s, auditing.look_again_after_s = auditing.look_again_after_s, 0.1
     before = await Audits(house.parts.database).last_rounds()
 
     async def has_looked() -> bool:
@@ -31,6 +35,7 @@ async def working(house: House) -> AsyncIterator[None]:
     worker = asyncio.create_task(reconciliation(house).run("tenuto"))
     try:
         await eventually(has_looked)
+        auditing.look_again_after_s = again_after_s
         yield
     finally:
         worker.cancel()
