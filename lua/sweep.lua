@@ -23,6 +23,7 @@
 ]]
 -- include: now_ms
 -- include: due_of
+-- include: lines_in
 -- include: read_days
 -- include: write_days
 -- include: drop_claims
@@ -35,10 +36,11 @@ local sites, holds, days = due_of(KEYS, 4, ARGV, 2)
 
 local function end_due(hold, version)
   local site = hold.site
-  for slot_id, seats in string.gmatch(hold.lines_text, '([^ ]+):(%d+)') do
-    local slot = site.slots[slot_id]
-    slot.leaving[#slot.leaving + 1] = hold.id .. ':' .. seats
-    slot.leaving_seats = slot.leaving_seats + seats
+  local lines = lines_in(site, hold.lines_text)
+  for n = 1, #lines do
+    local slot = lines[n].slot
+    slot.leaving[#slot.leaving + 1] = hold.id .. lines[n].suffix
+    slot.leaving_seats = slot.leaving_seats + lines[n].seats
   end
   if hold.claims then
     drop_claims(site.gate_key, hold.claims, site.parts)
@@ -53,7 +55,7 @@ read_days(days)
 for _, hold in ipairs(holds) do
   local ref = hold.site.name .. '/' .. hold.id
   local read = redis.call('HMGET', hold.keys.hold, 'state', 'deadline', 'lines', 'claims', 'version')
-  if read[1] == 'held' and tonumber(read[2]) > now then
+  if read[1] == 'held' and read[2] - now > 0 then
     redis.call('ZADD', due_key, 'XX', read[2], ref)
   elseif read[1] == 'paying' then
     if tonumber(redis.call('ZSCORE', due_key, ref) or now + 1) <= now then

@@ -80,8 +80,8 @@ BREAKAGES = (
     Breakage(
         "the sweep is a blink too early",
         "lua/sweep.lua",
-        "tonumber(read[2]) > now then",
-        "tonumber(read[2]) > now + 20 then",
+        "read[2] - now > 0 then",
+        "read[2] - now > 20 then",
         seed=3,
     ),
     Breakage(
