@@ -50,9 +50,9 @@ async def test_a_whole_booking_touches_no_storage_and_asks_nobody_else(
 
 
 async def test_it_works_where_the_browser_blocks_all_storage_of_third_parties(
-    studio: Studio, host: Host, invite: Invite
+    studio: Studio, host: Host, invite_with_whole_browser: Invite
 ) -> None:
-    anna = await invite("anna")
+    anna = await invite_with_whole_browser("anna")
     await anna.opens(host.page(studio))
     await anna.picks_service("Yoga")
 
