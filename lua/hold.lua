@@ -55,6 +55,7 @@ local visitor_key, network_key = KEYS[6], KEYS[7]
 local site, epoch, schedule, hold_id, secret = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local length_ms, limit_ms, visitor, network = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local visitor_max, network_max, count = ARGV[10], ARGV[11], ARGV[12]
+-- What is only added or subtracted stays in digits: Lua reads them for a sum in half the time that `tonumber` takes.
 local lines, text = {}, nil
 for n = 1, count do
   local slot_id, seats = ARGV[9 + 4 * n], ARGV[10 + 4 * n]
@@ -63,16 +64,16 @@ for n = 1, count do
     slot_key = KEYS[7 + 2 * n],
     slot_id = slot_id,
     seats = tonumber(seats),
-    starts_ms = tonumber(ARGV[11 + 4 * n]),
-    capacity = tonumber(ARGV[12 + 4 * n]),
+    starts_ms = ARGV[11 + 4 * n],
+    capacity = ARGV[12 + 4 * n],
     member = hold_id .. ':' .. seats,
   }
   text = (text and text .. ' ' or '') .. slot_id .. ':' .. seats
 end
-local needs, random, instead_of = nil, ARGV[13 + 4 * count], ARGV[14 + 4 * count]
+local needs, random, instead_of = nil, ARGV[13 + 4 * #lines], ARGV[14 + 4 * #lines]
 if random then
   -- include: needs_of
-  needs = needs_of(KEYS, 8 + 2 * count, ARGV, 15 + 4 * count)
+  needs = needs_of(KEYS, 8 + 2 * #lines, ARGV, 15 + 4 * #lines)
 end
 
 local gate_schedule = loaded_schedule(gate_key, epoch)
@@ -96,12 +97,11 @@ if known >= 4 then
   return { 'ENDED' }
 end
 
-schedule = tonumber(schedule)
-if schedule < gate_schedule then
+if schedule - gate_schedule < 0 then
   return { 'STALE_SCHEDULE', gate_schedule }
 end
 for n = 1, #lines do
-  if lines[n].starts_ms <= now then
+  if lines[n].starts_ms - now <= 0 then
     return { 'CLOSED', n }
   end
 end
@@ -118,7 +118,7 @@ for n = 1, #lines do
   local line = lines[n]
   local seats = read_seats(line.day_key, line.slot_id)
   line.counted = seats
-  if seats.held + seats.booked + line.seats > line.capacity then
+  if seats.held + seats.booked + line.seats - line.capacity > 0 then
     -- include: find_room
     local left
     line.dropped, left = find_room(line, seats, now)
@@ -152,7 +152,7 @@ for n = 1, #lines do
   parts[n] = write_seats(line, line.counted)
 end
 redis.call('HSET', hold_key, 'state', 'held', 'secret', secret, 'lines', text, 'deadline', score,
-  'limit', string.format('%d', limit), 'version', '1', 'visitor', visitor, 'network', network)
+  'limit', limit, 'version', '1', 'visitor', visitor, 'network', network)
 if claims and claims[1] then
   -- include: keep_claims
   keep_claims(gate_key, claims, score, parts)
@@ -161,7 +161,7 @@ end
 redis.call('ZADD', due_key, score, site .. '/' .. hold_id)
 redis.call('ZADD', visitor_key, score, hold_id)
 redis.call('ZADD', network_key, score, hold_id)
-if schedule > gate_schedule then
+if schedule - gate_schedule > 0 then
   -- include: tell_schedule
   redis.call('HSET', gate_key, 'schedule', string.format('%d', schedule))
   tell_schedule(feed_key, site, epoch, 'settled', schedule)
