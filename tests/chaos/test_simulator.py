@@ -43,6 +43,8 @@ def test_a_simulation_has_all_kinds_of_operations_and_of_faults() -> None:
         "probe",
         "all_others_stand_still",
         "two_cancel_at_once",
+        "a_count_is_told_late",
+        "a_pin_is_ended_late",
         "seats_go_while_somebody_pays",
     ):
         assert f" {happened}" in printed, happened

@@ -8,8 +8,8 @@ from widget_server.domain.holds import Line
 from widget_server.simulator.customers import CONFIRMING_WINDOW_MS, cancel_of, confirm_of
 from widget_server.simulator.invariants import Broken
 from widget_server.simulator.ledger import Visitor
-from widget_server.simulator.operations import operation
-from widget_server.simulator.payments import choose_of, come_back_of, pay_of, settle
+from widget_server.simulator.operations import ask, operation
+from widget_server.simulator.payments import check_out_of, choose_of, come_back_of, go_back_of, pay_of, settle
 from widget_server.simulator.people import new_visitor
 from widget_server.simulator.workers import change_of, deliver, resized, sweep
 from widget_server.simulator.world import BY_SHIFT, World, services_of
@@ -79,6 +79,36 @@ async def seats_go_while_somebody_pays(world: World) -> str:
     if purchase.offered and not purchase.is_paid:
         said.append(await choose_of(world, purchase))
     return "; ".join(said)
+
+
+@operation(weight=0.5)
+async def a_count_is_told_late(world: World) -> str:
+    """Somebody has read what is booked, and stands still; by the time that they tell it, others have told more."""
+    one = world.ledger.customer()
+    if one is None:
+        return "nobody has booked"
+    process = world.web()
+    site = (await process.do(process.catalog.find(one.site))).site
+    counted = await process.do(process.store.booked_after(site.id, one.id))
+    cancelled = await cancel_of(world, one)
+    answer = await ask(process, process.reconciliation.tell_freed(site, counted))
+    return f"{cancelled}; {process.name} tells what was before: {answer!r}"
+
+
+@operation(weight=0.5)
+async def a_pin_is_ended_late(world: World) -> str:
+    """Somebody has given a payment up, and stands still; by the time that they end its pin, its customer pays anew."""
+    purchase = world.purchases.unpaid()
+    if purchase is None:
+        return "nobody pays"
+    process, visitor = world.worker(), purchase.visitor
+    site = (await process.do(process.catalog.find(visitor.site))).site
+    said, decided = [await go_back_of(world, purchase)], world.books.decided(visitor.site, visitor.id)
+    if decided is None or decided.state != "abandoned":
+        return said[0]
+    said.append(await check_out_of(world, purchase))
+    answer = await ask(process, process.engine.unpin(site, visitor.id, fence=decided.fence, release=True))
+    return "; ".join([*said, f"{process.name} ends pin {decided.fence}: {answer!r}"])
 
 
 async def _at_once(*acts: Awaitable[str]) -> str:

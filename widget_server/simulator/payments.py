@@ -37,7 +37,7 @@ async def check_out(world: World) -> str:
         purchase = world.purchases.begin(visitor)
     elif purchase.lines != visitor.lines:
         purchase.want(visitor.lines)
-    return await _check_out(world, purchase)
+    return await check_out_of(world, purchase)
 
 
 @operation(weight=1.5)
@@ -47,7 +47,7 @@ async def check_out_at_once(world: World) -> str:
     if visitor is None or not visitor.is_priced:
         return "nothing with a price is wanted"
     visitor.state = "over"
-    return await _check_out(world, world.purchases.begin(visitor))
+    return await check_out_of(world, world.purchases.begin(visitor))
 
 
 @operation(weight=2)
@@ -57,10 +57,10 @@ async def check_out_again(world: World) -> str:
     if purchase is None:
         return "nobody pays"
     purchase.notes += world.chance.random() < 0.15
-    return await _check_out(world, purchase)
+    return await check_out_of(world, purchase)
 
 
-async def _check_out(world: World, purchase: Purchase) -> str:
+async def check_out_of(world: World, purchase: Purchase) -> str:
     visitor, process = purchase.visitor, world.web()
     is_first = not visitor.has_paid
     visitor.has_paid = True
@@ -152,8 +152,10 @@ async def come_back_of(world: World, purchase: Purchase) -> str:
 async def go_back(world: World) -> str:
     """From the page, without having paid, perhaps; and perhaps to pay in another tab all the same."""
     purchase = world.purchases.unpaid()
-    if purchase is None:
-        return "nobody pays"
+    return await go_back_of(world, purchase) if purchase else "nobody pays"
+
+
+async def go_back_of(world: World, purchase: Purchase) -> str:
     visitor, process = purchase.visitor, world.web()
     purchase.went_back, purchase.paid_in_time = True, None
     with visitor.asking(world.redis.losses) as asking:
