@@ -135,30 +135,8 @@ def by_shift_without_anybody_offers_nothing(offered: Schedule, day: date) -> Non
     assert [one.slot for one in offers(alone, "yoga", day)] == [one.slot for one in offers(offered, "yoga", day)]
 
 
-PROMISES = (
-    slots_are_in_order_never_overlap_and_are_found_by_themselves,
-    every_slot_is_a_typed_one_or_cut_from_an_opening_it_lies_within,
-    a_typed_slot_is_offered_just_so_unless_another_typed_one_overlaps_it,
-    on_a_roster_is_exactly_who_is_on_shift_all_the_time_and_not_away,
-    by_shift_the_roster_makes_the_seats_and_is_what_the_engine_claims_from,
-    a_blackout_of_site_or_service_leaves_no_slot_and_takes_no_other,
-    by_shift_without_anybody_offers_nothing,
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(whole_schedules_and_days())
-def test_all_that_a_schedule_promises_is_so(drawn: Drawn) -> None:
-    """One after the other of the same schedule, as to think of one takes longer than to look at it."""
-    for is_so in PROMISES:
-        is_so(*drawn)
-
-
-@settings(max_examples=80, deadline=None)
-@given(whole_schedules_and_days(), st.data())
-def test_changing_one_day_changes_no_other(drawn: Drawn, data: st.DataObject) -> None:
+def changing_one_day_changes_no_other(offered: Schedule, day: date, data: st.DataObject) -> None:
     """Only slots that reach over midnight meet those of a neighbouring day; three days away nothing does."""
-    offered, day = drawn
     times = st.builds(time, st.integers(0, 23), st.sampled_from([0, 30]))
     key, starts, ends = data.draw(st.sampled_from(["yoga", "talk"])), data.draw(times), data.draw(times)
     one_day = replace(data.draw(blackouts(st.just(day))), last_day=day, yearly=False)
@@ -174,6 +152,48 @@ def test_changing_one_day_changes_no_other(drawn: Drawn, data: st.DataObject) ->
         if abs((other - day).days) >= 3:
             for service in offered.services:
                 assert changed.slots_on(service, other) == offered.slots_on(service, other)
+
+
+def a_slot_is_bookable_from_its_horizon_to_its_notice_only(offered: Schedule, day: date, data: st.DataObject) -> None:
+    notice_h, horizon_days, hours = (
+        data.draw(st.integers(least, most)) for least, most in ((0, 10), (1, 10), (-20, 20))
+    )
+    yoga = replace(offered.services["yoga"], notice_min=notice_h * 60, horizon_days=horizon_days)
+    limited = replace(offered, services=offered.services | {"yoga": yoga})
+
+    for one in offers(limited, "yoga", day):
+        on_day = limited.day_of(one.slot.starts_at)
+        for now in (
+            one.slot.starts_at - timedelta(hours=notice_h) + timedelta(hours=hours),
+            first_instant(on_day - timedelta(days=horizon_days), time(0), limited.zone) + timedelta(hours=hours),
+        ):
+            in_time = now < one.slot.starts_at - timedelta(hours=notice_h)
+            assert one.is_bookable(now) == (in_time and (on_day - limited.day_of(now)).days <= horizon_days)
+
+
+PROMISES = (
+    slots_are_in_order_never_overlap_and_are_found_by_themselves,
+    every_slot_is_a_typed_one_or_cut_from_an_opening_it_lies_within,
+    a_typed_slot_is_offered_just_so_unless_another_typed_one_overlaps_it,
+    on_a_roster_is_exactly_who_is_on_shift_all_the_time_and_not_away,
+    by_shift_the_roster_makes_the_seats_and_is_what_the_engine_claims_from,
+    a_blackout_of_site_or_service_leaves_no_slot_and_takes_no_other,
+    by_shift_without_anybody_offers_nothing,
+)
+PROMISES_OF_CHANGES = (
+    changing_one_day_changes_no_other,
+    a_slot_is_bookable_from_its_horizon_to_its_notice_only,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(whole_schedules_and_days(), st.data())
+def test_all_that_a_schedule_promises_is_so(drawn: Drawn, data: st.DataObject) -> None:
+    """One after the other of the same schedule, as to think of one takes longer than to look at it."""
+    for is_so in PROMISES:
+        is_so(*drawn)
+    for is_so_whatever in PROMISES_OF_CHANGES:
+        is_so_whatever(*drawn, data)
 
 
 @settings(max_examples=80, deadline=None)
@@ -194,22 +214,3 @@ def test_what_is_taken_stays_where_it_is_whatever_is_edited(before: Drawn, after
     for key in new.services:
         slots_now = [one.slot for one in offers(new, key, day)]
         assert all(earlier.ends_at <= later.starts_at for earlier, later in pairwise(slots_now))
-
-
-@settings(max_examples=80, deadline=None)
-@given(whole_schedules_and_days(), st.integers(0, 10), st.integers(1, 10), st.integers(-20, 20))
-def test_a_slot_is_bookable_from_its_horizon_to_its_notice_only(
-    drawn: Drawn, notice_h: int, horizon_days: int, hours: int
-) -> None:
-    offered, day = drawn
-    yoga = replace(offered.services["yoga"], notice_min=notice_h * 60, horizon_days=horizon_days)
-    limited = replace(offered, services=offered.services | {"yoga": yoga})
-
-    for one in offers(limited, "yoga", day):
-        on_day = limited.day_of(one.slot.starts_at)
-        for now in (
-            one.slot.starts_at - timedelta(hours=notice_h) + timedelta(hours=hours),
-            first_instant(on_day - timedelta(days=horizon_days), time(0), limited.zone) + timedelta(hours=hours),
-        ):
-            in_time = now < one.slot.starts_at - timedelta(hours=notice_h)
-            assert one.is_bookable(now) == (in_time and (on_day - limited.day_of(now)).days <= horizon_days)
