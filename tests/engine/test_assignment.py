@@ -15,10 +15,7 @@ from widget_server.domain.holds import Line
 from widget_server.domain.schedule import Schedule, Shift
 from widget_server.domain.slots import OfferedSlot
 
-pytestmark = [
-    *(pytest.mark.anyio, pytest.mark.usefixtures("only_declared")),
-    pytest.mark.parametrize("redis_url", ["valkey"], indirect=True),
-]
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("redis_url", ["valkey"], indirect=True)]
 
 PEOPLE = ("ines", "juri", "kira", "liam", "mona", "nils", "olga")
 DAYS, SLOTS_A_DAY = 25, 40
