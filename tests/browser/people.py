@@ -30,9 +30,10 @@ VIEWS: tuple[View, View] = ((390, "light"), (1280, "dark"))
 _AXE = Axe().axe_script
 _VIOLATIONS = """async () => {
     const told = ({html, failureSummary}) => `${html.slice(0, 160)} ${failureSummary.slice(0, 240)}`;
-    const {violations} = await axe.run({resultTypes: ['violations']});
+    const {violations} = await axe.run({resultTypes: ['violations'], iframes: false});
     return violations.map(({id, impact, nodes}) => `${id} (${impact}): ${nodes.map(told).join(' | ')}`);
 }"""
+"""Half a second would be waited for an answer from each frame, where no axe is: a test that means one looks into it."""
 _WATCH = """wanted => {
     const dark = matchMedia('(prefers-color-scheme: dark)');
     window.turned = new Promise(done => dark.addEventListener('change', () => setTimeout(done), {once: true}));
