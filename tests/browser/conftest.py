@@ -41,7 +41,7 @@ async def playwright() -> AsyncIterator[Playwright]:
 
 @pytest.fixture(scope="package")
 async def browser(playwright: Playwright) -> AsyncIterator[Browser]:
-    """The engine alone, where it is installed: it takes a quarter less work than with all that people have around it."""
+    """The engine alone, where it is installed: it takes a quarter less than with all that people have around it."""
     async with await launched(playwright, "chromium-headless-shell", "chromium") as browser:
         yield browser
 
