@@ -47,6 +47,8 @@ async def test_a_whole_booking_touches_no_storage_and_asks_nobody_else(
     assert await (await anna.frame()).evaluate("window.touched") == []
     assert await anna.context.cookies() == []
     assert anna.unexpected() == []
+    # As in everybody's browser, the frame has a process of its own: this raises where it does not.
+    await anna.context.new_cdp_session(await anna.frame())
 
 
 async def test_it_works_where_the_browser_blocks_all_storage_of_third_parties(
