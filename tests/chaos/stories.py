@@ -1,11 +1,20 @@
 """How many stories of the simulator the tests tell, and how long each is; three files tell a third of them each."""
 
+import os
 import re
+import time
+
+import pytest
 
 from tests.chaos.simulating import simulate
 
 FIRST_SEED, STORIES_EACH, STEPS = 11, 12, 4_725
 """With those of test_simulator.py and of test_breakages.py, 200,000 operations of the product as it is."""
+
+LAST_BEGINS_S = 960
+"""CI is ended after twenty minutes, whatever is still to be told, and its machines differ by half. So there these
+stories come last, and those that would begin later than this are passed over, which its summary says."""
+_BEGAN_S = time.monotonic()
 
 
 def seeds_of(part: int) -> range:
@@ -15,6 +24,8 @@ def seeds_of(part: int) -> range:
 
 
 def nothing_breaks(seed: int) -> None:
+    if os.environ.get("CI") and time.monotonic() - _BEGAN_S > LAST_BEGINS_S:
+        pytest.skip(f"no time left for the story of seed {seed}")
     told = simulate(range(seed, seed + 1), STEPS)
 
     assert told.code == 0, told.printed

@@ -254,14 +254,23 @@ async def test_a_lost_connection_misses_nothing(box: Box, redis_url: str) -> Non
             await connection.close()
 
 
+@pytest.fixture
+def asked_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever sleeps through a deadline is awake a second later, which a busy machine takes, too."""
+    monkeypatch.setattr(module, "BLOCK_MS", 40_000)
+    monkeypatch.setattr(module, "SILENCE_MAX_S", 60.0)
+
+
+@pytest.mark.usefixtures("asked_seldom")
 async def test_the_worker_sleeps_until_its_deadline(box: Box) -> None:
     began = time.monotonic()
 
     await box.feed.wait_until("tenuto", await box.now() + timedelta(milliseconds=300))
 
-    assert 0.28 < time.monotonic() - began < 0.6
+    assert 0.28 < time.monotonic() - began < 20
 
 
+@pytest.mark.usefixtures("asked_seldom")
 async def test_the_worker_is_woken_by_an_earlier_deadline(box: Box) -> None:
     waiting = asyncio.create_task(box.feed.wait_until("tenuto", await box.now() + timedelta(hours=1)))
     await asyncio.sleep(0.05)
@@ -272,13 +281,14 @@ async def test_the_worker_is_woken_by_an_earlier_deadline(box: Box) -> None:
     await box.advance(HOLD_LENGTH)
     await box.engine.settle(box.site, 1)
 
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(20):
         await waiting
 
 
+@pytest.mark.usefixtures("asked_seldom")
 async def test_the_worker_does_not_sleep_while_something_is_due(box: Box) -> None:
     await box.hold("anna")
     await box.advance(HOLD_LENGTH)
 
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(20):
         await box.feed.wait_until("tenuto", None)
