@@ -76,6 +76,11 @@ for _, one in ipairs(doubted) do
 end
 
 local seats = read_seats(day_key, slot_id)
+if seats.untouched then
+  -- Its count is gone, and with it its version: it goes on from the second of today, which no count of changes reaches,
+  -- so whoever remembers what it was believes what it is.
+  seats.version = math.floor(now / 1000)
+end
 local held = 0
 for _, member in ipairs(redis.call('ZRANGE', slot_key, 0, -1)) do
   held = held + tonumber(string.match(member, ':(%d+)$'))

@@ -11,7 +11,7 @@ from tests.chaos.simulating import simulate
 FIRST_SEED, STORIES_EACH, STEPS = 11, 12, 4_725
 """With those of test_simulator.py and of test_breakages.py, 200,000 operations of the product as it is."""
 
-LAST_BEGINS_S = 960
+LAST_BEGINS_S = 1_030
 """CI is ended after twenty minutes, whatever is still to be told, and its machines differ by half. So there these
 stories come last, and those that would begin later than this are passed over, which its summary says."""
 _BEGAN_S = time.monotonic()

@@ -98,6 +98,16 @@ async def test_a_script_that_touches_a_key_which_it_was_not_given_is_heard(redis
     await connection.close()
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("number", [0, 1, 1_800_000_000_000, 2**53])
+async def test_a_number_that_a_script_writes_as_it_is_stands_there_in_digits(redis_url: str, number: int) -> None:
+    """Instants and counts go to Redis as numbers of Lua, which could as well be written as 1.8e+12."""
+    connection = await connect(redis_url)
+    text = "redis.call('HSET', KEYS[1], 'at', ARGV[1] + 0) return redis.call('HGET', KEYS[1], 'at')"
+    assert await connection.read(("EVAL", text, 1, "{tenuto}:written", number)) == [str(number)]
+    await connection.close()
+
+
 @pytest.mark.parametrize("text", [scripts.load(verb).text for verb in VERBS], ids=VERBS)
 def test_no_script_counts_its_keys(text: str) -> None:
     """In a Cluster there is one more than it knows of (`Call.of_settled_slot`)."""

@@ -89,7 +89,7 @@ async def test_where_nothing_is_wrong_nothing_is_found(house: House, anna: Guest
 async def test_what_is_broken_is_found_and_mended_by_a_rebuild_while_serving(
     house: House, anna: Guest, break_it: Break
 ) -> None:
-    epoch = (await house.site()).epoch
+    epoch, before = (await house.site()).epoch, await house.seats()
     await break_it(house, anna)
 
     assert {one.kind for one in await found(house)} == BROKEN[break_it]
@@ -97,6 +97,7 @@ async def test_what_is_broken_is_found_and_mended_by_a_rebuild_while_serving(
     assert await found(house) == []
     seats = await house.seats()
     assert (seats.booked, seats.held) == (1, 2)
+    assert seats.version >= before.version, "whoever remembers what it was believes what it is"
     assert (await anna.look()).json()["hold"]["state"] in ("held", "paying"), "no hold ends"
     assert (await house.site()).epoch == epoch, "and nobody has to read everything again"
     assert (await rebuilt(house)).mended == 0
