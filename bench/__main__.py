@@ -17,14 +17,18 @@ _FILES = 4 * fan_out.READERS
 
 def main() -> int:
     _allow_many_files()
-    began_at_s = time.monotonic()
+    began_at_s, before = time.monotonic(), machine.stolen_and_all()
     try:
         with tempfile.TemporaryDirectory(prefix="tenuto-bench-") as folder:
             sections, server = _measured(Path(folder))
     except Worthless as problem:
         print(f"bench: {problem}", file=sys.stderr)
         return 1
-    RESULTS.write_text(markdown(sections, machine.facts(server)))
+    stolen, of_all = (now - then for now, then in zip(machine.stolen_and_all(), before, strict=True))
+    facts = machine.facts(server)
+    if of_all:
+        facts.append(f"{stolen / of_all:.0%} of its cores' time was given to others by the host")
+    RESULTS.write_text(markdown(sections, facts))
     missed = [row.name for section in sections for row in section.rows if row.is_missed]
     for name in missed:
         print(f"bench: missed: {name}", file=sys.stderr)
