@@ -58,9 +58,11 @@ def simulate_by_command(seeds: range, steps: int) -> Simulated:
 
 
 def simulate(seeds: range, steps: int, *, root: Path = ROOT, all_by_sqlalchemy: bool = False) -> Simulated:
-    """One after the other, with the product that is in this folder; where SQLAlchemy says all statements, slower."""
-    waiting = _WAITING[root == ROOT]
-    warm = waiting.pop() if waiting else _Warm(["product"] if root == ROOT else [])
+    """One after the other, with the product in this folder, or where it has scripts only, ours with these; where
+    SQLAlchemy says all statements, slower."""
+    is_ours = not (root / "widget_server").exists() or root == ROOT
+    waiting = _WAITING[is_ours]
+    warm = waiting.pop() if waiting else _Warm(["product"] if is_ours else [])
     simulated = warm.simulate(seeds, steps, root, all_by_sqlalchemy=all_by_sqlalchemy)
     waiting.append(warm)
     return simulated

@@ -3,7 +3,8 @@
 On its stdin each line is one: a folder with the product, seeds, steps, and a file for what is printed. It answers with
 a line, the exit code: 1 where something broke, 2 where it did not come so far, and why. With `product` as its argument
 it knows the product of its folder already, and has told a short story, so that nothing is done for the first
-time; else what the product in that folder is made of remains to be read.
+time, and of the folders that it is asked for it reads no more than the scripts; else what the product in that folder is
+made of remains to be read.
 """
 
 import gc
@@ -12,6 +13,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 
 OF_OTHERS = (
     "alembic.command",
@@ -56,6 +58,8 @@ def _in_another(root: str, first: int, last: int, steps: int, printed: str, all_
             os.dup2(file.fileno(), 2)
         os.chdir(root)
         sys.path.insert(0, root)
+        if "widget_server" in sys.modules:
+            _read_scripts_of(Path(root))
         if all_by_sqlalchemy:
             _say_nothing_ourselves()
         code = _simulate(range(first, last + 1), steps)
@@ -65,6 +69,16 @@ def _in_another(root: str, first: int, last: int, steps: int, printed: str, all_
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _read_scripts_of(root: Path) -> None:
+    """Instead of those that the product was told its first story with."""
+    from widget_server import assets
+    from widget_server.engine import scripts
+
+    vars(assets)["_HOMES"] = (root, *assets._HOMES)
+    for known in (assets.find, scripts.load, scripts.load_all):
+        known.cache_clear()
 
 
 def _say_nothing_ourselves() -> None:
