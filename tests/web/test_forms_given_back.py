@@ -277,6 +277,25 @@ async def test_a_fault_of_ours_says_what_it_cannot_give_back(desk: Desk, monkeyp
     assert f"Something went wrong on our side. Please try again. {TOO_MUCH}" in answer.text
 
 
+@pytest.mark.parametrize(
+    "charset", ["charset=utf-7", 'CHARSET="undefined"', "charset*=utf-8''idna", "charset*0=utf; charset*1=-7"]
+)
+async def test_a_form_in_other_letters_than_our_pages_send_is_refused(desk: Desk, charset: str) -> None:
+    """As Python decodes them, some of these would fail, and `+2AA-` would be half a letter, which no page can show."""
+    fields = {"form_token": form_token(desk.session), "role": "owner", "staff": "", "email": "+2AA-"}
+    parts = [f'--b\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{fields[name]}\r\n' for name in fields]
+    body, form = "".join([*parts, "--b--\r\n"]).encode(), "multipart/form-data; boundary=b; "
+    headers = OWN | {"content-type": form + charset}
+
+    for path in (desk.path("/people"), "/admin/sign-in"):
+        answer = await desk.client.post(path, content=body, headers=headers)
+        assert answer.status_code == 400
+        assert "This form is not in UTF-8" in answer.text
+    headers["content-type"] = f'{form}charset="UTF-8"'
+    as_usual = await desk.client.post(desk.path("/people"), content=body, headers=headers)
+    assert "This is not an e-mail address." in as_usual.text
+
+
 async def test_more_than_a_form_may_have_is_refused_with_the_limit(desk: Desk) -> None:
     answer = await desk.post("/people", email="a" * FORM_BYTES_MAX)
 

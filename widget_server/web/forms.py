@@ -1,6 +1,7 @@
 """The only place that reads forms: no longer than needed, and only those that our own pages have sent."""
 
 import hmac
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
@@ -25,6 +26,8 @@ NUL = "\0"
 """No database takes it, and nobody types it."""
 TOKEN_FIELD = "form_token"  # noqa: S105  the name of a field, not a secret
 _URLENCODED = "application/x-www-form-urlencoded"
+_OTHER_CHARSET = re.compile(r""";\s*charset(?!\s*=\s*"?utf-?8"?\s*(?:;|$))""", re.ASCII | re.IGNORECASE)
+"""The parser would take any of Python's codecs, of which some fail in ways of their own, and some give half letters."""
 _SENT_FROM_ELSEWHERE = "This form was sent from another page. Go back, load the page again and send it once more."
 
 
@@ -77,6 +80,8 @@ async def read_form(request: Request, *, fields_max: int = _FIELDS_MAX, with_fil
     """
     if not is_our_own(request):
         raise CrossSite(_SENT_FROM_ELSEWHERE)
+    if _is_of_other_charset(request):
+        raise InvalidRequest("This form is not in UTF-8, as our pages send it. Open its page, and send it from there.")
     limits = {"max_files": int(with_file), "max_fields": fields_max, "max_part_size": UPLOAD_BYTES_MAX}
     try:
         async with request.form(**limits) as sent:
@@ -89,8 +94,10 @@ async def read_form(request: Request, *, fields_max: int = _FIELDS_MAX, with_fil
 async def read_to_give_back(request: Request) -> Sent | None:
     """What was sent, whether somebody has read it before or not; no token is looked at.
 
-    None for a form that is cut off.
+    None for a form that is cut off, or that none of our pages would send like that.
     """
+    if _is_of_other_charset(request):
+        return None
     if request._form is None and request.headers.get("content-type", "").startswith(_URLENCODED):
         return await _parsed_at_once(request)
     try:
@@ -99,6 +106,10 @@ async def read_to_give_back(request: Request) -> Sent | None:
     except (ClientDisconnect, HTTPException):
         return None
     return Sent(_texts_of(sent), tuple(chosen))
+
+
+def _is_of_other_charset(request: Request) -> bool:
+    return _OTHER_CHARSET.search(request.headers.get("content-type", "")) is not None
 
 
 def may_go_back(request: Request) -> bool:
