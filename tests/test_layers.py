@@ -33,7 +33,7 @@ MAY_GROW = {
     "simulator/witness.py: _argument": "our own scripts, and what their headers name",
     "store/database.py: made": "the two dialects of SQL that we speak",
     "use_cases/restoring.py: (count, under_way)": "one more than _UNDER_WAY_MAX is awaited first",
-    "web/widget.py: _no_script": "languages that we have texts of",
+    "web/languages.py: _sentences": "languages that we have texts of",
 }
 """What has no limit written beside it, and why it has one all the same: nobody outside chooses what is put in."""
 

@@ -166,7 +166,7 @@ async def test_an_address_that_only_takes_forms_says_so_to_whoever_opens_it(hous
     answer = await house.client.get("/admin/sign-out")
     page_that_says(answer, 405, "This address only takes forms.")
     assert answer.headers["allow"] == "POST"
-    page_that_says(await house.client.post(f"/my/{SITE}"), 405, "This address only takes forms.")
+    page_that_says(await house.client.post(f"/my/{SITE}"), 405, "Nothing can be sent to this address.")
 
 
 async def test_a_fault_of_ours_is_a_page_where_people_go(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.house import SITE, House
 from widget_server.assets import find
 from widget_server.messages.words import LANGUAGES, Words, words_for
-from widget_server.web.widget import RIGHT_TO_LEFT
+from widget_server.web.languages import RIGHT_TO_LEFT
 
 pytestmark = pytest.mark.anyio
 

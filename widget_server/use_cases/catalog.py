@@ -50,6 +50,10 @@ class Catalog:
             listing = await asyncio.shield(reading)
         return listing
 
+    def known(self, site_key: str) -> Listing | None:
+        """As it is in memory: without waiting for anything, and without a refusal."""
+        return self._listings.get(site_key)
+
     def forget(self, site_key: str) -> None:
         """What is just being read may be just what is to be forgotten: it serves who waits, and is not kept."""
         self._listings.pop(site_key, None)

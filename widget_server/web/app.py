@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from widget_server.errors import Refusal
-from widget_server.web.admin import failed_page, nothing_page, refused_page
+from widget_server.web import admin, refusals
 from widget_server.web.api.answers import fail, refuse
 from widget_server.web.bodies import error
 from widget_server.web.headers import EVERYWHERE, SecurityHeaders
@@ -20,7 +20,7 @@ from widget_server.web.routes import all_routes
 from widget_server.web.short_way import ShortWay
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-_OF_PEOPLE = {"admin", "w", "o", "my"}
+_OF_OPERATORS, _OF_CUSTOMERS = {"admin"}, {"w", "o", "my"}
 """The first words of addresses at which pages are; at all others machines ask."""
 
 
@@ -35,22 +35,32 @@ def create_app(lifespan: Callable[[Starlette], AbstractAsyncContextManager[dict[
 
 async def _refused(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, Refusal)
-    return refused_page(request, refusal) if _is_page(request) else refuse(refusal)
+    if _is_below(_OF_OPERATORS, request):
+        return admin.refused_page(request, refusal)
+    return refusals.refused_page(request, refusal) if _is_below(_OF_CUSTOMERS, request) else refuse(refusal)
 
 
 async def _http_refused(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
     headers = {"allow": _allowed(request)} if problem.status_code == 405 else problem.headers
-    if _is_page(request):
-        return nothing_page(request, problem, headers)
+    if _is_below(_OF_OPERATORS, request):
+        return admin.nothing_page(request, problem, headers)
+    if _is_below(_OF_CUSTOMERS, request):
+        return await refusals.nothing_page(request, problem, headers)
     code = _CODES.get(problem.status_code, "invalid_request")
     return JSONResponse(error(code, problem.detail), problem.status_code, headers)
 
 
 async def _failed(request: Request, problem: Exception) -> Response:
-    response = failed_page(request, problem) if _is_page(request) else fail(request, problem)
+    response = _failure(request, problem)
     response.raw_headers.extend(EVERYWHERE)  # it passes no middleware any more
     return response
+
+
+def _failure(request: Request, problem: Exception) -> Response:
+    if _is_below(_OF_OPERATORS, request):
+        return admin.failed_page(request, problem)
+    return refusals.failed_page(request, problem) if _is_below(_OF_CUSTOMERS, request) else fail(request, problem)
 
 
 def _allowed(request: Request) -> str:
@@ -59,5 +69,5 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted({method for route in routes for method in getattr(route, "methods", None) or ()}))
 
 
-def _is_page(request: Request) -> bool:
-    return request.scope["path"].removeprefix("/").partition("/")[0] in _OF_PEOPLE
+def _is_below(first_words: set[str], request: Request) -> bool:
+    return request.scope["path"].removeprefix("/").partition("/")[0] in first_words

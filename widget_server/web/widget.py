@@ -1,7 +1,5 @@
 """The pages of visitors and customers: the loader, the framed widget, the order page and that of all their bookings."""
 
-import json
-from functools import cache
 from typing import Any
 
 from starlette.requests import Request
@@ -10,16 +8,14 @@ from starlette.responses import Response
 from widget_server.assets import find
 from widget_server.domain.sites import Site
 from widget_server.ids import is_key
-from widget_server.use_cases.messages import LANGUAGES
 from widget_server.web.api.services import services_answer
 from widget_server.web.context import use_cases
 from widget_server.web.headers import framed_by
+from widget_server.web.languages import language_of
 from widget_server.web.pages import templates
 from widget_server.web.static_files import text_of
 
 THEMES = ("auto", "light", "dark")
-RIGHT_TO_LEFT = ("ar",)
-"""As in widget/words.js, which says it again once it is there: until then, nothing jumps from side to side."""
 
 
 async def embed_script(request: Request) -> Response:
@@ -76,23 +72,7 @@ async def _page_of_site(request: Request, page: str, **boot: str) -> Response:
 
 
 def _language(request: Request, site: Site) -> dict[str, str]:
-    """That of the address, or else the site's, if there is one of its texts; and which way its words run."""
-    wanted = (request.query_params.get("lang", ""), site.locale)
-    lang = next((tag for tag in wanted if _language_of(tag) in LANGUAGES), LANGUAGES[0])
-    direction = "rtl" if _language_of(lang) in RIGHT_TO_LEFT else "ltr"
-    return {
-        "lang": lang,
-        "direction": direction,
-        "no_script": _no_script(_language_of(lang)).replace("{site}", site.name),
-    }
-
-
-@cache
-def _no_script(language: str) -> str:
-    """The one sentence of the widget that no script can say."""
-    sentences = json.loads((find("widget_static") / "locales" / f"{language}.json").read_text("utf-8"))
-    return str(sentences["page.no_script"])
-
-
-def _language_of(tag: str) -> str:
-    return tag.partition("-")[0].lower()
+    """And the one sentence of the widget that no script can say."""
+    language = language_of(request, site)
+    no_script = language.say("page.no_script", site=site.name)
+    return {"lang": language.tag, "direction": language.direction, "no_script": no_script}

@@ -1,4 +1,4 @@
-"""The only place where a refusal, a fault or an address that leads nowhere becomes a page for people."""
+"""The only place where a refusal, a fault or an address that leads nowhere becomes a page for operators."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ from widget_server.errors import (
     Unavailable,
 )
 from widget_server.web.admin.pages import go
-from widget_server.web.admin.session import HOME, sign_in_path
+from widget_server.web.admin.session import sign_in_path
 from widget_server.web.api.answers import WENT_WRONG, note_fault
 from widget_server.web.pages import templates
 
@@ -37,7 +37,7 @@ _ONLY_FORMS = "This address only takes forms. Open the page with the form, and s
 
 def refused_page(request: Request, refusal: Refusal, besides: str = "") -> Response:
     """With what else there is to say. Where there is nothing, who has to sign in first is led to do so."""
-    if isinstance(refusal, SignInNeeded) and _is_admin(request) and not besides:
+    if isinstance(refusal, SignInNeeded) and not besides:
         return go(sign_in_path(request))
     headers = {} if refusal.retry_after_s is None else {"retry-after": str(refusal.retry_after_s)}
     return _page(request, title_of(refusal), f"{refusal.message} {besides}".rstrip(), refusal.status, headers)
@@ -64,10 +64,6 @@ def title_of(refusal: Refusal) -> str:
 def _page(
     request: Request, title: str, message: str, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
-    context = {"title": title, "message": message, "is_admin": _is_admin(request), "signed_in": None}
+    context = {"title": title, "message": message, "signed_in": None}
     headers = {**(headers or {}), "cache-control": "no-store"}
     return templates.TemplateResponse(request, "admin/refused.html", context, status, headers)
-
-
-def _is_admin(request: Request) -> bool:
-    return request.url.path.startswith(HOME)
