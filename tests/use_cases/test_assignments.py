@@ -1,7 +1,10 @@
 """Who serves a booking is known to SQL as well as to Redis, and is free as soon as it is cancelled or has moved."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -186,6 +189,30 @@ async def test_a_rebuild_of_a_living_redis_sets_diaries_right_and_ends_no_hold(h
     assert await in_redis(house) == {(PIA, CLASS.id): 1}
     assert (await holding.look()).json()["hold"]["state"] == "held"
     assert sum([step.mended async for step in rebuilding.rebuild([await house.site()])]) == 0
+
+
+async def test_whoever_served_what_an_older_sql_does_not_know_is_free_after_a_rebuild(
+    house: House, tmp_path: Path
+) -> None:
+    """That of Redis is a later epoch, as it was filled anew since the backup was made."""
+    file, backup = tmp_path / "tenuto.sqlite3", tmp_path / "backup.sqlite3"
+    copy_sql(file, backup)
+    await booked(house, CLASS)
+    await house.parts.use_cases.reconciliation.fill(SITE)
+    copy_sql(backup, file)
+    house.parts.use_cases.catalog.forget(SITE)  # a restored SQL is not served by processes from before
+
+    steps = [step async for step in house.parts.use_cases.reconciliation.rebuilding.rebuild([await house.site()])]
+
+    assert sum(step.mended for step in steps) == 1
+    assert await in_redis(house) == {}
+    assert await is_free(house, BESIDE)
+    assert await house.parts.use_cases.reconciliation.auditing.found([await house.site()]) == []
+
+
+def copy_sql(from_file: Path, to_file: Path) -> None:
+    with closing(sqlite3.connect(from_file)) as source, closing(sqlite3.connect(to_file)) as target:
+        source.backup(target)
 
 
 async def test_sql_refuses_two_slots_at_once_and_then_redis_knows_better(house: House) -> None:

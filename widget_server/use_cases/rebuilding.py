@@ -90,15 +90,21 @@ class Rebuilding:
     async def rebuild(self, sites: Sequence[Site]) -> AsyncIterator[Rebuilt]:
         """Make Redis count what SQL says, while serving, and tell each step. Sites that Redis knows lose no hold.
 
+        One that it knew in another epoch is filled, and then looked at like the others: a filling tells it what SQL
+        knows, and an older SQL does not know whose bookings still stand in its diaries.
+
         Raises Loading while another process fills one of them.
         """
         to_fill = await self._to_fill(sites)
         days = await self._days_of(to_fill)
+        living = {site.key: site for site in sites}
         for site in to_fill:
             async with self._filling[site.key]:
                 yield Rebuilt(filled=await self._fill(site.key, days.get(site.key, {})))
-        keys = {site.key for site in to_fill}
-        living = {site.key: site for site in sites if site.key not in keys}
+            if site.key in days:
+                living[site.key] = await self._site(site.key)  # in its new epoch
+            else:
+                del living[site.key]
         async for look in self._auditing.look(list(living.values()), thoroughly=False):
             mended = await self.mend(living, look.suspicions)
             yield Rebuilt(looked_at=look.slots + look.meetings, mended=mended)
