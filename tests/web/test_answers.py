@@ -37,6 +37,13 @@ NOWHERE = [
     "/v1/%2e%2e/etc/passwd",
     f"/v2/sites/{SITE}/services",
 ]
+LED_ON = {
+    "/admin/": "/admin",
+    f"/w/{SITE}//?lang=fr&theme=dark": f"/w/{SITE}?lang=fr&theme=dark",
+    "/admin%2F": "/admin",
+    "/w/a%3Fb%23c%0d%0a/": "/w/a%3Fb%23c%0D%0A",
+    f"{OF_SITE}/holds/": f"{OF_SITE}/holds",
+}
 
 
 async def find_with_a_fault(catalog: Catalog, site_key: str) -> Listing:
@@ -54,6 +61,13 @@ async def test_a_method_that_an_address_does_not_know_is_refused_with_those_it_k
 async def test_an_address_that_leads_nowhere_is_refused_in_the_one_shape(house: House) -> None:
     for path in NOWHERE:
         refused(await house.client.get(path), 404, "not_found")
+
+
+async def test_a_slash_too_many_leads_to_the_address_without_it_whatever_scheme_the_proxy_speaks(house: House) -> None:
+    """With scheme and host it would lead from `https` to `http`: we only hear what the proxy says to us."""
+    for path, without in LED_ON.items():
+        answer = await house.client.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (307, without)
 
 
 async def test_head_answers_as_get_without_a_body(house: House) -> None:

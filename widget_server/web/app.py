@@ -18,6 +18,7 @@ from widget_server.web.bodies import error
 from widget_server.web.headers import EVERYWHERE, SecurityHeaders
 from widget_server.web.routes import all_routes
 from widget_server.web.short_way import ShortWay
+from widget_server.web.slashes import WithoutSlash
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _OF_OPERATORS, _OF_CUSTOMERS = {"admin"}, {"w", "o", "my"}
@@ -25,12 +26,15 @@ _OF_OPERATORS, _OF_CUSTOMERS = {"admin"}, {"w", "o", "my"}
 
 
 def create_app(lifespan: Callable[[Starlette], AbstractAsyncContextManager[dict[str, Any]]]) -> Starlette:
-    return ShortWay(
+    app = ShortWay(
         routes=all_routes(),
         lifespan=lifespan,
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={Refusal: _refused, HTTPException: _http_refused, Exception: _failed},
     )
+    app.router.redirect_slashes = False
+    app.router.default = WithoutSlash(app.router)
+    return app
 
 
 async def _refused(request: Request, refusal: Exception) -> Response:
