@@ -7,6 +7,7 @@ import { applyAccent } from "./widget/accent.js";
 import { Refused } from "./widget/api.js";
 import { ServerClock } from "./widget/clock.js";
 import { element, fill, icon } from "./widget/elements.js";
+import { passOverHasty } from "./widget/hasty.js";
 import { patiently } from "./widget/patience.js";
 import { sentenceFor } from "./widget/problems.js";
 import { ticket } from "./widget/ticket.js";
@@ -258,6 +259,7 @@ class MyPage {
 async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById("my"));
   const { site } = JSON.parse(document.getElementById("boot")?.textContent ?? "");
+  passOverHasty(window);
   applyAccent(site.accent, () => document.documentElement.dataset.theme ?? "auto");
   const words = await fetchWords(knownLocale(new URLSearchParams(location.search).get("lang"), site.locale));
   document.documentElement.lang = words.locale;

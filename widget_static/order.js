@@ -16,6 +16,7 @@ import { calendarButton } from "./widget/calendar_file.js";
 import { bookingCard, copyButton, receiptLink } from "./widget/confirmation.js";
 import { dayAt } from "./widget/dates.js";
 import { element, fill, icon } from "./widget/elements.js";
+import { passOverHasty } from "./widget/hasty.js";
 import { patiently, sleep } from "./widget/patience.js";
 import { stepOf } from "./widget/payment.js";
 import { sentenceFor } from "./widget/problems.js";
@@ -319,6 +320,7 @@ function isSame(one, other) {
 async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById("order"));
   const { site, order } = JSON.parse(document.getElementById("boot")?.textContent ?? "");
+  passOverHasty(window);
   applyAccent(site.accent, () => document.documentElement.dataset.theme ?? "auto");
   const asked = new URLSearchParams(location.search);
   const words = await fetchWords(knownLocale(asked.get("lang"), site.locale));

@@ -6,6 +6,7 @@ import { Api } from "./api.js";
 import { Availability } from "./availability.js";
 import { ServerClock } from "./clock.js";
 import { Feed } from "./feed.js";
+import { passOverHasty } from "./hasty.js";
 import { Host } from "./host.js";
 import { Page } from "./page.js";
 import { Visit } from "./visit.js";
@@ -18,6 +19,7 @@ async function start() {
   const boot = JSON.parse(document.getElementById("boot")?.textContent ?? "");
   const asked = new URLSearchParams(location.search);
   const html = document.documentElement;
+  passOverHasty(window);
   const repaint = applyAccent(boot.site.accent, () => html.dataset.theme ?? "auto");
 
   /** @type {import("./host.js").Hello | null} */ let early = null;
