@@ -69,13 +69,17 @@ async def test_when_annas_time_ran_out_and_ben_was_faster_she_is_told_and_keeps_
     ben = await looks_at_lessons(await invite("ben"), own_studio, host)
     await anna.holds(slot)
     await anna.name.fill("Anna Ek")
+    await anna.button("Confirm booking").focus()
     await own_server.let_pass(timedelta(minutes=10))
     await expect(anna.told("Your seat was given back. It is still free.")).to_be_visible()
+    await expect(anna.button("Hold again")).to_be_focused()  # who was at a button that is gone is at the next one
 
     await ben.holds(slot)
 
     await expect(anna.told("Somebody else is holding it now.")).to_be_visible()
     await expect(anna.button("Hold again")).to_be_hidden()
+    await expect(anna.button("Choose another time")).to_be_focused()
+    await expect(anna.said).to_contain_text("Somebody else is holding it now.")
     await anna.button("Choose another time").click()
     await anna.holds(other)
     await expect(anna.name).to_have_value("Anna Ek")

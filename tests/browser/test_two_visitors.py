@@ -93,12 +93,13 @@ async def test_a_slot_that_fills_while_ben_looks_at_it_says_so_and_keeps_what_he
     await ben.name.fill("Ben Ost")
     await ben.button("Back").click()
     await ben.row(wanted).get_by_role("button").first.click()
-    await expect(ben.row(wanted).get_by_role("button", name="Continue")).to_be_visible()
+    await ben.row(wanted).get_by_role("button", name="Continue").focus()
 
     await anna.holds(wanted)
 
     await expect(ben.row(wanted)).to_contain_text("Somebody was a moment faster")
     await expect(ben.row(wanted).get_by_role("button", name="Continue")).to_be_hidden()
+    await expect(ben.row(wanted).get_by_role("button").first).to_be_focused()
     await ben.holds(other)
     await expect(ben.name).to_have_value("Ben Ost")
 

@@ -89,8 +89,17 @@ export class Ended {
     const again = free.length > 0 && this.#button("ended.again", () => onAgain(free), "primary");
     const other = this.#button("ended.other", onOther, again ? "" : "primary");
     const text = element("p", {}, element("strong", {}, title), " ", sentence);
+    const had = this.element.contains(document.activeElement);
     fill(this.element, icon("clock"), element("div", {}, text, element("div", { class: "row" }, again, other)));
     this.element.hidden = false;
+    if (!had) return;
+    this.focus();
+    this.#listeners.announce(sentence);
+  }
+
+  /** On what can be done now. */
+  focus() {
+    this.element.querySelector("button")?.focus();
   }
 
   /**

@@ -178,7 +178,9 @@ class SlotRow {
       this.#isBusy ? "" : icon("next"),
     );
     this.go.setAttribute("aria-disabled", String(this.#isBusy));
-    this.detail.hidden = !this.#isOpen || (this.#state !== "open" && !this.#isBusy);
+    const isHidden = !this.#isOpen || (this.#state !== "open" && !this.#isBusy);
+    if (isHidden && this.detail.contains(document.activeElement)) this.button.focus();
+    this.detail.hidden = isHidden;
     this.button.setAttribute("aria-expanded", String(!this.detail.hidden));
   }
 

@@ -290,6 +290,7 @@ export class Summary {
     this.tickets.end(this.ended.show(this.#choices, { ...now, isUnpaid: this.#isUnpaid }));
     this.note.hidden = true;
     this.actions.hidden = true;
+    if (document.activeElement?.closest("[hidden]")) this.ended.focus(); // it was on what is gone now
     this.element.classList.add("has-ended");
   }
 
