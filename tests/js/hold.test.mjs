@@ -232,6 +232,20 @@ test("a hold found after a reload belongs to the same visitor", async () => {
   assert.equal(again.visitor, kept.visitor);
 });
 
+test("a hold that is found once something else is held is given back, and takes nobody's place", async () => {
+  const { server, keeper: anna } = keeper();
+  const { id, secret } = await anna.take(LINES);
+  const again = new HoldKeeper(server, () => {});
+  server.plan = [new Unreachable("it takes a while")];
+  const finding = again.find({ id, secret, visitor: anna.visitor }, () => again.current !== null);
+  const other = await again.take(MORE);
+
+  assert.equal(await finding, null);
+
+  assert.equal(again.current, other);
+  assert.deepEqual([server.holds.get(id), server.holds.get(other.id)], ["released", "held"]);
+});
+
 test("giving back is told at once and repeated until it arrived", async () => {
   const { server, keeper: anna } = keeper();
   await anna.take(LINES);

@@ -337,8 +337,11 @@ export class Ordering {
    */
   async resume(kept) {
     const { api, typed, words, page } = this.#at;
-    const hold = await this.#keeper.find(kept);
+    const isElsewhere = () => this.chosen.isBusy || this.chosen.choices.length > 0 || this.isBooked;
+    const hold = await this.#keeper.find(kept, isElsewhere);
+    if (!hold) return;
     const { choices, answer } = await resumed({ api, ...this.chosen.offered }, kept, hold);
+    if (isElsewhere()) return;
     if (choices.length === 0) return this.#keeper.release();
     this.#serviceId = choices[0].service.id;
     this.#hadSeveral = choices.length > 1;
