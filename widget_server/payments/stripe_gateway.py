@@ -146,7 +146,7 @@ class StripeGateway:
             raise BadSignature("There is no signing secret that this could be signed with.")
         try:
             stripe.WebhookSignature.verify_header(body, signature, account.webhook_secret, SIGNATURE_AGE_S_MAX)
-        except (stripe.SignatureVerificationError, UnicodeDecodeError):
+        except (stripe.SignatureVerificationError, UnicodeDecodeError, TypeError):  # of letters that are not compared
             raise BadSignature("This is not signed as Stripe would have signed it just now.") from None
         try:
             return event_of(json.loads(body))
