@@ -25,7 +25,7 @@ from widget_server.domain.services import CapacityRule, Service
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.domain.staffing import Shift, StaffMember
 from widget_server.engine.connection import connect
-from widget_server.errors import HoldEnded, Paying, SlotClosed, SlotFull, StaleSchedule
+from widget_server.errors import HoldEnded, Paying, SlotClosed, SlotFull, StaleSchedule, Unavailable
 from widget_server.live.channel import Reader
 from widget_server.store.database import Database
 from widget_server.store.schedule import put_openings, put_service
@@ -118,6 +118,16 @@ class Salon(Process):
         site, fence = (await self.catalog.find("studio")).site, await self.pin(name)
         booked = [BookedSeats(slot, 1, 1) for slot in slots]
         await self.engine.commit(site, name, fence=fence, booked=booked)
+
+    async def share_nobody(self) -> None:
+        """Each service has its own seats."""
+
+        async def write(session: AsyncSession) -> None:
+            for key in ("yoga", "massage"):
+                await put_service(session, site.id, service(key, capacity=3), at=datetime.now(UTC))
+
+        site = (await self.catalog.find("studio")).site
+        await self.scheduling.change(site, write)
 
     async def change_staff(self, *serving: str) -> None:
         """These serve yoga, from the evening until the next morning, and all but rosa massages, too."""
@@ -220,6 +230,14 @@ class Town:
                 return read
             await asyncio.sleep(0.01)
         raise AssertionError("they never agree")
+
+    async def until_told(self, widget: Widget, slot: Slot, *, left: int) -> None:
+        """That so many seats of a slot are left, without asking anybody but whom the widget asks."""
+        for _ in range(500):
+            if (shown := (await widget.look()).get(slot.id)) and shown[0] == left:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"it still shows {shown}")
 
 
 @pytest.fixture
@@ -344,6 +362,30 @@ async def test_staff_who_come_and_go_are_seen_in_open_widgets(town: Town) -> Non
     assert (await town.until_all_agree(*widgets))[yoga.id]["left"] == 1
     await town.one.change_staff("pia", "quinn", "rosa")
     assert (await town.until_all_agree(*widgets))[yoga.id]["left"] == 3
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+async def test_people_who_are_shared_only_from_now_on_are_seen_where_nobody_asks(
+    town: Town, monkeypatch: pytest.MonkeyPatch, is_settled: bool
+) -> None:
+    """The widget listens to one process, and all that it asks is answered by another. Whoever changes the schedule may
+    die before saying that it is there.
+    """
+
+    async def die(*_: object) -> None:
+        raise Unavailable("Seats cannot be reached; try again in a moment.")
+
+    await town.one.share_nobody()
+    widget = await Widget(town.one, town.other).open()
+    if not is_settled:
+        monkeypatch.setattr(town.one.engine, "settle", die)
+    await town.one.change_staff("pia", "quinn", "rosa")
+    massage, yoga = await town.one.of_midnight("massage"), await town.one.of_midnight("yoga")
+    await town.until_told(widget, yoga, left=6)
+
+    await town.one.take("anna", massage)
+
+    await town.until_told(widget, yoga, left=4)
 
 
 async def test_after_redis_was_wiped_all_people_are_free_and_all_agree(town: Town, valkey: Valkey) -> None:

@@ -48,17 +48,18 @@ class Sql:
 
 
 class Widgets:
-    """Of every site."""
+    """Of every site but some."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
         self.read_again: list[str] = []
+        self.not_watched: set[str] = set()
 
     def publish(self, partition: str, update: Update) -> None:
         self.told.append(update.site_key)
 
     def is_watched(self, site_key: str) -> bool:
-        return True
+        return site_key not in self.not_watched
 
     def doubt(self, site_key: str, feed_id: str) -> None:
         self.read_again.append(site_key)
@@ -134,3 +135,15 @@ async def test_a_site_that_is_gone_is_looked_at_no_more(process: Process) -> Non
 
     assert process.widgets.told == ["gone"]
     assert "gone" not in process.retelling
+
+
+async def test_a_site_can_be_asked_about_where_as_many_as_are_looked_at_have_open_widgets(process: Process) -> None:
+    for number in range(module.SITES_MAX):
+        process.retelling.expect(replace(SITES[0], key=f"watched-{number}"))
+    late = replace(SITES[0], key="late")
+    process.widgets.not_watched.add(late.key)
+
+    served = process.retelling.serve(Listing(late, SHARED), _seats_of(late), "20-0")
+
+    assert served.site == late
+    assert late.key in process.retelling

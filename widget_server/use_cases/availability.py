@@ -324,6 +324,7 @@ class Availability:
     async def _take_in(self, partition: str, updates: Sequence[Update]) -> None:
         for update in updates:
             self._take_in_one(update)
+            self._retelling.hear(partition, update)
             if update.site_key in self._retelling:
                 await self._retelling.publish(partition, update)
             else:

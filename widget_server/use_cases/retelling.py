@@ -1,8 +1,9 @@
 """The only place that turns claims of the feed into seats of all the slots they touch, before widgets are told.
 
-Only sites with services by shift are looked at, each from the first that is asked about it on. What cannot be worked
-out, as SQL is away or the schedule is just being changed, is passed on as it is: whoever has seen seats worked out does
-not believe it, and as soon as it can be, the site's widgets are told to read again.
+Only sites with services by shift are looked at, each from the first that is asked about it on, or from when it began to
+have such services while widgets of it are open: these may ask another process. What cannot be worked out, as SQL is
+away or the schedule is just being changed, is passed on as it is: whoever has seen seats worked out does not believe
+it, and as soon as it can be, the site's widgets are told to read again.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ Read = Callable[[Site, KnownSeats, Sequence[DayKey], Wanted], Awaitable[None]]
 class _Shared:
     """A site that is looked at."""
 
-    __slots__ = ("has_missed", "partition", "served")
+    __slots__ = ("has_missed", "partition", "served", "version")
 
     def __init__(self, partition: str) -> None:
         self.partition = partition
@@ -40,6 +41,8 @@ class _Shared:
         """None while its schedule, or what was known of it, is not true any more."""
         self.has_missed = True
         """Something was published as the feed told it; so it may have been before this site was looked at."""
+        self.version = 0
+        """The newest of its schedule that was heard of."""
 
 
 class Retelling:
@@ -57,13 +60,12 @@ class Retelling:
 
     def expect(self, site: Site) -> None:
         """Somebody looks at this site: what moves its seats is worked out as soon as that can be."""
-        self._sites.setdefault(site.key, _Shared(site.partition))
-        self._sites.move_to_end(site.key)
-        while len(self._sites) > SITES_MAX:
-            left_alone = next((key for key in self._sites if not self._hub.is_watched(key)), None)
-            if left_alone is None:
-                return
-            del self._sites[left_alone]
+        self._expect(site.key, site.partition)
+
+    def hear(self, partition: str, update: Update) -> None:
+        """As `expect`, where widgets are open and this may be the first schedule by which people are shared."""
+        if not isinstance(update, SeatsMoved) and self._hub.is_watched(update.site_key):
+            self._expect(update.site_key, partition)
 
     def serve(self, listing: Listing, seats: KnownSeats, followed_to: str) -> Served:
         """From here on, what moves the seats of this site is worked out as of this schedule."""
@@ -118,9 +120,20 @@ class Retelling:
             if shared.served is not None:
                 self._own_up(site_key, shared, followed_to)
 
+    def _expect(self, site_key: str, partition: str) -> None:
+        self._sites.setdefault(site_key, _Shared(partition))
+        self._sites.move_to_end(site_key)
+        while len(self._sites) > SITES_MAX:
+            others = (key for key in self._sites if key != site_key and not self._hub.is_watched(key))
+            left_alone = next(others, None)
+            if left_alone is None:
+                return
+            del self._sites[left_alone]
+
     async def _hear_of_schedule(self, update: Update, shared: _Shared) -> None:
         served = shared.served
-        if isinstance(update, ScheduleMoved) and served is not None and served.schedule.version >= update.version:
+        shared.version = max(shared.version, update.version) if isinstance(update, ScheduleMoved) else 0
+        if served is not None and served.schedule.version >= shared.version > 0:
             return
         shared.served = None
         if not isinstance(update, ScheduleMoved) or update.settled:
@@ -142,14 +155,15 @@ class Retelling:
         except NotFound:
             self._sites.pop(site_key, None)
             return
-        seats = self._keep_seats(listing.site)
-        if listing.schedule.version < seats.schedule_version:
+        if listing.schedule.version < shared.version:
             return
-        if is_shared(listing.schedule):
+        if not is_shared(listing.schedule):
+            self._sites.pop(site_key, None)
+            return
+        seats = self._keep_seats(listing.site)
+        if listing.schedule.version >= seats.schedule_version:
             seats.keep_up_with(listing.schedule.version)
             shared.served = Served(listing.site, listing.schedule, seats)
-        else:
-            self._sites.pop(site_key, None)
 
     def _is_pausing(self) -> bool:
         return asyncio.get_running_loop().time() < self._try_again_at_s
