@@ -8,10 +8,13 @@ import pytest
 
 from tests.domain.schedules import by_shift, schedule
 from tests.engine.box import site
+from tests.live.test_hub import watch
+from tests.live.updates import StoppedClock, events
 from widget_server.domain.events import SeatsMoved, Update
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Seats
 from widget_server.errors import NotFound, Unavailable
+from widget_server.live.hub import Hub
 from widget_server.use_cases import retelling as module
 from widget_server.use_cases.catalog import Listing
 from widget_server.use_cases.known_seats import KnownSeats
@@ -55,7 +58,7 @@ class Widgets:
         self.read_again: list[str] = []
         self.not_watched: set[str] = set()
 
-    def publish(self, partition: str, update: Update) -> None:
+    def publish(self, partition: str, update: Update, *, is_believed: bool = True) -> None:
         self.told.append(update.site_key)
 
     def is_watched(self, site_key: str) -> bool:
@@ -147,3 +150,24 @@ async def test_a_site_can_be_asked_about_where_as_many_as_are_looked_at_have_ope
 
     assert served.site == late
     assert late.key in process.retelling
+
+
+async def test_who_was_cut_off_before_it_was_owned_up_to_is_told_to_read_again(process: Process) -> None:
+    """Its last event is the newest there is, and still may not be believed."""
+    hub = Hub(clock=StoppedClock())
+    hub.follow_from("tenuto", "1-0")
+    process.retelling._hub = hub
+    process.retelling.serve(Listing(SITES[0], SHARED), _seats_of(SITES[0]), "1-0")
+    reader, paper = watch(hub, "1.1-0", site=KEYS[0])
+    process.retelling.drop(KEYS[0])
+    process.sql.is_away = True
+
+    await process.retelling.publish("tenuto", SeatsMoved(KEYS[0], "2-0", 1, (("yoga.20261121T0930Z.60", Seats()),)))
+    await asyncio.sleep(0.01)
+    reader.close()
+    process.retelling.serve(Listing(SITES[0], SHARED), _seats_of(SITES[0]), "2-0")
+    _, again = watch(hub, events(paper.text)[-1].id, site=KEYS[0])
+
+    assert paper.news == ["seats"]
+    assert again.news == ["reset"]
+    hub.goodbye()

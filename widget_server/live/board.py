@@ -31,6 +31,8 @@ class Board:
         self._schedule: tuple[Position, int] | None = None
         self._complete_since: Position = (0, *feed_position(since_feed_id))
         self.head = self._complete_since
+        self._believed_to: Position = self.head
+        """What events bear as their id: whoever comes back with it is told all that is not to be believed once more."""
         self._listens_since: Position = self.head
         self._first_heard: Position | None = None
         self._past: frozenset[str] | None = None
@@ -45,7 +47,7 @@ class Board:
         self.epoch = epoch
         self._states.clear()
         self._schedule = None
-        self._complete_since = self.head = (self.head[0] + 1, *feed_position(since_feed_id))
+        self._complete_since = self.head = self._believed_to = (self.head[0] + 1, *feed_position(since_feed_id))
         self.listen()
         self._shared.clear()
 
@@ -63,14 +65,19 @@ class Board:
         """
         self._listens_since, self._first_heard, self._past = self.head, None, past
 
-    def record(self, update: Update) -> None:
-        """Take in one update; one that has been recorded before, or is of an epoch that has ended, changes nothing."""
+    def record(self, update: Update, *, is_believed: bool = True) -> None:
+        """Take in one update; one that has been recorded before, or is of an epoch that has ended, changes nothing.
+
+        Unless `is_believed`, it may not say all that has changed, and `doubt` will follow.
+        """
         position = feed_position(update.feed_id)
         if isinstance(update, SiteReset) or update.epoch > self.epoch:
             self.begin_anew(update.epoch, update.feed_id)
         elif update.epoch < self.epoch or (self.head[0], *position) <= self.head:
             return
-        self.head = (self.head[0], *position)
+        before, self.head = self.head, (self.head[0], *position)
+        if is_believed if isinstance(update, SeatsMoved) else self._believed_to == before:
+            self._believed_to = self.head
         self._first_heard = self._first_heard or self.head
         self._shared.clear()
         match update:
@@ -121,11 +128,11 @@ class Board:
 
     def _encode(self, position: Position) -> bytes:
         """Only the last event bears an id: whoever is cut off before it is told all of it again."""
-        states = list(self._newer_than(position))[::-1]
+        states, told_to = list(self._newer_than(position))[::-1], self._id(self._believed_to)
         events = b""
         if self._schedule is not None and self._schedule[0] > position:
-            events = wire.schedule(self._schedule[1], id=None if states else self._id(self.head))
-        return events + (wire.seats(states, id=self._id(self.head)) if states else b"")
+            events = wire.schedule(self._schedule[1], id=None if states else told_to)
+        return events + (wire.seats(states, id=told_to) if states else b"")
 
     def _newer_than(self, position: Position) -> Iterator[tuple[str, Seats]]:
         for slot_id, (at, seats) in reversed(self._states.items()):

@@ -40,8 +40,8 @@ class Channel:
         self._to_tell: deque[Reader] = deque()
         self._told_until: Position = board.head
 
-    def publish(self, update: Update) -> None:
-        self.board.record(update)
+    def publish(self, update: Update, *, is_believed: bool) -> None:
+        self.board.record(update, is_believed=is_believed)
         self._tell()
 
     def begin_anew(self, since_feed_id: str) -> None:

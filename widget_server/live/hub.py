@@ -96,9 +96,12 @@ class Hub:
         channel = self._channels.get(site_key)
         return channel is not None and bool(channel.readers)
 
-    def publish(self, partition: str, update: Update) -> None:
-        """Tell all readers of the update's site. The same update again is not told again."""
-        self._channel(update.site_key, partition, update.epoch).publish(update)
+    def publish(self, partition: str, update: Update, *, is_believed: bool = True) -> None:
+        """Tell all readers of the update's site. The same update again is not told again.
+
+        Unless `is_believed`, whoever is cut off after it, and comes back anywhere, is told again what has changed.
+        """
+        self._channel(update.site_key, partition, update.epoch).publish(update, is_believed=is_believed)
 
     def subscribe(
         self, site_key: str, last_event_id: str | None, *, partition: str, epoch: int, network: str

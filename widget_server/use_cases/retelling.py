@@ -103,7 +103,8 @@ class Retelling:
         if shared.served is None:
             await self._renew(site_key, shared)
         worked_out = await self._work_out(update, shared.served) if shared.served is not None else None
-        self._hub.publish(partition, worked_out or update)
+        is_whole = worked_out is not None or site_key not in self._sites  # as it shares nobody any more
+        self._hub.publish(partition, worked_out or update, is_believed=is_whole)
         if worked_out is None:
             shared.has_missed = True
         else:
