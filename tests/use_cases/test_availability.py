@@ -270,6 +270,23 @@ async def test_what_was_missed_is_read_anew_and_only_what_is_gone_from_redis_is_
         assert ([log["event"] for log in logs], studio.engine.losses) == (logged, losses)
 
 
+async def test_what_could_not_be_worked_out_is_tried_again_also_where_others_are_told_of_all_the_time(
+    monkeypatch: pytest.MonkeyPatch, studio: Studio
+) -> None:
+    tried: list[str] = []
+
+    async def look_again(_: str, followed_to: str) -> None:
+        tried.append(followed_to)
+
+    monkeypatch.setattr(studio.availability._retelling, "look_again", look_again)
+    monkeypatch.setattr(availabilities, "_LOOK_AGAIN_S", 0.0)
+    studio.engine.move(SLOTS[0], site="other")
+
+    await studio.engine.deliver()
+
+    assert tried == ["1001-0"]
+
+
 async def test_it_is_known_that_a_feed_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(availabilities, "_PAUSE_S", 0)
     studio = Studio()

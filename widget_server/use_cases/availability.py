@@ -39,6 +39,8 @@ _TRIES_MAX = 8
 SILENT_MAX_S = 3.0
 """The feed says at least once a second that there is nothing new. Silent for longer, others may know what we do not."""
 _PAUSE_S = 0.5
+_LOOK_AGAIN_S = 1.0
+"""So often is it tried to work out what could not be, also where something is told all the time."""
 
 SeatsRead = tuple[str, int, int, Mapping[str, Seats]]
 """The feed's last id before reading, the gate's schedule version and epoch, and the seats of every touched slot."""
@@ -107,6 +109,7 @@ class Availability:
         self._followed_to: dict[str, str] = {}
         self._heard_at_s: dict[str, float] = {}
         self._told_at_s: dict[str, float] = {}
+        self._looked_again_at_s: dict[str, float] = {}
         self._known: OrderedDict[str, KnownSeats] = OrderedDict()
         self._sheets: OrderedDict[MonthKey, _KeptSheet] = OrderedDict()
         self._retelling = Retelling(catalog=catalog, hub=hub, keep_seats=self._keep_seats_of, read=self._read_missing)
@@ -330,9 +333,11 @@ class Availability:
             else:
                 self._hub.publish(partition, update)
             self._followed_to[partition] = update.feed_id
+        now_s = asyncio.get_running_loop().time()
         if updates:
-            self._told_at_s[partition] = asyncio.get_running_loop().time()
-        else:
+            self._told_at_s[partition] = now_s
+        if not updates or now_s - self._looked_again_at_s.get(partition, 0.0) >= _LOOK_AGAIN_S:
+            self._looked_again_at_s[partition] = now_s
             await self._retelling.look_again(partition, self._followed_to[partition])
         self._heard_at_s[partition] = asyncio.get_running_loop().time()
 

@@ -111,7 +111,7 @@ class Retelling:
             self._own_up(site_key, shared, update.feed_id)
 
     async def look_again(self, partition: str, followed_to: str) -> None:
-        """Nothing new was told: a time to try once more what could not be worked out."""
+        """A moment has passed: a time to try once more what could not be worked out."""
         for site_key, shared in list(self._sites.items()):
             if shared.partition != partition or not shared.has_missed or not self._hub.is_watched(site_key):
                 continue
