@@ -149,6 +149,27 @@ async def test_who_comes_back_to_a_quiet_site_is_not_told_to_read_again(hub: Hub
     assert paper.news == []
 
 
+async def test_who_has_read_what_was_told_of_another_site_last_is_not_told_to_read_again(hub: Hub) -> None:
+    """All sites of a partition share one feed, and a month bears the id of what was told last in it."""
+    hub.follow_from("tenuto", "5-0")
+    hub.publish("tenuto", seats_moved(8, site="north"))
+    hub.listen("tenuto", ["8-0"])
+    early = {number: watch(hub, f"1.{number}-0")[1] for number in (5, 8, 9)}
+    hub.publish("tenuto", seats_moved(20, site="north"))
+    hub.publish("tenuto", seats_moved(30))
+    hub.publish("tenuto", seats_moved(40, site="north"))
+    late = {number: watch(hub, f"1.{number}-0")[1] for number in (9, 20, 30, 40, 41)}
+
+    assert {number: paper.news for number, paper in early.items()} == {5: [], 8: [], 9: ["reset"]}
+    assert {number: paper.news for number, paper in late.items()} == {
+        9: ["reset", "seats"],  # which nobody here has heard of
+        20: ["seats"],
+        30: [],
+        40: [],
+        41: ["reset", "seats"],
+    }
+
+
 async def test_who_comes_back_with_news_that_redis_has_lost_is_told_to_read_again(hub: Hub) -> None:
     hub.follow_from("tenuto", "5-0")
     hub.publish("tenuto", seats_moved(8))

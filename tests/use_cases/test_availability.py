@@ -400,6 +400,17 @@ async def test_a_widget_that_read_a_month_is_told_all_that_came_after(studio: St
     assert paper.news == ["seats"]
 
 
+async def test_a_widget_that_read_a_month_need_not_read_it_again_where_another_site_moved_last(studio: Studio) -> None:
+    studio.engine.move(SLOTS[0])
+    studio.engine.move(SLOTS[0], site="other")
+    await studio.engine.deliver()
+
+    reader = await studio.availability.watch("studio", (await studio.month())["feed_id"], "anna")
+    reader.open(paper := Paper())
+
+    assert paper.news == []
+
+
 async def test_a_process_that_has_just_started_knows_what_happened_before() -> None:
     studio = Studio()
     for _ in range(3):

@@ -7,7 +7,7 @@ share the same bytes.
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.slots import Seats
@@ -86,8 +86,11 @@ class Board:
             case ScheduleMoved(version=version):
                 self._schedule = (self.head, version)
 
-    def position_of(self, event_id: str) -> Position | None:
+    def position_of(self, event_id: str, heard: Container[str] = ()) -> Position | None:
         """Where the reader of this event stands; None where that is not on this board, or not an event id of ours.
+
+        `heard`: places in the feed up to which all of it was heard, also of other sites: a month bears the id of what
+        was told last, of whichever site.
 
         So it is also for what came before we listened and is not in the feed any more, as when Redis has lost its end
         and all who had heard it are gone: the reader believes what nobody else does. Others may have told more since.
@@ -96,6 +99,8 @@ class Board:
         if match is None or int(match[1]) != self.epoch:
             return None
         position = (self.head[0], *feed_position(match[2]))
+        if match[2] in heard:
+            return min(position, self.head)
         return None if position > self.head or self._is_unheard_of(position, match[2]) else position
 
     def _is_unheard_of(self, position: Position, feed_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Container
 from typing import Protocol
 
 from widget_server.domain.events import Update
@@ -33,9 +34,11 @@ class House(Protocol):
 
 
 class Channel:
-    def __init__(self, partition: str, board: Board) -> None:
+    def __init__(self, partition: str, board: Board, heard: Container[str] = ()) -> None:
+        """`heard`: where in the feed of the partition this process has been."""
         self.partition = partition
         self.board = board
+        self.heard = heard
         self.readers: set[Reader] = set()
         self._to_tell: deque[Reader] = deque()
         self._told_until: Position = board.head
@@ -89,7 +92,8 @@ class Reader:
     def open(self, pen: Pen) -> None:
         """Begin to write: a greeting, then what this reader has missed, then every change as it comes."""
         board = self._channel.board
-        missed = board.since(board.position_of(self._last_event_id)) if self._last_event_id else b""
+        came_from = self._last_event_id
+        missed = board.since(board.position_of(came_from, self._channel.heard)) if came_from else b""
         self._pen, self._position = pen, board.head
         self._channel.readers.add(self)
         self._last_event_id = None

@@ -6,7 +6,7 @@ told what is newest once it can take more; one that stays busy for too long is c
 
 import asyncio
 import secrets
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -16,6 +16,7 @@ from widget_server.errors import Unavailable
 from widget_server.live import wire
 from widget_server.live.board import Board, feed_position
 from widget_server.live.channel import Channel, Reader
+from widget_server.live.heard import Heard
 
 READERS_MAX = 10_000
 READERS_PER_NETWORK_MAX = 2_500
@@ -51,6 +52,7 @@ class Hub:
         self._tick_every_s = beat_every_s / _GROUPS
         self._busy_max_s = busy_max_s
         self._followed_from: dict[str, str] = {}
+        self._heard: defaultdict[str, Heard] = defaultdict(Heard)
         self._channels: OrderedDict[str, Channel] = OrderedDict()
         self._networks: Counter[str] = Counter()
         self._groups: tuple[set[Reader], ...] = tuple(set() for _ in range(_GROUPS))
@@ -73,6 +75,7 @@ class Hub:
         So readers that are open now are told to read again.
         """
         self._followed_from[partition] = feed_id
+        self._heard[partition].begin_anew()
         for channel in self._channels.values():
             if channel.partition == partition:
                 channel.begin_anew(feed_id)
@@ -82,6 +85,7 @@ class Hub:
         all is heard as it comes.
         """
         ids = frozenset(past)
+        self._heard[partition].begin_anew(ids)
         for channel in self._channels.values():
             if channel.partition == partition:
                 channel.board.listen(ids)
@@ -101,6 +105,7 @@ class Hub:
 
         Unless `is_believed`, whoever is cut off after it, and comes back anywhere, is told again what has changed.
         """
+        self._heard[partition].add(update.feed_id)
         self._channel(update.site_key, partition, update.epoch).publish(update, is_believed=is_believed)
 
     def subscribe(
@@ -154,7 +159,8 @@ class Hub:
         if channel is None:
             if len(self._channels) >= CHANNELS_MAX:
                 self._forget_the_idlest()
-            channel = Channel(partition, Board(epoch, self._followed_from.get(partition, "0-0")))
+            board = Board(epoch, self._followed_from.get(partition, "0-0"))
+            channel = Channel(partition, board, self._heard[partition])
             self._channels[site_key] = channel
         self._channels.move_to_end(site_key)
         return channel
