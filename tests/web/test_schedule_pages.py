@@ -372,6 +372,7 @@ async def test_staff_are_added_with_their_shifts_and_changed(desk: Desk) -> None
         ({"email": "nobody"}, "not an e-mail address"),
         ({"w-0-starts": "08:00"}, "Enter when it starts"),
         ({"d-0-starts": "08:00", "d-0-ends": "09:00"}, "Choose a date"),
+        ({"d-0-day": "2030-01-01"}, "Enter when it starts"),
         ({"off-0-day": "tomorrow"}, "Choose a date"),
         ({"d-0-day": "2030-01-01", "d-0-starts": "08:00", "d-0-ends": "08:00"}, "Start and end are the same"),
     ],
@@ -455,6 +456,19 @@ async def test_a_day_off_asks_what_becomes_of_who_has_booked(desk: Desk) -> None
     answer = await desk.post(f"{HOME}/staff/anna", fields_of(asked) | {"choice": "keep"})
     assert path_of(answer) == f"{HOME}/staff/anna?saved=1"
     assert len((await desk.schedule()).days_off) == 1
+
+
+async def test_a_day_off_that_is_to_go_still_goes_after_something_else_was_asked(desk: Desk) -> None:
+    await let_anna_serve(desk)
+    await desk.fill_in(f"{HOME}/staff/anna", off_0_day="2030-01-01")
+    desk.forget()
+    await desk.house.guest().hold((slot(), 2))
+
+    asked = await desk.fill_in(f"{HOME}/staff/anna", off_0_gone="on", off_1_day=str(DAY))
+    assert "What shall become of them?" in text_of(asked)
+    await desk.post(f"{HOME}/staff/anna", fields_of(asked) | {"choice": "keep"})
+
+    assert [off.day for off in (await desk.schedule()).days_off] == [DAY]
 
 
 async def test_a_blackout_shows_who_has_booked_and_cancels_them_if_wanted(desk: Desk) -> None:

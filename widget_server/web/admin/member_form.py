@@ -131,7 +131,7 @@ def _weekly(wanted: _Wanted) -> Iterable[Shift]:
 
 def _dated(wanted: _Wanted) -> Iterable[Shift]:
     by_day: defaultdict[date, list[tuple[Row, time, time]]] = defaultdict(list)
-    for row in rows_of(wanted.form, "d"):
+    for row in _begun(wanted.form):
         day = parse_day(row.text("day"))
         if day is None:
             row.refuse("Choose a date.", "day")
@@ -142,6 +142,12 @@ def _dated(wanted: _Wanted) -> Iterable[Shift]:
         for row, starts, ends in rows:
             if (services := wanted.services_in(row)) is not None:
                 yield Shift(wanted.member.key, starts, ends, day=day, services=services)
+
+
+def _begun(form: Form) -> Iterable[Row]:
+    """Of single days. One without times is no blank row: whoever typed a day wants something of it."""
+    rows = [Row(f"d-{number}", form) for number in numbers_of(form, "d")]
+    return [row for row in rows if not row.is_gone and (row.text("day") or not row.is_blank)]
 
 
 def _days_off(form: Form) -> list[date]:
