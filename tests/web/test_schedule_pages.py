@@ -277,6 +277,22 @@ async def test_seats_that_were_typed_stay_typed_when_the_service_has_others_by_n
     assert [offered.capacity for offered in (await desk.schedule()).slots_on("yoga", DAY)] == [6, 4, 4, 4]
 
 
+async def test_a_calendar_left_open_does_not_open_what_was_frozen_meanwhile_nor_close_it_again(desk: Desk) -> None:
+    async def freeze(frozen: str) -> None:
+        form = {"form_token": left_open["form_token"], "frozen": frozen, "back": "meeting"}
+        await desk.post(f"{HOME}/meetings/{slot().id}/freezing", form)
+
+    for frozen, ticked in (("yes", dict[str, str]()), ("no", {f"closed-{slot(number=1).id}": "on"})):
+        left_open = fields_of(await desk.get(CALENDAR)) | ticked
+        await freeze(frozen)
+        told = await desk.post(CALENDAR, left_open)
+
+        assert told.status_code == 422
+        assert path_of(await desk.post(CALENDAR, fields_of(told))) == f"{CALENDAR}&saved=1"
+        offered = (await desk.schedule()).slots_on("yoga", DAY)
+        assert [each.is_closed for each in offered] == [frozen == "yes", bool(ticked), False, False]
+
+
 @pytest.mark.parametrize(
     ("currency", "minor", "typed"), [("EUR", 1250, "12.50"), ("JOD", 12500, "12.500"), ("JPY", 12, "12")]
 )

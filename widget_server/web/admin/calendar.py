@@ -20,9 +20,11 @@ from widget_server.web.admin.calendar_form import (
     copy_day,
     days_from,
     form_of,
+    is_to_be_closed,
     is_typed,
     read_calendar,
     rows_of_day,
+    said_shown,
     spelled_week,
 )
 from widget_server.web.admin.clearings import next_page
@@ -45,7 +47,8 @@ class ShownSlot:
     """Empty where nobody has seats of it: then it may go with its opening."""
     is_closed: bool
     is_over: bool
-    seats: int
+    shown: str
+    """What its fields showed, sent along with them: so what somebody typed is told from what they only send back."""
     typed: str
     """What stands in the field for its seats."""
 
@@ -149,14 +152,13 @@ def _shown_day(schedule: Schedule, service: Service, form: Form, day: date, take
 def _shown_slot(schedule: Schedule, form: Form, offered: OfferedSlot, taken: dict[Slot, Taken]) -> ShownSlot:
     slot, one = offered.slot, taken.get(offered.slot)
     starts, ends = (at.astimezone(schedule.zone) for at in (slot.starts_at, slot.ends_at))
-    is_sent = form.text(f"slot-{slot.id}") != ""
-    closed = form.text(f"closed-{slot.id}") == "on" if is_sent else schedule.rule_of(slot).is_closed
+    is_sent, was_closed = form.text(f"slot-{slot.id}") != "", schedule.rule_of(slot).is_closed
     return ShownSlot(
         id=slot.id,
         when=said_span(starts, ends),
         taken=said_taken(one.booked, one.held) if one else "",
-        is_closed=closed,
+        is_closed=is_to_be_closed(form, slot, was_closed) if is_sent else was_closed,
         is_over=slot.starts_at <= datetime.now(UTC),
-        seats=offered.capacity,
+        shown=said_shown(offered.capacity, is_closed=was_closed),
         typed=form.text(f"seats-{slot.id}") if is_sent and is_typed(form, slot) else str(offered.capacity),
     )

@@ -14,6 +14,7 @@ from widget_server.web.forms import Form
 
 WEEK = timedelta(days=7)
 COPIES_MAX = 52
+_CLOSED = "closed"
 _FIELDS = ("day", "starts", "ends", "kind", "repeat", "gone")
 
 
@@ -143,12 +144,24 @@ def _read_rule(form: Form, schedule: Schedule, service: Service, slot: Slot) -> 
     capacity = present.capacity
     if service.capacity_rule is CapacityRule.FIXED:
         capacity = _read_seats(form, service, slot) if is_typed(form, slot) else present.capacity
-    return SlotRule(slot, form.text(f"closed-{slot.id}") == "on", capacity, present.is_kept)
+    return SlotRule(slot, is_to_be_closed(form, slot, present.is_closed), capacity, present.is_kept)
+
+
+def said_shown(seats: int, *, is_closed: bool) -> str:
+    """What the form shows of a slot, as it is sent along: `12`, or `12 closed`."""
+    return f"{seats} {_CLOSED}" if is_closed else str(seats)
 
 
 def is_typed(form: Form, slot: Slot) -> bool:
     """Whether somebody typed other seats than the form had shown: what is only sent back is no wish."""
-    return form.text(f"slot-{slot.id}") != form.text(f"seats-{slot.id}")
+    return form.text(f"slot-{slot.id}").partition(" ")[0] != form.text(f"seats-{slot.id}")
+
+
+def is_to_be_closed(form: Form, slot: Slot, is_closed: bool) -> bool:
+    """As it is by now, unless somebody ticked otherwise than was shown: it may have been frozen meanwhile."""
+    is_ticked = form.text(f"closed-{slot.id}") == "on"
+    was_shown = form.text(f"slot-{slot.id}").endswith(_CLOSED)
+    return is_closed if is_ticked == was_shown else is_ticked
 
 
 def _read_seats(form: Form, service: Service, slot: Slot) -> int | None:
