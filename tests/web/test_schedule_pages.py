@@ -581,6 +581,7 @@ async def test_who_has_booked_meanwhile_is_shown_before_a_blackout_comes_back(de
         ({"yearly": "on", "last_day": "2031-06-01"}, "lasts less than a year"),
         ({"yearly": "on", "for_ever": "on"}, "cannot come back every year"),
         ({"reason": "x" * 201}, "at most 200 characters"),
+        ({"last_day": "2030-01-06", "weekday-0": "on"}, "None of its days is one of these weekdays"),
     ],
 )
 async def test_what_is_wrong_about_a_blackout_is_told(desk: Desk, typed: dict[str, str], told: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, time, timedelta
 from zoneinfo import ZoneInfo
 
 from widget_server.domain.spans import NOTHING, Span, Spans
@@ -49,6 +49,14 @@ class Blackout:
     @property
     def is_of_site(self) -> bool:
         return self.service is None and self.staff is None
+
+    @property
+    def is_ever(self) -> bool:
+        """Whether any of its days is one of its weekdays; what comes back every year gets to each of them."""
+        if self.last_day is None or self.yearly or not self.weekdays:
+            return True
+        days = min((self.last_day - self.first_day).days, 6)
+        return any(self.is_on(self.first_day + timedelta(days=n)) for n in range(days + 1))
 
     def is_on(self, day: date) -> bool:
         if day < self.first_day or (self.weekdays and day.weekday() not in self.weekdays):

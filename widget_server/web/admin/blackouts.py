@@ -70,6 +70,8 @@ async def _save(request: Request, at: AtSite, blackout_id: int | None) -> Respon
     if blackout_id is not None:
         find(at.schedule, blackout_id)
     wanted, edited = read_blackout(form, at.schedule), None
+    if wanted is not None and not wanted.is_ever:
+        form.refuse("weekdays", "None of its days is one of these weekdays: nothing would be closed.")
     if wanted is not None and not form.errors:
         try:
             edited = await _write(request, at, replace(wanted, id=blackout_id), form)
