@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.house import PRIVATE, SITE, House
+from tests.use_cases.till import LESSON, Payer, Till
 from tests.web.desks import Desk, desk_in
 from tests.web.rooms import fields_of
 from widget_server.domain.money import Money
 from widget_server.domain.services import Service
+from widget_server.ids import new_id
 
 pytestmark = pytest.mark.anyio
 
@@ -68,3 +71,25 @@ async def test_the_form_says_where_payments_are_set_up_while_they_are_not(desk: 
     answer = await desk.get(SERVICE)
 
     assert f'href="/admin/sites/{SITE}/payments"' in answer.text
+
+
+async def test_what_is_to_be_paid_is_not_booked_by_operators_but_they_see_who_can(till: Till) -> None:
+    priced = {"service": PRIVATE.key, "day": f"{LESSON.starts_at:%Y-%m-%d}", "slot": LESSON.id, "seats": "1"}
+    anna = Payer()
+    await till.hold(anna)
+    async with desk_in(till.house) as desk:
+        page = await desk.get("/bookings/new?" + urlencode(priced))
+        told = await desk.post("/bookings/new", id=new_id(), name="Anna Berg", **priced)
+        live = (await desk.get("/live")).text
+        book = f"/live/{anna.id}/booking"
+        for_her = await desk.post(book, name="Anna Berg", lines=fields_of(await desk.get(book))["lines"])
+
+        assert f"/w/{SITE}?service={PRIVATE.key}" in page.text
+        assert 'class="primary">Book<' not in page.text
+        assert fields_of(await desk.get("/bookings/new"))["service"] != PRIVATE.key
+        assert "Its visitor books it by paying." in live
+        assert "Book for them" not in live
+        for answer in (told, for_her):
+            assert answer.status_code == 422
+            assert "booked by paying for it only" in answer.text
+            assert 'value="Anna Berg"' in answer.text

@@ -1,6 +1,6 @@
 """The only place that reads who a booking is for, as an operator types it: under the rules of the public API."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ _PROBLEMS = {
 }
 
 
+TO_BE_PAID = "This has a price, so it is booked by paying for it only. Your customer does that in the widget."
 _WRONG_ANSWER = "This answer cannot be kept: it is too long, or has characters that cannot be printed."
 
 
@@ -37,6 +38,12 @@ def asked(schedule: Schedule, service: str) -> dict[str, Any]:
 def questions_of(schedule: Schedule, service: str) -> tuple[Question, ...]:
     found = schedule.services.get(service)
     return found.questions if found else ()
+
+
+def is_to_be_paid(schedule: Schedule, services: Iterable[str]) -> bool:
+    """Whether any of these has a price that can be paid: then only whoever pays it can book it."""
+    found = [schedule.services[service] for service in services if service in schedule.services]
+    return schedule.takes_payments and any(not service.price.is_free for service in found)
 
 
 def read_customer(form: Form, site: Site, *, seats: int, questions: Sequence[Question] = ()) -> ForCustomer | None:

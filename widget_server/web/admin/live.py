@@ -13,7 +13,7 @@ from widget_server.domain.slots import Slot
 from widget_server.errors import Changed, HoldEnded, IdConflict, InvalidRequest, NotFound, Paying, Refusal, Unavailable
 from widget_server.ids import is_id
 from widget_server.use_cases.operations import ForCustomer, LiveView
-from widget_server.web.admin.customer_form import asked, questions_of, read_customer
+from widget_server.web.admin.customer_form import TO_BE_PAID, asked, is_to_be_paid, questions_of, read_customer
 from widget_server.web.admin.freezing import FROZEN_SHOWN, done_with, frozen_soon
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.phone import book_instead
@@ -78,8 +78,7 @@ async def book_hold(request: Request, at: AtSite) -> Response:
     hold_id, shown = _hold_id(request), _shown_lines(form)
     if not shown:
         raise InvalidRequest("This form is not whole. Please open it again.")
-    questions = questions_of(at.schedule, shown[0].slot.service)
-    wanted = read_customer(form, at.site, seats=shown[0].seats, questions=questions)
+    wanted = _wanted(form, at, shown)
     operations = use_cases(request).operations
     try:
         await operations.find(at.site, hold_id)
@@ -115,12 +114,25 @@ async def _show(request: Request, at: AtSite, name: str) -> Response:
         site=at.site,
         schedule=at.schedule,
         view=view,
+        to_be_paid=[seen.hold.id for seen in view.holds if _costs(at, seen.hold.lines)] if view else [],
         done=done,
         frozen=frozen_soon(at.schedule, request),
         frozen_shown=FROZEN_SHOWN,
         frozen_done=frozen_done,
         frozen_slot=frozen_slot,
     )
+
+
+def _wanted(form: Form, at: AtSite, shown: Sequence[Line]) -> ForCustomer | None:
+    """None where something is wrong; that stands in `form.errors` then."""
+    if _costs(at, shown):
+        form.refuse("page", TO_BE_PAID)
+    questions = questions_of(at.schedule, shown[0].slot.service)
+    return read_customer(form, at.site, seats=shown[0].seats, questions=questions)
+
+
+def _costs(at: AtSite, lines: Sequence[Line]) -> bool:
+    return is_to_be_paid(at.schedule, [line.slot.service for line in lines])
 
 
 async def _show_booking_again(request: Request, at: AtSite, form: Form, shown: Sequence[Line], status: int) -> Response:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,11 +14,11 @@ from widget_server.domain.slots import Slot, SlotState
 from widget_server.errors import IdConflict, InvalidRequest, NotFound, Refusal, Unavailable
 from widget_server.ids import is_id, new_id
 from widget_server.use_cases.offers import Offer
-from widget_server.web.admin.customer_form import asked, questions_of, read_customer
+from widget_server.web.admin.customer_form import TO_BE_PAID, asked, is_to_be_paid, questions_of, read_customer
 from widget_server.web.admin.looking import read_day
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite
-from widget_server.web.context import use_cases
+from widget_server.web.context import base_url, use_cases
 from widget_server.web.forms import Form, read_form_of
 
 
@@ -29,7 +30,7 @@ async def show_phone(request: Request, at: AtSite) -> Response:
         service = query.get("service", "")
         day = read_day(query.get("day", "")) or use_cases(request).dashboard.now().astimezone(at.site.zone).date()
     if service not in at.schedule.services:
-        service = next(iter(at.schedule.services), "")
+        service = _usual(at.schedule)
     form = Form({"id": new_id(), "service": service, "day": day.isoformat(), "seats": "1"})
     if slot is not None:
         form.values["slot"] = slot.id
@@ -46,8 +47,7 @@ async def book_by_phone(request: Request, at: AtSite) -> Response:
     if form.text("action") == "times" or (form.text("action") == "enter" and not slot and not form.text("name")):
         return await _show(request, at, form)
     seats = _seats(form, at.schedule)
-    if slot is None:
-        form.refuse("slot", "Choose a time.")
+    _look_at(form, slot, at.schedule)
     questions = questions_of(at.schedule, slot.service if slot else "")
     wanted = read_customer(form, at.site, seats=seats or SEATS_MAX, questions=questions)
     if form.errors or slot is None or seats is None or wanted is None:
@@ -99,9 +99,17 @@ async def _show(request: Request, at: AtSite, form: Form, status: int = 200, *, 
         is_sent=is_sent,
         booked_as=booked_as,
         seats_max=min(chosen.seats_per_booking_max, SEATS_MAX) if chosen else 1,
+        is_to_be_paid=is_to_be_paid(at.schedule, [service]),
+        widget=f"{base_url(request)}/w/{at.site.key}?{urlencode({'service': service})}",
         **asked(at.schedule, service),
         any_open=any(offer.state is SlotState.OPEN for offer in offers),
     )
+
+
+def _usual(schedule: Schedule) -> str:
+    """The first that can be booked here, as far as there is one."""
+    usual = sorted(schedule.services.values(), key=lambda one: (not one.is_offered, not one.price.is_free))
+    return usual[0].key if usual else ""
 
 
 async def _offers(request: Request, at: AtSite, service: str, day: date, form: Form) -> list[Offer]:
@@ -130,6 +138,13 @@ def _slot(typed: str) -> Slot | None:
         return Slot.parse(typed)
     except ValueError:
         return None
+
+
+def _look_at(form: Form, slot: Slot | None, schedule: Schedule) -> None:
+    if slot is None:
+        form.refuse("slot", "Choose a time.")
+    elif is_to_be_paid(schedule, [slot.service]):
+        form.refuse("slot", TO_BE_PAID)
 
 
 def _seats(form: Form, schedule: Schedule) -> int | None:
