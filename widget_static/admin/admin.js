@@ -3,6 +3,7 @@
 
 import { copyButton } from "./copy.js";
 import { accentField, needs, unsavedNote, warning, zoneClock } from "./fields.js";
+import { askBeforeLeaving } from "./leaving.js";
 import { menu, printButton, showCurrent } from "./lists.js";
 import { livePart } from "./live.js";
 import { preview } from "./preview.js";
@@ -26,6 +27,7 @@ each("[data-needs]", needs);
 each("[data-clock]", zoneClock);
 each("[data-accent]", accentField);
 each("[data-settings]", unsavedNote);
+each("body:not(.door) main form[method=post]:not([data-calendar])", askBeforeLeaving);
 each("[data-preview]", preview);
 each("[data-live]", livePart);
 each(".drawing .chosen", showChosenDay);

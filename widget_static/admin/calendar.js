@@ -1,6 +1,8 @@
 // @ts-check
 // The calendar editor with less to read: a row appears when it is wanted, the end follows the start, and all can be undone.
 
+import { NOT_SAVED } from "./fields.js";
+
 const DAY_MINUTES = 24 * 60;
 
 /** @typedef {() => HTMLElement | null} Undo  puts back what was, and says where to go on */
@@ -11,10 +13,13 @@ class Calendar {
   /** @type {WeakMap<Element, string>} */ #before = new WeakMap();
   #nextRow = 0;
   #isSent = false;
+  /** The page came with rows that are not saved: copied ones, or those of a form that was not taken. */
+  #cameUnsaved;
 
   /** @param {HTMLFormElement} form */
   constructor(form) {
     this.#form = form;
+    this.#cameUnsaved = this.#note?.textContent === NOT_SAVED;
     this.#nextRow = Number(form.dataset.next) + form.querySelectorAll("[data-blank]").length;
     for (const day of form.querySelectorAll("[data-day]")) this.#openDay(/** @type {HTMLElement} */ (day));
     form.addEventListener("focusin", ({ target }) => this.#remember(/** @type {Element} */ (target)));
@@ -22,12 +27,20 @@ class Calendar {
     form.addEventListener("submit", () => { this.#isSent = true; });
     this.#undoButton?.addEventListener("click", () => this.#undo());
     addEventListener("beforeunload", (event) => {
-      if (this.#undos.length > 0 && !this.#isSent) event.preventDefault();
+      if (this.#isUnsaved && !this.#isSent) event.preventDefault();
     });
   }
 
   get #undoButton() {
     return /** @type {HTMLButtonElement | null} */ (this.#form.querySelector("[data-undo]"));
+  }
+
+  get #note() {
+    return this.#form.querySelector("[data-unsaved]");
+  }
+
+  get #isUnsaved() {
+    return this.#cameUnsaved || this.#undos.length > 0;
   }
 
   /** @param {HTMLElement} day  its blank row becomes the pattern of all that are added */
@@ -137,8 +150,7 @@ class Calendar {
   #show() {
     const button = this.#undoButton;
     if (button) button.hidden = this.#undos.length === 0;
-    const note = this.#form.querySelector("[data-unsaved]");
-    if (note) note.textContent = this.#undos.length > 0 ? "Not saved yet" : "Nothing to save.";
+    if (this.#note) this.#note.textContent = this.#isUnsaved ? NOT_SAVED : "Nothing to save.";
   }
 }
 

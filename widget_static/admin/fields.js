@@ -96,9 +96,12 @@ function zoneOf(field) {
   return city?.value ?? typed;
 }
 
+/** What a form says that came back with what was typed, or in which somebody types. */
+export const NOT_SAVED = "Not saved yet";
+
 /** @param {HTMLFormElement} form */
 export function unsavedNote(form) {
   const note = /** @type {HTMLElement | null} */ (form.querySelector("[data-unsaved]"));
   if (!note) return;
-  form.addEventListener("input", () => { note.textContent = "Not saved yet"; });
+  form.addEventListener("input", () => { note.textContent = NOT_SAVED; });
 }
