@@ -364,6 +364,33 @@ async def test_of_two_operators_the_slower_sees_both_and_loses_nothing(desk: Des
     assert [o.starts.hour for o in (await desk.schedule()).openings if o.day] == [14]
 
 
+@pytest.mark.parametrize(
+    ("what", "field", "wrong", "theirs"),
+    [
+        ("services/yoga", "length_min", "0", {"capacity": "14"}),
+        ("staff/anna-berg", "name", "", {"email": "anna@example.org"}),
+        ("blackouts/1", "first_day", "", {"reason": "Paint"}),
+        (f"services/yoga/calendar?week={DAY}", "copies", "many", {f"closed-{slot().id}": "on"}),
+    ],
+)
+async def test_a_mistake_does_not_hide_what_somebody_else_saved_meanwhile(
+    desk: Desk, what: str, field: str, wrong: str, theirs: dict[str, str]
+) -> None:
+    await desk.fill_in(f"{HOME}/staff/new", name="Anna Berg")
+    await desk.fill_in(f"{HOME}/blackouts/new", first_day="2031-01-01")
+    path = f"{HOME}/{what}"
+    slower = fields_of(await desk.get(path))
+    await desk.post(path, slower | theirs)
+
+    mistaken = await desk.post(path, slower | {field: wrong})
+    told = await desk.post(path, fields_of(mistaken) | {field: slower[field]})
+
+    assert mistaken.status_code == 422
+    assert "Somebody saved" not in text_of(mistaken), "that is told once it would be lost"
+    assert "Somebody saved" in text_of(told)
+    assert (await desk.post(path, fields_of(told))).status_code == 303
+
+
 async def test_staff_are_added_with_their_shifts_and_changed(desk: Desk) -> None:
     fields = fields_of(await desk.get(f"{HOME}/staff/new")) | {"name": "Anna Berg", "serves-yoga": "on"}
     weekly = {"w-0-day": str(DAY.weekday()), "w-0-starts": "08:00", "w-0-ends": "12:00"}

@@ -39,6 +39,8 @@ class Form:
     errors: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     """Those that were chosen, without empty ones."""
+    is_outdated: bool = False
+    """Somebody else has saved something meanwhile, and whoever sent this is told so with its answer."""
 
     def text(self, name: str) -> str:
         return self.values.get(name, "").strip()

@@ -81,7 +81,8 @@ async def _save(request: Request, at: AtSite, blackout_id: int | None) -> Respon
         if edited is not None and edited.is_saved:
             return go(next_page(at.site, edited, "blackouts?saved=1"))
     at = await read_again(request, at)
-    form.values["seen"] = fingerprint(find(at.schedule, blackout_id)) if blackout_id is not None else ""
+    if blackout_id is not None and form.is_outdated:
+        form.values["seen"] = fingerprint(find(at.schedule, blackout_id))
     impact = await shown_impact(request, at.site, at.schedule, edited)
     return _show(request, at, blackout_id, form, status=422, impact=impact)
 

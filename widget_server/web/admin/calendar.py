@@ -83,8 +83,10 @@ async def update(request: Request, at: AtSite) -> Response:
         if edited is not None and edited.is_saved:
             return go(next_page(at.site, edited, f"services/{service.key}/calendar?week={first}&saved=1"))
     at = await read_again(request, at)
-    theirs = spelled_week(at.schedule, service.key, first) if "page" in form.errors else []
-    form.values["seen"] = fingerprint_of(at.schedule, service.key)
+    theirs = []
+    if form.is_outdated:
+        theirs = spelled_week(at.schedule, service.key, first)
+        form.values["seen"] = fingerprint_of(at.schedule, service.key)
     return await _show(request, at, service, first, form, status=422, edited=edited, theirs=theirs)
 
 

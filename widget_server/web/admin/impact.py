@@ -108,6 +108,7 @@ def refused_beside(form: Form, changed: str = _CHANGED_MEANWHILE) -> Iterator[No
     try:
         yield
     except Changed:
+        form.is_outdated = True
         form.refuse("page", changed)
     except InvalidRequest as refusal:
         form.refuse_as(refusal)

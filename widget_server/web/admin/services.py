@@ -112,8 +112,9 @@ async def _show_again(
     form: Form,
     edited: Edited | None,
 ) -> Response:
-    """With all that was typed, and the page now knows what is saved: so sending it once more is meant."""
-    form.values["seen"] = fingerprint(service)
+    """With all that was typed. Whoever was told of what is saved by now means it when they send it once more."""
+    if form.is_outdated:
+        form.values["seen"] = fingerprint(service)
     impact = await shown_impact(request, at.site, at.schedule, edited)
     return _show(request, at, service, form, status=422, impact=impact)
 

@@ -113,7 +113,8 @@ async def _save_form(
         if edited is not None and edited.is_saved:
             return go(next_page(at.site, edited, f"{'shifts' if is_own else f'staff/{member.key}'}?saved=1"))
     at = await read_again(request, at)
-    form.values["seen"] = fingerprint_of(at.schedule, member.key)
+    if form.is_outdated:
+        form.values["seen"] = fingerprint_of(at.schedule, member.key)
     shown["impact"] = await (_impact_unnamed if is_own else shown_impact)(request, at.site, at.schedule, edited)
     return _show(request, at, at.schedule.staff[member.key], form, 422, is_own=is_own, **shown)
 
