@@ -364,6 +364,27 @@ async def test_of_two_operators_the_slower_sees_both_and_loses_nothing(desk: Des
     assert [o.starts.hour for o in (await desk.schedule()).openings if o.day] == [14]
 
 
+async def test_of_two_operators_in_one_form_each_keeps_what_they_have_changed(desk: Desk) -> None:
+    yoga, asked = (
+        f"{HOME}/services/yoga",
+        {"questions": "1", "question_1_text": "Which mat?", "question_1_kind": "text"},
+    )
+    for path, mine, theirs in (
+        (f"{HOME}/settings", {"accent": "#123456"}, {"name": "Studio Due", "origins": "https://due.example"}),
+        (yoga, {"description": "Slow.", "is_offered": ""}, {"price": "12.00", "attendee_emails": "on"} | asked),
+        (yoga, asked | {"question_1_text": "Which level?"}, {"length_min": "45"}),
+        (yoga, {"length_min": "50"}, {"questions": "0"}),
+    ):
+        slower = fields_of(await desk.get(path))
+        saved = await desk.post(path, slower | theirs)
+        told = fields_of(await desk.post(path, slower | mine))
+
+        assert saved.status_code == 303, text_of(saved)
+        assert {name: told.get(name, "") for name in mine} == mine
+        assert {name: told[name] for name in theirs} == theirs
+        assert (await desk.post(path, told)).status_code == 303
+
+
 @pytest.mark.parametrize(
     ("what", "field", "wrong", "theirs"),
     [

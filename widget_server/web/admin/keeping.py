@@ -35,7 +35,20 @@ from widget_server.web.guards import network_of
 SHOWN_MAX = 200
 """So many fields are shown; all are sent."""
 _NOT_TYPED = {
-    *(TOKEN_FIELD, "form_id", "id", "seen", "bookings_seen", "print", "shown", "version", "sendings", "lines", "undo"),
+    *(
+        TOKEN_FIELD,
+        "form_id",
+        "id",
+        "seen",
+        "was",
+        "bookings_seen",
+        "print",
+        "shown",
+        "version",
+        "sendings",
+        "lines",
+        "undo",
+    ),
     *("next", "kept", "token", "username"),
 }
 """What our pages put into forms by themselves."""

@@ -6,10 +6,11 @@ from starlette.responses import Response
 from widget_server.domain.questions import QUESTIONS_MAX
 from widget_server.domain.schedule import CapacityRule, Schedule, Service
 from widget_server.errors import InvalidRequest, NotFound, Unavailable
-from widget_server.use_cases.edits import Edited, fingerprint
+from widget_server.use_cases.edits import Edited
 from widget_server.web.admin import lengths
 from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.impact import chosen, refuse_for_now, refused_beside, shown_impact
+from widget_server.web.admin.merging import MERGED, marked, take_theirs
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.questions_form import KINDS as QUESTION_KINDS
 from widget_server.web.admin.questions_form import labels_of, rearrange, rows_of
@@ -61,7 +62,7 @@ async def add(request: Request, at: AtSite) -> Response:
 
 async def show_service(request: Request, at: AtSite) -> Response:
     service = service_of(request, at.schedule)
-    return _show(request, at, service, form_of(service))
+    return _show(request, at, service, marked(form_of(service)))
 
 
 async def save(request: Request, at: AtSite) -> Response:
@@ -91,7 +92,7 @@ def service_of(request: Request, schedule: Schedule) -> Service:
 
 
 async def _save(request: Request, at: AtSite, wanted: Service, form: Form) -> Edited | None:
-    with refused_beside(form):
+    with refused_beside(form, MERGED.format("details")):
         edited = await use_cases(request).services.change(
             at.site,
             wanted,
@@ -114,7 +115,7 @@ async def _show_again(
 ) -> Response:
     """With all that was typed. Whoever was told of what is saved by now means it when they send it once more."""
     if form.is_outdated:
-        form.values["seen"] = fingerprint(service)
+        take_theirs(form, marked(form_of(service)))
     impact = await shown_impact(request, at.site, at.schedule, edited)
     return _show(request, at, service, form, status=422, impact=impact)
 

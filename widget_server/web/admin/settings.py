@@ -13,6 +13,7 @@ from widget_server.errors import Unavailable
 from widget_server.use_cases.dashboard import TESTS_CANCELLED_AT_ONCE
 from widget_server.web.admin.choices import CURRENCIES, THEMES, locales, with_present, zones
 from widget_server.web.admin.impact import refuse_for_now
+from widget_server.web.admin.merging import MERGED, marked, take_theirs
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.settings_form import fingerprint, form_of, read_settings
@@ -27,15 +28,15 @@ _ORIGIN_ROWS_MIN, _ORIGIN_ROWS_MAX = 3, 12
 
 
 async def show_settings(request: Request, at: AtSite) -> Response:
-    return _show(request, at, form_of(at.site))
+    return _show(request, at, marked(form_of(at.site)))
 
 
 async def save_settings(request: Request, at: AtSite) -> Response:
     form = await read_form_of(request, at.signed_in.session)
     wanted = read_settings(form, at.site)
     if form.text("seen") != fingerprint(at.site):
-        form.values["seen"] = fingerprint(at.site)
-        form.refuse("page", "Somebody saved other settings meanwhile. Here are yours: check them and save once more.")
+        take_theirs(form, marked(form_of(at.site)))
+        form.refuse("page", MERGED.format("settings"))
     if form.errors:
         return _show(request, at, form, status=422)
     try:
