@@ -100,6 +100,9 @@ async def test_attendees_of_all_meetings_are_listed_by_date(house: House, desk: 
     assert "a guest of Anna Berg, no name given · anna@example.org" in answer.text
     assert "booked by Anna Berg · anna@example.org" in answer.text
     assert '<span class="soft">no e-mail</span>' in answer.text, "of Ben"
+    await book(house, "Eve Ash", slot(YOGA, day=2))
+    assert "a guest of Eve Ash" not in (await desk.get("/attendees")).text, "nobody was asked who comes"
+    assert "Eve Ash,Morning yoga" in (await desk.get("/attendees.csv")).text
     assert names(await desk.get("/attendees?text=kim")) == ["Kim Lee"]
     assert names(await desk.get("/attendees?service=talk")) == ["Ben Oak"]
     assert "Nobody in these days." in (await desk.get("/attendees?text=nobody")).text

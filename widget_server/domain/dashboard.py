@@ -117,6 +117,7 @@ class Attendance:
 
     place: Place
     name: str
+    """The customer's for a first seat that was given none: whoever names nobody comes themselves. Else maybe empty."""
     order_id: str
     number: str
     slot: Slot

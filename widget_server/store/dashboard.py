@@ -19,6 +19,7 @@ from widget_server.domain.slots import Slot
 from widget_server.store.assignments import STAFF, read_names
 from widget_server.store.database import Database
 from widget_server.store.move_requests import read_requests
+from widget_server.store.orders import FIRST_SEAT
 from widget_server.store.questions import to_answers
 from widget_server.store.refunds import read_refunded
 from widget_server.store.tables import AssignmentRow, AttendeeRow, BookingRow, MeetingRow, OrderRow
@@ -266,16 +267,16 @@ def _to_line(
 def _to_attendance(
     attendee: AttendeeRow, booking: BookingRow, order: OrderRow, slot_id: str, *, served_by: tuple[str, ...]
 ) -> Attendance:
-    slot = Slot.parse(slot_id)
+    slot, customer = Slot.parse(slot_id), ERASED if order.erased_at else order.customer_name
     assert attendee.id is not None
     return Attendance(
         place=Place(int(slot.starts_at.timestamp()), attendee.id),
-        name=attendee.name,
+        name=attendee.name or (customer if attendee.seat == FIRST_SEAT else ""),
         order_id=order.hold_id,
         number=order.number,
         slot=slot,
         service_name=booking.service_name,
-        customer=ERASED if order.erased_at else order.customer_name,
+        customer=customer,
         email=order.customer_email or "",
         own_email=attendee.email or "",
         state=BookingState(booking.state),

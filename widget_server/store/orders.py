@@ -46,7 +46,8 @@ _BOOKINGS_OF_ORDER: Any = (
     .where(col(BookingRow.order_id) == bindparam("order_id"))
     .order_by(col(BookingRow.id))
 )
-_is_customers = and_(col(AttendeeRow.seat) == 1, col(OrderRow.customer_name) != "")
+FIRST_SEAT = 1
+_is_customers = and_(col(AttendeeRow.seat) == FIRST_SEAT, col(OrderRow.customer_name) != "")
 _COMING_TO = (
     select(BookingRow.meeting_id, AttendeeRow.name, OrderRow.customer_name)
     .join(BookingRow, col(BookingRow.id) == col(AttendeeRow.booking_id))
