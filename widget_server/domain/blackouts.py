@@ -34,7 +34,7 @@ class Blackout:
     yearly: bool = False
     """On the same days of every later year, too, by month and day. 29 February is there in leap years only."""
     reason: str = ""
-    """For the operator's eyes only."""
+    """For operators, staff as well: their diaries show it."""
     id: int | None = None
     """None until it is stored."""
 
