@@ -6,6 +6,8 @@ import { patiently } from "./patience.js";
 
 /** The feed tells that seats are free again about when the answer comes; after this it will not come any more. */
 const LEAVING_MAX_MS = 2_000;
+/** Some minutes without a line: until it has arrived, the seats are held, also from whoever gives them back. */
+const RELEASE_TRIES = 9;
 
 /**
  * @typedef {import("./api.js").Line} Line
@@ -139,7 +141,7 @@ export class HoldKeeper {
     if (!hold) return;
     this.leaving = hold;
     this.forget();
-    patiently(() => this.#api.release(hold))
+    patiently(() => this.#api.release(hold), { tries: RELEASE_TRIES })
       .catch(() => {})
       .finally(() => setTimeout(() => this.#left(hold), LEAVING_MAX_MS));
   }
