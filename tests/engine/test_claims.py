@@ -325,6 +325,18 @@ async def test_a_claim_of_a_hold_that_ended_is_nobodys(box: Box) -> None:
         await box.change("anna", LATE_YOGA)
 
 
+async def test_nothing_stays_of_the_diary_of_a_day_that_was_over_a_week_ago(box: Box) -> None:
+    """As where a payment takes longer than that to come."""
+    long_ago = Slot("yoga", YOGA.starts_at - timedelta(days=30), YOGA.ends_at - timedelta(days=30))
+
+    await box.engine.assign(box.site, [Assignment("anna", PIA, long_ago, long_ago.starts_at, long_ago.ends_at, 1)])
+
+    (there,) = await box.connection.read(
+        ("EXISTS", keys.of_site(box.site.partition, box.site.key).diary(PIA, long_ago.starts_at.date()))
+    )
+    assert there == 0
+
+
 async def test_each_diary_is_read_once_however_many_lines_ask_who_is_free(box: Box) -> None:
     """Else one hold of many lines keeps all others waiting: lines times people times what each of them has to do."""
     slots = [slot("massage", hour=hour) for hour in range(1, 7)]
