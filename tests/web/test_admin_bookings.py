@@ -117,6 +117,7 @@ async def test_bookings_are_found(house: House, desk: Desk, query: str, found: l
 
     assert names(answer) == found
     assert ("Nothing fits." in answer.text) == (not found)
+    assert "Did not come" not in answer.text, "nobody can say so yet, so it finds nothing"
 
 
 async def test_an_order_is_found_by_its_number_with_and_without_the_hyphen(house: House, desk: Desk) -> None:

@@ -216,7 +216,7 @@ async def test_a_row_that_goes_takes_its_slots_with_it_but_not_those_that_are_ta
     await desk.post(CALENDAR, fields_of(asked) | {"choice": "keep"})
 
     assert [each.slot for each in (await desk.schedule()).slots_on("yoga", DAY)] == [slot(number=1)]
-    assert "1 held" in text_of(await desk.get(CALENDAR))
+    assert "1 held kept for those who have it, nobody else can book" in text_of(await desk.get(CALENDAR))
 
 
 @pytest.mark.parametrize(
@@ -649,6 +649,10 @@ async def test_the_way_to_the_first_booking_is_ticked_off_when_the_widget_is_see
     await desk.house.client.get(f"/w/studio?host={ORIGIN}")
 
     assert "3 of 5 steps" in before
+    assert "No website may show" not in text_of(await desk.get(HOME))
+    await desk.fill_in(f"{HOME}/settings", origins="")
+    assert "No website may show the widget yet." in text_of(await desk.get(HOME)), "others can book all the same"
+    await desk.fill_in(f"{HOME}/settings", origins=ORIGIN)
     assert f"All is set up. Your widget was seen on {ORIGIN}" in text_of(await desk.get(f"{HOME}/start"))
 
 

@@ -46,6 +46,8 @@ class ShownSlot:
     taken: str
     """Empty where nobody has seats of it: then it may go with its opening."""
     is_closed: bool
+    is_kept: bool
+    """Closed though nobody ticked so: as nothing offers it any more, but for those who have it."""
     is_over: bool
     shown: str
     """What its fields showed, sent along with them: so what somebody typed is told from what they only send back."""
@@ -160,6 +162,7 @@ def _shown_slot(schedule: Schedule, form: Form, offered: OfferedSlot, taken: dic
         when=said_span(starts, ends),
         taken=said_taken(one.booked, one.held) if one else "",
         is_closed=is_to_be_closed(form, slot, was_closed) if is_sent else was_closed,
+        is_kept=offered.is_closed and not was_closed,
         is_over=slot.starts_at <= datetime.now(UTC),
         shown=said_shown(offered.capacity, is_closed=was_closed),
         typed=form.text(f"seats-{slot.id}") if is_sent and is_typed(form, slot) else str(offered.capacity),
