@@ -31,7 +31,7 @@ async def test_an_operator_turns_it_on_and_every_page_of_theirs_says_so(house: H
 
     assert (await house.site()).is_test
     for page in ("", "/bookings", "/settings", "/services"):
-        assert RIBBON in (await desk.get(page)).text
+        assert f'<aside class="ribbon" aria-label="Test mode"><strong>{RIBBON}' in (await desk.get(page)).text
     (entry,) = await desk.entries()
     assert (entry.deed, entry.detail) == (Deed.SETTINGS_CHANGED, {"is_test": [False, True]})
 
