@@ -87,3 +87,9 @@ def test_compressing_loses_nothing(client: TestClient) -> None:
         packed = b"".join(answer.iter_raw())
 
     assert gzip.decompress(packed) == source
+
+
+def test_words_in_the_lists_of_the_admin_pages_are_not_made_too_pale_to_read() -> None:
+    css = (find("widget_static") / "admin" / "lists.css").read_text()
+
+    assert set(re.findall(r"opacity: ([\d.]+)", css)) == {"0"}, "what is quiet has a colour for it, that is dark enough"
