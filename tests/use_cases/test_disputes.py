@@ -4,14 +4,15 @@ import json
 
 import pytest
 
+from tests.payments.shop import wanted_payment
 from tests.use_cases.test_refunding import entry
 from tests.use_cases.test_settling import seats_gone
 from tests.use_cases.till import Payer, Till
 from widget_server.domain.money import Money
 from widget_server.domain.payments import AttemptState, DisputeState, OrderPayment
-from widget_server.errors import InvalidRequest
+from widget_server.errors import InvalidRequest, PaymentsAway
 from widget_server.payments.events import EVENTS
-from widget_server.payments.fake_stripe.webhooks import Letter
+from widget_server.payments.fake_stripe.webhooks import Letter, sign
 
 pytestmark = pytest.mark.anyio
 
@@ -106,6 +107,37 @@ async def test_what_was_paid_without_a_booking_is_at_its_end_once_a_bank_has_giv
     await till.work()
     assert await till.settle(ben) is AttemptState.ENDED
     assert await refused_refunds(till) == []
+
+
+async def test_a_dispute_of_which_stripe_tells_before_anything_else_is_not_lost(till: Till) -> None:
+    ben = Payer()
+    session = await till.at_the_page(ben)
+    till.shop.books.pay(session, "ideal")
+    till.shop.letters()
+    till.shop.books.dispute(session)
+    letters = till.shop.letters()
+    till.shop.faults.plan("read_intent", "busy")
+    with pytest.raises(PaymentsAway):  # Stripe tells it again
+        await hear(till, *letters)
+
+    await hear(till, *letters)
+    assert await till.settle(ben) is AttemptState.PAID
+    assert [dispute.state for dispute in (await payment_of(till, ben)).disputes] == [DisputeState.OPEN]
+    assert (await till.messages(ben)).count("disputed") == 1
+
+
+async def test_a_dispute_about_what_was_charged_without_us_is_nobodys(till: Till, anna: Payer) -> None:
+    shop = till.shop
+    elsewhere = await shop.gateway.open(shop.keys, wanted_payment())
+    shop.books.pay(elsewhere.session_id, "ideal")
+    shop.books.dispute(elsewhere.session_id)
+    (*_, told) = shop.letters()
+    gone = json.loads(told.body)
+    gone["data"]["object"]["payment_intent"], gone["id"] = "pi_not_there", "evt_of_another_account"
+    unknown = json.dumps(gone).encode()
+
+    await hear(till, told, Letter(unknown, sign(unknown, shop.account.webhook_secret, shop.books.now())))
+    assert (await payment_of(till, anna)).disputes == ()
 
 
 async def test_a_mere_inquiry_is_no_dispute_until_the_bank_has_taken_the_money(till: Till, anna: Payer) -> None:

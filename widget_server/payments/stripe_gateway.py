@@ -140,6 +140,16 @@ class StripeGateway:
         async with self._asking():
             return _refunded(await self._client(account).v1.refunds.retrieve_async(stripe_id))
 
+    async def attempt_of(self, account: PaymentAccount, intent_id: str) -> str | None:
+        """Which attempt a payment is of, as its page was opened with it; None for what is not ours, or not there."""
+        try:
+            async with self._asking():
+                intent = await self._client(account).v1.payment_intents.retrieve_async(intent_id)
+        except PaymentRefused:
+            return None
+        attempt_id: str | None = (intent.to_dict().get("metadata") or {}).get("attempt")
+        return attempt_id
+
     def read_event(self, account: PaymentAccount, body: bytes, signature: str) -> PaymentEvent:
         """What a webhook was told. Raises BadSignature for what Stripe has not signed in the last five minutes."""
         if not account.webhook_secret:  # what is signed with nothing could be from anybody

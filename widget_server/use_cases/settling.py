@@ -10,7 +10,7 @@ from typing import Unpack
 import structlog
 
 from widget_server.domain.attempts import Attempt
-from widget_server.domain.payments import AttemptState, PaymentEvent
+from widget_server.domain.payments import AttemptState, PaymentAccount, PaymentEvent
 from widget_server.errors import BadSignature, NotFound, Refusal
 from widget_server.store.payment_events import PaymentEvents
 from widget_server.use_cases.deciding import Deciding
@@ -55,13 +55,14 @@ class Settling(Deciding):
         """Stripe tells of something: find out what, and do what follows. Doubled, late, out of order: all the same.
 
         It is noted when all that follows is written: if we die before, Stripe sends it again, and all was done once.
-        Raises BadSignature; NotFound for a site that does not exist; Unavailable, PaymentsAway: Stripe sends it again.
+        Raises BadSignature; NotFound for a site that does not exist; Unavailable, PaymentsAway, PaymentsNotSetUp: then
+        Stripe sends it again.
         """
         site = (await self._catalog.find(site_key)).site
-        event = await self._read_event(site.id, body, signature)
+        event, account = await self._read_event(site.id, body, signature)
         if await self._events.is_known(site.id, event.id):
             return
-        attempt = await self._of_event(site.id, event)
+        attempt = await self._of_event(site.id, event) or await self._of_dispute(site.id, event, account)
         if attempt is not None:
             if event.dispute is not None:
                 attempt = await self._payments.disputed(attempt.id, event.dispute, self.now())
@@ -88,12 +89,12 @@ class Settling(Deciding):
         else:
             await self._attempts.look_again(after, after.next_look(self.now()))
 
-    async def _read_event(self, site_id: int, body: bytes, signature: str) -> PaymentEvent:
+    async def _read_event(self, site_id: int, body: bytes, signature: str) -> tuple[PaymentEvent, PaymentAccount]:
         """Signed for one of the site's accounts: that of real money, or that of test mode."""
         refusal = BadSignature("This site has no webhook at Stripe.")
         for account in await self._accounts.with_webhook(site_id):
             try:
-                return self._gateway.read_event(account, body, signature)
+                return self._gateway.read_event(account, body, signature), account
             except BadSignature as problem:
                 refusal = problem
         raise refusal
@@ -103,6 +104,16 @@ class Settling(Deciding):
         if event.attempt_id is not None:
             return await self._attempts.find(site_id, event.attempt_id)
         return await self._attempts.of_intent(site_id, event.intent_id) if event.intent_id else None
+
+    async def _of_dispute(self, site_id: int, event: PaymentEvent, account: PaymentAccount) -> Attempt | None:
+        """It names nothing but a payment, of which we may not have heard: whatever else is told, we find out by asking,
+        but never of a dispute. So Stripe is asked whose payment it is: of ours, of another site's with the same
+        account, or of nobody we know.
+        """
+        if event.dispute is None or event.intent_id is None:
+            return None
+        attempt_id = await self._gateway.attempt_of(account, event.intent_id)
+        return await self._attempts.find(site_id, attempt_id) if attempt_id else None
 
     async def _settle_or_wait(self) -> None:
         if not await self.settle_due():
