@@ -179,6 +179,17 @@ async def test_who_pays_when_the_seats_are_gone_stays_and_has_the_money_back_onc
     assert till.shop.taken_minor == 0
 
 
+async def test_who_pays_to_move_to_a_time_that_is_over_before_anybody_knew_of_it_has_that_money_back(
+    till: Till, anna: Mover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await anna.begin()
+    await anna.pays()
+    monkeypatch.setattr(till.settling, "now", lambda: THERE.ends_at)
+
+    await anna.settle()
+    await has_stayed(anna)
+
+
 async def take_all_but(till: Till, anna: Mover) -> None:
     """Redis forgets the new seats, and others hold all of them."""
     site, engine = await till.house.site(), till.house.engine

@@ -276,6 +276,39 @@ async def test_of_two_lines_only_the_one_that_is_gone_is_replaced(till: Till) ->
     assert [(one.slot, one.seats) for one in order.bookings] == [(NEXT[0], 2), (other, 1)]
 
 
+async def outage(till: Till, until: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody sees to anything before that, and all seats stay held."""
+    await till.house.advance(until - datetime.now(UTC))
+    monkeypatch.setattr(till.settling, "now", lambda: until)
+
+
+@pytest.mark.parametrize(("after", "taken"), [(timedelta(0), 0), (-timedelta(minutes=1), 9000)], ids=["over", "on"])
+async def test_what_was_over_before_anybody_knew_that_it_was_paid_is_not_sold(
+    till: Till, after: timedelta, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, other = Payer(), slot(PRIVATE, day=1)
+    till.shop.books.pay(await till.at_the_page(anna, (LESSON, 1), (other, 1)))
+    await outage(till, LESSON.ends_at + after, monkeypatch)
+
+    assert await till.settle(anna) is (AttemptState.PAID if taken else AttemptState.OFFERING)
+    assert till.shop.taken_minor == taken
+    assert {each.slots[1] for each in await till.offered(anna)} == (set() if taken else {other})
+
+
+async def test_who_has_chosen_a_time_that_is_over_by_now_has_their_money_again(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await too_late(till)
+    (chosen, *_) = await till.offered(anna)
+    till.shop.faults.plan("read", "busy")
+    await till.choose(anna, chosen)
+
+    await outage(till, NEXT[-1].ends_at, monkeypatch)
+    assert await till.settle(anna) is AttemptState.OFFERING
+    assert await till.settle(anna) is AttemptState.ENDED
+    assert till.shop.taken_minor == 0
+
+
 async def test_of_two_lines_that_are_both_gone_each_gets_a_time_of_its_own(till: Till) -> None:
     anna = Payer()
     till.shop.books.pay(await till.at_the_page(anna, (LESSON, 1), (NEXT[0], 1)))

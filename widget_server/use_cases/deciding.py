@@ -25,7 +25,7 @@ from widget_server.errors import (
 from widget_server.store.bookings import OutcomeTaken
 from widget_server.use_cases.catalog import Listing
 from widget_server.use_cases.moving import Moving
-from widget_server.use_cases.offering import GIVEN_BACK, NOT_MEANT, PAID, NotMeant, must_be_meant
+from widget_server.use_cases.offering import GIVEN_BACK, NOT_MEANT, PAID, NotMeant, must_be_meant, must_not_be_over
 from widget_server.use_cases.paid_seats import LOST, confirmation_of
 
 _STEPS_MAX = 8
@@ -188,6 +188,7 @@ class Deciding(Moving):
 
         async def book(listing: Listing) -> tuple[Attempt, int]:
             must_be_meant(listing, attempt)
+            must_not_be_over(attempt, self.now())
             pin = await self._pin_again(listing, attempt)
             wanted = confirmation_of(listing, attempt, pin, payment)
             try:

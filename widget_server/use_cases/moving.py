@@ -21,7 +21,7 @@ from widget_server.errors import (
 )
 from widget_server.store.bookings import OutcomeTaken
 from widget_server.use_cases.catalog import Listing
-from widget_server.use_cases.offering import NOT_MEANT, NotMeant, Offering, must_be_meant
+from widget_server.use_cases.offering import NOT_MEANT, NotMeant, Offering, must_be_meant, must_not_be_over
 from widget_server.use_cases.paid_seats import move_of
 
 _log = structlog.get_logger()
@@ -49,8 +49,9 @@ class Moving(Offering):
         return moved
 
     async def _must_be_possible(self, listing: Listing, attempt: Attempt) -> None:
-        """Before any money is taken. Raises NotMeant, Changed, and what a hold does."""
+        """Before any money is taken. Raises NotMeant, Changed, SlotClosed, and what a hold does."""
         must_be_meant(listing, attempt)
+        must_not_be_over(attempt, self.now())
         if not await self._stands(attempt):
             raise Changed("This booking was changed while its move was paid.")
         await self._pin_again(listing, attempt)

@@ -5,6 +5,7 @@ The very seats that were paid for come first: where they can be had after all, n
 
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import datetime
 
 import structlog
 
@@ -47,6 +48,15 @@ def must_be_meant(listing: Listing, attempt: Attempt) -> None:
     """Raises NotMeant."""
     if attempt.is_test and not listing.site.is_test:
         raise NotMeant(NOT_MEANT)
+
+
+def must_not_be_over(attempt: Attempt, now: datetime) -> None:
+    """Nobody is to pay for what was over before they could hear that it is theirs, whoever still holds the seats: after
+    a long outage. What has only begun is booked, as its customer may be at the door. Raises SlotClosed.
+    """
+    for line in attempt.wanted.lines:
+        if line.slot.ends_at <= now:
+            raise SlotClosed("This time was over before anybody knew that it was paid.", slot=line.slot.id)
 
 
 class Offering(PaidSeats):
@@ -157,6 +167,7 @@ class Offering(PaidSeats):
 
         async def book(listing: Listing) -> tuple[Attempt, int]:
             must_be_meant(listing, attempt)
+            must_not_be_over(meant, self.now())
             pin = await self._hold_once(listing, attempt, chosen)
             wanted = confirmation_of(listing, meant, pin, payment, held_by=chosen.hold_id)
             try:
