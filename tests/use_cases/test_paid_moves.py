@@ -17,11 +17,12 @@ from widget_server.domain.impact import Choice
 from widget_server.domain.money import Difference, Money
 from widget_server.domain.openings import Opening
 from widget_server.domain.orders import Order, OrderState
+from widget_server.domain.payment_accounts import AccountState
 from widget_server.domain.payments import PAYMENT_WINDOW, AttemptState
 from widget_server.domain.services import CapacityRule
 from widget_server.domain.slots import Slot
 from widget_server.domain.staffing import Shift, StaffMember
-from widget_server.errors import HoldEnded, IdConflict, Paying, PaymentsAway, PriceChanged, SlotFull
+from widget_server.errors import HoldEnded, IdConflict, Paying, PaymentsAway, PaymentsNotSetUp, PriceChanged, SlotFull
 from widget_server.ids import new_id
 from widget_server.store.schedule import put_openings, put_service
 from widget_server.store.staff import put_member, put_shifts
@@ -397,6 +398,18 @@ async def test_a_card_that_lapses_before_it_is_taken_moves_nothing(till: Till, a
     await anna.settle()
     await till.work()
     await has_stayed(anna)
+
+
+async def test_keys_that_may_not_take_what_it_costs_are_doubted(till: Till, anna: Mover) -> None:
+    await anna.begin()
+    await anna.pays()
+    till.shop.faults.plan("capture", "forbidden")
+
+    with pytest.raises(PaymentsNotSetUp):
+        await anna.settle()
+    kept = (await till.house.parts.use_cases.payment_accounts.all_of(await till.house.site())).live
+    assert kept is not None
+    assert kept.state is AccountState.UNCHECKED
 
 
 async def test_a_wall_in_sql_gives_the_money_back_that_was_taken(

@@ -17,6 +17,7 @@ from widget_server.domain.impact import Choice, Chosen
 from widget_server.domain.messages import Kind, Role
 from widget_server.domain.money import Money
 from widget_server.domain.orders import OrderState
+from widget_server.domain.payment_accounts import AccountState
 from widget_server.domain.payments import AttemptState
 from widget_server.domain.slots import Slot
 from widget_server.errors import InvalidRequest, NotFound, PaymentsAway
@@ -241,6 +242,23 @@ async def test_a_refund_whose_answer_is_lost_happens_once(till: Till, anna: Paye
     await till.work()
     assert await till.refunds(anna) == [(4500, "cancelled", "done")]
     assert till.shop.taken_minor == 9000
+
+
+async def test_keys_that_may_give_nothing_back_are_looked_at_and_it_goes_back_with_others(
+    till: Till, anna: Payer
+) -> None:
+    """Everything else they may do: so nobody who pays would notice."""
+    accounts, site = till.house.parts.use_cases.payment_accounts, await till.house.site()
+    await cancel(till, anna)
+    till.shop.faults.plan("refund", "forbidden", times=2)
+
+    await till.house.parts.use_cases.refunding.refund_due()
+    await accounts.check_unchecked()
+    kept = (await accounts.all_of(site)).live
+    assert kept is not None
+    assert kept.state is AccountState.REFUSED
+    await till.work()
+    assert till.shop.taken_minor == 0
 
 
 async def test_what_went_back_for_one_refund_is_not_taken_for_another(till: Till, anna: Payer) -> None:

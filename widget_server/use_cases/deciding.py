@@ -61,13 +61,15 @@ class Deciding(Moving):
 
     async def _wait_for_keys(self, site: Site, attempt: Attempt) -> None:
         """Somebody has to know, where there is money in it. Nothing is undone: it goes on once there are other keys."""
-        if attempt.state not in STUCK or attempt.is_stuck:
+        if attempt.is_stuck:
+            return
+        await self._accounts.doubt(site.id, is_test=attempt.is_test)
+        if attempt.state not in STUCK:
             return
         _log.error("keys_needed", site=site.key, attempt=attempt.id)
         found = await self._accounts.read(site.id, is_test=attempt.is_test)
         keys = f"{attempt.is_test:d}/{found[0].entered_at:%Y%m%dT%H%M%S%f}" if found else f"{attempt.is_test:d}"
         await self._payments.stuck(attempt.id, self.now(), keys=keys)
-        await self._accounts.doubt(site.id, is_test=attempt.is_test)
 
     async def give_up_opening(self, site: Site, attempt: Attempt, why: str) -> Attempt:
         """Another one is to be opened in its place: it gives back the pin that it may have by now."""

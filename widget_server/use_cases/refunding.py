@@ -10,7 +10,7 @@ from widget_server.domain.attempts import Attempt
 from widget_server.domain.audit_log import Entry
 from widget_server.domain.money import Money
 from widget_server.domain.payments import Payment, PaymentAccount, Refund, Refunded, RefundReason, RefundState
-from widget_server.errors import PaymentRefused, Refusal, StripeSilent
+from widget_server.errors import PaymentRefused, PaymentsNotSetUp, Refusal, StripeSilent
 from widget_server.payments.stripe_gateway import StripeGateway
 from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.refunds import DueRefund, Refunds
@@ -77,6 +77,8 @@ class Refunding:
             if isinstance(problem, StripeSilent):
                 now = self._clock.now()
                 await self._accounts.silences.suspect(due.site_id, is_test=due.is_test, at=now, wait=problem.wait)
+            if isinstance(problem, PaymentsNotSetUp):  # keys may be good for all else: nobody would look at them
+                await self._accounts.doubt(due.site_id, is_test=due.is_test)
             _log.warning("refund_waits", refund=due.id, why=problem.on_record)
             await self._refunds.again(due, self._later(due), problem.on_record)
         except Exception:
