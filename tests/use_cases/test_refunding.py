@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
-from sqlmodel import col
+from sqlmodel import col, select
 
 from tests.house import PRIVATE, slot
 from tests.use_cases.test_blackouts import black_out
 from tests.use_cases.test_settling import hear_all
-from tests.use_cases.till import LESSON, Payer, Till
+from tests.use_cases.till import KEY, LESSON, Payer, Till
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.impact import Choice, Chosen
@@ -21,8 +21,9 @@ from widget_server.domain.payment_accounts import AccountState
 from widget_server.domain.payments import AttemptState
 from widget_server.domain.slots import Slot
 from widget_server.errors import InvalidRequest, NotFound, PaymentsAway
+from widget_server.sealing import Seal
 from widget_server.store import clearings
-from widget_server.store.tables import RefundRow
+from widget_server.store.tables import PaymentAccountRow, RefundRow
 from widget_server.use_cases.edits import fingerprint_of
 
 pytestmark = pytest.mark.anyio
@@ -293,6 +294,46 @@ async def test_what_somebody_gave_back_at_stripe_is_noticed_and_counted(till: Ti
     assert (await till.order(anna)).state is OrderState.REFUNDED
     assert await till.settle(anna) is AttemptState.PAID
     assert len(await till.refunds(anna)) == 2
+
+
+@pytest.mark.parametrize("is_heard", [False, True], ids=["unheard", "heard in between"])
+async def test_what_was_given_back_at_stripe_before_we_knew_leaves_the_rest_to_go_back(
+    till: Till, anna: Payer, is_heard: bool
+) -> None:
+    till.shop.letters()
+    till.shop.books.refund(await till.session_of(anna), 1_000)
+    await cancel(till, anna)
+    if is_heard:  # as much is on its way, so it says nothing
+        await hear_all(till)
+
+    await till.work()
+    assert await till.refunds(anna) == [(12_500, "cancelled", "done"), (1_000, "at_stripe", "done")]
+    assert till.shop.taken_minor == 0
+    assert (await till.order(anna)).state is OrderState.REFUNDED
+
+
+async def test_what_was_paid_with_another_account_is_refused_and_not_asked_for_again_and_again(
+    till: Till, anna: Payer
+) -> None:
+    other = till.shop.books.open_account(name="Another studio")
+    async with till.house.parts.database.transaction() as session:
+        (row,) = await session.exec(select(PaymentAccountRow))
+        place = f"payment_account {row.site_id} live secret_key"
+        row.secret_key_enc = Seal(KEY.encode()).close(other.secret_key, place=place)
+    await cancel(till, anna)
+
+    await till.work()
+    assert await till.refunds(anna) == [(13_500, "cancelled", "failed")]
+
+
+async def test_an_operator_is_not_given_another_amount_than_they_said_but_what_is_left(till: Till, anna: Payer) -> None:
+    refunding, site, by_mia = till.house.parts.use_cases.refunding, await till.house.site(), await entry(till)
+    till.shop.books.refund(await till.session_of(anna), 1_000)
+    await refunding.refund(site.id, anna.id, Money(13_000, "EUR"), entry=by_mia)
+
+    await till.work()
+    assert await till.refunds(anna) == [(13_000, "operator", "failed"), (1_000, "at_stripe", "done")]
+    assert await refunding.left(site.id, anna.id) == Money(12_500, "EUR")
 
 
 @pytest.mark.parametrize("refused", [10_000, 1_000])

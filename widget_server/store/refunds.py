@@ -172,13 +172,8 @@ class Refunds:
             of_attempt = {"of_attempt": row.id, "states": doubtful}
             await session.exec(_LOOK_AGAIN_AT_THOSE_WE_ASKED_FOR, params={**of_attempt, "at": at})
             await session.exec(_LOOK_AGAIN_AT_THE_OTHERS, params={**of_attempt, "at": at + AFTER_THE_OTHERS})
-            known = await _gone_or_going(session, row)
-            unknown = Money(max(0, payment.refunded_minor - known), attempt.amount.currency)
+            unknown = await _note_at_stripe(session, row, payment, at)
             if not unknown.is_free:
-                new = _new(row, unknown, RefundReason.AT_STRIPE, at)
-                new.state, new.due_at, new.ended_at = RefundState.DONE, None, at
-                session.add(new)
-                await session.flush()
                 await _note_how_much(session, order, row)
             return unknown
 
@@ -214,6 +209,30 @@ class Refunds:
             await session.flush()
             attempt = await session.get_one(AttemptRow, row.attempt_id)
             await _note_how_much(session, order, attempt)
+
+    async def refused(self, due: DueRefund, answer: Refunded, payment: Payment, at: datetime) -> Money | None:
+        """Stripe does not give it back. What somebody has given back there, of which we did not know, is written down;
+        and where less is left than was to go back for a cancellation or a move, as much as that is asked for instead,
+        as if we had known: how much. None: it is refused.
+        """
+        async with self._db.transaction() as session:
+            order = await _lock_order(session, due.site_id, due.order_id)
+            of_id = select(RefundRow).where(col(RefundRow.public_id) == due.id)
+            row = (await session.exec(of_id.with_for_update())).one_or_none()
+            if row is None or row.state != RefundState.WAITING:  # by somebody else meanwhile, under another name
+                return None
+            attempt = await session.get_one(AttemptRow, row.attempt_id)
+            row.state, row.why, row.due_at, row.ended_at = RefundState.FAILED, answer.why[:WHY_LENGTH_MAX], None, at
+            await session.flush()
+            await _note_at_stripe(session, attempt, payment, at)
+            gone = await _gone_or_going(session, attempt) + _disputed(attempt)
+            left = Money(max(0, payment.captured_minor - gone), row.currency)
+            is_less = 0 < left.amount_minor < row.amount_minor and row.reason != RefundReason.OPERATOR
+            if is_less:
+                _ask_anew(row, left, at)
+            await session.flush()
+            await _note_how_much(session, order, attempt)
+            return left if is_less else None
 
     async def count_at_stripe(self, due: DueRefund, payment: Payment, at: datetime) -> None:
         """Of what was given back in Stripe's own pages we know the sum only: where it is less by now, the last of it is
@@ -352,6 +371,18 @@ async def _gone_or_going(session: AsyncSession, attempt: AttemptRow) -> int:
     return await _sum(session, attempt, *_GONE_OR_GOING)
 
 
+async def _note_at_stripe(session: AsyncSession, attempt: AttemptRow, payment: Payment, at: datetime) -> Money:
+    """How much more has gone back than we know of; its order is locked."""
+    known = await _gone_or_going(session, attempt)
+    unknown = Money(max(0, payment.refunded_minor - known), attempt.currency)
+    if not unknown.is_free:
+        new = _new(attempt, unknown, RefundReason.AT_STRIPE, at)
+        new.state, new.due_at, new.ended_at = RefundState.DONE, None, at
+        session.add(new)
+        await session.flush()
+    return unknown
+
+
 async def _note_how_much(session: AsyncSession, order: OrderRow | None, attempt: AttemptRow) -> None:
     """Refunded is an order of which all has gone back, until a bank refuses some of that."""
     done = (col(RefundRow.site_id) == attempt.site_id, col(RefundRow.order_id) == order_of(attempt))
@@ -414,11 +445,15 @@ def _new(attempt: AttemptRow, amount: Money, reason: RefundReason, at: datetime)
 
 
 def _again(row: RefundRow, amount: Money, at: datetime) -> None:
-    """With another key: under this one, Stripe would only repeat its no."""
     assert row.ended_at is not None
     if row.ended_at <= at - REFUSED_AGAIN_AFTER:
-        row.public_id, row.amount_minor, row.state = new_id(), amount.amount_minor, RefundState.WAITING
-        row.stripe_id, row.tries, row.due_at, row.ended_at = None, 0, at, None
+        _ask_anew(row, amount, at)
+
+
+def _ask_anew(row: RefundRow, amount: Money, at: datetime) -> None:
+    """With another key: under this one, Stripe would only repeat its no."""
+    row.public_id, row.amount_minor, row.state = new_id(), amount.amount_minor, RefundState.WAITING
+    row.stripe_id, row.tries, row.due_at, row.ended_at = None, 0, at, None
 
 
 def _to_due(row: RefundRow, attempt: AttemptRow) -> DueRefund:

@@ -1,6 +1,7 @@
 """The only place where money of paid orders goes back: by the policy they were sold with, or as an operator decides."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -99,11 +100,26 @@ class Refunding:
                 )
         except PaymentRefused as refused:
             answer = Refunded("", RefundState.FAILED, refused.on_record)
+            if due.stripe_id is None and due.reason is not RefundReason.NO_SEATS:
+                with suppress(PaymentRefused):  # of another account: then there is nothing to be known
+                    return await self._refused(account, due, answer)
         now = self._clock.now()
         await self._refunds.answered(due, answer, now, next_at=now + _AT_STRIPE_PAUSE)
         if answer.state is RefundState.FAILED:
             _log.error("refund_refused", refund=due.id, why=answer.why)
         return answer.state is RefundState.DONE
+
+    async def _refused(self, account: PaymentAccount, due: DueRefund, answer: Refunded) -> bool:
+        """Somebody may have given some of it back in Stripe's own pages, and that is why: Stripe is asked before it is
+        written, so that whoever dies in between is refused, and asks, again.
+        """
+        payment = await self._gateway.read(account, due.session_id)
+        again = await self._refunds.refused(due, answer, payment, self._clock.now())
+        if again is None:
+            _log.error("refund_refused", refund=due.id, why=answer.why)
+        else:
+            _log.warning("refund_lowered", refund=due.id, to_minor=again.amount_minor)
+        return False
 
     async def _count_anew(self, account: PaymentAccount, due: DueRefund) -> bool:
         """Somebody made it at Stripe, so it is there, if its bank has not refused it since."""
