@@ -85,6 +85,9 @@ def test_a_share_is_rounded_in_favour_of_who_gets_it(paid: Money, percent: int, 
         ([(1000, REFUSED), (1500, REFUSED)], 2500, []),
         ([(4500, REFUSED)], 2000, [2500]),
         ([(4500, REFUSED), (2500, DONE)], 2000, []),
+        ([(9000, REFUSED), (4000, DONE), (5000, WAITING)], 0, []),
+        ([(9000, REFUSED), (4000, DONE)], 0, [5000]),
+        ([(2000, DONE), (3000, REFUSED), (5000, REFUSED)], 0, [2000, 5000]),
     ],
 )
 def test_each_refund_makes_up_for_one_that_was_refused_and_a_bank_for_what_it_gave_back(
@@ -97,4 +100,4 @@ def test_each_refund_makes_up_for_one_that_was_refused_and_a_bank_for_what_it_ga
     disputes = [Dispute("open", Money(9_000, "EUR"), DisputeState.OPEN, "")]
     disputes += [Dispute("lost", Money(lost, "EUR"), DisputeState.LOST, "")]
 
-    assert [refund.amount.amount_minor for refund in still_refused(made, disputes)] == owed
+    assert [refund.amount.amount_minor for refund in still_refused(made, disputes, paid_minor=9_000)] == owed

@@ -1,6 +1,6 @@
 """The only place for what paying is: an attempt, what Stripe says of it, what goes back, and what can be charged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -283,16 +283,19 @@ class OrderPayment:
     @property
     def refused_minor(self) -> int:
         """What was to go back, was refused, and is still owed."""
-        return sum(each.amount.amount_minor for each in still_refused(self.refunds, self.disputes))
+        owed = still_refused(self.refunds, self.disputes, paid_minor=self.paid_minor)
+        return sum(each.amount.amount_minor for each in owed)
 
 
-def still_refused(refunds: Iterable[Refund], disputes: Iterable[Dispute]) -> list[Refund]:
+def still_refused(refunds: Sequence[Refund], disputes: Sequence[Dispute], *, paid_minor: int) -> list[Refund]:
     """Those that Stripe or a bank has refused, of one payment and the oldest first, each with what is owed of it yet.
 
     Of what a bank has given back by a dispute that was lost, nothing is owed. A later refund makes up for one that is
-    no larger than it is.
+    no larger than it is. And of what was paid, no more is owed than has neither gone back nor is on its way, in however
+    many parts.
     """
     by_bank, owed = lost_minor(disputes), list[Refund]()
+    back = by_bank + sum(each.amount.amount_minor for each in refunds if each.state is not RefundState.FAILED)
     for refund in refunds:
         if refund.state is RefundState.FAILED:
             made_up = min(by_bank, refund.amount.amount_minor)
@@ -301,7 +304,18 @@ def still_refused(refunds: Iterable[Refund], disputes: Iterable[Dispute]) -> lis
                 owed.append(replace(refund, amount=refund.amount.less(made_up)))
         elif fitting := [each for each in owed if each.amount.amount_minor <= refund.amount.amount_minor]:
             owed.remove(max(fitting, key=lambda each: each.amount.amount_minor))
-    return owed
+    return _at_most(owed, max(0, paid_minor - back))
+
+
+def _at_most(owed: Sequence[Refund], minor: int) -> list[Refund]:
+    """The newest of them, as far as that goes."""
+    kept = list[Refund]()
+    for each in reversed(owed):
+        part = min(each.amount.amount_minor, minor)
+        minor -= part
+        if part:
+            kept.append(replace(each, amount=Money(part, each.amount.currency)))
+    return kept[::-1]
 
 
 def lost_minor(disputes: Iterable[Dispute]) -> int:

@@ -140,6 +140,8 @@ async def _owed(session: AsyncSession, attempts: Mapping[int, AttemptRow]) -> di
         refund.id: refund
         for attempt_id, attempt in attempts.items()
         for refund in still_refused(
-            (to_refund(row) for row in refunds if row.attempt_id == attempt_id), disputes_of(attempt)
+            [to_refund(row) for row in refunds if row.attempt_id == attempt_id],
+            disputes_of(attempt),
+            paid_minor=attempt.amount_minor,
         )
     }
