@@ -215,6 +215,7 @@ class Attempt:
             pay_url=self.session_url if can_pay else None,
             pay_until=self.pay_until,
             was_paid=self.was_paid,
+            disputes=self.disputes,
         )
 
     def _order_state(self) -> OrderState:

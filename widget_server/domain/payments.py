@@ -210,6 +210,8 @@ class MovePayment:
     pay_until: datetime
     was_paid: bool
     """Something had been paid, whatever became of it."""
+    disputes: tuple[Dispute, ...] = ()
+    """Of what was paid for it. They are none of the order's until it has moved: its own money is not with that bank."""
 
     @property
     def is_open(self) -> bool:

@@ -259,10 +259,11 @@ async def read_payment(session: AsyncSession, site_id: int, order_id: str) -> Or
     moves = [to_attempt(row) for row in rows if row.order_id]
     refunds = (await session.exec(_REFUNDS_OF, params={"site_id": site_id, "order_id": order_id})).all()
     attempt, is_offered = to_attempt(row), row.state == AttemptState.OFFERING
+    moved = [one for one in moves if one.state is AttemptState.PAID]
     return replace(
         (payment := attempt.payment()),
-        parts=(*payment.parts, *(one.part() for one in moves if one.state is AttemptState.PAID)),
-        disputes=tuple(dispute for one in (attempt, *moves) for dispute in one.disputes),
+        parts=(*payment.parts, *(one.part() for one in moved)),
+        disputes=tuple(dispute for one in (attempt, *moved) for dispute in one.disputes),
         move=_undecided(moves),
         is_stuck=payment.is_stuck or any(one.is_stuck for one in moves),
         refunds=tuple(to_refund(refund) for refund in refunds),

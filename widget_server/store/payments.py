@@ -86,6 +86,7 @@ class Payments:
 
         async def write(session: AsyncSession, row: AttemptRow) -> None:
             row.fence, row.intent_id, row.was_paid = wanted.fence, payment.intent_id, True
+            row.method = asdict(payment.method) if payment.method else None
             put_deed(session, row, Deed.PAYMENT_CAPTURED, at, slots=[move.offered.slot.id for move in wanted.moves])
             move_on(row, AttemptState.PAID, at=at, due_in=None)
             await session.flush()
