@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
-_WITHOUT_DECIMALS = {"CLP", "ISK", "JPY", "KRW", "UGX", "VND", "XOF"}
+_WITHOUT_DECIMALS = {
+    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF"),
+    "XPF",
+}
+"""All that Stripe takes without decimals, and two that it takes in hundredths all the same: see `at_stripe`."""
 _WITH_THREE_DECIMALS = {"BHD", "JOD", "KWD", "OMR", "TND"}
 
 

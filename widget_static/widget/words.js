@@ -6,7 +6,7 @@
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 /** How the server counts, and what is charged. Browsers do not tell: to them, others have no decimals either. */
-const WITHOUT_DECIMALS = new Set(["CLP", "ISK", "JPY", "KRW", "UGX", "VND", "XOF"]);
+const WITHOUT_DECIMALS = new Set("BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split(" "));
 const WITH_THREE_DECIMALS = new Set(["BHD", "JOD", "KWD", "OMR", "TND"]);
 
 export class Words {

@@ -20,16 +20,18 @@ THEMES = (Choice("auto", "Automatic"), Choice("light", "Light"), Choice("dark", 
 
 _CURRENCIES = """
 AED UAE dirham|ARS Argentine peso|AUD Australian dollar|BDT Bangladeshi taka|BGN Bulgarian lev|BHD Bahraini dinar
-BRL Brazilian real|CAD Canadian dollar|CHF Swiss franc|CLP Chilean peso|CNY Chinese yuan|COP Colombian peso
-CRC Costa Rican colón|CZK Czech koruna|DKK Danish krone|DOP Dominican peso|EGP Egyptian pound|EUR Euro
-GBP British pound|GEL Georgian lari|GHS Ghanaian cedi|HKD Hong Kong dollar|HUF Hungarian forint|IDR Indonesian rupiah
-ILS Israeli new shekel|INR Indian rupee|ISK Icelandic króna|JOD Jordanian dinar|JPY Japanese yen|KES Kenyan shilling
-KRW South Korean won|KWD Kuwaiti dinar|KZT Kazakhstani tenge|LKR Sri Lankan rupee|MAD Moroccan dirham|MDL Moldovan leu
-MXN Mexican peso|MYR Malaysian ringgit|NGN Nigerian naira|NOK Norwegian krone|NPR Nepalese rupee|NZD New Zealand dollar
-OMR Omani rial|PEN Peruvian sol|PHP Philippine peso|PKR Pakistani rupee|PLN Polish złoty|QAR Qatari riyal
-RON Romanian leu|RSD Serbian dinar|SAR Saudi riyal|SEK Swedish krona|SGD Singapore dollar|THB Thai baht
-TND Tunisian dinar|TRY Turkish lira|TWD New Taiwan dollar|TZS Tanzanian shilling|UAH Ukrainian hryvnia
-UGX Ugandan shilling|USD US dollar|UYU Uruguayan peso|UZS Uzbekistani som|VND Vietnamese dong|XOF West African CFA franc
+BIF Burundian franc|BRL Brazilian real|CAD Canadian dollar|CHF Swiss franc|CLP Chilean peso|CNY Chinese yuan
+COP Colombian peso|CRC Costa Rican colón|CZK Czech koruna|DJF Djiboutian franc|DKK Danish krone|DOP Dominican peso
+EGP Egyptian pound|EUR Euro|GBP British pound|GEL Georgian lari|GHS Ghanaian cedi|GNF Guinean franc
+HKD Hong Kong dollar|HUF Hungarian forint|IDR Indonesian rupiah|ILS Israeli new shekel|INR Indian rupee
+ISK Icelandic króna|JOD Jordanian dinar|JPY Japanese yen|KES Kenyan shilling|KMF Comorian franc|KRW South Korean won
+KWD Kuwaiti dinar|KZT Kazakhstani tenge|LKR Sri Lankan rupee|MAD Moroccan dirham|MDL Moldovan leu|MGA Malagasy ariary
+MXN Mexican peso|MYR Malaysian ringgit|NGN Nigerian naira|NOK Norwegian krone|NPR Nepalese rupee
+NZD New Zealand dollar|OMR Omani rial|PEN Peruvian sol|PHP Philippine peso|PKR Pakistani rupee|PLN Polish złoty
+PYG Paraguayan guaraní|QAR Qatari riyal|RON Romanian leu|RSD Serbian dinar|RWF Rwandan franc|SAR Saudi riyal
+SEK Swedish krona|SGD Singapore dollar|THB Thai baht|TND Tunisian dinar|TRY Turkish lira|TWD New Taiwan dollar
+TZS Tanzanian shilling|UAH Ukrainian hryvnia|UGX Ugandan shilling|USD US dollar|UYU Uruguayan peso|UZS Uzbekistani som
+VND Vietnamese dong|VUV Vanuatu vatu|XAF Central African CFA franc|XOF West African CFA franc|XPF CFP franc
 ZAR South African rand
 """
 _LOCALES = """
