@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.use_cases.till import LESSON, Payer, Till
+from tests.use_cases.till import LESSON, Payer, Till, take_payments
 from tests.web.desks import Desk, desk_in
 from widget_server.domain.payments import PAYMENT_WINDOW
 from widget_server.errors import PaymentsNotSetUp
@@ -89,3 +89,19 @@ async def test_payments_that_wait_for_other_keys_stand_on_the_first_page_and_in_
     await till.settle(anna)
     assert "for other keys" not in (await desk.get("")).text
     assert "for other keys" not in (await desk.get("/payments")).text
+
+
+async def test_refunds_that_wait_for_other_keys_stand_there_until_they_are_done(till: Till, desk: Desk) -> None:
+    """Their customers have been told that the money comes back, and nobody else would notice."""
+    anna = Payer()
+    await till.paid(anna)
+    await desk.post("/payments/live/removal")
+    await till.house.parts.use_cases.bookings.cancel(anna.order_ref)
+    await till.house.parts.use_cases.refunding.refund_due()
+
+    for page in ("", "/payments"):
+        assert "1 refund waits for other keys" in (await desk.get(page)).text
+    await take_payments(till.house, till.shop)
+    await till.work()
+    assert till.shop.taken_minor == 0
+    assert "waits for other keys" not in (await desk.get("")).text

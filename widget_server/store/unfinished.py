@@ -21,6 +21,8 @@ from widget_server.store.tables import AttemptRow, OrderRow, RefundRow
 REFUSED_SHOWN = timedelta(days=90)
 _REFUSED_MAX, _LOOKED_AT_MAX = 50, 200
 """So few that were refused are told of, and so many looked at: something may have made up for them."""
+_TRIED_AGAIN_WITHIN = timedelta(hours=1)
+"""By when a refund is due there is an index of those that are not at their end."""
 _NOT_PAID = col(AttemptRow.state) != AttemptState.PAID
 """By this there is an index of the few that are not."""
 
@@ -50,6 +52,8 @@ class Waiting:
     count: int
     total: Money | None
     """None where they are in several currencies."""
+    refunds: int = 0
+    """How many wait besides."""
 
 
 class UnfinishedPayments:
@@ -100,6 +104,17 @@ class UnfinishedPayments:
             found = (await session.exec(stuck)).all()
         totals = [Money(int(total), currency) for currency, _, total in found]
         return Waiting(sum(count for _, count, _ in found), totals[0] if len(totals) == 1 else None)
+
+    async def refunds_waiting(self, site_id: int, at: datetime) -> int:
+        """For other keys. Raises Unavailable."""
+        waiting = select(func.count()).where(
+            col(RefundRow.site_id) + 0 == site_id,  # else SQLite looks at all of the site
+            col(RefundRow.due_at) <= at + _TRIED_AGAIN_WITHIN,
+            col(RefundRow.state) == RefundState.WAITING,
+            col(RefundRow.why) == KEYS_REFUSED,
+        )
+        async with self._db.snapshot() as session:
+            return (await session.exec(waiting)).one()
 
     async def refused(self, site_id: int, since: datetime) -> Sequence[RefusedRefund]:
         """The newest first, a bounded number: those of which something is still owed. Raises Unavailable."""

@@ -1,7 +1,7 @@
 """What an operator has to know of payments that did not go as they should: without an order, stuck, not paid back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from widget_server.clock import Clock
 from widget_server.domain.sites import Site
@@ -29,7 +29,8 @@ class UnfinishedPayments:
 
     async def waiting(self, site: Site) -> Waiting:
         """For other keys at Stripe. Raises Unavailable."""
-        return await self._unfinished.waiting(site.id)
+        refunds = await self._unfinished.refunds_waiting(site.id, self._clock.now())
+        return replace(await self._unfinished.waiting(site.id), refunds=refunds)
 
     async def refused(self, site: Site) -> Sequence[RefusedRefund]:
         """Refunds that Stripe has refused in the last months, and nothing has made up for. Raises Unavailable."""
