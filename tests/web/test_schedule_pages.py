@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from html import unescape
 
 import pytest
@@ -11,9 +11,11 @@ from httpx2 import Response as Answer
 from tests.house import ORIGIN, PRIVATE, House, slot
 from tests.store.studio import FREE
 from tests.web.rooms import fields_of, path_of
+from widget_server.domain.blackouts import Blackout
 from widget_server.domain.money import Money
 from widget_server.domain.schedule import CapacityRule, Schedule
 from widget_server.domain.sites import Site
+from widget_server.web.admin.blackouts import is_over
 from widget_server.web.admin.prices import minor_of, typed_price
 from widget_server.web.admin.writing import amount
 
@@ -571,6 +573,14 @@ async def test_a_blackout_with_all_there_is_comes_back_as_typed_and_goes(desk: D
     assert {name: fields[name] for name in typed} == typed
     assert path_of(await desk.fill_in(path, reason="Xmas")) == f"{HOME}/blackouts?saved=1"
     assert "Xmas" in text_of(await desk.get(f"{HOME}/blackouts"))
+
+
+def test_a_blackout_past_midnight_is_not_over_at_midnight() -> None:
+    by_day = Blackout(DAY, DAY, starts=time(8), ends=time(9))
+    by_night = Blackout(DAY, DAY, starts=time(22), ends=time(6))
+
+    assert [is_over(one, DAY + timedelta(days=1)) for one in (by_day, by_night)] == [True, False]
+    assert [is_over(one, DAY + timedelta(days=2)) for one in (by_day, by_night)] == [True, True]
 
 
 async def test_a_blackout_that_was_taken_away_comes_back_as_it_was(desk: Desk) -> None:

@@ -146,8 +146,12 @@ def read_blackout(form: Form, schedule: Schedule) -> Blackout | None:
     )
 
 
-def _is_over(blackout: Blackout, today: date) -> bool:
-    return not blackout.yearly and blackout.last_day is not None and blackout.last_day < today
+def is_over(blackout: Blackout, today: date) -> bool:
+    """One that goes on past midnight is there on the day after its last one, too."""
+    if blackout.yearly or blackout.last_day is None:
+        return False
+    is_overnight = blackout.starts is not None and blackout.ends is not None and blackout.ends <= blackout.starts
+    return blackout.last_day + timedelta(days=int(is_overnight)) < today
 
 
 def _whose(form: Form, schedule: Schedule) -> tuple[str | None, str | None]:
@@ -200,7 +204,7 @@ def _list(
         status,
         site=at.site,
         blackouts=[
-            (one, said_when(one), said_whose(at.schedule, one), _is_over(one, today), form_of(one))
+            (one, said_when(one), said_whose(at.schedule, one), is_over(one, today), form_of(one))
             for one in at.schedule.blackouts
         ],
         is_saved=is_saved,
