@@ -36,7 +36,8 @@ function annas({ holds_on = true } = {}) {
   const host = { tell: (what) => told.push(what) };
   const offer = { site: { holds_on, hold_minutes: 10 }, services: [YOGA] };
   const words = new Words({ "problem.of_time": "{time}: {problem}", "problem.slot_full": "It is taken." }, "en-GB");
-  const at = { api, words, clock: new ServerClock(), page: around, host, offer, zone: { current: "UTC" } };
+  const availability = { slot: (id) => slot(Number(id.split(".")[1])) };
+  const at = { api, words, clock: new ServerClock(), page: around, host, offer, availability, zone: { current: "UTC" } };
   const slotOf = async (id) => slot(Number(id.split(".")[1]));
   const chosen = new Chosen(at, { slotOf }, {
     onHold: () => told.push("onHold"),
@@ -62,6 +63,15 @@ test("times are held together by their start, and one that cannot be had leaves 
   assert.match(chosen.said(new Refused(409, { ...full.details, slot: "yoga.2" }, null)), /3 January.*: It is taken\.$/);
   chosen.release();
   assert.deepEqual([chosen.choices, chosen.keeper.current], [[], null]);
+});
+
+test("seats of a service that is not offered any more are nobody's to hold again", () => {
+  const { chosen } = annas();
+  assert.equal(chosen.slotNow("yoga.1").id, "yoga.1");
+
+  chosen.offered.services.pop();
+
+  assert.equal(chosen.slotNow("yoga.1"), undefined);
 });
 
 test("where other times are held than we know of, as an answer was lost, those are what is chosen", async () => {

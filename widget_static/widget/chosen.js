@@ -152,6 +152,15 @@ export class Chosen {
     return words.say("problem.of_time", { time: words.moment(choice.slot.startsMs, zone.current), problem });
   }
 
+  /**
+   * As it is known by now; none where its service is not offered any more, whatever seats it has.
+   * @param {string} id
+   */
+  slotNow(id) {
+    const isOffered = this.offered.services.some((service) => service.id === id.split(".")[0]);
+    return isOffered ? this.#at.availability.slot(id) : undefined;
+  }
+
   /** As they are offered now; what is not offered any more stays as it was. */
   renewServices() {
     this.choices = this.choices.map((choice) => {

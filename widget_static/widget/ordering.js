@@ -228,7 +228,7 @@ export class Ordering {
     } catch (problem) {
       if (problem instanceof Unreachable) page.warn(words.say("problem.offline"));
       else await this.#ways.refresh();
-      page.announce(this.chosen.said(problem));
+      this.#summary?.complain(this.chosen.said(problem));
     }
   }
 
@@ -303,7 +303,7 @@ export class Ordering {
   }
 
   #showHeld() {
-    const { words, zone, clock, availability, page } = this.#at;
+    const { words, zone, clock, page } = this.#at;
     const hold = this.#keeper.current;
     if (this.#holding.paying) return;
     const isPaid = hold?.state === "paying" && this.#confirming.isToPay;
@@ -317,7 +317,7 @@ export class Ordering {
     if (hold) this.#summary?.showHeld(words.time(hold.expiresMs, zone.current));
     else if (!this.#site.holds_on) this.#summary?.showHeld(null);
     else this.#summary?.end({
-      slotOf: (id) => availability.slot(id),
+      slotOf: (id) => this.chosen.slotNow(id),
       nowMs: clock.now(),
       wasBooked: this.#keeper.wasBooked,
     });
