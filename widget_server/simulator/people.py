@@ -154,7 +154,7 @@ async def release(world: World) -> str:
     visitor = world.ledger.one(world.redis.now_ms(), "held")
     if visitor is None:
         return "nobody holds"
-    process, began_ms = world.web(), world.redis.now_ms()
+    process, began_ms = world.web(), world.redis.seen_ms()
     with visitor.asking(world.redis.losses) as asking:
         answer = await ask(process, process.bookings.release(visitor.ref))
         if binds(world, visitor, asking):

@@ -77,6 +77,12 @@ class Redis:
         """The partition's clock."""
         return kept.now_ms(self._clock_then, self._time())
 
+    def seen_ms(self) -> int:
+        """The latest instant of a script, before which the partition's clock never goes back. What was only read is not
+        kept, and may come once more after the machine's clock went back.
+        """
+        return kept.now_ms(self._clock_then, ("0", "0"))
+
     def state_of(self, site: str, hold_id: str) -> str | None:
         """Of a hold, as it is kept."""
         state: str | None = self.line.ask("HGET", keys.of_site(self._name, site).hold(hold_id), "state")
