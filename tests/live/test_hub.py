@@ -7,6 +7,7 @@ import pytest
 from tests.live.updates import StoppedClock, events, seats_moved, slot_id, versions
 from widget_server.domain.events import ScheduleMoved, SiteReset
 from widget_server.errors import Unavailable
+from widget_server.live import heard as hearing
 from widget_server.live import hub as hubs
 from widget_server.live.channel import Reader
 from widget_server.live.hub import Hub
@@ -196,6 +197,31 @@ async def test_who_comes_back_with_news_that_redis_had_lost_and_gone_on_from_is_
     await all_told()
 
     assert [feed_id for feed_id, paper in papers.items() if "reset" in paper.news] == ["9-0"]
+
+
+@pytest.mark.parametrize("moved", ["studio", "north"])
+async def test_what_redis_lost_between_what_a_slower_process_has_heard_is_not_believed(hub: Hub, moved: str) -> None:
+    """It was told by a process that is gone, before this one heard of it; Redis has gone on since without it."""
+    for number in (3, 4, 7):
+        hub.publish("tenuto", seats_moved(number, site=moved))
+
+    papers = {number: watch(hub, f"1.{number}-0")[1] for number in (3, 4, 5, 7)}
+
+    assert [number for number, paper in papers.items() if "reset" in paper.news] == [5]
+
+
+async def test_of_more_places_than_are_remembered_one_by_one_all_between_are_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hearing, "EACH_MAX", 2)
+    hub = Hub(clock=StoppedClock())
+    for number in (10, 20, 30, 40):
+        hub.publish("tenuto", seats_moved(number, site="north"))
+
+    papers = {number: watch(hub, f"1.{number}-0")[1] for number in (10, 20, 25, 30, 35, 40)}
+
+    assert [number for number, paper in papers.items() if "reset" in paper.news] == [35]
+    hub.goodbye()
 
 
 async def test_who_comes_back_too_late_is_told_to_read_again_first(hub: Hub) -> None:

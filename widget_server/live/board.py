@@ -7,7 +7,8 @@ share the same bytes.
 
 import re
 from collections import OrderedDict
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.slots import Seats
@@ -21,6 +22,12 @@ _EVENT_ID = re.compile(r"(\d{1,18})\.(\d{1,20}-\d{1,20})", re.ASCII)
 
 Position = tuple[int, int, int]
 """Run, and the two numbers of the feed id. Feed ids are only comparable within one run: each reset begins another."""
+
+
+class Heard(Protocol):
+    """Where in the feed a process has been, also where other sites moved."""
+
+    def knows(self, feed_id: str) -> bool | None: ...
 
 
 class Board:
@@ -86,11 +93,10 @@ class Board:
             case ScheduleMoved(version=version):
                 self._schedule = (self.head, version)
 
-    def position_of(self, event_id: str, heard: Container[str] = ()) -> Position | None:
+    def position_of(self, event_id: str, heard: Heard | None = None) -> Position | None:
         """Where the reader of this event stands; None where that is not on this board, or not an event id of ours.
 
-        `heard`: places in the feed up to which all of it was heard, also of other sites: a month bears the id of what
-        was told last, of whichever site.
+        `heard`: a month bears the id of what was told last, of whichever site.
 
         So it is also for what came before we listened and is not in the feed any more, as when Redis has lost its end
         and all who had heard it are gone: the reader believes what nobody else does. Others may have told more since.
@@ -99,8 +105,9 @@ class Board:
         if match is None or int(match[1]) != self.epoch:
             return None
         position = (self.head[0], *feed_position(match[2]))
-        if match[2] in heard:
-            return min(position, self.head)
+        is_known = heard.knows(match[2]) if heard else None
+        if is_known is not None:
+            return min(position, self.head) if is_known else None
         return None if position > self.head or self._is_unheard_of(position, match[2]) else position
 
     def _is_unheard_of(self, position: Position, feed_id: str) -> bool:

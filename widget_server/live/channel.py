@@ -2,12 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Container
 from typing import Protocol
 
 from widget_server.domain.events import Update
 from widget_server.live import wire
-from widget_server.live.board import Board, Position
+from widget_server.live.board import Board, Heard, Position
 
 _READERS_A_TURN = 256
 """So many are written to before other work of this process gets its turn."""
@@ -34,7 +33,7 @@ class House(Protocol):
 
 
 class Channel:
-    def __init__(self, partition: str, board: Board, heard: Container[str] = ()) -> None:
+    def __init__(self, partition: str, board: Board, heard: Heard | None = None) -> None:
         """`heard`: where in the feed of the partition this process has been."""
         self.partition = partition
         self.board = board
