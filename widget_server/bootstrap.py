@@ -362,6 +362,7 @@ async def assembled(settings: Settings, redis_url: str) -> AsyncIterator[Parts]:
         yield Parts(settings, use_cases, sites, database, hub, posting, connection.partitions[0])
     finally:
         await gateway.close()
+        await catalog.close()
         await connection.close()
         await database.close()
 

@@ -143,3 +143,20 @@ async def test_only_so_many_sites_are_kept(catalog: Catalog, slow: Slow, monkeyp
     for key in ("a", "b", "c", "b", "c", "a"):
         await catalog.find(key)
     assert slow.reads == ["a", "b", "c", "a"]
+
+
+async def test_a_reading_that_nobody_waits_for_any_more_ends_before_the_database_is_closed(
+    catalog: Catalog, slow: Slow
+) -> None:
+    slow.may_answer.clear()
+    asking = asyncio.create_task(catalog.find("studio"))
+    await settle()
+    asking.cancel()
+    catalog.forget_all()
+    closing = asyncio.create_task(catalog.close())
+    await settle()
+    assert not closing.done()
+
+    slow.may_answer.set()
+    await closing
+    assert len(slow.reads) == 1

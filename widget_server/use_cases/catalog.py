@@ -38,6 +38,8 @@ class Catalog:
         self._schedules = schedules
         self._listings: OrderedDict[str, Listing] = OrderedDict()
         self._reading: dict[str, asyncio.Task[Listing]] = {}
+        self._under_way: set[asyncio.Task[Listing]] = set()
+        """Also those whose outcome nobody wants any more."""
 
     async def find(self, site_key: str) -> Listing:
         """Raises NotFound for a site that does not exist, Unavailable without SQL."""
@@ -63,8 +65,15 @@ class Catalog:
         self._listings.clear()
         self._reading.clear()
 
+    async def close(self) -> None:
+        """Readings that go on although whoever asked has gone come to their end: else they would meet a database that
+        was closed, and open it again."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
     def _begin_to_read(self, site_key: str) -> asyncio.Task[Listing]:
         reading = self._reading[site_key] = asyncio.create_task(self._read(site_key))
+        self._under_way.add(reading)
+        reading.add_done_callback(self._under_way.discard)
         reading.add_done_callback(lambda done: self._keep(site_key, done))
         return reading
 
