@@ -387,6 +387,33 @@ async def test_of_two_operators_in_one_form_each_keeps_what_they_have_changed(de
         assert (await desk.post(path, told)).status_code == 303
 
 
+async def test_of_two_operators_each_keeps_what_they_have_changed_also_in_rows_and_ticks(desk: Desk) -> None:
+    shift = {"w-0-day": "1", "w-0-starts": "08:00", "w-0-ends": "12:00"}
+    single = {"d-0-day": "2031-01-03", "d-0-starts": "10:00", "d-0-ends": "11:00"}
+    await desk.fill_in(f"{HOME}/staff/new", name="Anna Berg")
+    await desk.fill_in(f"{HOME}/blackouts/new", first_day="2031-01-01", last_day="2031-01-19", **{"weekday-3": "on"})
+    await desk.fill_in(f"{HOME}/coupons/new", code="HALF-26", worth="50")
+
+    for what, mine, theirs in (
+        ("staff/anna-berg", {"name": "Anna Lind", **single}, {"serves-yoga": "on", "off-0-day": "2031-01-01", **shift}),
+        ("staff/anna-berg", {"serves-yoga": "", "w-0-ends": "13:00"}, {"d-0-gone": "on", "off-1-day": "2031-01-02"}),
+        ("blackouts/1", {"weekday-3": "", "weekday-4": "on"}, {"last_day": "", "for_ever": "on", "weekday-0": "on"}),
+        ("coupons/1", {"takes": "amount", "worth": "20.00"}, {"uses_max": "7", "is_active": ""}),
+    ):
+        path = f"{HOME}/{what}"
+        slower = fields_of(await desk.get(path))
+        saved = await desk.post(path, slower | theirs)
+        told = await desk.post(path, slower | mine)
+
+        assert (saved.status_code, told.status_code) == (303, 422), text_of(saved)
+        fields, shown = fields_of(told), mine | theirs
+        shown.pop("d-0-gone", None)  # the row is not there any more
+        assert {name: fields.get(name, "") for name in shown} == shown
+        assert (await desk.post(path, fields)).status_code == 303
+
+    assert [shift.day for shift in (await desk.schedule()).shifts if shift.day] == []
+
+
 @pytest.mark.parametrize(
     ("what", "field", "wrong", "theirs"),
     [

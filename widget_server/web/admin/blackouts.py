@@ -16,6 +16,7 @@ from widget_server.use_cases.edits import Edited, fingerprint
 from widget_server.web.admin.choices import Choice as ListChoice
 from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.impact import chosen, refuse_for_now, refused_beside, shown_impact
+from widget_server.web.admin.merging import MERGED, marked, take_theirs
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite, read_again
 from widget_server.web.admin.times import Row, parse_day
@@ -42,7 +43,7 @@ async def add(request: Request, at: AtSite) -> Response:
 
 async def show_blackout(request: Request, at: AtSite) -> Response:
     blackout = find(at.schedule, request.path_params["blackout"])
-    return _show(request, at, blackout.id, form_of(blackout))
+    return _show(request, at, blackout.id, marked(form_of(blackout)))
 
 
 async def save(request: Request, at: AtSite) -> Response:
@@ -82,13 +83,13 @@ async def _save(request: Request, at: AtSite, blackout_id: int | None) -> Respon
             return go(next_page(at.site, edited, "blackouts?saved=1"))
     at = await read_again(request, at)
     if blackout_id is not None and form.is_outdated:
-        form.values["seen"] = fingerprint(find(at.schedule, blackout_id))
+        take_theirs(form, marked(form_of(find(at.schedule, blackout_id))))
     impact = await shown_impact(request, at.site, at.schedule, edited)
     return _show(request, at, blackout_id, form, status=422, impact=impact)
 
 
 async def _write(request: Request, at: AtSite, wanted: Blackout, form: Form) -> Edited | None:
-    with refused_beside(form):
+    with refused_beside(form, MERGED.format("details")):
         return await use_cases(request).blackouts.save(
             at.site,
             wanted,

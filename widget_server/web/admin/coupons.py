@@ -18,6 +18,7 @@ from widget_server.errors import Changed, IdConflict, InvalidRequest, NotFound, 
 from widget_server.use_cases.coupons import mark
 from widget_server.web.admin.choices import Choice
 from widget_server.web.admin.impact import refuse_for_now
+from widget_server.web.admin.merging import MERGED, marked, take_theirs
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.prices import minor_of, typed_price
 from widget_server.web.admin.session import AtSite
@@ -42,7 +43,7 @@ async def show_new(request: Request, at: AtSite) -> Response:
 
 async def show_coupon(request: Request, at: AtSite) -> Response:
     coupon = await _coupon_of(request, at)
-    return _show(request, at, coupon, form_of(coupon, at.site.currency))
+    return _show(request, at, coupon, marked(form_of(coupon, at.site.currency)))
 
 
 async def add(request: Request, at: AtSite) -> Response:
@@ -96,8 +97,8 @@ async def _save(request: Request, at: AtSite, present: Coupon | None, form: Form
         except Changed:
             assert present is not None
             present = await _coupon_of(request, at)
-            form.values["seen"] = mark(present)
-            form.refuse("page", "Somebody saved other details meanwhile. Check yours and save once more.")
+            take_theirs(form, marked(form_of(present, at.site.currency)))
+            form.refuse("page", MERGED.format("details"))
         except (IdConflict, InvalidRequest) as refusal:
             form.refuse_as(refusal)
         except Unavailable as refusal:

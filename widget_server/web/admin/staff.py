@@ -13,11 +13,11 @@ from widget_server.domain.weeks import weekdays_of
 from widget_server.errors import InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Edited, by_shift
 from widget_server.use_cases.edits import fingerprint_of as bookings_fingerprint
-from widget_server.use_cases.staffing import fingerprint_of
 from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.diary import may_enter_shifts, rooms_of
 from widget_server.web.admin.impact import ShownImpact, chosen, refuse_for_now, refused_beside, shown_impact
 from widget_server.web.admin.member_form import BLANK_ROWS, Wanted, form_of, keep_who, named_in, read_member
+from widget_server.web.admin.merging import MERGED, marked, take_theirs
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.session import AtSite, read_again
 from widget_server.web.admin.times import numbers_of
@@ -71,7 +71,7 @@ async def add(request: Request, at: AtSite) -> Response:
 
 async def show_member(request: Request, at: AtSite) -> Response:
     member = _member_of(request, at.schedule)
-    return _show(request, at, member, form_of(at.schedule, member))
+    return _show(request, at, member, marked(form_of(at.schedule, member)))
 
 
 async def save(request: Request, at: AtSite) -> Response:
@@ -81,7 +81,7 @@ async def save(request: Request, at: AtSite) -> Response:
 
 async def show_own(request: Request, at: AtSite) -> Response:
     member = _own(at)
-    return _show(request, at, member, form_of(at.schedule, member), **_as_own(at))
+    return _show(request, at, member, marked(form_of(at.schedule, member)), **_as_own(at))
 
 
 async def save_own(request: Request, at: AtSite) -> Response:
@@ -114,7 +114,7 @@ async def _save_form(
             return go(next_page(at.site, edited, f"{'shifts' if is_own else f'staff/{member.key}'}?saved=1"))
     at = await read_again(request, at)
     if form.is_outdated:
-        form.values["seen"] = fingerprint_of(at.schedule, member.key)
+        take_theirs(form, marked(form_of(at.schedule, at.schedule.staff[member.key])))
     shown["impact"] = await (_impact_unnamed if is_own else shown_impact)(request, at.site, at.schedule, edited)
     return _show(request, at, at.schedule.staff[member.key], form, 422, is_own=is_own, **shown)
 
@@ -130,7 +130,7 @@ async def _impact_unnamed(
 
 
 async def _save(request: Request, at: AtSite, wanted: Wanted, form: Form) -> Edited | None:
-    with refused_beside(form):
+    with refused_beside(form, MERGED.format("details")):
         return await use_cases(request).staffing.change(
             at.site,
             wanted.member,
