@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.use_cases.test_settling import seats_gone
 from tests.use_cases.till import LESSON, Payer, Till, take_payments
 from tests.web.desks import Desk, desk_in
 from widget_server.domain.payments import PAYMENT_WINDOW
@@ -104,4 +105,46 @@ async def test_refunds_that_wait_for_other_keys_stand_there_until_they_are_done(
     await take_payments(till.house, till.shop)
     await till.work()
     assert till.shop.taken_minor == 0
+    assert "waits for other keys" not in (await desk.get("")).text
+
+
+async def test_what_goes_back_of_a_payment_that_waits_is_not_counted_once_more(till: Till, desk: Desk) -> None:
+    """Its customer has been told nothing yet."""
+    ben, refunding = Payer(), till.house.parts.use_cases.refunding
+    await seats_gone(till, ben)
+    till.shop.faults.plan("refund", "forbidden", times=2)
+    with pytest.raises(PaymentsNotSetUp):
+        await till.settle(ben)
+    await refunding.refund_due()
+
+    page = (await desk.get("/payments")).text
+    assert "1 payment waits for other keys: 45.00 EUR." in page
+    assert "refund waits" not in page
+
+
+async def test_a_refund_that_stripe_has_already_does_not_wait_for_keys(till: Till, desk: Desk) -> None:
+    anna, refunding = Payer(), till.house.parts.use_cases.refunding
+    await till.paid(anna)
+    till.shop.account.refunds_wait = True
+    await till.house.parts.use_cases.bookings.cancel(anna.order_ref)
+    await refunding.refund_due()
+    await till.later(timedelta(hours=2))
+    till.shop.faults.plan("read_refund", "forbidden")
+    await refunding.refund_due()
+
+    assert "waits for other keys" not in (await desk.get("/payments")).text
+
+
+async def test_of_test_cards_nothing_waits_once_the_site_is_live(till: Till, desk: Desk) -> None:
+    """Test bookings are to be cancelled by then, and their keys may be gone."""
+    house, anna = till.house, Payer()
+    await take_payments(house, till.shop, is_test=True)
+    await house.change_settings(is_test=True)
+    await till.paid(anna)
+    await desk.post("/payments/test/removal")
+    await house.parts.use_cases.bookings.cancel(anna.order_ref)
+    await house.parts.use_cases.refunding.refund_due()
+
+    assert "1 refund waits for other keys" in (await desk.get("")).text
+    await house.change_settings(is_test=False)
     assert "waits for other keys" not in (await desk.get("")).text

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from widget_server.domain.attempts import STUCK, Attempt
 from widget_server.domain.money import Money
-from widget_server.domain.payments import AttemptState, Refund, RefundState, still_refused
+from widget_server.domain.payments import AttemptState, Refund, RefundReason, RefundState, still_refused
 from widget_server.errors import KEYS_REFUSED
 from widget_server.store.attempts import to_attempt, to_refund
 from widget_server.store.database import Database
@@ -105,13 +105,23 @@ class UnfinishedPayments:
         totals = [Money(int(total), currency) for currency, _, total in found]
         return Waiting(sum(count for _, count, _ in found), totals[0] if len(totals) == 1 else None)
 
-    async def refunds_waiting(self, site_id: int, at: datetime) -> int:
-        """For other keys. Raises Unavailable."""
-        waiting = select(func.count()).where(
-            col(RefundRow.site_id) + 0 == site_id,  # else SQLite looks at all of the site
-            col(RefundRow.due_at) <= at + _TRIED_AGAIN_WITHIN,
-            col(RefundRow.state) == RefundState.WAITING,
-            col(RefundRow.why) == KEYS_REFUSED,
+    async def refunds_waiting(self, site_id: int, at: datetime, *, with_test: bool) -> int:
+        """For other keys: those that Stripe has not heard of, and that are of no payment which waits itself. With or
+        without what test cards have paid. Raises Unavailable.
+        """
+        waiting = (
+            select(func.count())
+            .select_from(RefundRow)
+            .join(AttemptRow, col(AttemptRow.id) == col(RefundRow.attempt_id))
+            .where(
+                col(RefundRow.site_id) + 0 == site_id,  # else SQLite looks at all of the site
+                col(RefundRow.due_at) <= at + _TRIED_AGAIN_WITHIN,
+                col(RefundRow.state) == RefundState.WAITING,
+                col(RefundRow.why) == KEYS_REFUSED,
+                col(RefundRow.stripe_id).is_(None),
+                col(RefundRow.reason).not_in((RefundReason.AT_STRIPE, RefundReason.NO_SEATS)),
+                *(() if with_test else (col(AttemptRow.is_test).is_(False),)),
+            )
         )
         async with self._db.snapshot() as session:
             return (await session.exec(waiting)).one()
