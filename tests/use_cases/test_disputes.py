@@ -94,6 +94,30 @@ async def test_stripe_refuses_to_give_back_what_is_disputed_and_once_it_is_lost_
     assert ((await payment_of(till, anna)).refused_minor, await refused_refunds(till)) == (0, [])
 
 
+@pytest.mark.parametrize(("is_won", "owed"), [(True, 4500), (False, 2500)], ids=["won", "lost"])
+async def test_a_refund_that_a_dispute_about_a_part_keeps_back_is_owed_as_it_was_promised(
+    till: Till, anna: Payer, is_won: bool, owed: int
+) -> None:
+    """Asking Stripe for the rest meanwhile would only be refused, and what was asked for first forgotten."""
+    dispute = till.shop.books.dispute(await till.session_of(anna))
+    await till.house.parts.use_cases.bookings.cancel(anna.order_ref)
+    await hear(till, *(of_a_part(till, letter) for letter in till.shop.letters()))
+    await till.work()
+
+    assert await till.refunds(anna) == [(4500, "cancelled", "failed")]
+    till.shop.books.close_dispute(dispute.id, is_won=is_won)
+    await hear(till, *(of_a_part(till, letter) for letter in till.shop.letters()))
+    assert ((await payment_of(till, anna)).refused_minor, await refused_refunds(till)) == (owed, [owed])
+
+
+def of_a_part(till: Till, letter: Letter) -> Letter:
+    """The pretend Stripe knows only disputes about all of a payment."""
+    told = json.loads(letter.body)
+    told["data"]["object"]["amount"] = 2000
+    body = json.dumps(told).encode()
+    return Letter(body, sign(body, till.shop.account.webhook_secret, till.shop.books.now()))
+
+
 async def test_what_was_paid_without_a_booking_is_at_its_end_once_a_bank_has_given_it_back(till: Till) -> None:
     ben = Payer()
     await seats_gone(till, ben)

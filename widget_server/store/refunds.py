@@ -225,7 +225,8 @@ class Refunds:
             row.state, row.why, row.due_at, row.ended_at = RefundState.FAILED, answer.why[:WHY_LENGTH_MAX], None, at
             await session.flush()
             await _note_at_stripe(session, attempt, payment, at)
-            gone = await _gone_or_going(session, attempt) + _disputed(attempt)
+            # For an open dispute nothing is taken off: Stripe pays nothing back meanwhile, and all of it is owed.
+            gone = await _gone_or_going(session, attempt) + lost_minor(disputes_of(attempt))
             left = Money(max(0, payment.captured_minor - gone), row.currency)
             is_less = 0 < left.amount_minor < row.amount_minor and row.reason != RefundReason.OPERATOR
             if is_less:
