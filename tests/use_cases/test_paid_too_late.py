@@ -295,6 +295,20 @@ async def test_what_was_over_before_anybody_knew_that_it_was_paid_is_not_sold(
     assert {each.slots[1] for each in await till.offered(anna)} == (set() if taken else {other})
 
 
+@pytest.mark.parametrize("until", [NEXT[0].ends_at, LESSON.ends_at], ids=["both over", "one over, one begun"])
+async def test_of_two_times_that_nobody_can_come_to_any_more_both_are_replaced(
+    till: Till, until: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = Payer()
+    till.shop.books.pay(await till.at_the_page(anna, (LESSON, 1), (NEXT[0], 1)))
+    await outage(till, until, monkeypatch)
+
+    assert await till.settle(anna) is AttemptState.OFFERING
+    offered = await till.offered(anna)
+    assert offered
+    assert all(of.starts_at > until for each in offered for of in each.slots)
+
+
 async def test_who_has_chosen_a_time_that_is_over_by_now_has_their_money_again(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,12 +90,15 @@ class Offering(PaidSeats):
         return combined(choices)
 
     async def _kept(self, listing: Listing, attempt: Attempt, lost: str) -> list[Line]:
-        """Lines that stay as they are, of several; where all of them might, others are looked for all the same."""
-        lines = [line.line for line in attempt.wanted.lines]
+        """Lines that stay as they are, of several; where all of them might, others are looked for all the same. With
+        other times, what has begun would have to be held anew, and nobody can.
+        """
+        lines, now = [line.line for line in attempt.wanted.lines], self.now()
         if len(lines) == 1:
             return []
         still_theirs = await self._still_pinned(listing.site, attempt)
-        kept = [line for line in lines if line.slot.id != lost and await self._is_free(listing, line, still_theirs)]
+        may_stay = [line for line in lines if line.slot.id != lost and line.slot.starts_at > now]
+        kept = [line for line in may_stay if await self._is_free(listing, line, still_theirs)]
         return kept if len(kept) < len(lines) else []
 
     async def _still_pinned(self, site: Site, attempt: Attempt) -> Collection[Line]:
