@@ -1,8 +1,10 @@
 """Keys that are changed or removed while somebody is paying with them."""
 
+import asyncio
+
 import pytest
 
-from tests.use_cases.till import KEY, Payer, Till, take_payments
+from tests.use_cases.till import KEY, Late, Payer, Till, take_payments
 from widget_server.domain.payments import AttemptState, PaymentAccount
 from widget_server.domain.sites import Site
 from widget_server.errors import InvalidRequest, Unavailable
@@ -83,6 +85,34 @@ async def test_keys_of_another_account_wait_until_nobody_pays(till: Till) -> Non
     kept = (await accounts.all_of(await till.house.site())).live
     assert kept is not None
     assert kept.key_shown == "sk_live_…0001"
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["being opened", "just opened"])
+async def test_keys_of_another_account_wait_for_who_begins_to_pay_while_they_are_looked_at(
+    till: Till, monkeypatch: pytest.MonkeyPatch, is_open: bool
+) -> None:
+    """Else the page is of the account before, and nobody would hear that it was paid."""
+    anna, opening = Payer(), till.shop.faults.stop("open")
+    key = till.shop.books.open_account(secret_key="sk_live_ofAnotherStudio0001").secret_key
+    await till.hold(anna)
+    late = Late(till.house.parts.use_cases.payment_accounts._scheduling, "change", monkeypatch)
+    entered = asyncio.create_task(enter(till, key))
+    await late.is_there.wait()
+    begun = asyncio.create_task(till.begin(anna))
+    await opening.reached.wait()
+    if is_open:
+        opening.go()
+        await begun
+
+    late.may_go.set()
+    with pytest.raises(InvalidRequest) as refused:
+        await entered
+    assert "begun to pay" in refused.value.details["fields"]["secret_key"]
+    opening.go()
+    await begun
+    till.shop.books.pay(await till.session_of(anna))
+    assert await till.settle(anna) is AttemptState.PAID
+    await enter(till, key)
 
 
 async def test_keys_of_another_account_wait_until_nobody_is_paid_back(till: Till) -> None:

@@ -115,13 +115,8 @@ class PaymentAccounts:
 
     async def session_under_way(self, site_id: int, *, is_test: bool) -> str | None:
         """A pay page of a mode that is not at its end yet, or whose refund Stripe has not heard of, if there is one."""
-        of_mode = (col(AttemptRow.site_id) == site_id, col(AttemptRow.is_test) == is_test)
-        unheard = select(RefundRow.id).where(_ITS_ATTEMPT, _IS_WAITING, col(RefundRow.stripe_id).is_(None)).exists()
-        newest = select(AttemptRow.session_id).where(
-            *of_mode, _IS_UNDER_WAY | unheard, col(AttemptRow.session_id).is_not(None)
-        )
         async with self._db.snapshot() as session:
-            return (await session.exec(newest.order_by(col(AttemptRow.id).desc()).limit(1))).one_or_none()
+            return await _newest_session(session, site_id, is_test=is_test)
 
     async def forget_removed(self) -> int:
         """Accounts that were removed, once nothing needs their keys any more. Returns how many went."""
@@ -191,6 +186,18 @@ class PaymentAccounts:
         )
 
 
+async def read_just_begun(session: AsyncSession, site_id: int, *, is_test: bool, seen: str | None) -> bool:
+    """Whether somebody has begun to pay in this mode since `session_under_way` has answered `seen`."""
+    opening = select(AttemptRow.id).where(
+        col(AttemptRow.site_id) == site_id,
+        col(AttemptRow.is_test) == is_test,
+        col(AttemptRow.state) == AttemptState.OPENING,
+    )
+    if (await session.exec(opening.limit(1))).first() is not None:
+        return True
+    return await _newest_session(session, site_id, is_test=is_test) not in (None, seen)
+
+
 async def put_check(session: AsyncSession, site_id: int, checked: KeptAccount) -> None:
     """What Stripe has said of these very keys; nothing if others were entered meanwhile."""
     await session.exec(
@@ -224,6 +231,15 @@ async def read_takes_payments(
     """Whether there is an account for new payments of this mode; with the name of a seal, one that it has sealed."""
     found = (await session.exec(_USABLE, params={"site_id": site_id, "is_test": is_test})).first()
     return found is not None and sealed_by in (None, found)
+
+
+async def _newest_session(session: AsyncSession, site_id: int, *, is_test: bool) -> str | None:
+    of_mode = (col(AttemptRow.site_id) == site_id, col(AttemptRow.is_test) == is_test)
+    unheard = select(RefundRow.id).where(_ITS_ATTEMPT, _IS_WAITING, col(RefundRow.stripe_id).is_(None)).exists()
+    newest = select(AttemptRow.session_id).where(
+        *of_mode, _IS_UNDER_WAY | unheard, col(AttemptRow.session_id).is_not(None)
+    )
+    return (await session.exec(newest.order_by(col(AttemptRow.id).desc()).limit(1))).one_or_none()
 
 
 def _rows(site_id: int) -> SelectOfScalar[PaymentAccountRow]:

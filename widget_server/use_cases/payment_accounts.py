@@ -33,7 +33,7 @@ from widget_server.errors import (
 from widget_server.payments.events import EVENTS
 from widget_server.store.audit_log import put_entry
 from widget_server.store.payment_accounts import PaymentAccounts as StoredAccounts
-from widget_server.store.payment_accounts import put_check, put_removal
+from widget_server.store.payment_accounts import put_check, put_removal, read_just_begun
 from widget_server.store.sites import Sites
 from widget_server.use_cases.forever import forever
 from widget_server.use_cases.scheduling import Scheduling
@@ -53,6 +53,7 @@ _ANOTHER_ACCOUNT = (
     "This key is of another account at Stripe, and somebody is just paying, or paid back, with the one before. Try "
     "again in a quarter of an hour. To take no new payments until then, remove the keys."
 )
+_JUST_BEGUN = "Somebody has just begun to pay with the key before. Try again in half a minute."
 _NO_ADDRESS = (
     "Customers could not come back from Stripe yet, as this server does not know its address: whoever runs it "
     "has to set TENUTO_PUBLIC_URL first."
@@ -153,13 +154,18 @@ class PaymentAccounts:
             answer = await self._ask(wanted)
         if answer.state is AccountState.REFUSED:
             raise InvalidRequest("Stripe does not take this key.", fields={"secret_key": _REFUSED})
-        if found and found[1] and not is_same_key:
-            await self._must_know_what_is_under_way(site, found[1], wanted, is_test=is_test)
+        present = found[1] if found and not is_same_key else None
+        seen = None
+        if present:
+            seen = await self._must_know_what_is_under_way(site, present, wanted, is_test=is_test)
         now = self._clock.now()
         after = _kept(before, keys, wanted, answer, is_test=is_test, at=now)
         entry = _entry(site, operator_id, Deed.PAYMENT_KEYS_ENTERED, is_test=is_test, at=now)
 
         async def write(session: AsyncSession) -> None:
+            # No pin is granted before this is written, and a page is opened, with the keys of then, only after that.
+            if present and await read_just_begun(session, site.id, is_test=is_test, seen=seen):
+                raise InvalidRequest("Payments have just begun.", fields={"secret_key": _JUST_BEGUN})
             await self._accounts.put(session, site.id, after, wanted)
             put_entry(session, entry)
 
@@ -255,16 +261,18 @@ class PaymentAccounts:
 
     async def _must_know_what_is_under_way(
         self, site: Site, present: PaymentAccount, wanted: PaymentAccount, *, is_test: bool
-    ) -> None:
-        """Another key of the same account does. With those of another one, nobody could settle what is under way.
+    ) -> str | None:
+        """Another key of the same account does. With those of another one, nobody could settle what is under way. The
+        page by which that was found out, if there is one.
 
         Raises InvalidRequest; PaymentsAway where nobody knows.
         """
         session_id = await self._accounts.session_under_way(site.id, is_test=is_test)
         if session_id is None or not await self._knows(present, session_id):
-            return
+            return session_id
         if not await self._knows(wanted, session_id):
             raise InvalidRequest("Payments are under way.", fields={"secret_key": _ANOTHER_ACCOUNT})
+        return session_id
 
     async def _knows(self, keys: PaymentAccount, session_id: str) -> bool:
         """Raises PaymentsAway."""
