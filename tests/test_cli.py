@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -207,6 +208,17 @@ def test_a_setting_that_makes_no_sense_is_told_in_one_sentence(
     assert name in told
     if name == "TENUTO_SECRET_KEY":
         assert value not in told.replace("too short", "")
+
+
+def test_who_reads_only_the_first_line_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    monkeypatch.setitem(cli._COMMANDS, "migrate", lambda *_: print("The tables are up to date."))
+    with os.fdopen(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+
+        assert cli.main(["migrate"]) == cli.NOBODY_READS
+        monkeypatch.undo()  # closing writes what is left, as Python does at its end: nobody complains
 
 
 def test_the_tables_are_made_once_and_sites_only_with_good_keys(tenuto: Tenuto, empty_valkey: Valkey) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,6 +25,8 @@ from widget_server.web.admin.people import invitation_link
 
 FOUND_SOMETHING, COULD_NOT_LOOK = 1, 2
 """Exit codes of `tenuto audit`, besides 0: all is as it should be."""
+NOBODY_READS = 128 + signal.SIGPIPE
+"""What a shell says of a command whose reader, such as `head`, has seen enough."""
 
 _log = structlog.get_logger()
 
@@ -37,12 +40,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     log_plainly()
     try:
-        return _COMMANDS[options.command](_settings(options), options) or 0
+        code = _COMMANDS[options.command](_settings(options), options) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return _unread()
     except KeyboardInterrupt:
         return 0
     except (Fault, Refusal) as problem:
         print(f"tenuto: {problem}", file=sys.stderr)
         return COULD_NOT_LOOK if options.command == "audit" else 1
+
+
+def _unread() -> int:
+    """At its end Python writes what is still to be written, and would complain once more: it goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return NOBODY_READS
 
 
 def _parser() -> argparse.ArgumentParser:
