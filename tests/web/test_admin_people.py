@@ -224,6 +224,7 @@ async def test_the_audit_log_says_who_it_was_about(house: House, owner: Desk) ->
 
     log = said(await owner.get("/audit-log"))
     assert "role: staff → owner" in log
+    assert "staff: Mia Lind → nothing" in log
     assert log.count(f"person: {MIAS}") == 2
     assert await deeds(owner) == [
         Deed.PERSON_INVITED,

@@ -133,6 +133,17 @@ async def test_changed_settings_are_told_as_they_were_and_are(house: House, desk
     assert "odd: 7" in page
 
 
+async def test_what_was_chosen_is_told_in_the_words_of_its_list(desk: Desk) -> None:
+    await desk.post("/services/yoga", **(fields_of(await desk.get("/services/yoga")) | {"place": "online"}))
+    await desk.post("/settings", **(fields_of(await desk.get("/settings")) | {"theme": "dark", "locale": "de-AT"}))
+
+    log = (await desk.get("/audit-log")).text
+
+    assert "place: In person \N{RIGHTWARDS ARROW} Online" in log
+    assert "theme: Automatic \N{RIGHTWARDS ARROW} Dark" in log
+    assert "\N{RIGHTWARDS ARROW} Deutsch (Österreich)" in log
+
+
 async def test_what_was_changed_is_named_with_a_link_and_as_it_was_and_is(desk: Desk) -> None:
     day = slot().starts_at.date()
     service = fields_of(await desk.get("/services/yoga"))

@@ -12,8 +12,10 @@ from starlette.responses import Response
 from widget_server.domain.audit_log import Deed, KeptEntry, money_in
 from widget_server.domain.slots import Slot
 from widget_server.domain.wall_times import first_instant
+from widget_server.web.admin.choices import THEMES, locales
 from widget_server.web.admin.looking import read_day
 from widget_server.web.admin.pages import page
+from widget_server.web.admin.service_form import KINDS, PLACES, RULES, SHOWN
 from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.writing import count, money, name_of_service, span
 from widget_server.web.context import use_cases
@@ -75,8 +77,25 @@ _FIELDS = {
     "is_active": "is active",
     "uses_max": "uses",
     "uses_per_address_max": "uses per address",
+    "zone": "time zone",
+    "locale": "language",
+    "accent": "accent colour",
+    "is_test": "test mode",
+    "hold_minutes": "minutes of a hold",
+    "origins": "allowed origins",
+    "receipt_seller": "who sells",
+    "receipt_tax": "about taxes",
 }
 """Where its name does not say it."""
+_CHOICES = {
+    "kind": KINDS,
+    "place": PLACES,
+    "capacity_rule": RULES,
+    "attendees_shown": SHOWN,
+    "theme": THEMES,
+    "locale": locales(),
+}
+"""What was chosen from a list is told in the words of that list."""
 DEEDS = {deed: _WORDS.get(deed, deed.replace("_", " ").capitalize()) for deed in Deed}
 
 
@@ -148,9 +167,17 @@ def _details(entry: KeptEntry, at: AtSite, people: Mapping[int, str]) -> list[st
     lines = [_slot(slot, at) for slot in slots]
     if isinstance(seats, int):
         lines.append(count(seats, "seat"))
+    words = _words_of(at)
     return lines + [
-        f"{_FIELDS.get(name) or name.replace('_', ' ')}: {_change(value)}" for name, value in detail.items()
+        f"{_FIELDS.get(name) or name.replace('_', ' ')}: {_change(value, words.get(name, {}))}"
+        for name, value in detail.items()
     ]
+
+
+def _words_of(at: AtSite) -> dict[str, dict[str, str]]:
+    """By the name of a detail, what its values are called on the pages."""
+    words = {name: {choice.value: choice.label for choice in choices} for name, choices in _CHOICES.items()}
+    return words | {"staff": {member.key: member.name for member in at.schedule.staff.values()}}
 
 
 def _person(entry: KeptEntry) -> int:
@@ -167,15 +194,15 @@ def _slot(slot_id: str, at: AtSite) -> str:
     return f"{name_of_service(at.schedule, slot)}, {span(slot, at.site.zone)}"
 
 
-def _change(value: object) -> str:
+def _change(value: object, words: Mapping[str, str]) -> str:
     if isinstance(value, list) and len(value) == 2:
-        return f"{_shown(value[0])} → {_shown(value[1])}"
-    return _shown(value)
+        return f"{_shown(value[0], words)} → {_shown(value[1], words)}"
+    return _shown(value, words)
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, words: Mapping[str, str]) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if (amount := money_in(value)) is not None:
         return "nothing" if amount.is_free else money(amount)
-    return str(value) or "nothing"
+    return words.get(str(value), str(value)) or "nothing"
