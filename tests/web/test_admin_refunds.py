@@ -110,11 +110,13 @@ async def test_a_form_nobody_knows_the_end_of_is_shown_again_and_pays_back_once(
 async def test_more_than_is_left_or_no_amount_is_refused_and_what_was_typed_stays(
     till: Till, desk: Desk, anna: Payer
 ) -> None:
+    beside = 'aria-describedby="amount-error" aria-invalid="true"'
     for typed, told in (("45.01", "more than is left"), ("0", "Say how much"), ("", "Say how much"), ("-5", "Say how")):
         page = await refund(desk, anna, typed)
 
         assert told in page
         assert f'value="{typed}"' in page
+        assert beside in page
     assert await till.refunds(anna) == []
 
 

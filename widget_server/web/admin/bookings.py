@@ -85,6 +85,7 @@ async def refund(request: Request, at: AtSite) -> Response:
     try:
         await give_back(request, at, form)
     except InvalidRequest as refusal:
+        form.refuse("amount", refusal.message)
         return await _show_order(request, at, problem=refusal.message, status=422, refund_form=form)
     except Unavailable as refusal:
         problem = f"{refusal.message} {_ONCE_ALL_THE_SAME}"
