@@ -33,7 +33,8 @@ def named(route: Route) -> str:
 
 def is_of_nobody(answer: Answer) -> bool:
     """Refused because of who asks, and not for want of what is asked for: that would say something else."""
-    return answer.status_code == 404 and "You have no site of this name." in answer.text
+    whys = ("You have no site of this name.", "Your role there is staff.")
+    return answer.status_code == 404 and any(why in answer.text for why in whys)
 
 
 async def path_of(route: Route, desk: Desk) -> str:

@@ -126,8 +126,19 @@ async def test_an_owner_who_becomes_staff_is_one_at_once(house: House, owner: De
     async with desk_in(house) as ben:
         await owner.post(f"/people/{ben.operator.id}", role="staff", staff="noah")
 
-        assert (await ben.get("/bookings")).status_code == 404
+        answer = await ben.get("/bookings")
+        assert answer.status_code == 404
+        assert "This page is for owners of the site. Your role there is staff." in answer.text
         assert "Your diary" in (await ben.get("/diary")).text
+
+
+async def test_staff_who_become_owners_with_their_diary_open_are_led_to_their_rooms(owner: Desk) -> None:
+    async with desk_of_staff(owner) as mia:
+        await owner.post(f"/people/{mia.operator.id}", role="owner")
+
+        for room in ("/diary", "/diary?week=2030-01-07"):
+            assert (await mia.get(room)).headers["location"] == mia.path("")
+        assert (await mia.get("/diary?staff=nobody")).status_code == 404
 
 
 async def test_one_address_has_another_role_elsewhere(house: House, owner: Desk) -> None:

@@ -65,7 +65,7 @@ NOT_OPENED = {f"{API}/feed": "it never ends; its head is asked for instead"}
 NOT_SHOWN = {
     "/admin": (303, "it leads to her only site"),
     "/admin/sign-in": (303, "she is signed in"),
-    "/admin/sites/{site}/diary": (404, "she serves nobody herself"),
+    "/admin/sites/{site}/diary": (303, "she serves nobody herself, and is led home"),
     "/admin/sites/{site}/shifts": (404, "she serves nobody herself"),
     "/admin/sites/{site}/clearings/{clearing:row}": (404, "nothing is being cleared"),
     "/admin/sites/{site}/clearings/{clearing:row}/progress": (404, "nothing is being cleared"),

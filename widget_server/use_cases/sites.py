@@ -205,10 +205,11 @@ class Sites:
     async def open(self, signed_in: SignedIn, site_key: str) -> tuple[Site, Schedule]:
         """A site that this operator owns and what it offers, fresh from SQL.
 
-        Raises NotFound, also for sites of others, and for one at which they have another role.
+        Raises NotFound, also for sites of others, and for one at which they have another role: they may be an owner who
+        has become staff with the page open, so it says why.
         """
         if not signed_in.membership(site_key).is_owner:
-            raise _no_such_site()
+            raise NotFound("This page is for owners of the site. Your role there is staff.")
         return await self.enter(signed_in, site_key)
 
     async def enter(self, signed_in: SignedIn, site_key: str) -> tuple[Site, Schedule]:

@@ -13,13 +13,15 @@ from widget_server.domain.schedule import StaffMember
 from widget_server.domain.wall_times import first_instant
 from widget_server.domain.weeks import week_of
 from widget_server.errors import NotFound
-from widget_server.web.admin.pages import Room, page
+from widget_server.web.admin.pages import Room, go, page
 from widget_server.web.admin.session import AtSite
 from widget_server.web.admin.times import parse_week, said_span
 from widget_server.web.context import use_cases
 
 
 async def show_diary(request: Request, at: AtSite) -> Response:
+    if at.membership.is_owner and "staff" not in request.query_params:
+        return go(at.path)  # they were staff when they opened it: an owner has no diary of their own
     member, today = _member(request, at), use_cases(request).dashboard.now().astimezone(at.site.zone).date()
     asked = parse_week(request.query_params.get("week", "")) or today
     first = week_of(asked, at.site.locale)[0]
