@@ -158,8 +158,18 @@ async def test_another_day_or_service_keeps_all_that_was_typed(house: House, des
     }
     assert "slot" not in shown, "the time that was chosen is of another day"
     assert tomorrow.id in answer.text
+    assert 'class="card times" tabindex="-1" data-focus' in answer.text, "for those who go by the keyboard"
     assert (await desk.post(NEW, **shown | {"slot": tomorrow.id})).status_code == 303
     assert (await house.booked_in_sql(), await house.booked_in_sql(tomorrow)) == (0, 2)
+
+
+@pytest.mark.parametrize("day", ["", "20260-12-01"])
+async def test_times_of_no_day_are_not_said_to_be_taken(desk: Desk, day: str) -> None:
+    answer = await desk.post(NEW, **typed() | {"day": day, "action": "times"})
+
+    assert answer.status_code == 422
+    assert "Choose a day." in answer.text
+    assert "Everything is taken" not in answer.text
 
 
 @pytest.mark.parametrize("other", [{"service": "talk"}, {"day": "2030-01-07"}, {"day": ""}])

@@ -44,8 +44,10 @@ async def book_by_phone(request: Request, at: AtSite) -> Response:
     if not is_id(form.text("id")):
         form.values["id"] = new_id()
     slot = _slot_of_day(form, at)
+    if read_day(form.text("day")) is None:  # empty, or of a year with five digits, which browsers let people type
+        form.refuse("day", "Choose a day.")
     if form.text("action") == "times" or (form.text("action") == "enter" and not slot and not form.text("name")):
-        return await _show(request, at, form)
+        return await _show(request, at, form, status=422 if form.errors else 200)
     seats = _seats(form, at.schedule)
     _look_at(form, slot, at.schedule)
     questions = questions_of(at.schedule, slot.service if slot else "")
