@@ -4,13 +4,18 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
+from tests.browser.devices import TALL
 from tests.browser.hosting import Host
-from tests.browser.people import View, is_sound, is_sound_within
+from tests.browser.people import View, Visitor, is_sound, is_sound_within, overflow
 from tests.browser.serving import LESSON, YOGA, Server, Studio
 
 pytestmark = pytest.mark.anyio
 
 VIEWS: tuple[View, View] = ((320, "dark"), (1200, "light"))
+LARGE = """() => {
+    document.documentElement.style.fontSize = '200%';
+    document.querySelector('.back').lastChild.data = 'Zur\u00fcck';
+}"""
 MORE_VIEWS: tuple[View, ...] = (*VIEWS, (390, "light"), (768, "dark"))
 
 
@@ -34,6 +39,7 @@ async def test_every_step_of_a_booking(studio: Studio, host: Host, invite: Invit
     await is_sound_within(anna, "seats", VIEWS)
     await anna.goes_on(studio.slot(YOGA))
     await expect(anna.countdown).to_be_visible()
+    await fits_with_large_text(anna)
     await is_sound_within(anna, "summary", VIEWS)
     await anna.button("Confirm booking").click()
     await expect(anna.told("Please tell us your name.")).to_be_visible()
@@ -50,6 +56,16 @@ async def test_every_step_of_a_booking(studio: Studio, host: Host, invite: Invit
     await order.get_by_role("button", name="Yes, cancel it").click()
     await expect(order.get_by_text("This booking is cancelled.")).to_be_visible()
     await is_sound(order, "cancelled", VIEWS)
+
+
+async def fits_with_large_text(visitor: Visitor) -> None:
+    """On the narrowest phone, at twice the size: the countdown stands below the way back where it has no room beside."""
+    frame = await visitor.frame()
+    await visitor.page.set_viewport_size({"width": 320, "height": TALL})
+    await frame.wait_for_function("innerWidth === 320")
+    await frame.evaluate(LARGE)
+    assert await overflow(frame) == 0
+    await frame.evaluate("document.documentElement.style.fontSize = ''")
 
 
 async def test_the_admin_rooms(server: Server, invite: Invite) -> None:
