@@ -9,7 +9,7 @@ class FakeElement extends EventTarget {
     this.tag = tag;
     this.attributes = new Map();
     this.hidden = this.disabled = false;
-    this.classList = { toggle() {} };
+    this.classList = { add() {}, toggle() {} };
   }
 
   get id() {
@@ -44,6 +44,10 @@ class FakeElement extends EventTarget {
   replaceChildren(...children) {
     this.#text = "";
     this.childNodes = children;
+  }
+
+  contains(other) {
+    return other === this || this.children.some((child) => child.contains(other));
   }
 
   setAttribute(name, value) {

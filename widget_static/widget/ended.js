@@ -75,8 +75,12 @@ export class Ended {
    */
   #keyOf(choices, free, { slotOf, nowMs }) {
     if (free.length > 0) return free.length < choices.length ? "ended.some" : "ended.free";
-    const slot = slotOf(choices[0].slot.id);
-    return choices.length === 1 && slot && stateOf(slot, nowMs) === "held" ? "ended.held" : "ended.taken";
+    const states = choices.map(({ slot: { id } }) => {
+      const slot = slotOf(id);
+      return slot ? stateOf(slot, nowMs) : "closed";
+    });
+    if (states.every((state) => state === "closed")) return "ended.gone";
+    return choices.length === 1 && states[0] === "held" ? "ended.held" : "ended.taken";
   }
 
   /**
