@@ -174,6 +174,7 @@ export class Paying {
   #show({ payment }, isConfirming) {
     const { words, zone, page } = this.#at;
     const url = payment?.pay_url;
+    const hadFocus = this.actions.contains(document.activeElement);
     if (url) this.open.href = url;
     this.open.hidden = !url || isConfirming;
     this.until.hidden = this.leave.hidden = isConfirming;
@@ -183,6 +184,7 @@ export class Paying {
     if (!isConfirming) return;
     page.name({ title: words.say("paid.confirming_title") });
     this.#say(payment?.delayed ? "paid.delayed" : "pay.confirming");
+    if (hadFocus) page.focus(); // on a way out that is gone now
   }
 
   /**
