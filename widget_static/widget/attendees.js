@@ -8,6 +8,7 @@ export class Attendees {
   #words;
   #typed;
   #hasAddresses;
+  /** @type {import("./fields.js").Field[]} */ #names = [];
   /** @type {import("./fields.js").Field[]} */ #addresses = [];
 
   /**
@@ -38,22 +39,9 @@ export class Attendees {
 
   /** @param {number} index */
   #name(index) {
-    const id = `attendee-${index}`;
-    return element(
-      "div",
-      { class: "field" },
-      element("label", { for: id }, this.#words.say("form.attendee", { count: index + 1 })),
-      element("input", {
-        id,
-        type: "text",
-        autocomplete: "off",
-        maxlength: NAME_LENGTH_MAX,
-        value: this.#typed.attendees[index] ?? "",
-        oninput: (/** @type {Event} */ event) => {
-          this.#typed.attendees[index] = /** @type {HTMLInputElement} */ (event.target).value;
-        },
-      }),
-    );
+    const { attendees } = this.#typed;
+    const rest = { id: `attendee-${index}`, type: "text", maxlength: NAME_LENGTH_MAX };
+    return this.#field(this.#names, attendees, index, { label: "form.attendee", ...rest });
   }
 
   /**
@@ -61,32 +49,61 @@ export class Attendees {
    * @param {number} index
    */
   #address(index) {
-    const id = `attendee-email-${index}`;
     const addresses = (this.#typed.addresses ??= []);
+    const rest = { id: `attendee-email-${index}`, type: "email", maxlength: EMAIL_LENGTH_MAX };
+    return this.#field(this.#addresses, addresses, index, { label: "form.attendee_email", ...rest });
+  }
+
+  /**
+   * @param {import("./fields.js").Field[]} fields  that it becomes one of
+   * @param {string[]} typed
+   * @param {number} index
+   * @param {{label: string, id: string, type: string, maxlength: number}} wanted
+   */
+  #field(fields, typed, index, { label, id, ...rest }) {
     const problem = element("p", { class: "field-problem", id: `${id}-problem`, hidden: true });
     const input = element("input", {
       id,
-      type: "email",
       autocomplete: "off",
-      maxlength: EMAIL_LENGTH_MAX,
-      value: addresses[index] ?? "",
+      value: typed[index] ?? "",
       "aria-describedby": `${id}-problem`,
+      ...rest,
       oninput: () => {
-        addresses[index] = input.value;
+        typed[index] = input.value;
         mark({ input, problem });
       },
     });
-    this.#addresses.push({ input, problem });
-    const label = this.#words.say("form.attendee_email", { count: index + 1 });
-    return element("div", { class: "field" }, element("label", { for: id }, label), input, problem);
+    fields.push({ input, problem });
+    const said = this.#words.say(label, { count: index + 1 });
+    return element("div", { class: "field" }, element("label", { for: id }, said), input, problem);
   }
 
   /** Marks what is no address; the first such field, or undefined. */
   wrong() {
     const wrong = this.#addresses.filter(({ input }) => input.value.trim() && !EMAIL.test(input.value.trim()));
-    const sentence = this.#words.say("form.attendee_email_wrong");
-    for (const field of this.#addresses) mark(field, wrong.includes(field) ? sentence : "");
-    if (wrong.length > 0) wrong[0].input.closest("details")?.setAttribute("open", "");
-    return wrong[0]?.input;
+    for (const field of [...this.#names, ...this.#addresses]) mark(field);
+    return this.#mark([], wrong);
+  }
+
+  /**
+   * Marks what the server does not take; the first such field, or undefined.
+   * @param {string[]} refused  as the server calls them: whose, of which time, of which seat
+   */
+  refuse(refused) {
+    const of = (/** @type {string} */ what) => (/** @type {unknown} */ _, /** @type {number} */ index) =>
+      refused.some((field) => field.startsWith(`${what}.`) && field.endsWith(`.${index}`));
+    return this.#mark(this.#names.filter(of("attendees")), this.#addresses.filter(of("attendee_emails")));
+  }
+
+  /**
+   * @param {import("./fields.js").Field[]} names
+   * @param {import("./fields.js").Field[]} addresses
+   */
+  #mark(names, addresses) {
+    for (const field of names) mark(field, this.#words.say("form.name_wrong"));
+    for (const field of addresses) mark(field, this.#words.say("form.attendee_email_wrong"));
+    const first = names[0] ?? addresses[0];
+    first?.input.closest("details")?.setAttribute("open", "");
+    return first?.input;
   }
 }

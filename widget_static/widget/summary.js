@@ -269,11 +269,25 @@ export class Summary {
    */
   complain(sentence, problem) {
     if (problem?.code === "coupon_refused" && this.coupon) return this.coupon.refuse(problem);
+    if (problem?.code === "invalid_request" && this.#refuse(problem.details.fields ?? [])) return;
     const asked = problem?.details?.question;
     if (asked) sentence = this.#words.say(this.questions.refuse(asked) ? "question.look" : "question.changed");
     fill(this.note, icon("warning"), element("p", {}, sentence));
     this.note.hidden = false;
     this.#listeners.announce(sentence);
+  }
+
+  /**
+   * What the server does not take stands at its field, which has the focus then. Whether it has one here.
+   * @param {{field: string}[]} fields
+   */
+  #refuse(fields) {
+    const isRefused = (/** @type {string} */ name) => fields.some(({ field }) => field === `customer.${name}`);
+    const wrong = [this.name, this.email].filter(({ input }) => isRefused(input.name));
+    for (const field of wrong) mark(field, this.#words.say(`form.${field.input.name}_wrong`));
+    const first = wrong[0]?.input ?? this.attendees.refuse(fields.map(({ field }) => field));
+    first?.focus();
+    return Boolean(first);
   }
 
   /** @param {string | null} until  on the visitor's clock; null where the site takes no holds */
