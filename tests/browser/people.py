@@ -25,7 +25,8 @@ from widget_server.domain.slots import Slot
 PASSWORD = "a long walk by the river"
 BOOKED = "You\u2019re booked"
 AT_HOME = ("localhost", "127.0.0.1")
-View = tuple[int, Literal["light", "dark"]]
+Scheme = Literal["light", "dark"]
+View = tuple[int, Scheme]
 VIEWS: tuple[View, View] = ((390, "light"), (1280, "dark"))
 _AXE = Axe().axe_script
 _VIOLATIONS = """async () => {
@@ -190,7 +191,7 @@ class Visitor:
 async def is_sound(page: Page, step: str, views: Sequence[View] = VIEWS) -> None:
     """In each of these views; and the story goes on in the last of them, so that its next steps are done there, too."""
     for view in _from_where(page, views):
-        await _turn(page, view)
+        await _turn(page, view, page)
         assert (step, view, await barriers(page), await overflow(page)) == (step, view, [], 0)
 
 
@@ -198,10 +199,7 @@ async def is_sound_within(visitor: Visitor, step: str, views: Sequence[View] = V
     """The same for the widget in its page."""
     page, frame = visitor.page, await visitor.frame()
     for view in _from_where(page, views):
-        is_other = await frame.evaluate(_WATCH, view[1] == "dark")
-        await _turn(page, view)
-        if is_other:
-            await frame.evaluate("window.turned")
+        await _turn(page, view, frame)
         found = await barriers(frame), await overflow(frame), await overflow(page)
         assert (step, view, *found) == (step, view, [], 0, 0), found
     await page.wait_for_timeout(DEAF_MS)
@@ -213,9 +211,17 @@ def _from_where(page: Page, views: Sequence[View]) -> list[View]:
     return sorted(views, key=lambda view: now is None or view[0] != now["width"])
 
 
-async def _turn(page: Page, view: View) -> None:
+async def _turn(page: Page, view: View, seen: Page | Frame) -> None:
     await page.set_viewport_size({"width": view[0], "height": TALL})
-    await page.emulate_media(color_scheme=view[1])
+    await turns(page, view[1], seen)
+
+
+async def turns(page: Page, scheme: Scheme, seen: Page | Frame) -> None:
+    """Until what is seen of it, the widget in a process of its own, has heard of it and has its colours for it."""
+    is_other = await seen.evaluate(_WATCH, scheme == "dark")
+    await page.emulate_media(color_scheme=scheme)
+    if is_other:
+        await seen.evaluate("window.turned")
 
 
 async def barriers(page: Page | Frame) -> list[str]:

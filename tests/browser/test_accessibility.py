@@ -59,7 +59,7 @@ async def test_every_step_of_a_booking(studio: Studio, host: Host, invite: Invit
 
 
 async def fits_with_large_text(visitor: Visitor) -> None:
-    """On the narrowest phone, at twice the size: the countdown stands below the way back where it has no room beside."""
+    """On the narrowest phone, at twice the size, the countdown stands below the way back if it has no room beside."""
     frame = await visitor.frame()
     await visitor.page.set_viewport_size({"width": 320, "height": TALL})
     await frame.wait_for_function("innerWidth === 320")

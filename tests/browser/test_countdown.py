@@ -2,14 +2,13 @@
 
 import re
 from datetime import timedelta
-from typing import Literal
 
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
-from tests.browser.people import Visitor, barriers
+from tests.browser.people import Scheme, Visitor, barriers, turns
 from tests.browser.serving import LESSON, YOGA, Server, Studio
 
 pytestmark = pytest.mark.anyio
@@ -22,10 +21,11 @@ async def looks_at_lessons(visitor: Visitor, studio: Studio, host: Host) -> Visi
 
 
 async def is_sound_light_and_dark(visitor: Visitor) -> None:
-    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    frame = await visitor.frame()
+    schemes: tuple[Scheme, ...] = ("light", "dark")
     for scheme in schemes:
-        await visitor.page.emulate_media(color_scheme=scheme)
-        assert (scheme, await barriers(await visitor.frame())) == (scheme, [])
+        await turns(visitor.page, scheme, frame)
+        assert (scheme, await barriers(frame)) == (scheme, [])
 
 
 async def test_when_annas_time_runs_out_ben_sees_the_seat_and_anna_can_hold_it_again(
