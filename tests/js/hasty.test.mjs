@@ -5,13 +5,14 @@ import { passOverHasty } from "../../widget_static/widget/hasty.js";
 
 /** A page whose clicks are heard, and what comes of them. */
 function opens() {
-  /** @type {(event: any) => void} */ let hear = () => {};
-  passOverHasty({ addEventListener: (_, listener) => (hear = listener) });
+  /** @type {Record<string, (event: any) => void>} */ const hear = {};
+  passOverHasty({ addEventListener: (kind, listener) => (hear[kind] = listener) });
   return (thing, { detail = 1, at = 0, x = 0, pointerType = "mouse" } = {}) => {
+    if (pointerType) hear.pointerdown({ pointerType });
     let isHeard = true;
     const stop = () => (isHeard = false);
     const closest = (wanted) => (wanted === "label" ? (thing.label ?? null) : thing);
-    hear({ target: { closest }, detail, pointerType, timeStamp: at, screenX: x, screenY: 0, preventDefault() {}, stopImmediatePropagation: stop });
+    hear.click({ target: { closest }, detail, timeStamp: at, screenX: x, screenY: 0, preventDefault() {}, stopImmediatePropagation: stop });
     return isHeard;
   };
 }
@@ -54,17 +55,30 @@ test("a mouse that comes back fast, and counts this as a new click, is believed"
   assert.ok(click(yes, { at: 100 }));
 });
 
-test("what is pressed with the keyboard always counts", () => {
+test("what is pressed with the keyboard always counts, also between two taps", () => {
   const click = opens();
+  const press = { detail: 0, pointerType: "" };
 
   assert.ok(click(cancel));
-  assert.ok(click(yes, { detail: 0, at: 10 }));
+  assert.ok(click(yes, { ...press, at: 10 }));
+  assert.ok(click(cancel, { ...press, at: 20 }), "Enter, twice");
+  assert.ok(click(yes, { pointerType: "touch", at: 900 }));
+  assert.ok(click(cancel, { ...press, at: 910 }));
 });
 
-test("the click that follows on the field of a label is no second one", () => {
+test("nor is anything passed over that a screen reader or a switch presses without a pointer", () => {
+  const click = opens();
+
+  assert.ok(click(cancel, { pointerType: "touch" }));
+  assert.ok(click(yes, { pointerType: "", at: 100 }));
+  assert.ok(click(cancel, { pointerType: "", at: 200, detail: 2 }));
+});
+
+test("the click that follows on the field of a label is no second one, nor is one beside the label", () => {
   const click = opens();
   const field = {};
 
   assert.ok(click({ label: { control: field } }));
-  assert.ok(click(field, { at: 1 }));
+  assert.ok(click(field, { pointerType: "", at: 1 }));
+  assert.ok(click(field, { detail: 2, at: 100 }));
 });

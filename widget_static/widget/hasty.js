@@ -8,19 +8,24 @@
 const HASTE_MS = 400;
 const NEAR_PX = 20;
 
-/** @typedef {Pick<MouseEvent, "detail" | "timeStamp" | "screenX" | "screenY"> & {pointerType?: string}} Click */
+/** @typedef {Pick<MouseEvent, "detail" | "timeStamp" | "screenX" | "screenY">} Click */
 
 /** @param {EventTarget} page  that is listened to, from now on */
 export function passOverHasty(page) {
   /** @type {Click | null} */ let last = null;
   /** What was meant by it. @type {unknown} */ let meant = null;
-  page.addEventListener("click", (event) => hear(/** @type {PointerEvent} */ (event)), true);
+  /** Not every browser says of a click itself what made it. None: a screen reader, or what else needs no pointer. */
+  let pointer = "";
+  page.addEventListener("pointerdown", (event) => (pointer = /** @type {PointerEvent} */ (event).pointerType), true);
+  page.addEventListener("click", (event) => hear(/** @type {MouseEvent} */ (event)), true);
 
-  /** @param {PointerEvent} event */
+  /** @param {MouseEvent} event */
   function hear(event) {
-    if (event.detail === 0) return; // by the keyboard
+    const isByHand = pointer !== "mouse";
+    if (event.detail === 0 || !pointer) return; // by the keyboard, or the like
+    pointer = "";
     const thing = thingOf(/** @type {Element} */ (event.target));
-    const isHasty = last !== null && thing !== meant && isSame(last, event);
+    const isHasty = last !== null && thing !== meant && isSame(last, event, isByHand);
     last = event;
     if (!isHasty) meant = thing;
     else {
@@ -41,9 +46,9 @@ function thingOf(target) {
 /**
  * @param {Click} last
  * @param {Click} now
+ * @param {boolean} isByHand
  */
-function isSame(last, now) {
+function isSame(last, now, isByHand) {
   const isNear = Math.hypot(now.screenX - last.screenX, now.screenY - last.screenY) < NEAR_PX;
-  const isByHand = now.pointerType !== "mouse";
   return now.detail > 1 || (isByHand && isNear && now.timeStamp - last.timeStamp < HASTE_MS);
 }
