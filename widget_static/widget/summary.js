@@ -234,7 +234,8 @@ export class Summary {
   }
 
   #isValid() {
-    const { name, email } = this.#typed;
+    // As they are seen: not all that fills in fields by itself says that it does.
+    const [name, email] = [this.#typed.name, this.#typed.email] = [this.name.input.value, this.email.input.value];
     const wrongName = name.trim() ? "" : "form.name_missing";
     const missing = this.#isFree ? "" : "form.email_missing";
     const wrongEmail = !email.trim() ? missing : EMAIL.test(email.trim()) ? "" : "form.email_wrong";
