@@ -15,6 +15,11 @@ from widget_server.domain.blackouts import Blackout
 
 pytestmark = pytest.mark.anyio
 
+_A_MINUTE_LATER = """() => {
+    const now = performance.now.bind(performance);
+    performance.now = () => now() + 60_000;
+}"""
+
 ONCE = replace(LESSON, slots_a_day=1)
 """One lesson a day, for one person."""
 
@@ -230,7 +235,10 @@ async def test_a_service_that_is_withdrawn_says_so_and_leads_to_the_others(
     await is_sound_within(ben, "withdrawn")
     await ben.button("Everything on offer").click()
     await expect(ben.widget.get_by_role("button", name="Lesson")).to_have_count(0)
+    await (await ben.frame()).evaluate(_A_MINUTE_LATER)
+    await server.change(studio, is_test=True)  # nobody tells a list that is open
     await ben.picks_service("Yoga")
+    await expect(ben.widget.get_by_text("bookings are not real")).to_be_visible()
     await ben.looks_at(studio.slot(YOGA))
 
     await server.offer(studio, LESSON)

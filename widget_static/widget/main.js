@@ -12,6 +12,8 @@ import { Page } from "./page.js";
 import { Visit } from "./visit.js";
 import { fetchWords, knownLocale } from "./words.js";
 
+/** So long after the page was opened what it says of services is as good as new. */
+const LIST_MS = 5_000;
 const THEMES = ["auto", "light", "dark"];
 
 async function start() {
@@ -52,9 +54,13 @@ async function start() {
     },
     { onlyPolls: asked.get("live") === "poll" },
   );
+  let isFollowed = false;
   const availability = new Availability(async (service, range) => {
     const answer = await api.availability(service, range);
     feed.open(answer.feed_id);
+    // Until now nobody has told us of changes: whoever was long at the list of services may see one of before.
+    if (!isFollowed && performance.now() > LIST_MS) void visit?.servicesMoved();
+    isFollowed = true;
     page.calm();
     return answer;
   });

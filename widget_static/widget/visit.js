@@ -325,6 +325,12 @@ export class Visit {
 
   /** The schedule changed: services may be others now. */
   async scheduleMoved() {
+    await this.servicesMoved();
+    await this.refresh();
+  }
+
+  /** Likewise, where the times that are shown are new already. */
+  async servicesMoved() {
     try {
       Object.assign(this.#offer, await this.#parts.api.services());
       this.#markTest();
@@ -334,7 +340,6 @@ export class Visit {
     this.#ordering?.scheduleMoved();
     if (this.#picker) this.#renameService();
     else if (!this.#service && this.#onlyService && !this.#ordering?.isShown) this.begin();
-    await this.refresh();
   }
 
   #renameService() {
