@@ -156,7 +156,7 @@ async def test_reliability_and_the_audit_log(server: Server, studio: Studio, inv
     await expect(operator.page.get_by_text("Saved.")).to_be_visible()
 
     await operator.goes_to("Audit log")
-    await expect(operator.page.get_by_text("hold minutes: 10")).to_be_visible()
+    await expect(operator.page.get_by_text("minutes of a hold: 10")).to_be_visible()
     await is_sound(operator.page, "an entry")
     await operator.goes_to("Reliability")
     await expect(operator.page.get_by_text("Oversold", exact=True)).to_be_visible()
