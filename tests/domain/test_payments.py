@@ -1,4 +1,5 @@
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +18,7 @@ from widget_server.domain.payments import (
     why_not_chargeable,
 )
 
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 REFUSED, DONE, WAITING = RefundState.FAILED, RefundState.DONE, RefundState.WAITING
 
 
@@ -94,10 +96,20 @@ def test_each_refund_makes_up_for_one_that_was_refused_and_a_bank_for_what_it_ga
     refunds: list[tuple[int, RefundState]], lost: int, owed: list[int]
 ) -> None:
     made = [
-        Refund(f"{number}", Money(amount, "EUR"), RefundReason.OPERATOR, state, "", datetime(2026, 11, 21, tzinfo=UTC))
+        Refund(f"{number}", Money(amount, "EUR"), RefundReason.OPERATOR, state, "", NOON + timedelta(minutes=number))
         for number, (amount, state) in enumerate(refunds)
     ]
     disputes = [Dispute("open", Money(9_000, "EUR"), DisputeState.OPEN, "")]
     disputes += [Dispute("lost", Money(lost, "EUR"), DisputeState.LOST, "")]
 
     assert [refund.amount.amount_minor for refund in still_refused(made, disputes, paid_minor=9_000)] == owed
+
+
+def test_a_refund_of_a_cancellation_or_in_the_same_moment_makes_up_for_no_other() -> None:
+    refused = Refund("1", Money(500, "EUR"), RefundReason.CANCELLED, REFUSED, "", NOON)
+    later = replace(refused, id="2", amount=Money(2_000, "EUR"), state=DONE, created_at=NOON + timedelta(minutes=1))
+    by_mia = replace(later, reason=RefundReason.OPERATOR)
+
+    assert still_refused([refused, later], [], paid_minor=9_000) == [refused]
+    assert still_refused([refused, replace(by_mia, created_at=NOON)], [], paid_minor=9_000) == [refused]
+    assert still_refused([refused, by_mia], [], paid_minor=9_000) == []

@@ -332,6 +332,59 @@ async def test_what_goes_back_comes_from_the_newest_payment_first(till: Till, an
     assert (till.shop.taken_minor, (await till.order(anna.payer)).state) == (0, OrderState.REFUNDED)
 
 
+async def half(till: Till) -> Mover:
+    """Somebody whose lesson was paid with two payments, and of which half goes back."""
+    payer = Payer()
+    await reprice(till, 4500, refund_percent=50)
+    await till.paid(payer)
+    await reprice(till, 5000, refund_percent=50)
+    anna = Mover(till, payer, new_id())
+    await moved(anna)
+    till.shop.letters()
+    return anna
+
+
+@pytest.mark.parametrize("by_hand", [300, 500])
+async def test_what_one_payment_has_not_got_any_more_goes_back_from_the_other(till: Till, by_hand: int) -> None:
+    """Somebody has given it back at Stripe, and nobody told us."""
+    anna = await half(till)
+    till.shop.books.refund(await anna.session(), by_hand)
+
+    await cancel(till, anna.payer)
+    await till.work()
+    by_us = [amount for amount, why, state in await till.refunds(anna.payer) if (why, state) == ("cancelled", "done")]
+    assert sum(by_us) == 2500
+    assert till.shop.taken_minor == 2500 - by_hand
+    payment = (await till.order(anna.payer)).payment
+    assert payment is not None
+    assert (payment.refunded_minor, payment.refused_minor) == (2500 + by_hand, 0)
+
+
+async def test_where_neither_has_it_any_more_what_is_left_goes_back(till: Till) -> None:
+    anna = await half(till)
+    till.shop.books.refund(await anna.session(), 300)
+    till.shop.books.refund(await till.session_of(anna.payer), 2600)
+
+    await cancel(till, anna.payer)
+    await till.work()
+    assert till.shop.taken_minor == 0
+    assert (await till.order(anna.payer)).state is OrderState.REFUNDED
+
+
+async def test_a_part_that_a_bank_refuses_is_owed_although_more_went_back_of_the_other_payment(till: Till) -> None:
+    anna = await half(till)
+    await cancel(till, anna.payer)
+    await till.work()
+    of_move = next(one for one in till.shop.account.refunds.values() if one.amount == 500)
+
+    till.shop.books.finish_refund(of_move.id, why_not="declined")
+    await hear(till)
+    await till.work()
+    payment = (await till.order(anna.payer)).payment
+    assert payment is not None
+    assert (payment.refunded_minor, payment.refused_minor) == (2000, 500)
+
+
 async def test_more_and_then_less_again_is_settled_both_times(till: Till, anna: Mover) -> None:
     await moved(anna)
     await reprice(till, 4200)

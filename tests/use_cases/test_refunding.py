@@ -381,6 +381,9 @@ async def test_a_refund_that_a_bank_refuses_after_it_was_done_is_not_done(till: 
     await hear_all(till)
     await till.work()
     assert await till.refunds(anna) == [(4500, "cancelled", "failed"), (9000, "cancelled", "done")]
-    assert (await till.order(anna)).state is OrderState.PAID
+    order = await till.order(anna)
+    assert order.state is OrderState.PAID
+    assert order.payment is not None
+    assert order.payment.refused_minor == 4500, "what went back for the other one is not for this"
     site = await till.house.site()
     assert await till.house.parts.use_cases.refunding.left(site.id, anna.id) == Money(4500, "EUR")

@@ -289,12 +289,15 @@ class OrderPayment:
         return sum(each.amount.amount_minor for each in owed)
 
 
+_GIVEN_BACK = (RefundReason.OPERATOR, RefundReason.AT_STRIPE)
+
+
 def still_refused(refunds: Sequence[Refund], disputes: Sequence[Dispute], *, paid_minor: int) -> list[Refund]:
     """Those that Stripe or a bank has refused, of one payment and the oldest first, each with what is owed of it yet.
 
-    Of what a bank has given back by a dispute that was lost, nothing is owed. A later refund makes up for one that is
-    no larger than it is. And of what was paid, no more is owed than has neither gone back nor is on its way, in however
-    many parts.
+    Of what a bank has given back by a dispute that was lost, nothing is owed. What somebody has given back later makes
+    up for one that is no larger than it is; what goes back for a cancellation or a move is for that alone. And of what
+    was paid, no more is owed than has neither gone back nor is on its way, in however many parts.
     """
     by_bank, owed = lost_minor(disputes), list[Refund]()
     back = by_bank + sum(each.amount.amount_minor for each in refunds if each.state is not RefundState.FAILED)
@@ -304,9 +307,15 @@ def still_refused(refunds: Sequence[Refund], disputes: Sequence[Dispute], *, pai
             by_bank -= made_up
             if made_up < refund.amount.amount_minor:
                 owed.append(replace(refund, amount=refund.amount.less(made_up)))
-        elif fitting := [each for each in owed if each.amount.amount_minor <= refund.amount.amount_minor]:
+        elif fitting := [each for each in owed if _may_make_up(refund, each)]:
             owed.remove(max(fitting, key=lambda each: each.amount.amount_minor))
     return _at_most(owed, max(0, paid_minor - back))
+
+
+def _may_make_up(refund: Refund, refused: Refund) -> bool:
+    """Parts of one refund, of two payments, were made in the same moment."""
+    is_later = refund.created_at > refused.created_at
+    return refund.reason in _GIVEN_BACK and is_later and refused.amount.amount_minor <= refund.amount.amount_minor
 
 
 def _at_most(owed: Sequence[Refund], minor: int) -> list[Refund]:

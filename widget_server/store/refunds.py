@@ -213,7 +213,7 @@ class Refunds:
     async def refused(self, due: DueRefund, answer: Refunded, payment: Payment, at: datetime) -> Money | None:
         """Stripe does not give it back. What somebody has given back there, of which we did not know, is written down;
         and where less is left than was to go back for a cancellation or a move, as much as that is asked for instead,
-        as if we had known: how much. None: it is refused.
+        and the rest from the order's other payments, as if we had known: how much. None: all of it is refused.
         """
         async with self._db.transaction() as session:
             order = await _lock_order(session, due.site_id, due.order_id)
@@ -227,13 +227,15 @@ class Refunds:
             await _note_at_stripe(session, attempt, payment, at)
             # For an open dispute nothing is taken off: Stripe pays nothing back meanwhile, and all of it is owed.
             gone = await _gone_or_going(session, attempt) + lost_minor(disputes_of(attempt))
-            left = Money(max(0, payment.captured_minor - gone), row.currency)
-            is_less = 0 < left.amount_minor < row.amount_minor and row.reason != RefundReason.OPERATOR
-            if is_less:
-                _ask_anew(row, left, at)
+            left, wanted = max(0, payment.captured_minor - gone), row.amount_minor
+            is_less = left < wanted and row.reason != RefundReason.OPERATOR
+            if is_less and left:
+                _ask_anew(row, Money(left, row.currency), at)
             await session.flush()
+            drawn = await _draw_from_others(session, attempt, row, wanted - left, at) if is_less else 0
             await _note_how_much(session, order, attempt)
-            return left if is_less else None
+            again = (left if is_less else 0) + drawn
+            return Money(again, row.currency) if again else None
 
     async def count_at_stripe(self, due: DueRefund, payment: Payment, at: datetime) -> None:
         """Of what was given back in Stripe's own pages we know the sum only: where it is less by now, the last of it is
@@ -366,6 +368,17 @@ def _draw(
         minor -= part
     session.add_all(rows)
     return rows
+
+
+async def _draw_from_others(
+    session: AsyncSession, attempt: AttemptRow, row: RefundRow, minor: int, at: datetime
+) -> int:
+    """What one payment has not got any more of a refund goes back from the others of its order. How much that is."""
+    paid = await _paid_by(session, attempt.site_id, order_of(attempt))
+    others = [(other, left) for other, left in paid if other.id != attempt.id]
+    drawn = _draw(session, others, Money(minor, row.currency), RefundReason(row.reason), at)
+    await session.flush()
+    return sum(each.amount_minor for each in drawn)
 
 
 async def _gone_or_going(session: AsyncSession, attempt: AttemptRow) -> int:
