@@ -24,6 +24,7 @@ from widget_server.use_cases.calendar import fingerprint_of
 from widget_server.use_cases.edits import Edited, fingerprint
 from widget_server.use_cases.edits import fingerprint_of as fingerprint_of_bookings
 from widget_server.use_cases.scheduling import Look, Scheduling
+from widget_server.use_cases.sites import mark
 
 pytestmark = pytest.mark.anyio
 
@@ -320,9 +321,9 @@ async def test_another_zone_moves_openings_and_nothing_that_is_taken(house: Hous
     sites = house.parts.use_cases.sites
     owner = await sites.signed_in(await sites.sign_in(await hired(house), PASSWORD, network=NETWORK))
     assert owner is not None
-    wanted = replace(await house.site(), zone=ZoneInfo("Asia/Kathmandu"))
+    site = await house.site()
 
-    await sites.change_settings(owner, wanted)
+    await sites.change_settings(owner, replace(site, zone=ZoneInfo("Asia/Kathmandu")), seen=mark(site))
     house.parts.use_cases.catalog.forget("studio")
 
     assert slot(number=2) not in await offered(house)

@@ -9,8 +9,8 @@ import pytest
 
 from tests.use_cases.office import ANNA, NETWORK, PASSWORD, Office, open_office
 from widget_server.domain.operators import Role
-from widget_server.errors import IdConflict, InvalidRequest, NotFound, SignInNeeded, TooLate, TooManyTries
-from widget_server.use_cases.sites import SESSION_IDLE, SESSION_MAX, SETUP_LASTS, SignedIn
+from widget_server.errors import Changed, IdConflict, InvalidRequest, NotFound, SignInNeeded, TooLate, TooManyTries
+from widget_server.use_cases.sites import SESSION_IDLE, SESSION_MAX, SETUP_LASTS, SignedIn, mark
 
 pytestmark = pytest.mark.anyio
 
@@ -281,7 +281,7 @@ async def test_settings_are_saved_under_the_next_schedule_version(office: Office
         origins=("https://example.org",),
     )
 
-    saved = await office.sites.change_settings(anna, wanted)
+    saved = await office.sites.change_settings(anna, wanted, seen=mark(site))
 
     assert saved == replace(wanted, schedule_version=2) == await office.again(site)
     assert office.gate.schedule == 2
@@ -292,11 +292,26 @@ async def test_saving_the_same_settings_again_changes_nothing(office: Office) ->
     anna = await signed_in(office, await office.hire(site))
     wanted = replace(site, hold_minutes=5)
 
-    first = await office.sites.change_settings(anna, wanted)
-    second = await office.sites.change_settings(anna, wanted)
+    first = await office.sites.change_settings(anna, wanted, seen=mark(site))
+    second = await office.sites.change_settings(anna, wanted, seen=mark(site))
 
     assert first == second
     assert office.gate.schedule == 2
+
+
+async def test_of_two_who_save_settings_at_once_neither_undoes_what_the_other_has_saved(office: Office) -> None:
+    site = await office.found("studio")
+    anna = await signed_in(office, await office.hire(site))
+    seen, wanted = mark(site), [replace(site, name="The garden"), replace(site, hold_minutes=5)]
+
+    saved = await asyncio.gather(
+        *(office.sites.change_settings(anna, each, seen=seen) for each in wanted), return_exceptions=True
+    )
+
+    assert [isinstance(each, Changed) for each in saved].count(True) == 1
+    assert await office.again(site) in [
+        replace(each, schedule_version=version) for each in wanted for version in (2, 3)
+    ]
 
 
 async def test_an_operator_reaches_no_other_site(office: Office) -> None:
@@ -306,7 +321,7 @@ async def test_an_operator_reaches_no_other_site(office: Office) -> None:
     with pytest.raises(NotFound):
         await office.sites.open(anna, "garden")
     with pytest.raises(NotFound):
-        await office.sites.change_settings(anna, replace(garden, name="Mine"))
+        await office.sites.change_settings(anna, replace(garden, name="Mine"), seen=mark(garden))
     assert (await office.again(garden)).name == "The studio"
 
 
@@ -314,7 +329,8 @@ async def test_what_is_not_for_operators_to_set_stays(office: Office) -> None:
     site = await office.found("studio")
     anna = await signed_in(office, await office.hire(site))
 
-    await office.sites.change_settings(anna, replace(site, id=99, epoch=7, partition="elsewhere", name="New"))
+    wanted = replace(site, id=99, epoch=7, partition="elsewhere", name="New")
+    await office.sites.change_settings(anna, wanted, seen=mark(site))
 
     assert await office.again(site) == replace(site, name="New", schedule_version=2)
 

@@ -87,6 +87,13 @@ WRONG: list[tuple[dict[str, str], str]] = [
 ]
 
 
+async def test_a_coupon_is_no_setting_that_somebody_else_has_changed(desk: Desk) -> None:
+    settings = fields_of(await desk.get("/settings"))
+    await add(desk, last_day="2031-01-01")
+
+    assert path_of(await desk.post("/settings", **settings)).endswith("/settings?saved=1")
+
+
 async def test_what_makes_no_sense_is_said_and_stays_as_typed(desk: Desk) -> None:
     empty = fields_of(await desk.get("/coupons/new"))
     for fields, wrong in WRONG:

@@ -15,13 +15,13 @@ from widget_server.domain.changes import changed
 from widget_server.domain.operators import Membership, Operator
 from widget_server.domain.schedule import Schedule
 from widget_server.domain.sites import DEFAULT_PARTITION, Site
-from widget_server.errors import InvalidRequest, NotFound, SignInNeeded, TooLate
+from widget_server.errors import Changed, InvalidRequest, NotFound, SignInNeeded, TooLate
 from widget_server.ids import hash_secret, is_key, new_id
 from widget_server.store.audit_log import put_entry
 from widget_server.store.operators import Operators
-from widget_server.store.schedule import Schedules, put_settings
+from widget_server.store.schedule import Schedules, put_settings, read_schedule
 from widget_server.store.sites import Sites as StoredSites
-from widget_server.use_cases.edits import Edits
+from widget_server.use_cases.edits import Edits, fingerprint
 from widget_server.use_cases.passwords import Passwords, may_be_password
 from widget_server.use_cases.scheduling import Scheduling
 from widget_server.use_cases.tries import Tries
@@ -35,6 +35,22 @@ _PROLONG_AFTER = timedelta(hours=12)
 """Prolonging at every page would be a write at every page."""
 _EMAIL_LENGTH_MAX = 254
 _TRIES_OF_ADDRESS_MAX, _TRIES_OF_NETWORK_MAX = 5, 40
+_SETTINGS = (
+    "name",
+    "zone",
+    "currency",
+    "locale",
+    "accent",
+    "theme",
+    "holds_on",
+    "is_test",
+    "hold_minutes",
+    "origins",
+    "staff_enter_shifts",
+    "receipt_seller",
+    "receipt_tax",
+)
+"""All that an operator may set, and nothing else of a site."""
 GIVEN_BACK_PER_NETWORK_MAX = 100
 """So many forms go back to those of a network that cannot be taken, in `Tries.window`."""
 
@@ -220,10 +236,11 @@ class Sites:
         """As it is by now, fresh from SQL. Raises NotFound."""
         return await self._schedules.load_with_site(site.id)
 
-    async def change_settings(self, signed_in: SignedIn, wanted: Site) -> Site:
+    async def change_settings(self, signed_in: SignedIn, wanted: Site, *, seen: str) -> Site:
         """Save everything an operator may set about a site; its key, partition and epoch stay what they are.
 
-        Nothing happens if it is so already. Raises NotFound, Unavailable.
+        Nothing happens if it is so already. `seen` is the mark of the settings that were shown: raises Changed if that
+        is another by now, also where others save at the same time. Raises NotFound, Unavailable.
         """
         present, _ = await self.open(signed_in, wanted.key)
         settled = replace(
@@ -233,15 +250,20 @@ class Sites:
             epoch=present.epoch,
             schedule_version=present.schedule_version,
         )
-        if settled == present:
+        if mark(settled) == mark(present):
             return present
 
-        entry = _changed(signed_in.operator, present, settled, at=self._clock.now())
-
         async def write(session: AsyncSession) -> None:
+            before, _ = await read_schedule(session, present.id)
+            if mark(settled) == mark(before):
+                return
+            if seen != mark(before):
+                raise Changed("Somebody has changed these settings meanwhile.")
             await put_settings(session, settled)
-            put_entry(session, entry)
+            detail = changed(before, settled, _SETTINGS)
+            put_entry(session, Entry(site_id, operator_id, Deed.SETTINGS_CHANGED, self._clock.now(), detail=detail))
 
+        site_id, operator_id = present.id, signed_in.operator.id
         if self._edits is not None and settled.zone != present.zone:
             version = await self._edits.move_openings(present, write)
         else:
@@ -262,24 +284,9 @@ class Sites:
         return await self._passwords.matches(password, operator.password_hash)
 
 
-def _changed(operator: Operator, before: Site, after: Site, *, at: datetime) -> Entry:
-    """Each setting that is another now, as it was and as it is."""
-    settings = (
-        "name",
-        "zone",
-        "currency",
-        "locale",
-        "accent",
-        "theme",
-        "holds_on",
-        "is_test",
-        "hold_minutes",
-        "origins",
-        "staff_enter_shifts",
-        "receipt_seller",
-        "receipt_tax",
-    )
-    return Entry(before.id, operator.id, Deed.SETTINGS_CHANGED, at, detail=changed(before, after, settings))
+def mark(site: Site) -> str:
+    """The same for the same settings: tells whether somebody else saved others while a form was open."""
+    return fingerprint([getattr(site, name) for name in _SETTINGS])
 
 
 def _end_of_session(*, began_at: datetime, now: datetime) -> datetime:

@@ -8,15 +8,15 @@ from markupsafe import escape
 from starlette.requests import Request
 from starlette.responses import Response
 
-from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN
+from widget_server.domain.sites import HOLD_MINUTES_MAX, HOLD_MINUTES_MIN, Site
 from widget_server.errors import Unavailable
 from widget_server.use_cases.dashboard import TESTS_CANCELLED_AT_ONCE
 from widget_server.web.admin.choices import CURRENCIES, THEMES, locales, with_present, zones
-from widget_server.web.admin.impact import refuse_for_now
+from widget_server.web.admin.impact import refuse_for_now, refused_beside
 from widget_server.web.admin.merging import MERGED, marked, take_theirs
 from widget_server.web.admin.pages import go, page
-from widget_server.web.admin.session import AtSite
-from widget_server.web.admin.settings_form import fingerprint, form_of, read_settings
+from widget_server.web.admin.session import AtSite, read_again
+from widget_server.web.admin.settings_form import form_of, read_settings
 from widget_server.web.context import base_url, use_cases
 from widget_server.web.forms import Form, read_form_of
 
@@ -34,19 +34,25 @@ async def show_settings(request: Request, at: AtSite) -> Response:
 async def save_settings(request: Request, at: AtSite) -> Response:
     form = await read_form_of(request, at.signed_in.session)
     wanted = read_settings(form, at.site)
-    if form.text("seen") != fingerprint(at.site):
+    if not form.errors:
+        try:
+            await _save(request, at, wanted, form)
+        except Unavailable as refusal:
+            refuse_for_now(form, refusal)
+            return _show(request, at, form, status=refusal.status)
+    if not form.errors:
+        changed = [name for name in _NOTES if getattr(wanted, name) != getattr(at.site, name)]
+        query = urlencode({"saved": ",".join(changed) or "1"})
+        return go(f"{at.path}/settings?{query}")
+    at = await read_again(request, at)
+    if form.is_outdated:
         take_theirs(form, marked(form_of(at.site)))
-        form.refuse("page", MERGED.format("settings"))
-    if form.errors:
-        return _show(request, at, form, status=422)
-    try:
-        await use_cases(request).sites.change_settings(at.signed_in, wanted)
-    except Unavailable as refusal:
-        refuse_for_now(form, refusal)
-        return _show(request, at, form, status=refusal.status)
-    changed = [name for name in _NOTES if getattr(wanted, name) != getattr(at.site, name)]
-    query = urlencode({"saved": ",".join(changed) or "1"})
-    return go(f"{at.path}/settings?{query}")
+    return _show(request, at, form, status=422)
+
+
+async def _save(request: Request, at: AtSite, wanted: Site, form: Form) -> None:
+    with refused_beside(form, MERGED.format("settings")):
+        await use_cases(request).sites.change_settings(at.signed_in, wanted, seen=form.text("seen"))
 
 
 def _show(request: Request, at: AtSite, form: Form, status: int = 200) -> Response:

@@ -1,6 +1,5 @@
 """The only place that turns a site's settings into a form and back."""
 
-import hashlib
 import re
 from dataclasses import replace
 from zoneinfo import ZoneInfo
@@ -13,6 +12,7 @@ from widget_server.domain.sites import (
     RECEIPT_TAX_LENGTH_MAX,
     Site,
 )
+from widget_server.use_cases.sites import mark
 from widget_server.web.admin.choices import CURRENCIES, THEMES, Choice, find_zone, locales, with_present
 from widget_server.web.forms import Form
 
@@ -24,7 +24,7 @@ _ORIGIN_ERRORS_SHOWN = 5
 def form_of(site: Site) -> Form:
     return Form(
         {
-            "seen": fingerprint(site),
+            "seen": mark(site),
             "name": site.name,
             "zone": site.zone.key,
             "locale": site.locale,
@@ -40,12 +40,6 @@ def form_of(site: Site) -> Form:
             "receipt_tax": site.receipt_tax,
         }
     )
-
-
-def fingerprint(site: Site) -> str:
-    """The same for the same settings: tells whether somebody else saved others while a form was open."""
-    unset = replace(site, epoch=0, schedule_version=0)
-    return hashlib.sha256(repr(unset).encode()).hexdigest()[:16]
 
 
 def read_settings(form: Form, present: Site) -> Site:
