@@ -15,8 +15,8 @@ from httpx2 import Response as Answer
 from tests.house import SITE, Guest, House, slot
 from tests.web.desks import Desk, desk_in
 from tests.web.rooms import fields_of, path_of
+from tests.web.schedule_rooms import text_of
 from tests.web.test_schedule_choices import close_the_gate
-from tests.web.test_schedule_pages import text_of
 from widget_server.domain.audit_log import Deed
 from widget_server.domain.schedule import Opening, Schedule
 from widget_server.domain.slot_files import BYTES_MAX, ROWS_MAX, Plan

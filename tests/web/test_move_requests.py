@@ -12,8 +12,8 @@ from sqlmodel import col, select
 from tests.house import Guest, House, refused, slot
 from tests.store.studio import YOGA
 from tests.web.rooms import fields_of, path_of
+from tests.web.schedule_rooms import DAY, HOME, Desk, sign_in, text_of
 from tests.web.test_schedule_choices import CHANGED, NEW, ask, booked, state_of
-from tests.web.test_schedule_pages import DAY, HOME, Desk, sign_in, text_of
 from widget_server.domain.messages import Kind, Role
 from widget_server.domain.slots import Slot
 from widget_server.errors import Unavailable

@@ -11,7 +11,7 @@ from tests.house import SITE, Guest, House, refused, slot
 from tests.store.studio import TALK, YOGA
 from tests.web.desks import desk_in
 from tests.web.rooms import fields_of
-from tests.web.test_schedule_pages import HOME, Desk, sign_in, text_of
+from tests.web.schedule_rooms import HOME, Desk, sign_in, text_of
 from widget_server.domain.messages import Kind
 from widget_server.domain.policies import SEATS_MAX
 from widget_server.domain.questions import LONG_ANSWER_LENGTH_MAX, QUESTIONS_MAX, Question, QuestionKind

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.house import SITE, Guest, House, slot
 from tests.web.rooms import fields_of, path_of
-from tests.web.test_schedule_pages import CALENDAR, DAY, HOME, Desk, sign_in, text_of
+from tests.web.schedule_rooms import CALENDAR, DAY, HOME, Desk, sign_in, text_of
 from widget_server.errors import Unavailable
 from widget_server.store import clearings, meetings
 
