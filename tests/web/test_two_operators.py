@@ -1,5 +1,7 @@
 """Two operators with the same page open: neither undoes what the other has saved, and nobody loses what they typed."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.house import House, slot
@@ -14,19 +16,41 @@ async def desk(house: House) -> Desk:
     return await desk_at(house)
 
 
-async def test_of_two_operators_the_slower_sees_both_and_loses_nothing(desk: Desk) -> None:
+async def test_of_two_operators_in_a_calendar_each_keeps_the_days_that_they_have_changed(desk: Desk) -> None:
+    mine, theirs, gone = (DAY + timedelta(days=n) for n in (1, 2, 3))
+    await add_time(desk, "06:00", "07:00", gone)
     slower = fields_of(await desk.get(CALENDAR))
-    await add_time(desk, "20:00", "21:00")
-    row = blank_row(slower, DAY)
+    row, single = blank_row(slower, mine), next(name for name, value in slower.items() if value == "06:00")
+    await add_time(desk, "20:00", "21:00", theirs, **{single.replace("starts", "gone"): "on"})
 
     told = await desk.post(CALENDAR, slower | {f"{row}-starts": "14:00", f"{row}-ends": "15:00"})
 
     assert told.status_code == 422
     assert "Somebody saved other times meanwhile" in text_of(told)
+    assert "as well" not in text_of(told), "no day was changed by both"
+    assert path_of(await desk.post(CALENDAR, fields_of(told))) == f"{CALENDAR}&saved=1"
+    added = [(o.day, o.starts.hour) for o in (await desk.schedule()).openings if o.day]
+    assert sorted(added) == [(mine, 14), (theirs, 20)]
+
+
+async def test_of_a_day_that_both_have_changed_the_slower_sees_both_and_loses_nothing(desk: Desk) -> None:
+    slower = fields_of(await desk.get(CALENDAR))
+    row = blank_row(slower, DAY)
+    copy = {"action": "copy_day", "copy_from": str(DAY), f"copy_to-{DAY + timedelta(days=1)}": "on"}
+    copied = await desk.post(CALENDAR, slower | copy)
+    await add_time(desk, "20:00", "21:00")
+    await desk.fill_in(CALENDAR, **{f"closed-{slot(number=1).id}": "on"})
+
+    told = await desk.post(CALENDAR, fields_of(copied) | {f"{row}-starts": "14:00", f"{row}-ends": "15:00"})
+
+    assert told.status_code == 422
+    assert "On days that you have changed as well, they saved:" in text_of(told)
     assert "20:00" in text_of(told)
     assert fields_of(told)[f"{row}-starts"] == "14:00"
     assert path_of(await desk.post(CALENDAR, fields_of(told))) == f"{CALENDAR}&saved=1"
-    assert [o.starts.hour for o in (await desk.schedule()).openings if o.day] == [14]
+    schedule = await desk.schedule()
+    assert [o.starts.hour for o in schedule.openings if o.day == DAY] == [14]
+    assert [offered.is_closed for offered in schedule.slots_on("yoga", DAY)][1]
 
 
 async def test_of_two_operators_in_one_form_each_keeps_what_they_have_changed(desk: Desk) -> None:
@@ -75,6 +99,21 @@ async def test_of_two_operators_each_keeps_what_they_have_changed_also_in_rows_a
         assert (await desk.post(path, fields)).status_code == 303
 
     assert [shift.day for shift in (await desk.schedule()).shifts if shift.day] == []
+
+
+async def test_no_blackout_begins_as_one_operator_typed_and_ends_as_the_other(desk: Desk) -> None:
+    """From half past eight until eight would be nearly all day."""
+    path, times = f"{HOME}/blackouts/1", {"span-starts": "08:00", "span-ends": "09:00"}
+    await desk.post(
+        f"{HOME}/blackouts/new",
+        fields_of(await desk.get(f"{HOME}/blackouts/new")) | times | {"first_day": "2031-01-01"},
+    )
+    slower = fields_of(await desk.get(path))
+    await desk.post(path, slower | {"span-starts": "07:00", "span-ends": "08:00", "reason": "Paint"})
+
+    told = fields_of(await desk.post(path, slower | {"span-starts": "08:30"}))
+
+    assert (told["span-starts"], told["span-ends"], told["reason"]) == ("08:30", "09:00", "Paint")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.domain.weeks import week_of
 from widget_server.errors import Unavailable
-from widget_server.use_cases.calendar import fingerprint_of
 from widget_server.use_cases.edits import Edited
 from widget_server.web.admin.calendar_form import (
     WEEK,
@@ -22,21 +21,25 @@ from widget_server.web.admin.calendar_form import (
     form_of,
     is_to_be_closed,
     is_typed,
+    merge,
+    next_row,
     read_calendar,
     rows_of_day,
     said_shown,
-    spelled_week,
 )
 from widget_server.web.admin.clearings import next_page
 from widget_server.web.admin.impact import chosen, refuse_for_now, refused_beside, said_taken, shown_impact
 from widget_server.web.admin.pages import go, page
 from widget_server.web.admin.services import service_of
 from widget_server.web.admin.session import AtSite, read_again
-from widget_server.web.admin.times import numbers_of, parse_week, said_span
+from widget_server.web.admin.times import parse_week, said_span
 from widget_server.web.context import use_cases
 from widget_server.web.forms import TABLE_FIELDS_MAX, Form, read_form_of
 
-_CHANGED = "Somebody saved other times meanwhile. Here are yours: check them and update once more."
+_CHANGED = (
+    "Somebody saved other times meanwhile. Here they are, with the days that you have changed: "
+    "check all, and update once more."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,7 @@ async def update(request: Request, at: AtSite) -> Response:
         if edited is not None and edited.is_saved:
             return go(next_page(at.site, edited, f"services/{service.key}/calendar?week={first}&saved=1"))
     at = await read_again(request, at)
-    theirs = []
-    if form.is_outdated:
-        theirs = spelled_week(at.schedule, service.key, first)
-        form.values["seen"] = fingerprint_of(at.schedule, service.key)
+    theirs = merge(form, at.schedule, service.key, first) if form.is_outdated else []
     return await _show(request, at, service, first, form, status=422, edited=edited, theirs=theirs)
 
 
@@ -137,7 +137,7 @@ async def _show(
         first=first,
         last=first + WEEK,
         before=first - WEEK,
-        next_row=max(numbers_of(form, "t"), default=-1) + 1,
+        next_row=next_row(form),
         by_seats=service.capacity_rule is CapacityRule.FIXED,
         impact=await shown_impact(request, at.site, at.schedule, edited),
         theirs=theirs or [],

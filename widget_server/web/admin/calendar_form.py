@@ -9,6 +9,7 @@ from widget_server.domain.schedule import CapacityRule, Opening, Schedule, Servi
 from widget_server.domain.services import CAPACITY_MAX
 from widget_server.domain.slots import Slot
 from widget_server.use_cases.calendar import fingerprint_of
+from widget_server.web.admin.merging import marked, part_of_day, take_theirs
 from widget_server.web.admin.times import numbers_of, parse_day, refuse_overlaps, rows_of, said_span
 from widget_server.web.forms import Form
 
@@ -28,12 +29,27 @@ def days_from(first: date) -> list[date]:
     return [first + timedelta(days=n) for n in range(7)]
 
 
-def form_of(schedule: Schedule, service: str, first: date) -> Form:
+def form_of(schedule: Schedule, service: str, first: date, *, from_row: int = 0) -> Form:
     """One row for each opening of this week, by its day and start."""
     form = Form({"seen": fingerprint_of(schedule, service)})
-    for number, (day, opening) in enumerate(_of_week(schedule, service, first)):
+    for number, (day, opening) in enumerate(_of_week(schedule, service, first), from_row):
         _put_row(form, number, day, opening)
-    return form
+    return marked(form)
+
+
+def merge(form: Form, schedule: Schedule, service: str, first: date) -> list[str]:
+    """Days that nobody has touched in it become what somebody else has saved meanwhile.
+
+    Returns what they saved on those that both have changed, in words: there it stays as it was typed.
+    """
+    contested = take_theirs(form, form_of(schedule, service, first, from_row=next_row(form)))
+    days = [day for day in days_from(first) if part_of_day(day) in contested]
+    return [f"{day:%A} {day.day} {day:%B}: {_spelled_day(schedule, service, day)}" for day in days]
+
+
+def next_row(form: Form) -> int:
+    """A number that no row has yet."""
+    return max(numbers_of(form, "t"), default=-1) + 1
 
 
 def read_calendar(form: Form, schedule: Schedule, service: Service, first: date) -> Wanted:
@@ -55,7 +71,7 @@ def copy_day(form: Form, first: date) -> None:
         form.refuse("copy_from", "Choose a day, and at least one other that shall have the same times.")
         return
     rows = list(rows_of(form, "t"))
-    number = max(numbers_of(form, "t"), default=-1) + 1
+    number = next_row(form)
     for day in targets:
         there = {(row.text("starts"), row.text("ends")) for row in rows if row.text("day") == str(day)}
         for row in rows:
@@ -175,9 +191,7 @@ def _read_seats(form: Form, service: Service, slot: Slot) -> int | None:
     return None if int(typed) == service.capacity else int(typed)
 
 
-def spelled_week(schedule: Schedule, service: str, first: date) -> list[str]:
-    """What is saved, in words, for somebody who has typed something else."""
-    return [
-        f"{day:%A}{'s' if opening.day is None else f' {day.day} {day:%b}'}, {said_span(opening.starts, opening.ends)}"
-        for day, opening in _of_week(schedule, service, first)
-    ]
+def _spelled_day(schedule: Schedule, service: str, day: date) -> str:
+    own = sorted((o for o in schedule.openings if o.service == service and o.is_on(day)), key=lambda o: o.starts)
+    said = (said_span(o.starts, o.ends) + (f", every {day:%A}" if o.day is None else "") for o in own)
+    return "; ".join(said) or "no times"

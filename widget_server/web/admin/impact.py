@@ -18,7 +18,6 @@ from widget_server.use_cases.edits import Edited, fingerprint_of
 from widget_server.web.admin.times import said_span
 from widget_server.web.forms import Form
 
-_CHANGED_MEANWHILE = "Somebody saved other details meanwhile. Here are yours: check them and save once more."
 SHOWN_MAX = 100
 SINGLE_MAX = 100
 """For so many bookings something else can be chosen than for all."""
@@ -103,7 +102,7 @@ def _choice(text: str) -> Choice | None:
 
 
 @contextmanager
-def refused_beside(form: Form, changed: str = _CHANGED_MEANWHILE) -> Iterator[None]:
+def refused_beside(form: Form, changed: str) -> Iterator[None]:
     """Why an edit is not taken goes into its form: also that somebody else has saved another one meanwhile."""
     try:
         yield

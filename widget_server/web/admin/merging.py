@@ -10,11 +10,14 @@ from widget_server.web.forms import Form
 WAS = "was"
 """The field that says of all others what they showed, so that what somebody typed is told from what they only send."""
 MERGED = "Somebody saved other {} meanwhile. Here they are, with what you have changed: check all, and save once more."
-_ROWS = re.compile(r"question|(?:w|d|off)(?=-)", re.ASCII)
+_ROW = re.compile(r"((w|d|off|t)-\d+)-(.+)", re.ASCII)
 """Rows have numbers, which say nothing of what stood there before: so all of a kind are one."""
-_TOGETHER = {"for_ever": "last_day", "worth": "takes"}
+_OF_A_DAY = "t"
+"""But those of a calendar, which stand on its days, only with others of the same day."""
+_BLANK_WITHOUT_TIMES = ("w", _OF_A_DAY)
+"""A row of these has a day also where nothing is typed in it."""
+_TOGETHER = {"for_ever": "last_day", "worth": "takes", "span-ends": "span-starts"}
 """What makes no sense without another field is one with it."""
-_WEEKDAY_ALONE = re.compile(r"(w-\d+)-day", re.ASCII)
 
 
 def marked(form: Form) -> Form:
@@ -23,39 +26,42 @@ def marked(form: Form) -> Form:
     return form
 
 
-def take_theirs(form: Form, saved: Form) -> None:
-    """What nobody has touched in it becomes what somebody else has saved meanwhile; all else stays as it was typed."""
+def take_theirs(form: Form, saved: Form) -> set[str]:
+    """What nobody has touched in it becomes what somebody else has saved meanwhile; all else stays as it was typed.
+
+    Returns the parts that both have changed. Rows of `saved` that stand on days have numbers that are not in the form.
+    """
     was = dict(pair.split("=", 1) for pair in form.text(WAS).split() if "=" in pair)
-    typed = _marks(form.values)
-    parts = was.keys() | typed.keys() | _marks(saved.values).keys() if was else ()
-    untouched = {part for part in parts if typed.get(part, _NOTHING) == was.get(part, _NOTHING)}
-    mine = {name: text for name, text in form.values.items() if _part(name) not in untouched}
-    theirs = {name: text for name, text in saved.values.items() if _part(name) in untouched}
-    form.values = mine | theirs | {name: saved.values[name] for name in ("seen", WAS)}
+    typed, theirs = _marks(form.values), _marks(saved.values)
+    parts = was.keys() | typed.keys() | theirs.keys() if was else set()
+    untouched = {part for part in parts if typed.get(part) == was.get(part)}
+    kept = {name: text for name, text in form.values.items() if _part(name, form.values) not in untouched}
+    taken = {name: text for name, text in saved.values.items() if _part(name, saved.values) in untouched}
+    form.values = kept | taken | {name: saved.values[name] for name in ("seen", WAS)}
+    return {part for part in parts - untouched if theirs.get(part) != was.get(part)}
+
+
+def part_of_day(day: object) -> str:
+    return f"{_OF_A_DAY}-{day}"
 
 
 def _marks(values: Mapping[str, str]) -> dict[str, str]:
-    """Of each part of a form. One without a text, as a box without its tick, is as one that is not there."""
-    parts = defaultdict[str, list[str]](list)
+    """Of each part of a form that says anything: a box without its tick is as one that is not there."""
+    said = defaultdict[tuple[str, str], dict[str, str]](dict)
     for name, text in sorted(values.items()):
-        if name not in ("seen", WAS) and not _is_blank(name, values):
-            parts[_part(name)] += [name, text.strip()] if text.strip() else []
-    return {part: _mark(texts) for part, texts in parts.items()}
+        if text.strip() and name not in ("seen", WAS):
+            row = _ROW.fullmatch(name)
+            alone, field = (row[1], row[3]) if row else (name, name)
+            said[_part(name, values), alone][field] = text.strip()
+    parts = defaultdict[str, list[str]](list)
+    for (part, _), texts in said.items():
+        if part.partition("-")[0] not in _BLANK_WITHOUT_TIMES or texts.keys() & {"starts", "ends"}:
+            parts[part].append("\0".join(f"{field}\0{text}" for field, text in texts.items()))
+    return {part: hashlib.sha256("\0\0".join(sorted(each)).encode()).hexdigest()[:12] for part, each in parts.items()}
 
 
-def _part(name: str) -> str:
-    row = _ROWS.match(name)
-    return row[0] if row else _TOGETHER.get(name, name)
-
-
-def _is_blank(name: str, values: Mapping[str, str]) -> bool:
-    """A row in which nothing is typed has a weekday all the same."""
-    row = _WEEKDAY_ALONE.fullmatch(name)
-    return row is not None and not any(values.get(f"{row[1]}-{field}", "").strip() for field in ("starts", "ends"))
-
-
-def _mark(texts: list[str]) -> str:
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
-
-
-_NOTHING = _mark([])
+def _part(name: str, values: Mapping[str, str]) -> str:
+    row = _ROW.fullmatch(name)
+    if row is None:
+        return "question" if name.startswith("question") else _TOGETHER.get(name, name)
+    return part_of_day(values.get(f"{row[1]}-day", "").strip()) if row[2] == _OF_A_DAY else row[2]
