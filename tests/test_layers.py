@@ -17,7 +17,18 @@ LAYERS = {
     ADAPTERS: ("engine", "live", "messages", "payments", "store"),
     USE_CASES: ("use_cases",),
     WEB: ("web",),
-    TOP: ("__main__", "bootstrap", "cli", "connections", "demo", "quick_holds", "reporting", "serving", "simulator"),
+    TOP: (
+        "__main__",
+        "assembly",
+        "bootstrap",
+        "cli",
+        "connections",
+        "demo",
+        "quick_holds",
+        "reporting",
+        "serving",
+        "simulator",
+    ),
 }
 LAYER_OF = {part: layer for layer, parts in LAYERS.items() for part in parts}
 
