@@ -49,13 +49,19 @@ from widget_server.use_cases.my_bookings import LINKS_PER_ADDRESS_MAX, LINKS_PER
 from widget_server.use_cases.opening import CHECKOUTS_PER_NETWORK_MAX
 from widget_server.use_cases.payment_accounts import EVENTS, PERMISSIONS
 from widget_server.use_cases.posting import FIRST_PAUSE, KEPT_FOR, PAUSE_MAX
-from widget_server.web import app, bodies, offers, taken
+from widget_server.web import app, offers, taken
 from widget_server.web.admin.messages import STATES
 from widget_server.web.admin.pages import ROOMS
 from widget_server.web.admin.settings_form import form_of
 from widget_server.web.admin.writing import amount
 from widget_server.web.api.answers import ANSWERED_BYTES_MAX, BODY_BYTES_MAX
 from widget_server.web.api.description import document
+from widget_server.web.bodies import HoldAnswer
+from widget_server.web.bodies.coupons import QuoteAnswer
+from widget_server.web.bodies.my_bookings import MyBookingsAnswer
+from widget_server.web.bodies.orders import CheckoutAnswer, ConfirmationAnswer, MoveRequestBody
+from widget_server.web.bodies.payments import OfferedBody
+from widget_server.web.bodies.receipts import ReceiptAnswer
 from widget_server.web.routes import all_routes
 
 ROOT = Path(__file__).parents[1]
@@ -159,15 +165,15 @@ EXAMPLES: list[tuple[str, list[type[BaseModel]]]] = [
     ("GET /v1/sites/{site}/services", [offers.ServicesAnswer]),
     ("GET /v1/sites/{site}/services/{service}/availability", [offers.AvailabilityAnswer]),
     ("GET /v1/sites/{site}/services/{service}/next", [offers.NextAnswer]),
-    ("POST /v1/sites/{site}/quotes", [taken.NewQuote, bodies.QuoteAnswer]),
-    ("POST /v1/sites/{site}/holds", [taken.NewHold, bodies.HoldAnswer]),
-    ("POST /v1/sites/{site}/holds/{id}/confirmation", [taken.NewConfirmation, bodies.ConfirmationAnswer]),
-    ("POST /v1/sites/{site}/holds/{id}/checkout", [taken.NewCheckout, bodies.CheckoutAnswer]),
-    ("GET /v1/sites/{site}/orders/{id}", [bodies.MoveRequestBody]),
-    ("GET /v1/sites/{site}/orders/{id}/receipt", [bodies.ReceiptAnswer]),
-    ("POST /v1/sites/{site}/orders/{id}/choice", [bodies.OfferedBody]),
+    ("POST /v1/sites/{site}/quotes", [taken.NewQuote, QuoteAnswer]),
+    ("POST /v1/sites/{site}/holds", [taken.NewHold, HoldAnswer]),
+    ("POST /v1/sites/{site}/holds/{id}/confirmation", [taken.NewConfirmation, ConfirmationAnswer]),
+    ("POST /v1/sites/{site}/holds/{id}/checkout", [taken.NewCheckout, CheckoutAnswer]),
+    ("GET /v1/sites/{site}/orders/{id}", [MoveRequestBody]),
+    ("GET /v1/sites/{site}/orders/{id}/receipt", [ReceiptAnswer]),
+    ("POST /v1/sites/{site}/orders/{id}/choice", [OfferedBody]),
     ("POST /v1/sites/{site}/orders/{id}/reschedule", [taken.NewReschedule]),
-    ("GET /v1/sites/{site}/my-bookings", [bodies.MyBookingsAnswer]),
+    ("GET /v1/sites/{site}/my-bookings", [MyBookingsAnswer]),
 ]
 
 

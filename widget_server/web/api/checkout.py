@@ -11,7 +11,8 @@ from widget_server.use_cases.checkout import WantedCheckout
 from widget_server.web.api.answers import ANSWERED_BYTES_MAX, read, reply
 from widget_server.web.api.holds import hold_ref
 from widget_server.web.api.orders import answer_of, order_ref, order_url, schedule_of
-from widget_server.web.bodies import CheckoutAnswer, HoldAnswer, OrderBody
+from widget_server.web.bodies import HoldAnswer
+from widget_server.web.bodies.orders import CheckoutAnswer, OrderBody
 from widget_server.web.context import use_cases
 from widget_server.web.guards import bearer_secret, network_of
 from widget_server.web.taken import NewCheckout, NewChoice

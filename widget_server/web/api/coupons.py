@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.web.api.answers import read, reply
-from widget_server.web.bodies import QuoteAnswer
+from widget_server.web.bodies.coupons import QuoteAnswer
 from widget_server.web.context import use_cases
 from widget_server.web.guards import network_of
 from widget_server.web.taken import NewQuote

@@ -9,17 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from widget_server import __version__
-from widget_server.web.bodies import (
-    CheckoutAnswer,
-    ConfirmationAnswer,
-    ErrorAnswer,
-    HoldAnswer,
-    LinkAnswer,
-    MyBookingsAnswer,
-    OrderAnswer,
-    QuoteAnswer,
-    ReceiptAnswer,
-)
+from widget_server.web.bodies import ErrorAnswer, HoldAnswer
+from widget_server.web.bodies.coupons import QuoteAnswer
+from widget_server.web.bodies.my_bookings import LinkAnswer, MyBookingsAnswer
+from widget_server.web.bodies.orders import CheckoutAnswer, ConfirmationAnswer, OrderAnswer
+from widget_server.web.bodies.receipts import ReceiptAnswer
 from widget_server.web.offers import AvailabilityAnswer, NextAnswer, ServicesAnswer
 from widget_server.web.taken import (
     Cancellation,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from widget_server.domain.my_bookings import LINK_LIFE, Mark
 from widget_server.errors import InvalidRequest
 from widget_server.web.api.answers import read, reply
-from widget_server.web.bodies import LinkAnswer, MyBookingBody, MyBookingsAnswer
+from widget_server.web.bodies.my_bookings import LinkAnswer, MyBookingBody, MyBookingsAnswer
 from widget_server.web.context import use_cases
 from widget_server.web.guards import bearer_secret, network_of
 from widget_server.web.taken import NewLinkBody

@@ -12,7 +12,8 @@ from widget_server.ids import hash_secret, is_id
 from widget_server.use_cases.bookings import HoldRef, OrderRef, Visit, WantedConfirmation, WantedReschedule
 from widget_server.web.api.answers import ANSWERED_BYTES_MAX, read, read_if_any, reply
 from widget_server.web.api.holds import hold_ref
-from widget_server.web.bodies import ConfirmationAnswer, OrderAnswer, OrderBody, ReceiptAnswer, ReceiptBody
+from widget_server.web.bodies.orders import ConfirmationAnswer, OrderAnswer, OrderBody
+from widget_server.web.bodies.receipts import ReceiptAnswer, ReceiptBody
 from widget_server.web.context import base_url, use_cases
 from widget_server.web.guards import bearer_secret, network_of
 from widget_server.web.taken import Cancellation, NewConfirmation, NewReschedule
