@@ -121,3 +121,23 @@ test("a day of another year than today's is written with its year", () => {
   assert.doesNotMatch(words.shortDay("2026-12-31"), /2026/);
   assert.match(words.shortDay("2027-01-04", "2026-11-21"), /4 January 2027/);
 });
+
+test("a time on the night of a change says by which clock it is, as the same time may come twice", () => {
+  const words = new Words({}, "en-GB");
+  const times = (from, to, zone = "Europe/Berlin") => words.times(Date.parse(from), Date.parse(to), zone);
+
+  assert.equal(times("2027-10-31T00:00Z", "2027-10-31T01:00Z"), "02:00 CEST \u2013 02:00 CET");
+  assert.match(times("2027-10-31T01:00Z", "2027-10-31T02:00Z"), /^02:00\W03:00 CET$/);
+  assert.equal(times("2027-03-28T00:30Z", "2027-03-28T01:30Z"), "01:30 CET \u2013 03:30 CEST");
+  assert.equal(times("2027-04-03T14:30Z", "2027-04-03T15:30Z", "Australia/Lord_Howe"), "01:30 GMT+11 \u2013 02:00 GMT+10:30");
+  assert.match(times("2027-10-31T03:00Z", "2027-10-31T04:00Z"), /^04:00\W05:00$/);
+  assert.equal(words.time(Date.parse("2027-10-31T00:30Z"), "Europe/Berlin"), "02:30 CEST");
+  assert.match(words.moment(Date.parse("2027-10-31T01:30Z"), "Europe/Berlin"), /^Sunday,? 31 October at 02:30 CET$/);
+});
+
+test("a time that ends on the next day is told without two dates, as the visitor knows the day", () => {
+  const times = (from, to) => new Words({}, "en-GB").times(Date.parse(from), Date.parse(to), "Europe/Berlin");
+
+  assert.equal(times("2027-06-28T21:30Z", "2027-06-28T22:30Z"), "23:30 \u2013 00:30");
+  assert.match(times("2027-06-28T21:30Z", "2027-06-30T22:30Z"), /28\/06\/2027.*01\/07\/2027/);
+});

@@ -121,6 +121,28 @@ def test_every_kind_is_complete_in_every_language_in_both_bodies(kind: Kind, rol
     assert {kind for kind, _ in READERS} == set(Kind)
 
 
+@pytest.mark.parametrize(
+    ("starts", "minutes", "told"),
+    [
+        ("2027-10-31T00:30", 45, "02:30 GMT+02:00 \u2013 02:15 GMT+01:00"),
+        ("2027-10-31T01:00", 60, "02:00 \u2013 03:00 GMT+01:00"),
+        ("2027-03-28T00:30", 60, "01:30 GMT+01:00 \u2013 03:30 GMT+02:00"),
+    ],
+)
+def test_a_time_on_the_night_of_a_change_says_by_which_clock_it_is(starts: str, minutes: int, told: str) -> None:
+    starts_at = datetime.fromisoformat(starts).replace(tzinfo=UTC)
+    at_night = replace(YOGA, slot=Slot("yoga", starts_at, starts_at + timedelta(minutes=minutes)))
+
+    _, plain, _, calendar = written(facts(Kind.BOOKED, Role.CUSTOMER, at_night))
+    subject, *_ = written(facts(Kind.REMINDER, Role.CUSTOMER, at_night))
+    _, abroad, _, _ = written(facts(Kind.BOOKED, Role.CUSTOMER, at_night), zone=ZoneInfo("Asia/Kolkata"))
+
+    assert told in plain
+    assert f"{told} (Central European Time)" in abroad, "neither that of summer nor that of winter all the time"
+    assert re.search(r"0[12]:[03]0 GMT\+0[12]:00", subject)
+    assert f"DTSTART:{starts_at:%Y%m%dT%H%M%SZ}" in calendar
+
+
 def test_times_are_those_of_the_customer_and_of_the_site_where_they_differ() -> None:
     _, abroad, _, _ = written(facts(), zone=NEW_YORK)
     _, at_home, _, _ = written(facts(), zone=ZoneInfo("Europe/Paris"))

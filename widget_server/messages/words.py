@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_time, get_timezone_name
+from babel.dates import format_date, format_time, get_timezone_gmt, get_timezone_name
 from babel.lists import format_list
 from babel.numbers import format_currency
 from babel.units import format_unit
@@ -22,6 +22,8 @@ LANGUAGES = ("en", "ar", "de", "es", "fr")
 """Each has a file of texts; the first is for those whose own is not among them."""
 _DIGITS = {"arab": str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")}
 """Of regions that write others. Babel writes dates with those of Europe everywhere."""
+_NEAR = timedelta(hours=2)
+"""So near to a change of clocks it is said by which one a time is: an hour may come twice, or be skipped."""
 
 
 class Words:
@@ -60,12 +62,18 @@ class Words:
     def span(self, slot: Slot, zone: ZoneInfo) -> str:
         """`Monday, 23 November 2026, 10:00-11:00`, and the day of the end where it is another one."""
         starts, ends = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
-        until = self.clock(ends) if starts.date() == ends.date() else self._on(self.day(ends), self.clock(ends))
-        return self._on(self.day(starts), self._text("between").format(starts=self.clock(starts), ends=until))
+        is_near = _clocks_change(slot.starts_at, slot.ends_at, zone)
+        begins = self.clock(starts, named=is_near and starts.utcoffset() != ends.utcoffset())
+        until = self.clock(ends, named=is_near)
+        until = until if starts.date() == ends.date() else self._on(self.day(ends), until)
+        between = "{starts} \N{EN DASH} {ends}" if is_near else self._text("between")
+        return self._on(self.day(starts), between.format(starts=begins, ends=until))
 
     def span_in(self, slot: Slot, zone: ZoneInfo) -> str:
-        """The same, with the name of the time zone at that time."""
-        name = get_timezone_name(slot.starts_at.astimezone(zone), "long", locale=self._locale)
+        """The same, with the name of the time zone: of summer or winter where it is one of the two all the time."""
+        is_near = _clocks_change(slot.starts_at, slot.ends_at, zone)
+        at = slot.starts_at.astimezone(zone)
+        name = get_timezone_name(at, "long", locale=self._locale, zone_variant="generic" if is_near else None)
         return f"{self.span(slot, zone)} ({name})"
 
     def length(self, slot: Slot) -> str:
@@ -78,14 +86,16 @@ class Words:
     def day(self, at: datetime) -> str:
         return self._in_digits(format_date(at.date(), "full", locale=self._locale))
 
-    def clock(self, at: datetime) -> str:
-        return self._in_digits(_plain_spaces(format_time(at.timetz(), "short", locale=self._locale)))
+    def clock(self, at: datetime, *, named: bool = False) -> str:
+        """`10:00`, and named `02:30 GMT+02:00`."""
+        time = _plain_spaces(format_time(at.timetz(), "short", locale=self._locale))
+        return self._in_digits(f"{time} {get_timezone_gmt(at, locale=self._locale)}" if named else time)
 
     def short(self, at: datetime, zone: ZoneInfo) -> str:
         """For subjects: `23 Nov 2026, 10:00`."""
         there = at.astimezone(zone)
         day = self._in_digits(format_date(there.date(), "medium", locale=self._locale))
-        return self._on(day, self.clock(there))
+        return self._on(day, self.clock(there, named=_clocks_change(at, at, zone)))
 
     def money(self, money: Money) -> str:
         amount = Decimal(money.amount_minor).scaleb(-digits_of(money.currency))
@@ -101,6 +111,13 @@ class Words:
 
     def _in_digits(self, text: str) -> str:
         return text.translate(_DIGITS.get(self._locale.default_numbering_system, {}))
+
+
+def _clocks_change(starts_at: datetime, ends_at: datetime, zone: ZoneInfo) -> bool:
+    """Between these two, or near them."""
+    around = (starts_at.astimezone(UTC) - _NEAR, ends_at.astimezone(UTC) + _NEAR)
+    before, after = (at.astimezone(zone).utcoffset() for at in around)
+    return before != after
 
 
 def words_for(*wanted: str) -> Words:

@@ -39,7 +39,7 @@ export function startOf(day, zone) {
 /**
  * How far the wall clock of a zone is ahead of UTC at an instant.
  * @param {number} instantMs
- * @param {string} zone
+ * @param {string} [zone]  of the device, if there is none
  */
 export function offsetMs(instantMs, zone) {
   const quarterMs = Math.floor(instantMs / QUARTER_MS) * QUARTER_MS;
@@ -55,7 +55,7 @@ export function offsetMs(instantMs, zone) {
 /**
  * What the wall clock of a zone shows, as if it showed UTC.
  * @param {number} instantMs
- * @param {string} zone
+ * @param {string} [zone]
  */
 function wallMs(instantMs, zone) {
   /** @type {Record<string, number>} */
@@ -64,13 +64,13 @@ function wallMs(instantMs, zone) {
   return Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second);
 }
 
-/** @param {string} zone */
-function wallOf(zone) {
+/** @param {string} [zone] */
+function wallOf(zone = "") {
   let wall = walls.get(zone);
   if (!wall) {
     const digits = /** @type {const} */ ("2-digit");
     wall = new Intl.DateTimeFormat("en-US", {
-      timeZone: zone,
+      timeZone: zone || undefined,
       calendar: "gregory",
       numberingSystem: "latn",
       hourCycle: "h23",
@@ -87,13 +87,14 @@ function wallOf(zone) {
 }
 
 /**
- * Whether two zones show the same wall time, now and half a year from now.
+ * Whether two zones show the same wall time in each week of a year. Of some, clocks change within weeks of each other.
  * @param {string} one
  * @param {string} other
  * @param {number} nowMs
  */
 export function sameWall(one, other, nowMs) {
-  return [0, 182 * DAY_MS].every((ahead) => offsetMs(nowMs + ahead, one) === offsetMs(nowMs + ahead, other));
+  const weeks = Array.from({ length: 53 }, (_, week) => nowMs + week * 7 * DAY_MS);
+  return one === other || weeks.every((atMs) => offsetMs(atMs, one) === offsetMs(atMs, other));
 }
 
 /**

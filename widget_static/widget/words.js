@@ -3,8 +3,15 @@
 
 /** @typedef {Record<string, string | Record<string, string>>} Dictionary  sentences, or forms by plural category */
 
+import { dayAt, offsetMs } from "./dates.js";
+
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** So near to a change of clocks it is said by which one a time is: an hour may come twice, or be skipped. */
+const NEAR_MS = 7_200_000;
+/** @type {Intl.DateTimeFormatOptions} */
+const TIME = { hour: "numeric", minute: "2-digit" };
 /** How the server counts, and what is charged. Browsers do not tell: to them, others have no decimals either. */
 const WITHOUT_DECIMALS = new Set("BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split(" "));
 const WITH_THREE_DECIMALS = new Set(["BHD", "JOD", "KWD", "OMR", "TND"]);
@@ -55,12 +62,17 @@ export class Words {
   }
 
   /**
+   * "10:00–11:00". Browsers write both dates where the end is on another day, and leave it out where the clock shows
+   * the same once more.
    * @param {number} fromMs
    * @param {number} toMs
    * @param {string} zone
    */
   times(fromMs, toMs, zone) {
-    return this.#format({ timeStyle: "short", timeZone: zone }).formatRange(fromMs, toMs);
+    const clock = this.#format({ ...clockNear(zone, fromMs, toMs), timeZone: zone });
+    const [isOtherDay, isOtherClock] = [dayAt, offsetMs].map((at) => at(fromMs, zone) !== at(toMs, zone));
+    if (toMs - fromMs >= DAY_MS || !(isOtherDay || isOtherClock)) return clock.formatRange(fromMs, toMs);
+    return `${clock.format(fromMs)} \u2013 ${clock.format(toMs)}`;
   }
 
   /**
@@ -68,7 +80,7 @@ export class Words {
    * @param {string} zone
    */
   time(instantMs, zone) {
-    return this.#format({ timeStyle: "short", timeZone: zone }).format(instantMs);
+    return this.#format({ ...clockNear(zone, instantMs), timeZone: zone }).format(instantMs);
   }
 
   /**
@@ -77,9 +89,9 @@ export class Words {
    * @param {string} [zone]
    */
   moment(instantMs, zone) {
-    const long = /** @type {const} */ ("long");
-    const day = { weekday: long, day: /** @type {const} */ ("numeric"), month: long };
-    return this.#format({ ...day, hour: "numeric", minute: "2-digit", timeZone: zone }).format(instantMs);
+    const { timeZoneName } = clockNear(zone, instantMs);
+    const day = /** @type {const} */ ({ weekday: "long", day: "numeric", month: "long" });
+    return this.#format({ ...day, ...TIME, timeZoneName, timeZone: zone }).format(instantMs);
   }
 
   /**
@@ -220,6 +232,17 @@ export class Words {
     }
     return format;
   }
+}
+
+/**
+ * @param {string | undefined} zone
+ * @param {number} fromMs
+ * @param {number} [toMs]
+ * @returns {Intl.DateTimeFormatOptions}
+ */
+function clockNear(zone, fromMs, toMs = fromMs) {
+  const isNear = offsetMs(fromMs - NEAR_MS, zone) !== offsetMs(toMs + NEAR_MS, zone);
+  return isNear ? { ...TIME, timeZoneName: "short" } : { timeStyle: "short" };
 }
 
 /** @param {string} day */
