@@ -398,6 +398,23 @@ async def test_sites_that_nobody_reads_are_forgotten_beyond_a_number(monkeypatch
     assert kept.news == ["seats"]
 
 
+async def test_a_site_is_not_forgotten_while_its_reader_waits_for_its_head_to_be_written(
+    monkeypatch: pytest.MonkeyPatch, hub: Hub
+) -> None:
+    """As where its client has not yet taken what was answered before it on the same connection."""
+    monkeypatch.setattr(hubs, "CHANNELS_MAX", 3)
+    waits, paper = subscribe(hub, site="site-0"), Paper()
+    for number in range(1, 8):
+        hub.publish("tenuto", seats_moved(number, site=f"site-{number}"))
+
+    waits.open(paper)
+    hub.publish("tenuto", seats_moved(8, site="site-0"))
+    await all_told()
+
+    assert paper.news == ["seats"]
+    waits.close()
+
+
 async def test_where_something_may_be_missing_all_who_were_there_read_again(hub: Hub) -> None:
     _, here = watch(hub)
     hub.publish("tenuto", ScheduleMoved("studio", "10-0", 1, 2, settled=True))

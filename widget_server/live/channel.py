@@ -87,6 +87,7 @@ class Reader:
         self._pen: Pen | None = None
         self._position = channel.board.head
         self._busy_since_s: float | None = None
+        channel.readers.add(self)  # from now on, or the channel could be forgotten before the head has been written
 
     def open(self, pen: Pen) -> None:
         """Begin to write: a greeting, then what this reader has missed, then every change as it comes."""
@@ -94,7 +95,6 @@ class Reader:
         came_from = self._last_event_id
         missed = board.since(board.position_of(came_from, self._channel.heard)) if came_from else b""
         self._pen, self._position = pen, board.head
-        self._channel.readers.add(self)
         self._last_event_id = None
         self._write(self._house.greeting() + missed)
         self._house.opened(self)
