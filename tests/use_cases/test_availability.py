@@ -275,7 +275,7 @@ async def test_what_could_not_be_worked_out_is_tried_again_also_where_others_are
 ) -> None:
     tried: list[str] = []
 
-    async def look_again(_: str, followed_to: str) -> None:
+    def look_again(_: str, followed_to: str) -> None:
         tried.append(followed_to)
 
     monkeypatch.setattr(studio.availability._retelling, "look_again", look_again)

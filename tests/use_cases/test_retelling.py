@@ -1,6 +1,7 @@
-"""A feed that is told on while SQL hangs, also where it tells of many sites whose services share people."""
+"""A feed that is told on while schedules are read anew or SQL hangs, also of many sites whose services share people."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from tests.domain.schedules import by_shift, schedule
 from tests.engine.box import site
 from tests.live.test_hub import watch
 from tests.live.updates import StoppedClock, events
-from widget_server.domain.events import SeatsMoved, Update
+from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import Seats
 from widget_server.errors import NotFound, Unavailable
@@ -34,9 +35,18 @@ class Sql:
         self.hangs_for: set[str] = set()
         self.is_away = False
         self.asked: list[str] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.at_once = self.at_once_max = 0
+        self.schedule = SHARED
 
     async def find(self, site_key: str) -> Listing:
         self.asked.append(site_key)
+        self.at_once += 1
+        self.at_once_max = max(self.at_once, self.at_once_max)
+        schedule = self.schedule
+        await self.answers.wait()
+        self.at_once -= 1
         if self.is_away:
             raise Unavailable("The database is not there just now. Please try again.")
         if site_key in self.hangs_for:
@@ -44,7 +54,7 @@ class Sql:
         found = next((one for one in SITES if one.key == site_key), None)
         if found is None:
             raise NotFound("There is no such site.")
-        return Listing(found, SHARED)
+        return Listing(found, schedule)
 
     def forget(self, site_key: str) -> None:
         """Nothing is kept."""
@@ -73,7 +83,9 @@ class Process:
         self.sql, self.widgets = Sql(), Widgets()
         catalog: Any = self.sql
         hub: Any = self.widgets
-        self.retelling = Retelling(catalog=catalog, hub=hub, keep_seats=_seats_of, read=_read)
+        self.retelling = Retelling(
+            catalog=catalog, hub=hub, keep_seats=_seats_of, read=_read, followed_to=lambda _: "20-0"
+        )
         for one in SITES:
             self.retelling.expect(one)
 
@@ -81,6 +93,14 @@ class Process:
         for number, site_key in enumerate(site_keys):
             moved = (("yoga.20261121T0930Z.60", Seats()),)
             await self.retelling.publish("tenuto", SeatsMoved(site_key, f"{number + 1}-0", 1, moved))
+
+    async def reset(self, *site_keys: str) -> None:
+        for number, site_key in enumerate(site_keys):
+            await self.retelling.publish("tenuto", SiteReset(site_key, f"{number + 1}-0", 1))
+
+    async def move_schedule(self, version: int) -> None:
+        """Of the first site; the others stay at their first one."""
+        await self.retelling.publish("tenuto", ScheduleMoved(KEYS[0], "1-0", 1, version, settled=True))
 
 
 def _seats_of(one: Site) -> KnownSeats:
@@ -91,20 +111,73 @@ async def _read(*_: object) -> None:
     raise Unavailable("Seats cannot be reached; try again in a moment.")
 
 
+async def settled() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 @pytest.fixture
-def process(monkeypatch: pytest.MonkeyPatch) -> Process:
+async def process(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Process]:
     monkeypatch.setattr(module, "_PATIENCE_S", 0.05)
-    monkeypatch.setattr(module, "_PAUSE_S", 0.2)
-    return Process()
+    monkeypatch.setattr(module, "_PAUSE_S", 0.1)
+    process = Process()
+    yield process
+    process.retelling.stop()
 
 
-async def test_a_sql_that_hangs_holds_the_feed_up_once_and_not_once_for_each_site(process: Process) -> None:
+async def test_nobody_waits_for_the_schedules_of_sites_that_were_reset(process: Process) -> None:
+    process.sql.answers.clear()
+
+    await process.reset(*KEYS)
+    await process.tell_of(*KEYS)
+    await settled()
+    assert process.widgets.told == KEYS * 2
+    assert process.sql.at_once == module.READ_AT_ONCE_MAX
+    assert process.widgets.read_again == []
+
+    process.sql.answers.set()
+    await settled()
+    assert sorted(process.widgets.read_again) == sorted(process.sql.asked) == sorted(KEYS)
+    assert process.sql.at_once_max == module.READ_AT_ONCE_MAX
+
+
+async def test_a_schedule_that_moves_while_it_is_read_is_read_again(process: Process) -> None:
+    process.sql.answers.clear()
+    await process.move_schedule(1)
+    await settled()
+    process.sql.schedule = replace(SHARED, version=2)
+
+    await process.move_schedule(2)
+    process.sql.answers.set()
+    await settled()
+
+    assert process.sql.asked == [KEYS[0]] * 2
+    served = process.retelling._sites[KEYS[0]].served
+    assert served is not None
+    assert served.schedule.version == 2
+
+
+async def test_a_schedule_that_was_read_before_a_loss_is_not_believed_after_it(process: Process) -> None:
+    process.sql.answers.clear()
+    await process.reset(KEYS[0])
+    await settled()
+
+    process.retelling.forget("tenuto")
+    process.sql.answers.set()
+    await settled()
+
+    assert process.sql.asked == [KEYS[0]] * 2
+
+
+async def test_a_sql_that_hangs_is_asked_again_only_after_a_while(process: Process) -> None:
     process.sql.hangs_for = set(KEYS)
 
     await process.tell_of(*KEYS)
-    await process.retelling.look_again("tenuto", "20-0")
+    await asyncio.sleep(module._PATIENCE_S * 2)
+    process.retelling.look_again("tenuto", "20-0")
+    await settled()
 
-    assert process.sql.asked == KEYS[:1]
+    assert process.sql.asked == KEYS[: module.READ_AT_ONCE_MAX]
     assert process.widgets.told == KEYS, "as the feed told it"
 
 
@@ -112,21 +185,21 @@ async def test_a_sql_that_hangs_holds_the_feed_up_once_and_not_once_for_each_sit
 async def test_when_sql_is_back_all_widgets_are_told_to_read_again(process: Process, how: str) -> None:
     process.sql.hangs_for, process.sql.is_away = (set(KEYS), False) if how == "hung" else (set(), True)
     await process.tell_of(*KEYS)
+    await asyncio.sleep(module._PATIENCE_S * 2)
     process.sql.hangs_for, process.sql.is_away = set(), False
     await asyncio.sleep(module._PAUSE_S)
 
-    await process.retelling.look_again("tenuto", "20-0")
+    process.retelling.look_again("tenuto", "20-0")
+    await settled()
 
     assert sorted(process.widgets.read_again) == sorted(KEYS)
 
 
 async def test_a_site_that_cannot_be_read_is_not_in_the_way_of_the_others(process: Process) -> None:
     process.sql.hangs_for = {KEYS[0]}
-    await process.tell_of(*KEYS)
-    assert process.sql.asked == KEYS[:1]
-    await asyncio.sleep(module._PAUSE_S)
 
-    await process.retelling.look_again("tenuto", "20-0")
+    await process.tell_of(*KEYS)
+    await settled()
 
     assert sorted(process.widgets.read_again) == sorted(KEYS[1:])
 
@@ -135,6 +208,7 @@ async def test_a_site_that_is_gone_is_looked_at_no_more(process: Process) -> Non
     process.retelling.expect(replace(SITES[0], key="gone"))
 
     await process.tell_of("gone")
+    await settled()
 
     assert process.widgets.told == ["gone"]
     assert "gone" not in process.retelling

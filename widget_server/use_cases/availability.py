@@ -112,7 +112,13 @@ class Availability:
         self._looked_again_at_s: dict[str, float] = {}
         self._known: OrderedDict[str, KnownSeats] = OrderedDict()
         self._sheets: OrderedDict[MonthKey, _KeptSheet] = OrderedDict()
-        self._retelling = Retelling(catalog=catalog, hub=hub, keep_seats=self._keep_seats_of, read=self._read_missing)
+        self._retelling = Retelling(
+            catalog=catalog,
+            hub=hub,
+            keep_seats=self._keep_seats_of,
+            read=self._read_missing,
+            followed_to=self._followed_to.get,
+        )
 
     async def month(self, site_key: str, service: str, first: date, last: date) -> Month:
         """The slots that start on these days of the site's zone, both included, with their seats.
@@ -148,9 +154,12 @@ class Availability:
     async def follow(self, partition: str) -> None:
         """Keep memory true and open widgets informed, until cancelled. One such task runs for each partition."""
         self._following.add(partition)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow_again(partition))
-            tasks.create_task(self._reconciliation.stand_in(partition))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow_again(partition))
+                tasks.create_task(self._reconciliation.stand_in(partition))
+        finally:
+            self._retelling.stop()
 
     def heard_ago_s(self, partition: str) -> float | None:
         """How long ago the feed said the last thing, if only that there is nothing new; None while it is not heard."""
@@ -338,7 +347,7 @@ class Availability:
             self._told_at_s[partition] = now_s
         if not updates or now_s - self._looked_again_at_s.get(partition, 0.0) >= _LOOK_AGAIN_S:
             self._looked_again_at_s[partition] = now_s
-            await self._retelling.look_again(partition, self._followed_to[partition])
+            self._retelling.look_again(partition, self._followed_to[partition])
         self._heard_at_s[partition] = asyncio.get_running_loop().time()
 
     def _take_in_one(self, update: Update) -> None:

@@ -2,15 +2,16 @@
 
 Only sites with services by shift are looked at, each from the first that is asked about it on, or from when it began to
 have such services while widgets of it are open: these may ask another process. What cannot be worked out, as SQL is
-away or the schedule is just being changed, is passed on as it is: whoever has seen seats worked out does not believe
-it, and as soon as it can be, the site's widgets are told to read again.
+away, the schedule is just being changed, or is only being read anew, is passed on as it is: whoever has seen seats
+worked out does not believe it, and as soon as it can be, the site's widgets are told to read again. So the feed never
+waits for SQL, which would hold up all sites for one.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 
-from widget_server.domain.events import ScheduleMoved, SeatsMoved, Update
+from widget_server.domain.events import ScheduleMoved, SeatsMoved, SiteReset, Update
 from widget_server.domain.sites import Site
 from widget_server.errors import Loading, NotFound, StaleEpoch, Unavailable
 from widget_server.live.hub import Hub
@@ -20,20 +21,23 @@ from widget_server.use_cases.served import Served, Wanted, diaries_of, is_shared
 
 SITES_MAX = 200
 _READS_MAX = 3
-_PATIENCE_S, _PAUSE_S = 0.5, 1.0
-"""The feed waits so long for SQL at most, and after that no more for a while, of whichever site it tells: a SQL that
-hangs would hold it up once for each of them."""
+READ_AT_ONCE_MAX = 8
+"""Schedules of so many sites, as after a reset of all of them: others need SQL, too."""
+_PATIENCE_S, _PAUSE_S = 5.0, 1.0
+"""So long is SQL waited for, and after that it is not asked for a while, of whichever site."""
 
 KeepSeats = Callable[[Site], KnownSeats]
 """What is known of a site, and kept true from now on."""
 Read = Callable[[Site, KnownSeats, Sequence[DayKey], Wanted], Awaitable[None]]
 """Make these days and diaries known. Raises Loading, StaleEpoch, Unavailable."""
+FollowedTo = Callable[[str], str | None]
+"""The last update of this partition that was published; None while it is not followed."""
 
 
 class _Shared:
     """A site that is looked at."""
 
-    __slots__ = ("has_missed", "partition", "served", "version")
+    __slots__ = ("has_missed", "heard", "is_wanted", "partition", "served", "version")
 
     def __init__(self, partition: str) -> None:
         self.partition = partition
@@ -43,15 +47,29 @@ class _Shared:
         """Something was published as the feed told it; so it may have been before this site was looked at."""
         self.version = 0
         """The newest of its schedule that was heard of."""
+        self.heard = 0
+        """How often something was after which a schedule that is just being read may be an older one."""
+        self.is_wanted = False
+        """Somebody reads its schedule, or is about to."""
+
+    def doubt(self) -> None:
+        self.served = None
+        self.heard += 1
 
 
 class Retelling:
-    def __init__(self, *, catalog: Catalog, hub: Hub, keep_seats: KeepSeats, read: Read) -> None:
+    def __init__(
+        self, *, catalog: Catalog, hub: Hub, keep_seats: KeepSeats, read: Read, followed_to: FollowedTo
+    ) -> None:
         self._catalog = catalog
         self._hub = hub
         self._keep_seats = keep_seats
         self._read = read
+        self._followed_to = followed_to
         self._sites: OrderedDict[str, _Shared] = OrderedDict()
+        self._wanted: dict[str, _Shared] = {}
+        """Those of the sites whose schedules are to be read, the longest wanted first."""
+        self._reading: set[asyncio.Task[None]] = set()
         self._try_again_at_s = 0.0
         """Of all sites."""
 
@@ -81,12 +99,12 @@ class Retelling:
         """All that was known of this partition's sites is not kept true any more."""
         for shared in self._sites.values():
             if shared.partition == partition:
-                shared.served = None
+                shared.doubt()
 
     def drop(self, site_key: str) -> None:
         """What was known of this site is not kept true any more."""
         if (shared := self._sites.get(site_key)) is not None:
-            shared.served = None
+            shared.doubt()
 
     def miss(self, site_key: str) -> None:
         """Something of this site was published as the feed told it."""
@@ -98,28 +116,33 @@ class Retelling:
         site_key, shared = update.site_key, self._sites[update.site_key]
         if not isinstance(update, SeatsMoved):
             self._hub.publish(partition, update)
-            await self._hear_of_schedule(update, shared)
+            self._hear_of_schedule(update, shared)
             return
         if shared.served is None:
-            await self._renew(site_key, shared)
+            self._want(site_key, shared)
         worked_out = await self._work_out(update, shared.served) if shared.served is not None else None
-        is_whole = worked_out is not None or site_key not in self._sites  # as it shares nobody any more
-        self._hub.publish(partition, worked_out or update, is_believed=is_whole)
+        self._hub.publish(partition, worked_out or update, is_believed=worked_out is not None)
         if worked_out is None:
             shared.has_missed = True
         else:
             self._own_up(site_key, shared, update.feed_id)
 
-    async def look_again(self, partition: str, followed_to: str) -> None:
+    def look_again(self, partition: str, followed_to: str) -> None:
         """A moment has passed: a time to try once more what could not be worked out."""
-        for site_key, shared in list(self._sites.items()):
+        for site_key, shared in self._sites.items():
             if shared.partition != partition or not shared.has_missed or not self._hub.is_watched(site_key):
                 continue
-            if shared.served is None and not self._is_pausing():
-                self._catalog.forget(site_key)
-                await self._renew(site_key, shared)
             if shared.served is not None:
                 self._own_up(site_key, shared, followed_to)
+            elif not shared.is_wanted and not self._is_pausing():
+                self._catalog.forget(site_key)
+                self._want(site_key, shared)
+
+    def stop(self) -> None:
+        """Nobody follows any feed any more."""
+        self._want_none()
+        for reading in self._reading:
+            reading.cancel()
 
     def _expect(self, site_key: str, partition: str) -> None:
         self._sites.setdefault(site_key, _Shared(partition))
@@ -131,40 +154,68 @@ class Retelling:
                 return
             del self._sites[left_alone]
 
-    async def _hear_of_schedule(self, update: Update, shared: _Shared) -> None:
+    def _hear_of_schedule(self, update: ScheduleMoved | SiteReset, shared: _Shared) -> None:
         served = shared.served
         shared.version = max(shared.version, update.version) if isinstance(update, ScheduleMoved) else 0
         if served is not None and served.schedule.version >= shared.version > 0:
             return
-        shared.served = None
-        if not isinstance(update, ScheduleMoved) or update.settled:
-            await self._renew(update.site_key, shared)
-        if shared.served is not None:
-            self._own_up(update.site_key, shared, update.feed_id)
+        shared.doubt()
+        if isinstance(update, SiteReset) or update.settled:
+            self._want(update.site_key, shared)
+
+    def _want(self, site_key: str, shared: _Shared) -> None:
+        if shared.is_wanted or self._is_pausing():
+            return
+        shared.is_wanted = True
+        self._wanted[site_key] = shared
+        if len(self._reading) < READ_AT_ONCE_MAX:
+            reading = asyncio.create_task(self._read_wanted())
+            self._reading.add(reading)
+            reading.add_done_callback(self._reading.discard)
+
+    async def _read_wanted(self) -> None:
+        while self._wanted:
+            site_key = next(iter(self._wanted))
+            shared = self._wanted.pop(site_key)
+            try:
+                await self._renew(site_key, shared)
+            finally:
+                shared.is_wanted = False
 
     async def _renew(self, site_key: str, shared: _Shared) -> None:
-        if self._is_pausing():
+        heard, listing = -1, None
+        while heard != shared.heard:  # else it was changed while it was being read
+            heard = shared.heard
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    listing = await self._catalog.find(site_key)
+            except (Unavailable, TimeoutError):  # whatever else is wanted is, too, after a while
+                self._try_again_at_s = asyncio.get_running_loop().time() + _PAUSE_S
+                self._want_none()
+                return
+            except NotFound:
+                listing = None
+        if self._sites.get(site_key) is shared:
+            self._take_up(site_key, shared, listing)
+
+    def _take_up(self, site_key: str, shared: _Shared, listing: Listing | None) -> None:
+        """From here on, what moves its seats is worked out; or it is looked at no more, as it shares nobody."""
+        followed_to = self._followed_to(shared.partition)
+        if listing is None or (listing.schedule.version >= shared.version and not is_shared(listing.schedule)):
+            del self._sites[site_key]
             return
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                listing = await self._catalog.find(site_key)
-        except (Unavailable, TimeoutError):
-            self._try_again_at_s = asyncio.get_running_loop().time() + _PAUSE_S
-            if site_key in self._sites:  # if only this one cannot be read, it is not in the way of the others
-                self._sites.move_to_end(site_key)
-            return
-        except NotFound:
-            self._sites.pop(site_key, None)
-            return
-        if listing.schedule.version < shared.version:
-            return
-        if not is_shared(listing.schedule):
-            self._sites.pop(site_key, None)
+        if listing.schedule.version < shared.version or shared.served is not None or followed_to is None:
             return
         seats = self._keep_seats(listing.site)
         if listing.schedule.version >= seats.schedule_version:
             seats.keep_up_with(listing.schedule.version)
             shared.served = Served(listing.site, listing.schedule, seats)
+            self._own_up(site_key, shared, followed_to)
+
+    def _want_none(self) -> None:
+        for shared in self._wanted.values():
+            shared.is_wanted = False
+        self._wanted.clear()
 
     def _is_pausing(self) -> bool:
         return asyncio.get_running_loop().time() < self._try_again_at_s
