@@ -7,7 +7,7 @@ import pytest
 from tests.use_cases.till import KEY, Late, Payer, Till, take_payments
 from widget_server.domain.payments import AttemptState, PaymentAccount
 from widget_server.domain.sites import Site
-from widget_server.errors import InvalidRequest, Unavailable
+from widget_server.errors import InvalidRequest, PaymentsNotSetUp, Unavailable
 from widget_server.sealing import Seal
 from widget_server.store.payment_accounts import PaymentAccounts
 from widget_server.store.tables import OperatorRow
@@ -113,6 +113,29 @@ async def test_keys_of_another_account_wait_for_who_begins_to_pay_while_they_are
     till.shop.books.pay(await till.session_of(anna))
     assert await till.settle(anna) is AttemptState.PAID
     await enter(till, key)
+
+
+async def test_a_rolled_key_waits_for_who_begins_to_pay_and_for_nobody_once_those_before_are_removed(
+    till: Till,
+) -> None:
+    anna, ben, key = Payer(), Payer(name="Ben Oak"), another_key(till)
+    await till.hold(ben)
+    opening = till.shop.faults.stop("open")
+    begun = asyncio.create_task(till.at_the_page(anna))
+    await opening.reached.wait()
+    with pytest.raises(InvalidRequest) as refused:
+        await enter(till, key)
+    assert "remove the keys first" in refused.value.details["fields"]["secret_key"]
+
+    await remove(till)
+    with pytest.raises(PaymentsNotSetUp):
+        await till.begin(ben)
+    opening.go()
+    session = await begun
+    await enter(till, key)
+
+    till.shop.books.pay(session)
+    assert await till.settle(anna) is AttemptState.PAID
 
 
 async def test_keys_of_another_account_wait_until_nobody_is_paid_back(till: Till) -> None:

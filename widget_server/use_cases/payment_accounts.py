@@ -53,7 +53,10 @@ _ANOTHER_ACCOUNT = (
     "This key is of another account at Stripe, and somebody is just paying, or paid back, with the one before. Try "
     "again in a quarter of an hour. To take no new payments until then, remove the keys."
 )
-_JUST_BEGUN = "Somebody has just begun to pay with the key before. Try again in half a minute."
+_JUST_BEGUN = (
+    "Somebody has just begun to pay with the key before. Try again in half a minute. Where somebody always has, remove "
+    "the keys first: then nobody begins to pay, and half a minute later this key is taken."
+)
 _NO_ADDRESS = (
     "Customers could not come back from Stripe yet, as this server does not know its address: whoever runs it "
     "has to set TENUTO_PUBLIC_URL first."
