@@ -144,6 +144,41 @@ async def test_a_body_that_comes_in_parts_is_taken() -> None:
         assert (await line[0].readuntil(b"got body")).startswith(b"HTTP/1.1 200 ")
 
 
+WISHES = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"content-length: 5\r\n\r\nhello", b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"],
+    ids=["known", "chunked"],
+)
+@pytest.mark.parametrize("parts", [1, 2, 200])
+async def test_who_wishes_for_another_protocol_is_answered_in_this_one(body: bytes, parts: int) -> None:
+    """Java's client does, and `curl --http2`; the connection goes on for others."""
+    sent = b"POST / HTTP/1.1\r\nhost: localhost\r\n" + WISHES + body
+    async with listening(echo) as connect:
+        line = await connect()
+        for _ in range(2):
+            for begins in range(0, len(sent) * 2, (size := len(sent) * 2 // parts)):
+                line[1].write((sent * 2)[begins : begins + size])
+                await asyncio.sleep(0)
+        line[1].write(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n")
+
+        answers = await to_the_end(line)
+
+    assert answers.count(b"200 OK") == 5
+    assert answers.count(b"got hello") == 4
+
+
+@pytest.mark.parametrize("url", [b"/", b"http://[/"])
+async def test_who_wishes_for_another_protocol_and_makes_no_sense_is_told_so(url: bytes) -> None:
+    async with listening(echo) as connect:
+        line = await connect()
+        line[1].write(b"GET %b HTTP/1.1\r\nhost: localhost\r\n%b\r\nnonsense\r\n" % (url, WISHES))
+
+        assert b"400 Bad Request" in await to_the_end(line)
+
+
 async def test_each_request_of_a_connection_has_its_own_time() -> None:
     async with listening(echo) as connect:
         line = await connect()

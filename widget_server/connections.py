@@ -3,6 +3,7 @@
 from asyncio import Transport
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from widget_server import quick_holds
@@ -13,6 +14,7 @@ from widget_server.web.api.answers import refuse
 from widget_server.web.event_stream import TAKE_OVER
 
 ARRIVES_WITHIN_S = 10.0
+_OF_CONNECTION = frozenset({b"connection", b"upgrade", b"http2-settings"})
 _TOLD_MAX = 64
 """So many above the limit may be open, to be told by uvicorn, after their head, that there are too many."""
 
@@ -25,11 +27,15 @@ class PunctualProtocol(HttpToolsProtocol):
 
     A feed takes its connection over as soon as its head is sent: what uvicorn keeps for a request under way would be
     most of the memory that an open widget costs.
+
+    Whoever asks for another protocol besides, as Java's client and `curl --http2` do with each request, is answered in
+    this one. The parser takes their body for the other protocol's: so the head is read once more, without that wish.
     """
 
     arrives_within_s = ARRIVES_WITHIN_S
     _waits_since_s: float | None = None
     """Since when a request is awaited or coming in; None from when it is there until it is answered."""
+    _is_to_be_read_again = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -39,6 +45,18 @@ class PunctualProtocol(HttpToolsProtocol):
         self._look_again_in(self.arrives_within_s)
         self._extensions: dict[str, Any] = {TAKE_OVER: self._take_over}
 
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn does, but for whoever wishes for another protocol."""
+        try:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as wish:
+                self._read_again(memoryview(data)[wish.args[0] :])
+        except httptools.HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+
     def on_message_begin(self) -> None:
         self._waits_since_s = self.loop.time()
         super().on_message_begin()
@@ -46,12 +64,16 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         hold = quick_holds.read(self)
-        if hold is None:
-            super().on_headers_complete()
-        else:
+        if hold is not None:
             self.cycle = hold
+        elif self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._is_to_be_read_again = True
+        else:
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        if self._is_to_be_read_again:
+            return
         self._waits_since_s = self.loop.time() if self.cycle.response_complete else None
         super().on_message_complete()
         if isinstance(self.cycle, QuickHold):
@@ -78,6 +100,29 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def _unset_keepalive_if_required(self) -> None:
         """uvicorn calls this for every byte; our timer is stopped only with the connection."""
+
+    def _read_again(self, rest: memoryview) -> None:
+        """The head of which the parser has just told, without its wish, and what came after it. Raises
+        HttpParserError.
+        """
+        while self._is_to_be_read_again:
+            self._is_to_be_read_again = False
+            head = self._head_without_wish()
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+            self.parser.feed_data(head)
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as wish:
+                rest = rest[wish.args[0] :]
+
+    def _head_without_wish(self) -> bytes:
+        """Without whatever it says of this connection alone, but that it is to be the last request of it."""
+        kept = [(name, value) for name, value in self.headers if name not in _OF_CONNECTION]
+        if not self.parser.should_keep_alive():
+            kept.append((b"connection", b"close"))
+        asked = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        return b"%b %b HTTP/%b\r\n" % asked + b"".join(b"%b: %b\r\n" % header for header in kept) + b"\r\n"
 
     def _take_over(self, reader: Reader) -> bool:
         """Called by the request under way, once its head is sent."""
