@@ -39,7 +39,7 @@ from starlette.applications import Starlette
 from tests.live.serving import Server
 from widget_server.clock import SystemClock
 from widget_server.domain.money import Money
-from widget_server.domain.payments import SESSION_LENGTH, PaymentAccount, PaymentLine, WantedPayment
+from widget_server.domain.payments import SESSION_LENGTH, Payment, PaymentAccount, PaymentLine, WantedPayment
 from widget_server.ids import new_id
 from widget_server.payments.fake_stripe import Account, Books, app
 from widget_server.payments.fake_stripe.faults import Faults
@@ -126,3 +126,25 @@ async def opened_shop(**account: Any) -> AsyncIterator[Shop]:
         await pretend_stripe.state.postman.close()
         server.handle_exit(15, None)
         await asyncio.wait_for(serving, timeout=PATIENCE_S)
+
+
+async def opened(shop: Shop, **changes: Any) -> Payment:
+    return await shop.gateway.open(shop.keys, wanted_payment(**changes))
+
+
+async def authorised(shop: Shop, **changes: Any) -> Payment:
+    payment = await opened(shop, **changes)
+    shop.books.pay(payment.session_id)
+    return await shop.gateway.read(shop.keys, payment.session_id)
+
+
+async def captured(shop: Shop, **changes: Any) -> Payment:
+    return await capture(shop, await authorised(shop, **changes))
+
+
+async def capture(shop: Shop, payment: Payment) -> Payment:
+    return await shop.gateway.capture(shop.keys, payment, attempt_id=payment.attempt_id)
+
+
+async def void(shop: Shop, payment: Payment) -> Payment:
+    return await shop.gateway.void(shop.keys, payment, attempt_id=payment.attempt_id)

@@ -6,8 +6,7 @@ import pytest
 
 from tests.payments.shop import wanted_payment
 from tests.use_cases.test_refunding import entry
-from tests.use_cases.test_settling import seats_gone
-from tests.use_cases.till import Payer, Till
+from tests.use_cases.till import Payer, Till, seats_gone
 from widget_server.domain.money import Money
 from widget_server.domain.payments import AttemptState, DisputeState, OrderPayment
 from widget_server.errors import InvalidRequest, PaymentsAway

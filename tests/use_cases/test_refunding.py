@@ -9,8 +9,7 @@ from sqlmodel import col, select
 
 from tests.house import PRIVATE, slot
 from tests.use_cases.test_blackouts import black_out
-from tests.use_cases.test_settling import hear_all
-from tests.use_cases.till import KEY, LESSON, Payer, Till
+from tests.use_cases.till import KEY, LESSON, Payer, Till, hear_all
 from widget_server.domain.audit_log import Deed, Entry
 from widget_server.domain.blackouts import Blackout
 from widget_server.domain.impact import Choice, Chosen

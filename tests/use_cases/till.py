@@ -237,3 +237,31 @@ async def take_payments(house: House, shop: Shop, *, is_test: bool = False, key:
         await accounts.put(session, site.id, kept, shop.keys)
 
     await house.change(write, key)
+
+
+async def wipe(till: Till) -> None:
+    await till.house.flush()
+    await till.house.parts.use_cases.reconciliation.fill("studio")
+
+
+async def take_all_seats(till: Till) -> None:
+    """Others hold all that Redis believes free; and there is no other lesson."""
+    await till.offer_only(LESSON)
+    await till.take_all(LESSON)
+
+
+async def lose_all_seats(till: Till, payer: Payer) -> None:
+    """Likewise, and Redis has forgotten whose the others are: where it went back in time, nothing tells it at once."""
+    await till.offer_only(LESSON)
+    await till.lose_seats(payer, LESSON)
+
+
+async def seats_gone(till: Till, anna: Payer) -> None:
+    """She has paid, at once, for seats that others have by now."""
+    till.shop.books.pay(await till.at_the_page(anna), "ideal")
+    await lose_all_seats(till, anna)
+
+
+async def hear_all(till: Till) -> None:
+    for letter in till.shop.letters():
+        await till.settling.heard("studio", letter.body, letter.signature)

@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.use_cases.test_settling import seats_gone
-from tests.use_cases.till import LESSON, Payer, Till, take_payments
+from tests.use_cases.till import LESSON, Payer, Till, seats_gone, take_payments
 from tests.web.desks import Desk, desk_in
 from widget_server.domain.payments import PAYMENT_WINDOW
 from widget_server.errors import PaymentsNotSetUp
