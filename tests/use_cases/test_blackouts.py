@@ -65,7 +65,7 @@ async def test_who_is_affected_is_told_and_nothing_is_saved_before_there_is_a_ch
     assert not edited.is_saved
     (found,) = edited.consequences.affected
     assert (found.trouble, found.taken.booked, found.taken.held) == (Trouble.BLACKOUT, 2, 3)
-    (booked,) = await house.parts.use_cases.edits.booked_by(await house.site(), edited.consequences.slots)
+    (booked,) = edited.bookings
     assert (booked.slot, booked.seats, booked.customer) == (slot(), 2, "Anna Berg")
     assert (await schedule_of(house)).blackouts == ()
 

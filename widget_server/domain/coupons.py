@@ -63,11 +63,6 @@ class Coupon:
     def is_for(self, service: str) -> bool:
         return not self.services or service in self.services
 
-    @property
-    def counts_until(self) -> date | None:
-        """Its last day, however far away; None where it never counts."""
-        return (self.last_day or date.max) if self.is_active else None
-
 
 @dataclass(frozen=True, slots=True)
 class UsedCoupon:

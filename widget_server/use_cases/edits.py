@@ -183,11 +183,6 @@ class Edits:
         async with self._schedules.snapshot() as session:
             return {one.slot: one for one in await self._taken(session, site, touched, held)}
 
-    async def booked_by(self, site: Site, slots: Sequence[Slot]) -> list[BookedBy]:
-        """Who has booked these slots, by their start."""
-        async with self._schedules.snapshot() as session:
-            return list(await _bookings_of(session, site, slots))
-
     async def _tell_freed(self, site: Site, slots: Sequence[Slot]) -> None:
         """So that others can have the seats at once. Where this fails, the worker tells, by the outbox."""
         with suppress(Unavailable):

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from widget_server.domain.operators import Member, Role
 from widget_server.errors import IdConflict, InvalidRequest, NotFound, Unavailable
-from widget_server.use_cases.people import INVITATION_LASTS, Invited
+from widget_server.use_cases.people import Invited
 from widget_server.web.admin.choices import Choice
 from widget_server.web.admin.impact import refuse_for_now
 from widget_server.web.admin.pages import go, page
@@ -118,7 +118,6 @@ async def _show(
         invitations=await people.invitations(at.site),
         invited=invited.invitation if invited else None,
         link=invitation_link(base_url(request), invited.token) if invited else "",
-        lasts_days=INVITATION_LASTS.days,
         done=_DONE.get(request.query_params.get("done", ""), "") if request.method == "GET" else "",
         **_choices(at, form),
     )

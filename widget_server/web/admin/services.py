@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from widget_server.domain.questions import QUESTIONS_MAX
-from widget_server.domain.schedule import CapacityRule, Schedule, Service
+from widget_server.domain.schedule import Schedule, Service
 from widget_server.errors import InvalidRequest, NotFound, Unavailable
 from widget_server.use_cases.edits import Edited
 from widget_server.web.admin import lengths
@@ -149,7 +149,6 @@ def _show(
         question_kinds=QUESTION_KINDS,
         question_labels=labels_of(form),
         questions_max=QUESTIONS_MAX,
-        by_shift=CapacityRule.BY_SHIFT,
         notices=lengths.in_minutes(lengths.NOTICES, service.notice_min, none="Until it starts"),
         reminders=lengths.in_hours(lengths.REMINDERS, service.remind_hours, none="Never"),
         horizons=lengths.in_days(lengths.HORIZONS, service.horizon_days),

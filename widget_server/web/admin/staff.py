@@ -1,7 +1,6 @@
 """The pages about who serves: the list of staff, and everything about one, with all shifts and days off."""
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -191,7 +190,6 @@ def _show(
         weekly=_with_blanks(form, "w", 5 if not member.key else BLANK_ROWS),
         dated=_with_blanks(form, "d", BLANK_ROWS),
         off=_with_blanks(form, "off", BLANK_ROWS),
-        today=datetime.now(at.site.zone).date(),
         **more,
     )
 
