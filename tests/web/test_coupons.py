@@ -85,7 +85,7 @@ async def test_a_site_says_whether_there_are_codes(house: House) -> None:
 async def test_a_quote_says_what_it_costs_with_a_code(house: House) -> None:
     await make(house, TENTH)
 
-    answer = await quote(house.guest(), " TENTH ")
+    answer = await quote(house.guest(), " \u2068TENTH\u2069 ")
 
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     assert answer.json() == {

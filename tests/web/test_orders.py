@@ -24,6 +24,10 @@ WRONG_CUSTOMERS: list[tuple[str, Any]] = [
     ("name", "Anna\x00"),
     ("name", "Anna\x1b[31m"),
     ("name", "Anna\u202eBerg"),
+    ("name", "\u2066Anna\u202dBerg\u2069"),
+    ("name", "\u200f\u2067\u2069\u202c"),
+    ("name", "\u200d"),
+    ("email", "\u202eanna@example.org"),
     ("name", 1),
     ("name", None),
     ("name", ["Anna"]),
@@ -47,6 +51,8 @@ NAMES = [
     ("Anna\u00a0Berg", "Anna Berg"),
     ("\u0622\u200c\u0646", "\u0622\u200c\u0646"),
     ("👩\u200d🎤", "👩\u200d🎤"),
+    ("\u200f \u0622\u200c\u0646\u200e", "\u0622\u200c\u0646"),
+    ("\u2067\u0646\u0648\u0631\u2069 \u202aAnna\u202c\u061c", "\u0646\u0648\u0631 Anna"),
     ("O'Neil-Šťáva", "O'Neil-Šťáva"),
     ("<b>安娜</b>", "<b>安娜</b>"),
     ("'; DROP TABLE orders; --", "'; DROP TABLE orders; --"),
@@ -236,6 +242,15 @@ async def test_names_are_kept_as_people_write_them(house: House) -> None:
         assert (await anna.confirm(typed, attendees=[[typed]])).status_code == 201
         assert (await anna.order()).json()["order"]["customer"]["name"] == kept
         await anna.cancel()
+
+
+async def test_an_address_is_taken_as_it_was_copied_from_a_page_in_arabic(house: House) -> None:
+    anna = house.guest()
+    await anna.hold()
+
+    answer = await anna.confirm(customer={**CUSTOMER, "email": "\u2068anna@example.org\u2069"})
+
+    assert answer.json()["order"]["customer"]["email"] == "anna@example.org"
 
 
 async def test_first_names_of_all_who_come_are_told_to_those_who_come(house: House) -> None:

@@ -20,6 +20,11 @@ AMOUNT_MAX = 10**9
 
 _ZONES = available_timezones()
 _JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
+_DIRECTIONS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202D), *range(0x2066, 0x206A)])
+"""Marks, embeddings and isolates, which say only which way a text runs. Keyboards, contacts and what is copied out of
+a page in Arabic or Hebrew, also ours, have them around names, addresses and codes, where nobody sees them. They go:
+whoever shows a name finds its direction by its letters, and one that is left open could turn around what stands beside
+it. Overrides, U+202D and U+202E, are refused: with them letters are read in another order than they are kept in."""
 
 
 def _known_zone(name: str) -> str:
@@ -29,6 +34,7 @@ def _known_zone(name: str) -> str:
 
 
 def _address_or_nothing(text: str) -> str:
+    text = text.translate(_DIRECTIONS)
     if not text:
         return text
     try:
@@ -39,10 +45,11 @@ def _address_or_nothing(text: str) -> str:
 
 def _tidy(text: str) -> str:
     """Spaces of any kind as one plain space. Persian words and many emoji are written with invisible joiners."""
-    text = " ".join(text.split())
-    if not text.translate(_JOINERS).isprintable():
+    text = " ".join(text.translate(_DIRECTIONS).split())
+    seen = text.translate(_JOINERS)
+    if not seen.isprintable():
         raise ValueError("has characters that cannot be printed")
-    return text
+    return text if seen else ""
 
 
 def _tidy_lines(text: str) -> str:
