@@ -5,6 +5,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
+from tests.browser.people import Visitor
 from tests.browser.serving import YOGA, Server
 
 pytestmark = pytest.mark.anyio
@@ -25,10 +26,25 @@ async def test_from_the_first_run_link_to_a_widget_on_the_own_page(server: Serve
     await operator.page.get_by_label("Length of a hold").fill("3")
     await operator.page.get_by_role("button", name="Save settings").click()
     await expect(operator.page.get_by_text("Saved.")).to_be_visible()
+    await is_there_again_by_going_back(operator)
 
     await visitor.page.reload()
     await visitor.holds(studio.slot(YOGA))
     assert 150 <= await visitor.seconds_left() <= 180
+
+
+async def is_there_again_by_going_back(operator: Visitor) -> None:
+    """Also after the form was refused and sent once more: the browser has kept none of these pages."""
+    operator.expects("422")
+    page, length = operator.page, operator.page.get_by_label("Length of a hold")
+    for minutes, said in (("0", length.and_(page.locator("[aria-invalid=true]"))), ("3", page.get_by_text("Saved."))):
+        await length.fill(minutes)
+        await page.get_by_role("button", name="Save settings").click()
+        await expect(said).to_be_visible()
+
+    await page.go_back()
+
+    await expect(length).to_have_value("3")
 
 
 async def test_a_first_run_link_works_once(server: Server, invite: Invite) -> None:

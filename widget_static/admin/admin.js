@@ -34,5 +34,8 @@ each(".drawing .chosen", showChosenDay);
 each("[data-print]", printButton);
 each("[aria-current]", showCurrent);
 each("[data-menu]", menu);
+// Whoever goes back to a page that has answered a form would see the browser's own, as no page is kept. From here on, this
+// entry of the history asks for the page anew. Not earlier: until then, to load it again brings back what was typed.
+addEventListener("submit", () => history.replaceState(history.state, "", location.href));
 // Last, so that the page has its final shape: what the server has to say comes first.
 /** @type {HTMLElement | null} */ (document.querySelector("[data-focus], [aria-invalid=true]"))?.focus();
