@@ -7,16 +7,20 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import sleep
 
 import anyio
+import psycopg
 import pytest
 import structlog
-from sqlalchemy import update
+from sqlalchemy import make_url, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import col, select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from tests.engine.proxies import Proxy
 from tests.store.studio import NOW, found, slot
 from widget_server.domain.sites import Site
 from widget_server.errors import Fault, Unavailable
@@ -282,6 +286,61 @@ async def test_a_sqlite_file_that_somebody_else_keeps_locked_is_unavailable(
     other.close()
     await impatient.close()
     await sqlite.close()
+
+
+async def do(way: Transaction, *steps: str | Callable[[], object]) -> None:
+    async with way() as session:
+        for step in steps:
+            if isinstance(step, str):
+                await session.exec(text(step))  # type: ignore[call-overload]
+            else:
+                step()
+
+
+async def test_nobody_waits_for_ever_for_a_postgres_that_is_frozen(
+    emptied_postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("widget_server.store.postgres._ANSWER_S", 0.05)
+    there, name = str(make_url(emptied_postgres_url).query["host"]), ".s.PGSQL.5432"
+    with TemporaryDirectory(prefix="tenuto-") as folder:  # the path of a socket must be short
+        line = Proxy(Path(there, name), Path(folder, name))
+        async with line.running(), asyncio.timeout(20):
+            db = Database(emptied_postgres_url.replace(there, folder), tmp_path)
+            for way in (db.transaction, db.snapshot):
+                await db.ping()
+                with pytest.raises(Unavailable):
+                    await do(way, "SELECT 1", line.speaks.clear, "SELECT 1")
+                line.speaks.set()
+            await db.ping()
+            await db.close()
+
+
+async def test_a_postgres_that_takes_no_writes_is_unavailable(emptied_postgres_url: str, tmp_path: Path) -> None:
+    """As a standby, or with a full disk."""
+    first, later = (Database(emptied_postgres_url, tmp_path) for _ in range(2))
+    with psycopg.connect(emptied_postgres_url, autocommit=True) as operator:
+        operator.execute("ALTER DATABASE of_all SET default_transaction_read_only = on")
+        try:
+            with pytest.raises(Unavailable):
+                await first.ping()
+        finally:
+            operator.execute("ALTER DATABASE of_all RESET default_transaction_read_only")
+
+    site = await found(later, "studio")
+    with pytest.raises(Unavailable):
+        await do(later.transaction, "SET TRANSACTION READ ONLY", "UPDATE site SET name = 'renamed'")
+    assert await Sites(later).by_key("studio") == site
+    await first.close()
+    await later.close()
+
+
+async def test_whoever_stood_still_in_a_transaction_does_it_again(emptied_postgres_url: str, tmp_path: Path) -> None:
+    """As a machine that was suspended: PostgreSQL has hung up meanwhile."""
+    db = Database(emptied_postgres_url, tmp_path)
+    with pytest.raises(Unavailable):
+        await do(db.transaction, "SET LOCAL idle_in_transaction_session_timeout = 1", lambda: sleep(0.1), "SELECT 1")
+    await db.ping()
+    await db.close()
 
 
 async def test_our_own_mistakes_are_not_passed_off_as_trouble(db: Database) -> None:

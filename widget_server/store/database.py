@@ -23,7 +23,13 @@ _WAIT_S = 5
 """How long a lock, a free connection or the server itself is waited for."""
 _SQLITE_READERS = 4
 _POSTGRES_CONNECTIONS = 10
-_POSTGRES_LIMITS = "-c lock_timeout=5s -c statement_timeout=15s -c idle_in_transaction_session_timeout=60s"
+
+_GONE = "The database is not there just now. Please try again."
+_PASSING = {
+    "25006",  # PostgreSQL takes no writes, as with a full disk, or where another one takes its place
+    "25P03",  # we stood still in a transaction, as a machine that was suspended
+}
+"""What psycopg takes for faults, and is none of ours."""
 
 _DISCREET = {"hide_parameters": True}
 """What is written are names and addresses: an error that is logged must not carry them."""
@@ -116,10 +122,16 @@ def _parse(url: str | None, data_dir: Path) -> URL:
     except exc.ArgumentError as error:
         raise Fault("TENUTO_DATABASE_URL is not a URL, such as postgresql://user@host/name.") from error
     if parsed.drivername.partition("+")[0] in ("postgresql", "postgres"):
-        return parsed.set(drivername="postgresql+psycopg")
+        return _to_write(parsed.set(drivername="postgresql+psycopg"))
     if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return parsed.set(drivername="sqlite+aiosqlite")
     raise Fault("TENUTO_DATABASE_URL must name a PostgreSQL database or a SQLite file.")
+
+
+def _to_write(url: URL) -> URL:
+    """Never to a standby, unless it says so: when its turn comes it is there, and until then all writes would fail."""
+    name = "target_session_attrs"
+    return url if name in url.query else url.update_query_dict({name: "read-write"})
 
 
 def _make(file: Path) -> None:
@@ -172,17 +184,18 @@ def _on_begin(engine: AsyncEngine, statement: str) -> None:
 
 def _open_postgres(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     try:
-        writer = create_async_engine(
-            url,
-            pool_size=_POSTGRES_CONNECTIONS,
-            max_overflow=0,
-            pool_timeout=_WAIT_S * 2,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": _WAIT_S, "options": _POSTGRES_LIMITS},
-            **_DISCREET,
-        )
+        from widget_server.store.postgres import ARGUMENTS
     except ModuleNotFoundError as error:
         raise Fault("PostgreSQL needs the extra: pip install 'tenuto[postgres]'.") from error
+    writer = create_async_engine(
+        url,
+        pool_size=_POSTGRES_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=_WAIT_S * 2,
+        pool_pre_ping=True,
+        connect_args=ARGUMENTS,
+        **_DISCREET,
+    )
     return writer, writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
@@ -193,7 +206,15 @@ def _trouble_as_unavailable() -> Iterator[None]:
     except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
         if _is_our_mistake(error):
             raise
-        raise Unavailable("The database is not there just now. Please try again.") from error
+        raise Unavailable(_GONE) from error
+    except exc.InternalError as error:
+        if not _is_passing(error):
+            raise
+        raise Unavailable(_GONE) from error
+
+
+def _is_passing(error: exc.InternalError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in _PASSING
 
 
 def _is_our_mistake(error: exc.SQLAlchemyError) -> bool:
