@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from tests.store.plans import plan_of
 from tests.store.studio import confirmation
 from widget_server.domain.orders import OutcomeState
 from widget_server.domain.sites import Site
@@ -101,3 +103,14 @@ async def test_a_pin_that_was_given_up_stays_so_when_somebody_is_told_no_after_i
     assert await Bookings(db).refuse(site.id, wanted.hold_id, hash_secret("a guess")) is None
     with pytest.raises(OutcomeTaken):
         await Bookings(db).confirm(wanted)
+
+
+async def test_what_was_given_up_is_found_without_a_look_at_all_that_became_an_order(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    db = Database(sqlite_url, tmp_path)
+    plan = await plan_of(db._writer, lambda: Bookings(db).prune(1, datetime.now(UTC)))
+    await db.close()
+
+    assert "ix_outcome_given_up (site_id=? AND decided_at<?)" in plan, plan
+    assert "FOR ORDER BY" not in plan

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
+from tests.store.plans import plan_of
 from tests.store.studio import NOW
 from widget_server.store.database import Database
 from widget_server.store.unfinished import UnfinishedPayments
@@ -24,25 +24,6 @@ async def db(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def plan_of(db: Database, ask: Ask) -> str:
-    """How SQLite goes about it."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        if statement.startswith("SELECT"):
-            asked.append((statement, parameters))
-
-    event.listen(db._reader.sync_engine, "before_cursor_execute", note)
-    await ask(UnfinishedPayments(db))
-    event.remove(db._reader.sync_engine, "before_cursor_execute", note)
-    ((statement, parameters),) = asked
-    async with db.snapshot() as session:
-        connection = await session.connection()
-        return "\n".join(
-            str(row) for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        )
-
-
 @pytest.mark.parametrize(
     ("ask", "index"),
     [
@@ -53,7 +34,7 @@ async def plan_of(db: Database, ask: Ask) -> str:
     ],
 )
 async def test_payments_that_went_well_are_not_looked_at(db: Database, ask: Ask, index: str) -> None:
-    plan = await plan_of(db, ask)
+    plan = await plan_of(db._reader, lambda: ask(UnfinishedPayments(db)))
 
     assert index in plan, plan
     assert "SCAN" not in plan

@@ -34,7 +34,16 @@ class OutcomeRow(Table, table=True):
     """What became of a pinned hold. Whoever writes it first has decided."""
 
     __tablename__ = "outcome"
-    __table_args__ = (UniqueConstraint("site_id", "hold_id"),)
+    __table_args__ = (
+        UniqueConstraint("site_id", "hold_id"),
+        Index(
+            "ix_outcome_given_up",
+            "site_id",
+            "decided_at",
+            sqlite_where=text("state = 'abandoned'"),
+            postgresql_where=text("state = 'abandoned'"),
+        ),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     site_id: int = Field(foreign_key="site.id")
@@ -43,7 +52,7 @@ class OutcomeRow(Table, table=True):
     fence: int
     digest: str | None = Field(default=None, max_length=64)
     """Of all that was sent to confirm, so that the same again gets the same answer and anything else is refused."""
-    decided_at: datetime = Field(sa_type=Instant, index=True)
+    decided_at: datetime = Field(sa_type=Instant)
     """Given up so long ago that nobody can come back to it, it is not kept any longer."""
 
 
