@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from widget_server.domain.coupons import Coupon, discounts, fold, is_code, may_count
-from widget_server.domain.money import Money
+from widget_server.domain.money import AMOUNT_MAX, Money
 from widget_server.domain.payments import MINIMUM_MINOR, step_of, why_not_chargeable
 from widget_server.errors import CouponRefused
 
@@ -88,6 +88,7 @@ def test_what_is_taken_off(coupon: Coupon, lines: list[tuple[str, Money]], off: 
         (Coupon("A", percent=10, services=frozenset({"talk"})), Money(4500, "EUR")),
         (Coupon("A", amount=Money(100, "USD")), Money(4500, "EUR")),
         (Coupon("A", percent=10), Money(50, "EUR")),
+        (Coupon("A", percent=100), Money(AMOUNT_MAX + 1, "EUR")),
     ],
 )
 def test_what_takes_nothing_off_is_refused(coupon: Coupon, price: Money) -> None:

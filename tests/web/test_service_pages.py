@@ -109,6 +109,11 @@ def test_a_price_is_typed_with_the_decimals_it_is_shown_with(currency: str, mino
     assert minor_of(typed, currency) == minor
 
 
+def test_no_more_is_typed_than_a_database_keeps() -> None:
+    assert minor_of("2147483.647", "KWD") == 2**31 - 1
+    assert minor_of("2147483.648", "KWD") is None
+
+
 async def test_the_way_to_the_first_booking_is_ticked_off_when_the_widget_is_seen(desk: Desk) -> None:
     await desk.house.change_service(replace(PRIVATE, price=FREE))
     before = text_of(await desk.get(f"{HOME}/start"))

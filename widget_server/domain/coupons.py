@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from widget_server.domain.money import Money
+from widget_server.domain.money import AMOUNT_MAX, Money
 from widget_server.domain.payments import MINIMUM_MINOR, share, step_of
 from widget_server.errors import CouponRefused
 
@@ -107,7 +107,10 @@ def discounts(coupon: Coupon, lines: Sequence[tuple[str, Money]]) -> list[int]:
     taken = _taken_off(coupon, Money(sum(parts), total.currency), total)
     if taken == 0:
         raise refusal(WhyNot.NOT_FOR_THIS)
-    return spread(taken, parts, step_of(total.currency))
+    off = spread(taken, parts, step_of(total.currency))
+    if max(off) > AMOUNT_MAX:
+        raise refusal(WhyNot.NOT_FOR_THIS)
+    return off
 
 
 def _taken_off(coupon: Coupon, part: Money, total: Money) -> int:

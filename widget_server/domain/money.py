@@ -9,6 +9,9 @@ _WITHOUT_DECIMALS = {
 """All that Stripe takes without decimals, and two that it takes in hundredths all the same: see `at_stripe`."""
 _WITH_THREE_DECIMALS = {"BHD", "JOD", "KWD", "OMR", "TND"}
 
+AMOUNT_MAX = 2**31 - 1
+"""PostgreSQL keeps no greater amount, in minor units. Twenty times as much as can be charged at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Money:

@@ -2,7 +2,7 @@
 
 import re
 
-from widget_server.domain.money import digits_of
+from widget_server.domain.money import AMOUNT_MAX, digits_of
 
 _TYPED = re.compile(r"(\d{1,7})(?:[.,](\d{1,3}))?", re.ASCII)
 
@@ -21,4 +21,5 @@ def minor_of(typed: str, currency: str) -> int | None:
     match, digits = _TYPED.fullmatch(typed.replace(" ", "")), digits_of(currency)
     if match is None or len(match[2] or "") > digits:
         return None
-    return int(match[1] + (match[2] or "").ljust(digits, "0"))
+    minor = int(match[1] + (match[2] or "").ljust(digits, "0"))
+    return minor if minor <= AMOUNT_MAX else None
