@@ -58,7 +58,19 @@ class FakeElement extends EventTarget {
     this.attributes.delete(name);
   }
 
-  focus() {}
+  /** Of a tag. */
+  querySelector(tag) {
+    return all(this, tag)[0] ?? null;
+  }
+
+  /** Nothing here is asked for by what is around it but for being hidden, which it is not. */
+  closest() {
+    return null;
+  }
+
+  focus() {
+    page.activeElement = this;
+  }
 
   click() {
     this.dispatchEvent(new Event("click"));

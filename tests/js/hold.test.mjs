@@ -237,7 +237,7 @@ test("a hold that is found once something else is held is given back, and takes 
   const { id, secret } = await anna.take(LINES);
   const again = new HoldKeeper(server, () => {});
   server.plan = [new Unreachable("it takes a while")];
-  const finding = again.find({ id, secret, visitor: anna.visitor }, () => again.current !== null);
+  const finding = again.find({ id, secret, visitor: anna.visitor }, async () => again.current !== null);
   const other = await again.take(MORE);
 
   assert.equal(await finding, null);

@@ -31,6 +31,7 @@ export class Chosen {
   #at;
   #on;
   #isChanging = false;
+  /** @type {Promise<unknown>} */ #change = Promise.resolve();
 
   /**
    * @param {import("./ordering.js").Surroundings} at
@@ -63,7 +64,19 @@ export class Chosen {
    * everything stays as it is. Raises Refused, Unreachable.
    * @param {Choice[]} wanted
    */
-  async set(wanted) {
+  set(wanted) {
+    const change = this.#set(wanted);
+    this.#change = change.catch(() => {});
+    return change;
+  }
+
+  /** What is just changing has changed, or not. */
+  async settled() {
+    while (this.#isChanging) await this.#change;
+  }
+
+  /** @param {Choice[]} wanted */
+  async #set(wanted) {
     const choices = inOrder(wanted);
     this.#isChanging = true;
     try {

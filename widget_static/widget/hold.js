@@ -67,11 +67,11 @@ export class HoldKeeper {
    * Finds a hold that was taken before this page was loaded. It is ours again where it lives. Null: by the time of
    * the answer its visitor has chosen something else, which nothing is put in place of; once that is held, this is not.
    * @param {import("./host.js").KeptHold} kept
-   * @param {() => boolean} [isElsewhere]  whether they have
+   * @param {() => Promise<boolean>} [isElsewhere]  whether they have; if something is just being held, once that is known
    */
-  async find(kept, isElsewhere = () => false) {
+  async find(kept, isElsewhere = async () => false) {
     const answer = await patiently(() => this.#api.findHold(kept));
-    if (isElsewhere()) {
+    if (await isElsewhere()) {
       const hasOther = this.current && this.current.id !== kept.id;
       if (hasOther && answer.hold.state === "held") patiently(() => this.#api.release(kept)).catch(() => {});
       return null;

@@ -337,11 +337,14 @@ export class Ordering {
    */
   async resume(kept) {
     const { api, typed, words, page } = this.#at;
-    const isElsewhere = () => this.chosen.isBusy || this.chosen.choices.length > 0 || this.isBooked;
+    const isElsewhere = async () => {
+      await this.chosen.settled();
+      return this.chosen.choices.length > 0 || this.isBooked;
+    };
     const hold = await this.#keeper.find(kept, isElsewhere);
     if (!hold) return;
     const { choices, answer } = await resumed({ api, ...this.chosen.offered }, kept, hold);
-    if (isElsewhere()) return;
+    if (await isElsewhere()) return;
     if (choices.length === 0) return this.#keeper.release();
     this.#serviceId = choices[0].service.id;
     this.#hadSeveral = choices.length > 1;
@@ -361,8 +364,10 @@ export class Ordering {
     this.chosen.renewServices();
     if (!this.#summary || before === servicesOf(this.chosen.choices).map(asks).join()) return;
     const { id } = document.activeElement ?? {};
+    const had = this.#at.page.stage.contains(document.activeElement);
     this.summarise();
     if (id) document.getElementById(id)?.focus();
+    else if (had) this.#at.page.focus(); // on a button that may do something else by now
   }
 
   /** Asks again for what is shown. */

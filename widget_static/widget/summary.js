@@ -302,10 +302,12 @@ export class Summary {
    */
   end(now) {
     this.#hasEnded = true;
+    const had = this.element.contains(document.activeElement);
     this.tickets.end(this.ended.show(this.#choices, { ...now, isUnpaid: this.#isUnpaid }));
     this.note.hidden = true;
     this.actions.hidden = true;
-    if (document.activeElement?.closest("[hidden]")) this.ended.focus(); // it was on what is gone now
+    const focused = document.activeElement;
+    if (had && (!this.element.contains(focused) || focused?.closest("[hidden]"))) this.ended.focus(); // it was on what is gone
     this.element.classList.add("has-ended");
   }
 
