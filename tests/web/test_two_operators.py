@@ -53,6 +53,18 @@ async def test_of_a_day_that_both_have_changed_the_slower_sees_both_and_loses_no
     assert [offered.is_closed for offered in schedule.slots_on("yoga", DAY)][1]
 
 
+async def test_a_calendar_that_does_not_say_what_it_showed_tells_all_that_is_other_by_now(desk: Desk) -> None:
+    """It was opened before a newer version was there."""
+    slower = fields_of(await desk.get(CALENDAR)) | {"was": ""}
+    await add_time(desk, "20:00", "21:00")
+
+    told = await desk.post(CALENDAR, slower)
+
+    said = [f"{day:%A} {day.day} {day:%B}: " for day in (DAY, DAY + timedelta(days=1))]
+    assert [one in text_of(told) for one in said] == [True, False]
+    assert "20:00" in text_of(told)
+
+
 async def test_of_two_operators_in_one_form_each_keeps_what_they_have_changed(desk: Desk) -> None:
     yoga, asked = (
         f"{HOME}/services/yoga",

@@ -29,16 +29,18 @@ def marked(form: Form) -> Form:
 def take_theirs(form: Form, saved: Form) -> set[str]:
     """What nobody has touched in it becomes what somebody else has saved meanwhile; all else stays as it was typed.
 
-    Returns the parts that both have changed. Rows of `saved` that stand on days have numbers that are not in the form.
+    Returns the parts that both have changed; of a form that does not say what it showed, all that are other by now.
+    Rows of `saved` that stand on days have numbers that are not in the form.
     """
     was = dict(pair.split("=", 1) for pair in form.text(WAS).split() if "=" in pair)
     typed, theirs = _marks(form.values), _marks(saved.values)
-    parts = was.keys() | typed.keys() | theirs.keys() if was else set()
-    untouched = {part for part in parts if typed.get(part) == was.get(part)}
+    parts = was.keys() | typed.keys() | theirs.keys()
+    untouched = {part for part in parts if typed.get(part) == was.get(part)} if was else set()
     kept = {name: text for name, text in form.values.items() if _part(name, form.values) not in untouched}
     taken = {name: text for name, text in saved.values.items() if _part(name, saved.values) in untouched}
     form.values = kept | taken | {name: saved.values[name] for name in ("seen", WAS)}
-    return {part for part in parts - untouched if theirs.get(part) != was.get(part)}
+    shown = was or typed
+    return {part for part in parts - untouched if theirs.get(part) != shown.get(part)}
 
 
 def part_of_day(day: object) -> str:
