@@ -9,6 +9,7 @@ from tests.store.studio import FREE
 from tests.web.rooms import fields_of, path_of
 from tests.web.schedule_rooms import HOME, Desk, desk_at, text_of
 from widget_server.domain.money import Money
+from widget_server.domain.payments import MAXIMUM_AT_STRIPE
 from widget_server.web.admin.prices import minor_of, typed_price
 from widget_server.web.admin.writing import amount
 
@@ -102,7 +103,8 @@ async def test_too_few_seats_are_refused_with_who_is_in_the_way(desk: Desk) -> N
 
 
 @pytest.mark.parametrize(
-    ("currency", "minor", "typed"), [("EUR", 1250, "12.50"), ("JOD", 12500, "12.500"), ("JPY", 12, "12")]
+    ("currency", "minor", "typed"),
+    [("EUR", 1250, "12.50"), ("JOD", 12500, "12.500"), ("JPY", 12, "12"), ("VND", MAXIMUM_AT_STRIPE, "99999999")],
 )
 def test_a_price_is_typed_with_the_decimals_it_is_shown_with(currency: str, minor: int, typed: str) -> None:
     assert typed_price(minor, currency) == amount(Money(minor, currency)) == typed

@@ -4,7 +4,8 @@ import re
 
 from widget_server.domain.money import AMOUNT_MAX, digits_of
 
-_TYPED = re.compile(r"(\d{1,7})(?:[.,](\d{1,3}))?", re.ASCII)
+_TYPED = re.compile(r"(\d{1,8})(?:[.,](\d{1,3}))?", re.ASCII)
+"""Of a currency without decimals that is as much as Stripe takes at once: an order may be worth it, and go back."""
 
 
 def typed_price(minor: int, currency: str) -> str:
