@@ -352,6 +352,46 @@ async def test_what_was_given_back_at_stripe_and_refused_later_is_left(till: Til
     assert left == Money(till.shop.taken_minor, "EUR") == Money(2_000 + refused, "EUR")
 
 
+async def test_what_a_bank_refuses_of_what_was_given_back_at_stripe_is_left_also_while_another_refund_waits(
+    till: Till, anna: Payer
+) -> None:
+    """As with iDEAL, for days: what went back of which nobody could say."""
+    session, site = await till.session_of(anna), await till.house.site()
+    till.shop.books.refund(session, 600)
+    await hear_all(till)
+    (there,) = till.shop.account.refunds.values()
+    till.shop.account.refunds_wait = True
+    await cancel(till, anna, NEXT)
+    await till.work()
+
+    till.shop.books.finish_refund(there.id, why_not="declined")
+    await hear_all(till)
+    ours = next(one for one in till.shop.account.refunds.values() if one is not there)
+    till.shop.books.finish_refund(ours.id)
+    await hear_all(till)
+    await till.work()
+    assert await till.refunds(anna) == [(600, "at_stripe", "failed"), (4500, "cancelled", "done")]
+    left = await till.house.parts.use_cases.refunding.left(site.id, anna.id)
+    assert left == Money(till.shop.taken_minor, "EUR") == Money(9_000, "EUR")
+
+
+async def test_what_somebody_gave_back_at_stripe_in_place_of_what_a_bank_refused_is_counted(
+    till: Till, anna: Payer
+) -> None:
+    """Both are heard at once: less has gone back than before."""
+    await cancel(till, anna, NEXT)
+    await till.work()
+    (ours,) = till.shop.account.refunds.values()
+    till.shop.books.finish_refund(ours.id, why_not="declined")
+    till.shop.books.refund(await till.session_of(anna), 1_000)
+
+    await hear_all(till)
+    await till.work()
+    assert await till.refunds(anna) == [(4500, "cancelled", "failed"), (1_000, "at_stripe", "done")]
+    left = await till.house.parts.use_cases.refunding.left((await till.house.site()).id, anna.id)
+    assert left == Money(till.shop.taken_minor, "EUR") == Money(12_500, "EUR")
+
+
 async def test_a_refund_that_stripe_refuses_says_so_and_can_be_asked_for_anew(till: Till, anna: Payer) -> None:
     till.shop.account.refunds_wait = True
     await cancel(till, anna, NEXT)

@@ -192,8 +192,12 @@ class Refunds:
                 refund.due_at, refund.tries = at + claim, refund.tries + 1
             return [_to_due(refund, attempt) for refund, attempt in found]
 
-    async def answered(self, due: DueRefund, answer: Refunded, at: datetime, *, next_at: datetime) -> None:
-        """What Stripe says of it. What has ended before stays as it is."""
+    async def answered(
+        self, due: DueRefund, answer: Refunded, at: datetime, *, next_at: datetime, payment: Payment | None = None
+    ) -> None:
+        """What Stripe says of it, and of its whole payment where that waited for this. What has ended before stays as
+        it is.
+        """
         async with self._db.transaction() as session:
             order = await _lock_order(session, due.site_id, due.order_id)
             of_id = select(RefundRow).where(col(RefundRow.public_id) == due.id)
@@ -208,6 +212,8 @@ class Refunds:
             row.due_at, row.ended_at = (None, at) if is_over else (next_at, None)
             await session.flush()
             attempt = await session.get_one(AttemptRow, row.attempt_id)
+            if payment is not None:
+                await _compare(session, attempt, payment, at)
             await _note_how_much(session, order, attempt)
 
     async def refused(self, due: DueRefund, answer: Refunded, payment: Payment, at: datetime) -> Money | None:
@@ -395,6 +401,14 @@ async def _note_at_stripe(session: AsyncSession, attempt: AttemptRow, payment: P
         session.add(new)
         await session.flush()
     return unknown
+
+
+async def _compare(session: AsyncSession, attempt: AttemptRow, payment: Payment, at: datetime) -> None:
+    """What somebody gave back in Stripe's own pages was more, or, where a bank refused it, is less than we know of."""
+    await _note_at_stripe(session, attempt, payment, at)
+    if payment.refunded_minor < await _sum(session, attempt, RefundState.DONE):
+        done = {"of_attempt": attempt.id, "states": [RefundState.DONE]}
+        await session.exec(_LOOK_AGAIN_AT_THE_OTHERS, params={**done, "at": at + AFTER_THE_OTHERS})
 
 
 async def _note_how_much(session: AsyncSession, order: OrderRow | None, attempt: AttemptRow) -> None:

@@ -103,11 +103,20 @@ class Refunding:
             if due.stripe_id is None and due.reason is not RefundReason.NO_SEATS:
                 with suppress(PaymentRefused):  # of another account: then there is nothing to be known
                     return await self._refused(account, due, answer)
+        payment = await self._read_at_the_end(account, due, answer)
         now = self._clock.now()
-        await self._refunds.answered(due, answer, now, next_at=now + _AT_STRIPE_PAUSE)
+        await self._refunds.answered(due, answer, now, next_at=now + _AT_STRIPE_PAUSE, payment=payment)
         if answer.state is RefundState.FAILED:
             _log.error("refund_refused", refund=due.id, why=answer.why)
         return answer.state is RefundState.DONE
+
+    async def _read_at_the_end(self, account: PaymentAccount, due: DueRefund, answer: Refunded) -> Payment | None:
+        """While it waited at Stripe, for days perhaps, nobody could say what its part was of all that had gone back."""
+        if due.stripe_id is None or due.reason is RefundReason.NO_SEATS or answer.state is RefundState.WAITING:
+            return None
+        with suppress(PaymentRefused):
+            return await self._gateway.read(account, due.session_id)
+        return None
 
     async def _refused(self, account: PaymentAccount, due: DueRefund, answer: Refunded) -> bool:
         """Somebody may have given some of it back in Stripe's own pages, and that is why: Stripe is asked before it is
