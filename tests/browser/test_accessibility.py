@@ -16,6 +16,9 @@ LARGE = """() => {
     document.documentElement.style.fontSize = '200%';
     document.querySelector('.back').lastChild.data = 'Zur\u00fcck';
 }"""
+IN_ANOTHERS_PLACE = (
+    "cells => cells.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.textContent)"
+)
 MORE_VIEWS: tuple[View, ...] = (*VIEWS, (390, "light"), (768, "dark"))
 
 
@@ -66,6 +69,20 @@ async def fits_with_large_text(visitor: Visitor) -> None:
     await frame.evaluate(LARGE)
     assert await overflow(frame) == 0
     await frame.evaluate("document.documentElement.style.fontSize = ''")
+
+
+async def test_a_long_name_and_long_days_stay_within_a_phone(server: Server, invite: Invite) -> None:
+    """The name stands in a list of zones, and weekdays in Arabic have no short names. Also at twice the size."""
+    studio = await server.open_studio(YOGA, origins=[])
+    await server.change(studio, name="Practice for physiotherapy and osteopathy by the old harbour")
+    anna = await invite("anna", width=320, timezone_id="Asia/Kolkata")
+    await anna.opens(f"{server.url}/w/{studio.key}?lang=ar")
+    await expect(anna.page.get_by_role("option", name="old harbour")).to_have_count(1)
+
+    for size in ("", "200%"):
+        await anna.page.evaluate("size => { document.documentElement.style.fontSize = size; }", size)
+        assert await overflow(anna.page) == 0
+        assert await anna.page.locator("th").evaluate_all(IN_ANOTHERS_PLACE) == []
 
 
 async def test_the_admin_rooms(server: Server, invite: Invite) -> None:

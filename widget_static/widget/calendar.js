@@ -209,13 +209,16 @@ export class Calendar {
   #nameWeekdays() {
     const monday = "2024-01-01";
     const days = Array.from({ length: WEEK }, (_, index) => addDays(monday, this.#weekStart - 1 + index));
+    const short = days.map((day) => this.#words.weekday(day, "short"));
+    // In Arabic these are whole words, which run into each other on a phone. There, calendars have letters.
+    const isLong = short.some((name) => name.length > 5);
     fill(
       this.head,
-      ...days.map((day) =>
+      ...days.map((day, index) =>
         element(
           "th",
           { role: "columnheader", scope: "col", abbr: this.#words.weekday(day, "long") },
-          this.#words.weekday(day, "short"),
+          isLong ? this.#words.weekday(day, "narrow") : short[index],
         ),
       ),
     );

@@ -141,7 +141,7 @@ export class Words {
 
   /**
    * @param {string} day  any day of that weekday
-   * @param {"short" | "long"} length
+   * @param {"narrow" | "short" | "long"} length
    */
   weekday(day, length) {
     return this.#format({ weekday: length, timeZone: "UTC" }).format(noon(day));
