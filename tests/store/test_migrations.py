@@ -46,6 +46,20 @@ def test_migrating_again_changes_nothing(migrated: URL) -> None:
     assert table_names(migrated) == {*Table.metadata.tables, "alembic_version"}
 
 
+def test_a_database_that_does_not_keep_all_letters_is_refused_before_anything_is_in_it(postgres_server: str) -> None:
+    """As that of a server which was set up where no language was."""
+    servers = make_url(postgres_server.format(name="postgres")).set(drivername="postgresql+psycopg")
+    engine = create_engine(servers, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS letters"))
+        connection.execute(text("CREATE DATABASE letters TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"))
+    engine.dispose()
+
+    with pytest.raises(Fault, match="SQL_ASCII"):
+        migrations.upgrade(servers.set(database="letters"))
+    assert table_names(servers.set(database="letters").update_query_dict({"client_encoding": "utf8"})) == set()
+
+
 def test_constraints_have_the_names_that_the_tables_give_them(migrated: URL) -> None:
     engine = create_engine(migrated)
     found = {name: {check["name"] for check in inspect(engine).get_check_constraints(name)} for name in ("meeting",)}

@@ -24,7 +24,12 @@ class Connection(psycopg.AsyncConnection[Any]):
             hang_up.cancel()
 
 
-ARGUMENTS = {"async_creator_fn": Connection.connect, "connect_timeout": _CONNECT_S, "options": _LIMITS}
+ARGUMENTS = {
+    "async_creator_fn": Connection.connect,
+    "connect_timeout": _CONNECT_S,
+    "options": _LIMITS,
+    "client_encoding": "utf8",
+}
 """For each new connection."""
 
 

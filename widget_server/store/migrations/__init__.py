@@ -22,6 +22,7 @@ def upgrade(url: URL) -> None:
     try:
         with engine.begin() as connection:
             _lock(connection)
+            _must_keep_all_letters(connection)
             command.upgrade(config(connection), "head")
     except CommandError as error:
         raise Fault("The database was made by a newer version of Tenuto.") from error
@@ -62,7 +63,7 @@ def config(connection: Connection) -> Config:
 
 def _open(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10})
+        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10, "client_encoding": "utf8"})
     arguments = {"isolation_level": None, "timeout": _LOCK_WAIT_S}
     engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool, connect_args=arguments)
 
@@ -71,6 +72,15 @@ def _open(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _must_keep_all_letters(connection: Connection) -> None:
+    """Asked before there is anything in it. PostgreSQL has its encoding from where it was set up: it may know none."""
+    if connection.dialect.name != "postgresql" or MigrationContext.configure(connection).get_current_heads():
+        return
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        raise Fault(f"The database keeps letters as {encoding}, which lacks most: make one with the encoding UTF8.")
 
 
 def _lock(connection: Connection) -> None:
