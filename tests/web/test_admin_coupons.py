@@ -1,5 +1,6 @@
 """Owners make codes, change them, and see how often each was used."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
@@ -144,6 +145,8 @@ async def test_a_coupon_for_one_service_stays_for_that_one_when_it_costs_nothing
 
     (after,) = await kept(desk)
     assert (after.services, after.last_day) == (frozenset({PRIVATE.key}), date(2099, 12, 24))
+    log = re.sub(r"\s+", " ", (await desk.get("/audit-log")).text)
+    assert f"services: {PRIVATE.name}" in log, "as everywhere, and not by its key"
 
 
 async def test_an_amount_keeps_its_currency_until_another_one_is_typed(desk: Desk) -> None:

@@ -177,7 +177,8 @@ def _details(entry: KeptEntry, at: AtSite, people: Mapping[int, str]) -> list[st
 def _words_of(at: AtSite) -> dict[str, dict[str, str]]:
     """By the name of a detail, what its values are called on the pages."""
     words = {name: {choice.value: choice.label for choice in choices} for name, choices in _CHOICES.items()}
-    return words | {"staff": {member.key: member.name for member in at.schedule.staff.values()}}
+    services, staff = at.schedule.services.values(), at.schedule.staff.values()
+    return words | {"services": {one.key: one.name for one in services}, "staff": {one.key: one.name for one in staff}}
 
 
 def _person(entry: KeptEntry) -> int:
@@ -205,4 +206,4 @@ def _shown(value: object, words: Mapping[str, str]) -> str:
         return "on" if value else "off"
     if (amount := money_in(value)) is not None:
         return "nothing" if amount.is_free else money(amount)
-    return words.get(str(value), str(value)) or "nothing"
+    return ", ".join(words.get(each, each) for each in str(value).split(", ")) or "nothing"
