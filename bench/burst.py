@@ -4,7 +4,7 @@ import threading
 import time
 from statistics import median
 
-from bench.expiry import ends_told, hold_all, last_of_feed
+from bench.expiry import HOLD_ID, ends_told, hold_all, last_of_feed
 from bench.lean import RedisLine
 from bench.studio import Studio
 from bench.table import Bound, Row, Section, percentile, trust
@@ -90,7 +90,7 @@ def _ended_bare(studio: Studio) -> float:
 def _end(call: Call) -> list[tuple[Word, ...]]:
     """What is written of one hold when it ends; ours also counts its slot anew and tells the feed, for many at once."""
     _, _, due, _, hold, visitor, network, _, slot = call.keys
-    site, hold_id = str(call.args[0]), str(call.args[3])
+    site, hold_id = str(call.args[0]), str(call.args[HOLD_ID])
     return [
         ("ZREM", slot, f"{hold_id}:1"),
         ("HSET", hold, "state", "expired", "version", 2),
@@ -115,7 +115,7 @@ class _Others(threading.Thread):
         for packed in self._packed:
             began_at_s = time.perf_counter()
             self._line.send(packed)
-            code, *_ = self._line.answer()
+            ((code, *_),) = self._line.answer()
             self.took_ms.append((time.perf_counter() - began_at_s) * 1000)
             trust(code == "HELD", f"A hold was answered {code}.")
             if self._ended.wait(_PAUSE_S):

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -14,6 +14,9 @@ from statistics import median
 from bench.lean import drive_gathered
 from bench.studio import Studio
 from bench.table import ROUNDS, Bound, Row, Section, ratio, trust
+from widget_server.engine import calls
+from widget_server.engine.calls import Wanted
+from widget_server.engine.gathering import LINES_AT_ONCE
 
 CLIENTS, HOLDS, SECONDS = 32, 12_000, 5
 _START_S = 30.0
@@ -37,9 +40,9 @@ def measured(studio: Studio) -> Section:
     offered = studio.slots[0]
     with _postgres() as (programs, folder):
         for _ in range(ROUNDS):
-            packed = [studio.hold_call(offered).by_sha() for _ in range(HOLDS)]
-            driven = drive_gathered(studio.redis_path, packed, callers=CLIENTS)
-            granted = sum(isinstance(answer, list) and answer[0] == b"HELD" for (answer,) in driven.answers)
+            wanted = [studio.wanted(offered) for _ in range(HOLDS)]
+            driven = drive_gathered(studio.redis_path, wanted, lambda some: _packed(studio, some), callers=CLIENTS)
+            granted = sum(answer[0] == b"HELD" for answer in driven.answers)
             trust(granted == HOLDS, f"Of {HOLDS} holds {granted} were granted.")
             ours.append(driven.rate)
             theirs.append(_locked(programs, folder))
@@ -56,6 +59,12 @@ def measured(studio: Studio) -> Section:
         ],
         _MEANING,
     )
+
+
+def _packed(studio: Studio, wanted: Sequence[Wanted]) -> list[bytes]:
+    """Those who want something in the same moment, as the engine asks for them."""
+    groups = (wanted[at : at + LINES_AT_ONCE] for at in range(0, len(wanted), LINES_AT_ONCE))
+    return [calls.hold(studio.terms, group).by_sha() for group in groups]
 
 
 def _locked(programs: Path, folder: Path) -> float:

@@ -17,8 +17,8 @@ from widget_server.engine.wire import Address
 LIVE, ENDING_A_ROUND = 100_000, 600
 _SENT_AT_ONCE = 1_000
 _FIRST_MS, _SPREAD_MS = 1_000, 3_000
-_LENGTH, _LIMIT = 5, 6
-"""Where they stand among the arguments of hold.lua."""
+LENGTH, LIMIT, HOLD_ID = 3, 4, 8
+"""Where they stand among the arguments of hold.lua for one hold."""
 _AFTERWARDS_S = 0.5
 
 
@@ -71,7 +71,7 @@ def _ended(studio: Studio) -> list[float]:
 
 def _ending_soon(call: Call) -> Call:
     args = list(call.args)
-    args[_LENGTH] = args[_LIMIT] = _FIRST_MS + random.randrange(_SPREAD_MS)  # noqa: S311
+    args[LENGTH] = args[LIMIT] = _FIRST_MS + random.randrange(_SPREAD_MS)  # noqa: S311
     return call._replace(args=args)
 
 
@@ -84,9 +84,9 @@ def hold_all(studio: Studio, calls: Sequence[Call]) -> dict[str, int]:
         for call in some:
             line.send(call.by_sha())
         for call in some:
-            code, *figures = line.answer()
+            ((code, *figures),) = line.answer()
             trust(code == "HELD", f"A hold was answered {code}.")
-            deadlines[str(call.args[3])] = figures[0]
+            deadlines[str(call.args[HOLD_ID])] = figures[0]
     line.close()
     return deadlines
 

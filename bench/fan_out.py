@@ -202,7 +202,7 @@ class _Holder:
 
     def _hold(self, slot: OfferedSlot) -> None:
         self._line.send(self._studio.hold_call(slot).by_sha())
-        trust(self._line.answer()[0] == "HELD", "The hold that was to be told was refused.")
+        trust(self._line.answer()[0][0] == "HELD", "The hold that was to be told was refused.")
 
     def close(self) -> None:
         self._line.close()

@@ -8,6 +8,7 @@ from itertools import count
 from statistics import median
 from typing import Any
 
+from bench.expiry import HOLD_ID, LENGTH
 from bench.lean import Address, Driven, HttpAnswers, RedisAnswers, drive
 from bench.studio import SITE, Studio, free_port, started
 from bench.table import ROUNDS, Bound, Row, Section, percentile, ratio, trust
@@ -141,7 +142,7 @@ def _slot_only(studio: Studio, many: int) -> tuple[Driven, float]:
     for call in studio.hold_calls(many):
         day, slot = (f"{key}:bare" for key in call.keys[-2:])
         slot_id, seats, _, capacity = call.args[-4:]
-        args = [call.args[3], str(slot_id).partition("T")[2], seats, capacity, call.args[5]]
+        args = [call.args[HOLD_ID], str(slot_id).partition("T")[2], seats, capacity, call.args[LENGTH]]
         packed.append(pack(b"EVALSHA", sha, 3, call.keys[1], day, slot, *args))
     return _scripts_run(studio, packed)
 
@@ -153,7 +154,7 @@ def _scripts_run(studio: Studio, packed: Sequence[bytes]) -> tuple[Driven, float
     driven = drive(studio.redis_path, packed, RedisAnswers, connections=CONNECTIONS)
     calls, server_us = line.used()["evalsha"]
     line.close()
-    granted = sum(isinstance(answer, list) and answer[0] == b"HELD" for (answer,) in driven.answers)
+    granted = sum(isinstance(answer, list) and b"HELD" in (answer[0], answer[0][0]) for (answer,) in driven.answers)
     trust(calls == granted == len(packed), f"Of {len(packed)} scripts {granted} said HELD.")
     return driven, server_us
 

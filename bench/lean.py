@@ -1,7 +1,7 @@
 """The only place for load: clients that cost as little as a client in Python can, so that what is measured is not they.
 
 Every connection has one request under way; the next leaves as soon as its answer is there. Requests are packed before
-the clock starts, and answers are looked at after it has stopped.
+the clock starts, unless who asks in the same moment leaves together, and answers are looked at after it has stopped.
 """
 
 import selectors
@@ -10,13 +10,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import hiredis
 
 SILENCE_MAX_S = 10.0
 _CHUNK_BYTES = 1 << 16
 _NOTHING_YET = object()
+
+_Wanted = TypeVar("_Wanted")
 
 Address = str | tuple[str, int]
 """A path of a Unix socket, or host and port."""
@@ -106,25 +108,28 @@ def drive(
     return Driven(seconds, answered, took_s)
 
 
-def drive_gathered(path: str, requests: Sequence[bytes], *, callers: int) -> Driven:
-    """Make all requests of Redis over one connection, as a web process does: what its callers want in the same moment
-    leaves in one go, and each of them asks again once it has its answer. Raises OSError where it is dropped."""
+def drive_gathered(
+    path: str, wanted: Sequence[_Wanted], packed: Callable[[Sequence[_Wanted]], list[bytes]], *, callers: int
+) -> Driven:
+    """Ask for all of it over one connection, as a web process does: what its callers want in the same moment leaves in
+    one go, and each of them asks again once they have their answer. Redis answers several of them at a time. Raises
+    OSError where it is dropped."""
     connection, reader = connect(path), hiredis.Reader(notEnoughData=_NOTHING_YET)
     answered: list[Any] = []
     took_s: list[float] = []
     began_at_s = time.perf_counter()
-    sent_at_s = deque([began_at_s] * min(callers, len(requests)))
+    sent_at_s = deque([began_at_s] * min(callers, len(wanted)))
     sent = len(sent_at_s)
-    connection.sendall(b"".join(requests[:sent]))
+    connection.sendall(b"".join(packed(wanted[:sent])))
     while sent_at_s:
         reader.feed(_received(connection))
         now_s, had = time.perf_counter(), len(answered)
-        while (answer := reader.gets()) is not _NOTHING_YET:
-            answered.append((answer,))
-            took_s.append(now_s - sent_at_s.popleft())
-        following = requests[sent : sent + len(answered) - had]
+        while (answers := reader.gets()) is not _NOTHING_YET:
+            answered += answers
+            took_s += [now_s - sent_at_s.popleft() for _ in answers]
+        following = wanted[sent : sent + len(answered) - had]
         if following:
-            connection.sendall(b"".join(following))
+            connection.sendall(b"".join(packed(following)))
             sent_at_s.extend([now_s] * len(following))
             sent += len(following)
     seconds = time.perf_counter() - began_at_s

@@ -34,9 +34,9 @@ def app(redis_url: str, *, prefix: str, sha: str, epoch: int, schedule: int) -> 
         keys += [f"{prefix}hold:{body['id']}", f"{prefix}visitor:{visitor}", f"{prefix}network:{network}"]
         keys += [f"{prefix}day:{service}:{start[:8]}", f"{prefix}slot:{slot}"]
         hour_ms = timedelta(hours=1) // timedelta(milliseconds=1)
-        args = [site, epoch, schedule, body["id"], secret, hour_ms, 3 * hour_ms, visitor, network, 3, 50]
-        args += [1, slot, seats, int(starts_at.timestamp() * 1000), 1_000_000]
-        answer = await redis.evalsha(sha, len(keys), *keys, *args)
+        args: list[str | int] = [site, epoch, schedule, hour_ms, 3 * hour_ms, 3, 50, 1]
+        args += [body["id"], secret, visitor, network, 1, slot, seats, int(starts_at.timestamp() * 1000), 1_000_000]
+        (answer,) = await redis.evalsha(sha, len(keys), *keys, *args)
         if answer[0] != b"HELD":
             return JSONResponse({"error": {"code": answer[0].decode()}}, 409)
         return JSONResponse({"hold": {"id": body["id"], "state": "held", "expires_at": answer[1]}}, 201)

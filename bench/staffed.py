@@ -43,7 +43,7 @@ def _claim(studio: Studio, chance: Random, count: int) -> None:
     """Holds of one seat each, somewhere in the month; each claims one of those who are free."""
     packed = [studio.hold_call(offered).by_sha() for offered in chance.choices(studio.slots, k=count)]
     driven = drive(studio.redis_path, packed, RedisAnswers)
-    granted = sum(isinstance(answer, list) and answer[0] == b"HELD" for (answer,) in driven.answers)
+    granted = sum(isinstance(answer, list) and answer[0][0] == b"HELD" for (answer,) in driven.answers)
     trust(granted == count, f"Of {count} claims {granted} were granted.")
 
 

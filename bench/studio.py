@@ -33,7 +33,7 @@ from widget_server.domain.schedule import (
 from widget_server.domain.sites import Site
 from widget_server.domain.slots import OfferedSlot
 from widget_server.engine import calls, keys
-from widget_server.engine.calls import Call
+from widget_server.engine.calls import Call, Terms, Wanted
 from widget_server.engine.embedded import start_or_attach
 from widget_server.engine.reservations import LIMIT_LENGTHS
 from widget_server.engine.scripts import load_all
@@ -89,18 +89,28 @@ class Studio:
         return [self.hold_call(slots[n % len(slots)], networks[n // a_network]) for n in range(count)]
 
     def hold_call(self, offered: OfferedSlot, network: str | None = None) -> Call:
-        return calls.hold(
+        return calls.hold(self.terms, [self.wanted(offered, network)])
+
+    @property
+    def terms(self) -> Terms:
+        return calls.terms(
+            self.site,
+            schedule_version=self.schedule.version,
+            limit_lengths=LIMIT_LENGTHS,
+            visitor_max=HOLDS_PER_VISITOR_MAX,
+            network_max=HOLDS_PER_NETWORK_MAX,
+        )
+
+    def wanted(self, offered: OfferedSlot, network: str | None = None) -> Wanted:
+        """A seat of this slot, for somebody who wants nothing else."""
+        return calls.wanted(
             self.site,
             [Line(offered.slot, 1)],
             [offered],
-            schedule_version=self.schedule.version,
             id=new_id(),
             secret_hash=hash_secret(new_id()),
-            limit_lengths=LIMIT_LENGTHS,
             visitor=new_id(),
             network=network or new_id(),
-            visitor_max=HOLDS_PER_VISITOR_MAX,
-            network_max=HOLDS_PER_NETWORK_MAX,
         )
 
     def held_seats(self) -> int:

@@ -1,8 +1,10 @@
 --[[
-  hold: set seats of some slots aside for one visitor, all lines or none.
+  hold: set seats of some slots aside for visitors who ask in the same moment, for each of them all lines or none.
 
-  The first call with an id decides; the same id, secret and lines again get the same hold. Expired lines that stand
-  in the way are dropped, no more than needed: a late sweep never makes a slot look full.
+  They are decided one after the other, as if each had come alone; then what they changed is written, a slot that
+  several of them want only once, and told in one entry of the feed. The first call with an id decides; the same id,
+  secret and lines again get the same hold. Expired lines that stand in the way are dropped, no more than needed: a late
+  sweep never makes a slot look full.
 
   This is what a site is asked most when seats go on sale, and half of its time is Lua's, not Redis's: so what few
   holds need is included only where one does, and what is done once is no function.
@@ -11,28 +13,23 @@
   KEYS[2]    clock    HASH  of the partition
   KEYS[3]    due      ZSET  site/hold -> deadline
   KEYS[4]    feed     STREAM
-  KEYS[5]    hold     HASH  created here
-  KEYS[6]    visitor  ZSET  live holds of the visitor -> deadline
-  KEYS[7]    network  ZSET  live holds of the network -> deadline
-  KEYS[8..]  day, slot of each line, then the diaries of the candidates of each need
+  KEYS[5..]  hold HASH created here, visitor and network ZSET live holds -> deadline, and day and slot of each line; of
+             each hold; then the diaries of the candidates of each need
 
   ARGV[1]    site         key
   ARGV[2]    epoch        the caller's
   ARGV[3]    schedule     version that the capacities come from
-  ARGV[4]    hold_id
-  ARGV[5]    secret       hash
-  ARGV[6]    length_ms    how long the hold lasts
-  ARGV[7]    limit_ms     how far it can be renewed, from now
-  ARGV[8]    visitor      hash
-  ARGV[9]    network      hash
-  ARGV[10]   visitor_max  live holds a visitor may have
-  ARGV[11]   network_max  live holds a network may have
-  ARGV[12]   count        of lines
-  ARGV[13..] slot, seats, start in ms, capacity of each line; where slots need somebody also random, to choose between
-             those who are equally fit to serve, claims of bookings that are being moved, "<hold>:<slot> ...": they do
-             not stand in the way, and the needs, as lib/needs_of.lua reads them
+  ARGV[4]    length_ms    how long a hold lasts
+  ARGV[5]    limit_ms     how far it can be renewed, from now
+  ARGV[6]    visitor_max  live holds a visitor may have
+  ARGV[7]    network_max  live holds a network may have
+  ARGV[8]    count        of holds, which have different ids
+  ARGV[9..]  id, hash of the secret, hashes of visitor and network, number of lines, and slot, seats, start in ms and
+             capacity of each line; of each hold; where slots need somebody, it is one hold only, and then also random,
+             to choose between those who are equally fit to serve, claims of bookings that are being moved,
+             "<hold>:<slot> ...": they do not stand in the way, and the needs, as lib/needs_of.lua reads them
 
-  Returns {code, ...}
+  Returns of each hold {code, ...}
     HELD deadline limit version now    seats are set aside, the feed has been told; or were, by this very call before
     PAYING resolve_by limit version now    they were, and its customer is paying by now; nothing changed
     ID_CONFLICT                        the id was used with another secret or other lines; nothing changed
@@ -46,125 +43,191 @@
 -- include: loaded_schedule
 -- include: now_ms
 -- include: read_seats
--- include: keep_line
 -- include: write_seats
 -- include: tell_seats
 
-local gate_key, clock_key, due_key, feed_key, hold_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local visitor_key, network_key = KEYS[6], KEYS[7]
-local site, epoch, schedule, hold_id, secret = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local length_ms, limit_ms, visitor, network = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local visitor_max, network_max, count = ARGV[10], ARGV[11], ARGV[12]
+local gate_key, clock_key, due_key, feed_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local site, epoch, schedule, length_ms, limit_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local visitor_max, network_max, count = ARGV[6], ARGV[7], ARGV[8]
 -- What is only added or subtracted stays in digits: Lua reads them for a sum in half the time that `tonumber` takes.
-local lines, text = {}, nil
+local holds, key, arg = { nil }, 5, 9
 for n = 1, count do
-  local slot_id, seats = ARGV[9 + 4 * n], ARGV[10 + 4 * n]
-  lines[n] = {
-    day_key = KEYS[6 + 2 * n],
-    slot_key = KEYS[7 + 2 * n],
-    slot_id = slot_id,
-    seats = tonumber(seats),
-    starts_ms = ARGV[11 + 4 * n],
-    capacity = ARGV[12 + 4 * n],
-    member = hold_id .. ':' .. seats,
+  local hold_id, text = ARGV[arg], nil
+  local hold = {
+    nil, -- its lines
+    id = hold_id,
+    secret = ARGV[arg + 1],
+    visitor = ARGV[arg + 2],
+    network = ARGV[arg + 3],
+    hold_key = KEYS[key],
+    visitor_key = KEYS[key + 1],
+    network_key = KEYS[key + 2],
+    text = '',
   }
-  text = (text and text .. ' ' or '') .. slot_id .. ':' .. seats
+  for at = 1, ARGV[arg + 4] do
+    local slot_id, seats = ARGV[arg + 5], ARGV[arg + 6]
+    hold[at] = {
+      day_key = KEYS[key + 3],
+      slot_key = KEYS[key + 4],
+      slot_id = slot_id,
+      seats = tonumber(seats),
+      starts_ms = ARGV[arg + 7],
+      capacity = ARGV[arg + 8],
+      member = hold_id .. ':' .. seats,
+    }
+    text = (text and text .. ' ' or '') .. slot_id .. ':' .. seats
+    key, arg = key + 2, arg + 4
+  end
+  hold.text = text
+  holds[n] = hold
+  key, arg = key + 3, arg + 5
 end
-local needs, random, instead_of = nil, ARGV[13 + 4 * #lines], ARGV[14 + 4 * #lines]
+local needs, random, instead_of = nil, ARGV[arg], ARGV[arg + 1]
 if random then
   -- include: needs_of
-  needs = needs_of(KEYS, 8 + 2 * #lines, ARGV, 15 + 4 * #lines)
+  needs = needs_of(KEYS, key, ARGV, arg + 2)
 end
 
 local gate_schedule = loaded_schedule(gate_key, epoch)
 if not gate_schedule then
-  return { 'NOT_LOADED' }
+  for n = 1, #holds do
+    holds[n] = { 'NOT_LOADED' }
+  end
+  return holds
 end
 local now = now_ms(clock_key)
--- One question for three: each key counts as often as it is named, so the sum says which of them there are.
-local known = redis.call('EXISTS', network_key, visitor_key, visitor_key, hold_key, hold_key, hold_key, hold_key)
-if known >= 4 then
-  local hold = redis.call('HMGET', hold_key, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'resolve_by')
-  if hold[2] ~= secret or hold[3] ~= text then
-    return { 'ID_CONFLICT' }
-  end
-  if hold[1] == 'paying' then
-    return { 'PAYING', tonumber(hold[7]), tonumber(hold[5]), tonumber(hold[6]), now }
-  end
-  if hold[1] == 'held' and now < tonumber(hold[4]) then
-    return { 'HELD', tonumber(hold[4]), tonumber(hold[5]), tonumber(hold[6]), now }
-  end
-  return { 'ENDED' }
-end
-
-if schedule - gate_schedule < 0 then
-  return { 'STALE_SCHEDULE', gate_schedule }
-end
-for n = 1, #lines do
-  if lines[n].starts_ms - now <= 0 then
-    return { 'CLOSED', n }
-  end
-end
-if known > 0 then
-  -- include: is_spent
-  if known >= 2 and is_spent(visitor_key, tonumber(visitor_max), now) then
-    return { 'LIMIT', 'visitor' }
-  end
-  if known % 2 == 1 and is_spent(network_key, tonumber(network_max), now) then
-    return { 'LIMIT', 'network' }
-  end
-end
-for n = 1, #lines do
-  local line = lines[n]
-  local seats = read_seats(line.day_key, line.slot_id)
-  line.counted = seats
-  if seats.held + seats.booked + line.seats - line.capacity > 0 then
-    -- include: find_room
-    local left
-    line.dropped, left = find_room(line, seats, now)
-    if not line.dropped then
-      return { 'FULL', n, left }
-    end
-  end
-end
-local claims, claims_text, lack
-if needs then
-  -- include: named_claims
-  -- include: claim_all
-  claims, claims_text, lack = claim_all(needs, lines, hold_id, now, named_claims(instead_of), tonumber(random))
-  if not claims then
-    return { 'FULL', lack.line, lack.left }
-  end
-end
-
 local deadline, limit = now + length_ms, now + limit_ms
 local score = string.format('%d', deadline)
-local parts = {}
-for n = 1, #lines do
-  local line = lines[n]
-  if line.dropped then
-    -- include: drop_line
-    for _, member in ipairs(line.dropped) do
-      drop_line(line, line.counted, member)
+local answers, counted, ids = { nil }, {}, nil
+
+for n = 1, #holds do
+  local hold = holds[n]
+  local hold_key, visitor_key, network_key = hold.hold_key, hold.visitor_key, hold.network_key
+  -- One question for three: each key counts as often as it is named, so the sum says which of them there are.
+  local known = redis.call('EXISTS', network_key, visitor_key, visitor_key, hold_key, hold_key, hold_key, hold_key)
+  local answer
+  if known >= 4 then
+    local kept = redis.call('HMGET', hold_key, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'resolve_by')
+    if kept[2] ~= hold.secret or kept[3] ~= hold.text then
+      answer = { 'ID_CONFLICT' }
+    elseif kept[1] == 'paying' then
+      answer = { 'PAYING', tonumber(kept[7]), tonumber(kept[5]), tonumber(kept[6]), now }
+    elseif kept[1] == 'held' and now < tonumber(kept[4]) then
+      answer = { 'HELD', tonumber(kept[4]), tonumber(kept[5]), tonumber(kept[6]), now }
+    else
+      answer = { 'ENDED' }
+    end
+  elseif schedule - gate_schedule < 0 then
+    answer = { 'STALE_SCHEDULE', gate_schedule }
+  else
+    for at = 1, #hold do
+      if hold[at].starts_ms - now <= 0 then
+        answer = { 'CLOSED', at }
+        break
+      end
+    end
+    if known > 0 and not answer then
+      -- include: is_spent
+      if known >= 2 and is_spent(visitor_key, tonumber(visitor_max), now) then
+        answer = { 'LIMIT', 'visitor' }
+      elseif known % 2 == 1 and is_spent(network_key, tonumber(network_max), now) then
+        answer = { 'LIMIT', 'network' }
+      end
+    end
+    for at = 1, answer and 0 or #hold do
+      local line = hold[at]
+      local seats = counted[line.slot_id]
+      if not seats then
+        seats = read_seats(line.day_key, line.slot_id)
+        counted[line.slot_id] = seats
+      end
+      if seats.held + seats.booked + line.seats - line.capacity > 0 then
+        -- include: find_room
+        local left
+        line.dropped, left = find_room(line, seats, now)
+        if not line.dropped then
+          answer = { 'FULL', at, left }
+          break
+        end
+      end
+    end
+    if needs and not answer then
+      -- include: named_claims
+      -- include: claim_all
+      local lack
+      hold.claims, hold.claims_text, lack = claim_all(needs, hold, hold.id, now, named_claims(instead_of), tonumber(random))
+      if not hold.claims then
+        answer = { 'FULL', lack.line, lack.left }
+      end
     end
   end
-  keep_line(line, line.counted, line.member, score)
-  parts[n] = write_seats(line, line.counted)
+
+  if answer then
+    holds[n] = false
+  else
+    -- Nothing that later holds depend on waits for the end: seats are counted here, and budgets in Redis.
+    for at = 1, #hold do
+      local line = hold[at]
+      local seats = counted[line.slot_id]
+      if line.dropped then
+        -- include: drop_line
+        for _, member in ipairs(line.dropped) do
+          drop_line(line, seats, member)
+        end
+      end
+      seats.held = seats.held + line.seats
+      local coming = seats.coming
+      if coming then
+        coming[#coming + 1] = score
+        coming[#coming + 1] = line.member
+      else
+        seats.coming = { score, line.member }
+      end
+    end
+    redis.call('ZADD', visitor_key, score, hold.id)
+    redis.call('ZADD', network_key, score, hold.id)
+    ids = ids and ids .. ',' .. hold.id or hold.id
+    answer = { 'HELD', deadline, limit, 1, now }
+  end
+  answers[n] = answer
 end
-redis.call('HSET', hold_key, 'state', 'held', 'secret', secret, 'lines', text, 'deadline', score,
-  'limit', limit, 'version', '1', 'visitor', visitor, 'network', network)
-if claims and claims[1] then
-  -- include: keep_claims
-  keep_claims(gate_key, claims, score, parts)
-  redis.call('HSET', hold_key, 'claims', claims_text)
+if not ids then
+  return answers
 end
-redis.call('ZADD', due_key, score, site .. '/' .. hold_id)
-redis.call('ZADD', visitor_key, score, hold_id)
-redis.call('ZADD', network_key, score, hold_id)
+
+local parts = { nil }
+for n = 1, #holds do
+  local hold = holds[n]
+  if hold then
+    for at = 1, #hold do
+      local line = hold[at]
+      local seats = counted[line.slot_id]
+      local coming = seats.coming
+      if coming then
+        seats.coming = nil
+        if redis.call('ZADD', line.slot_key, unpack(coming)) * 2 < #coming then
+          -- include: count_lines
+          seats.held, seats.frees_ms = count_lines(line.slot_key)
+        elseif seats.frees_ms and (seats.frees_ms == '' or score - seats.frees_ms < 0) then
+          seats.frees_ms = score
+        end
+        parts[#parts + 1] = write_seats(line, seats)
+      end
+    end
+    redis.call('HSET', hold.hold_key, 'state', 'held', 'secret', hold.secret, 'lines', hold.text, 'deadline', score,
+      'limit', limit, 'version', '1', 'visitor', hold.visitor, 'network', hold.network)
+    if hold.claims and hold.claims[1] then
+      -- include: keep_claims
+      keep_claims(gate_key, hold.claims, score, parts)
+      redis.call('HSET', hold.hold_key, 'claims', hold.claims_text)
+    end
+    redis.call('ZADD', due_key, score, site .. '/' .. hold.id)
+  end
+end
 if schedule - gate_schedule > 0 then
   -- include: tell_schedule
   redis.call('HSET', gate_key, 'schedule', string.format('%d', schedule))
   tell_schedule(feed_key, site, epoch, 'settled', schedule)
 end
-tell_seats(feed_key, site, epoch, 'hold', hold_id, score, parts)
-return { 'HELD', deadline, limit, 1, now }
+tell_seats(feed_key, site, epoch, 'hold', ids, score, parts)
+return answers

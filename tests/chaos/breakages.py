@@ -37,9 +37,21 @@ BREAKAGES = (
     Breakage(
         "another body is taken for the same call",
         "lua/hold.lua",
-        "if hold[2] ~= secret or hold[3] ~= text then",
-        "if hold[2] ~= secret then",
+        "if kept[2] ~= hold.secret or kept[3] ~= hold.text then",
+        "if kept[2] ~= hold.secret then",
         seed=2,
+    ),
+    Breakage(
+        "of those who come together one is counted",
+        "lua/hold.lua",
+        "seats.held = seats.held + line.seats",
+        "seats.held = seats.coming and seats.held or seats.held + line.seats",
+    ),
+    Breakage(
+        "who comes together does not count in budgets",
+        "lua/hold.lua",
+        "redis.call('ZADD', network_key, score, hold.id)\n",
+        "if n == #holds then redis.call('ZADD', network_key, score, hold.id) end\n",
     ),
     Breakage(
         "an older schedule is good enough",

@@ -1,5 +1,6 @@
 """A site in a Redis, with its clock in our hands and short ways to say who does what."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -78,11 +79,12 @@ class Recorded(Connection):
         super().__init__(address, patience_s=patience_s)
         self.answered: list[tuple[Call, list[Reply]]] = []
 
-    async def run(self, call: Call) -> list[Reply]:
+    def send(self, call: Call) -> asyncio.Future[Reply] | None:
         assert len({key.partition("}")[0] for key in call.keys}) == 1, "a Cluster takes no keys of several slots"
-        answer = await super().run(call)
-        self.answered.append((call, answer))
-        return answer
+        sent = super().send(call)
+        if sent is not None:
+            sent.add_done_callback(lambda sent: self.answered.append((call, sent.result())))
+        return sent
 
 
 class Box:

@@ -66,6 +66,9 @@ VISITORS = {"anna": "home", "ben": "home", "cleo": "cafe"}
 """With their networks."""
 VISITOR_MAX, NETWORK_MAX = HOLDS_PER_VISITOR_MAX, 4
 WHO = st.sampled_from(list(VISITORS))
+TOGETHER = st.lists(
+    st.tuples(LINES.filter(lambda lines: all(slot not in SERVED for slot, _ in lines)), WHO), min_size=2, max_size=5
+)
 CAPACITY, LENGTH, LIMIT, WINDOW, MIN_LEFT, PINS_MAX = 3, 10, 30, 30, 2, 3
 """In minutes, like all times of the model. Real time passes, too, but never so much as to reach a full minute."""
 
@@ -341,6 +344,23 @@ class EngineMachine(RuleBasedStateMachine):
     def new_name(self, key: str) -> str:
         self.ids += 1
         return f"{key}-{self.ids}"
+
+    @rule(target=HOLDS, wanted=TOGETHER, key=st.sampled_from(["studio", "studio", "gallery"]))
+    def hold_at_once(self, wanted: list[tuple[tuple[tuple[Slot, int], ...], str]], key: str) -> Any:
+        """They leave as one script."""
+        box, model = self.boxes[key], self.models[key]
+        asked = [(self.new_name(key), dict(lines), visitor) for lines, visitor in wanted]
+        found = self.run(self._hold_all(box, asked))
+        expected = [model.hold(name, lines, visitor) for name, lines, visitor in asked]
+        assert [type(answer) if isinstance(answer, Exception) else None for answer in found] == expected
+        self.run(self._see_what_was_dropped(box, model))
+        return multiple(*(name for name, _, _ in asked if name in model.holds))
+
+    async def _hold_all(self, box: Box, asked: list[tuple[str, dict[Slot, int], str]]) -> list[Any]:
+        stories = (
+            box.hold(name, *self.lines(lines.items()), **self.budgets(visitor)) for name, lines, visitor in asked
+        )
+        return await asyncio.gather(*stories, return_exceptions=True)
 
     @rule(name=HOLDS)
     def hold_again(self, name: str) -> None:

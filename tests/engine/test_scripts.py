@@ -19,7 +19,7 @@ FILLS = {"rebuild", "restore", "restore_pin", "open"}
 _LOCALS = re.compile(r"^local ([\w, ]+) = (.+)$", re.MULTILINE)
 _FIELDS = re.compile(r"(\w+) = (KEYS|ARGV)\[(\d+)\]")
 _USE = re.compile(r"(KEYS|ARGV)\[(\d+)\]")
-_ANSWER = re.compile(r"return \{ '([A-Z_]+)'((?:, [^,}]+)*) \}")
+_ANSWER = re.compile(r"(?:return|=) \{ '([A-Z_]+)'((?:, [^,}]+)*) \}")
 _CHOSEN = re.compile(r"code = '([A-Z_]+)'")
 _REFUSED = re.compile(r"return nil, '(\w+)'")
 """In what the script includes."""

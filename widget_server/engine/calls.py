@@ -52,30 +52,76 @@ class Call(NamedTuple):
         return pack(b"EVAL", self.script.text, len(self.keys), *self.keys, *self.args)
 
 
-def hold(
+class Terms(NamedTuple):
+    """What holds have in common that are asked for by one script."""
+
+    partition: str
+    site_key: str
+    epoch: int
+    schedule_version: int
+    length_ms: int
+    limit_ms: int
+    """How far it can be renewed, from now."""
+    visitor_max: int
+    network_max: int
+
+
+class Wanted(NamedTuple):
+    """What one visitor wants to hold: their part of the keys and arguments of a script for several."""
+
+    id: str
+    lines: int
+    keys: list[str]
+    args: list[Word]
+    needs_keys: list[str]
+    needs_args: list[Word]
+    """What its slots need beside seats; empty for most."""
+
+
+def terms(site: Site, *, schedule_version: int, limit_lengths: int, visitor_max: int, network_max: int) -> Terms:
+    """`limit_lengths`: up to so many times its length can a hold be renewed."""
+    length_ms = site.hold_minutes * 60_000
+    of_site = site.partition, site.key, site.epoch
+    return Terms(*of_site, schedule_version, length_ms, length_ms * limit_lengths, visitor_max, network_max)
+
+
+def wanted(
     site: Site,
     lines: Sequence[Line],
     offered: Sequence[OfferedSlot],
     *,
-    schedule_version: int,
     id: str,
     secret_hash: str,
-    limit_lengths: int,
     visitor: str,
     network: str,
-    visitor_max: int,
-    network_max: int,
     instead_of: Sequence[Claimed] = (),
-) -> Call:
-    """`limit_lengths`: up to so many times its length can it be renewed."""
-    wanted = _wanted(lines, offered)
-    hold_keys = _of_hold(site, id, visitor, network, [line.slot.id for line in lines])
-    length_ms = site.hold_minutes * 60_000
-    args: list[Word] = [site.key, site.epoch, schedule_version, id, secret_hash, length_ms, length_ms * limit_lengths]
-    args += [visitor, network, visitor_max, network_max, len(lines), *wanted]
+) -> Wanted:
+    of_site = keys.of_site(site.partition, site.key)
+    its_keys = [of_site.hold(id), of_site.visitor(visitor), of_site.network(network)]
+    for line in lines:
+        its_keys += of_site.seats(line.slot.id)
+    args: list[Word] = [id, secret_hash, visitor, network, len(lines), *_of_lines(lines, offered)]
+    needs_keys: list[str] = []
+    needs_args: list[Word] = []
     if any(offer.needs for offer in offered):
-        args += [randbelow(_RANDOM_MAX), _named(instead_of)]
-        _add_needs(site, offered, hold_keys, args)
+        needs_args += [randbelow(_RANDOM_MAX), _named(instead_of)]
+        _add_needs(site, offered, needs_keys, needs_args)
+    return Wanted(id, len(lines), its_keys, args, needs_keys, needs_args)
+
+
+def hold(terms: Terms, wanted: Sequence[Wanted]) -> Call:
+    """Holds of different ids; one that needs somebody is alone."""
+    partition, site_key, *of_all = terms
+    of_site = keys.of_site(partition, site_key)
+    of_partition = of_site.partition
+    hold_keys = [of_site.gate, of_partition.clock, of_partition.due, of_partition.feed]
+    args: list[Word] = [site_key, *of_all, len(wanted)]
+    for one in wanted:
+        hold_keys += one.keys
+        args += one.args
+    for one in wanted:
+        hold_keys += one.needs_keys
+        args += one.needs_args
     return Call(load("hold"), hold_keys, args)
 
 
@@ -94,7 +140,7 @@ def change(
     schedule_version: int,
     version: int,
 ) -> Call:
-    of_site, wanted, diaries = keys.of_site(site.partition, site.key), _wanted(lines, offered), _diaries(site, kept)
+    of_site, wanted, diaries = keys.of_site(site.partition, site.key), _of_lines(lines, offered), _diaries(site, kept)
     changed_keys = [of_site.gate, of_site.partition.clock, of_site.partition.feed, of_site.hold(kept.id)]
     changed_keys += _of_slots(site, (line.slot.id for line in kept.lines))
     changed_keys += [*_of_slots(site, (line.slot.id for line in lines)), *diaries]
@@ -132,7 +178,7 @@ def pin(
         _random(offered),
         _named(instead_of),
         len(kept.lines),
-        *_wanted(kept.lines, offered),
+        *_of_lines(kept.lines, offered),
     ]
     _add_needs(site, offered, pinned_keys, args)
     return Call(load("pin"), pinned_keys, args)
@@ -249,7 +295,7 @@ def restore_pin(
     left: timedelta,
 ) -> Call:
     """`kept`: the hold as it was read, or as it would be if it were just taken."""
-    wanted, diaries = _wanted(pin.lines, offered), _diaries(site, kept) if kept.claims_text else []
+    wanted, diaries = _of_lines(pin.lines, offered), _diaries(site, kept) if kept.claims_text else []
     gate, clock, due, _, *others = _of_hold(
         site, pin.hold_id, kept.visitor, kept.network, [line.slot.id for line in pin.lines]
     )
@@ -319,7 +365,7 @@ def _of_slots(site: Site, slot_ids: Iterable[str]) -> list[str]:
     return [key for slot_id in slot_ids for key in of_site.seats(slot_id)]
 
 
-def _wanted(lines: Sequence[Line], offered: Sequence[OfferedSlot]) -> list[Word]:
+def _of_lines(lines: Sequence[Line], offered: Sequence[OfferedSlot]) -> list[Word]:
     args: list[Word] = []
     for line, offer in zip(lines, offered, strict=True):
         assert line.slot == offer.slot, "lines and offered slots are in the same order"

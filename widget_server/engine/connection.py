@@ -78,14 +78,17 @@ class Connection:
 
     async def run(self, call: Call) -> list[Reply]:
         """What the script returned. Raises Unavailable."""
+        sent = self.send(call)
+        if sent is not None and (reply := await sent).__class__ is list:
+            return reply
+        return (await self.run_all([call]))[0]
+
+    def send(self, call: Call) -> asyncio.Future[Reply] | None:
+        """On its way, once: whoever finds anything but a list there has to `run` it. None where no server is known."""
         if self._is_cluster:
             call = call.of_settled_slot()
         wire = self._servers.wire_for(call.keys[0])
-        if wire is not None:
-            reply = await wire.send(call.by_sha())
-            if reply.__class__ is list:
-                return reply
-        return (await self._run_all([call]))[0]
+        return None if wire is None else wire.send(call.by_sha())
 
     async def run_all(self, calls: Sequence[Call]) -> list[list[Reply]]:
         """Several scripts in one pipeline, in their order. Raises Unavailable."""

@@ -18,6 +18,7 @@ from widget_server.domain.slots import OfferedSlot, Slot
 from widget_server.engine import calls, kept, keys
 from widget_server.engine.calls import Call
 from widget_server.engine.connection import Connection
+from widget_server.engine.gathering import Gathering
 from widget_server.engine.kept import KeptHold
 from widget_server.engine.reading import SeatReading
 from widget_server.engine.refusing import refusal
@@ -55,6 +56,7 @@ class Reservations(Sweeping, Restoring, SeatReading):
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._run = connection.run
+        self._gathering = Gathering(connection)
 
     async def hold(
         self,
@@ -75,20 +77,15 @@ class Reservations(Sweeping, Restoring, SeatReading):
         Calling this again with the same id, secret and lines returns the hold as it is by now.
         Raises SlotFull, SlotClosed, HoldBudgetSpent, IdConflict, HoldEnded, StaleSchedule, Loading.
         """
-        call = calls.hold(
+        terms = calls.terms(
             site,
-            lines,
-            offered,
             schedule_version=schedule_version,
-            id=id,
-            secret_hash=secret_hash,
             limit_lengths=LIMIT_LENGTHS,
-            visitor=visitor,
-            network=network,
             visitor_max=visitor_max,
             network_max=network_max,
         )
-        match await self._run(call):
+        wanted = calls.wanted(site, lines, offered, id=id, secret_hash=secret_hash, visitor=visitor, network=network)
+        match await self._gathering.hold(terms, wanted):
             case ["HELD", deadline, limit, version, now]:  # to look whether each is an int takes as long as all of this
                 return kept.hold_of(id, HoldState.HELD, lines, deadline, limit, version, now)
             case ["PAYING", int(resolve_by), int(limit), int(version), int(now)]:
@@ -222,18 +219,17 @@ class Reservations(Sweeping, Restoring, SeatReading):
         The claims of bookings that are moved, `instead_of`, do not stand in the way. Raises what both raise; Changed
         where the hold gets other lines between the two.
         """
-        hold = calls.hold(
+        terms = calls.terms(
+            site, schedule_version=schedule_version, limit_lengths=1, visitor_max=visitor_max, network_max=network_max
+        )
+        wanted = calls.wanted(
             site,
             lines,
             offered,
-            schedule_version=schedule_version,
             id=id,
             secret_hash=secret_hash,
-            limit_lengths=1,
             visitor=visitor,
             network=network,
-            visitor_max=visitor_max,
-            network_max=network_max,
             instead_of=instead_of,
         )
         pin = calls.pin(
@@ -247,7 +243,7 @@ class Reservations(Sweeping, Restoring, SeatReading):
             pins_max=PINS_MAX,
             instead_of=instead_of,
         )
-        held, pinned = await self._connection.run_all([hold, pin])
+        (held,), pinned = await self._connection.run_all([calls.hold(terms, [wanted]), pin])
         # Of a hold that has expired meanwhile pin takes the seats again: then its answer is the one that counts.
         if held[0] not in ("HELD", "PAYING", "ENDED"):
             raise refusal(held, lines)

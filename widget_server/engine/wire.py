@@ -24,7 +24,7 @@ LOOKS = 4
 WAITING_MAX = 20_000
 LEAVING_MAX = 32
 """So many calls do not wait for the end of a tick: Redis shall have something to do while we go on."""
-LONG_BYTES = 4_096
+LONG_BYTES = 3_072
 """A call so long, which gives Redis much to do, does not wait either, nor does what came before it."""
 
 PORT = 6379

@@ -10,12 +10,13 @@ from widget_server.simulator.invariants import Broken
 from widget_server.simulator.ledger import Visitor
 from widget_server.simulator.operations import ask, operation
 from widget_server.simulator.payments import check_out_of, choose_of, come_back_of, go_back_of, pay_of, settle
-from widget_server.simulator.people import new_visitor
+from widget_server.simulator.people import hold_of, new_visitor
 from widget_server.simulator.workers import change_of, deliver, resized, sweep
 from widget_server.simulator.world import BY_SHIFT, World, services_of
 
 TURNS_BEFORE_MAX, CALLS_MEANWHILE = 25, 40
 SEATS_MAX = 4
+AT_ONCE_MAX = 10
 
 
 @operation(weight=1.5)
@@ -26,6 +27,21 @@ async def all_others_stand_still(world: World) -> str:
     world.turns.stop_all(CALLS_MEANWHILE)
     world.pass_time(CONFIRMING_WINDOW_MS + 1)
     return await sweep(world)
+
+
+@operation(weight=2)
+async def several_hold_at_once(world: World) -> str:
+    """At one process and in one tick, as when tickets go on sale: they leave as one script or two."""
+    first, process = new_visitor(world), world.web()
+    if first is None:
+        return "nothing is offered"
+    holds = [hold_of(world, first, first.lines, process)]
+    for _ in range(world.chance.randrange(1, AT_ONCE_MAX)):
+        other = new_visitor(world, first.site)
+        if other is not None:
+            other.lines = world.chance.choice((first.lines, other.lines))
+            holds.append(hold_of(world, other, other.lines, process))
+    return await _at_once(*holds)
 
 
 @operation(weight=0.7)

@@ -10,6 +10,7 @@ from widget_server.ids import hash_secret
 from widget_server.simulator.invariants import Invariant, must
 from widget_server.simulator.ledger import REMEMBERED_MS, Asking, Visitor
 from widget_server.simulator.operations import ask, operation
+from widget_server.simulator.processes import Process
 from widget_server.simulator.world import SITES, World
 from widget_server.use_cases.bookings import Confirmed
 from widget_server.use_cases.pinning import HoldRef, Visit
@@ -22,14 +23,14 @@ _OFFER_CHANGED = (SlotClosed, HoldsOff)
 @operation(weight=30)
 async def hold(world: World) -> str:
     visitor = new_visitor(world)
-    return await _hold(world, visitor, visitor.lines) if visitor else "nothing is offered"
+    return await hold_of(world, visitor, visitor.lines) if visitor else "nothing is offered"
 
 
 @operation(weight=7)
 async def hold_again(world: World) -> str:
     """The same call, as after a lost answer."""
     visitor = world.ledger.one(world.redis.now_ms(), "asked", "held")
-    return await _hold(world, visitor, visitor.lines) if visitor else "nobody holds"
+    return await hold_of(world, visitor, visitor.lines) if visitor else "nobody holds"
 
 
 @operation(weight=2)
@@ -39,11 +40,11 @@ async def hold_something_else(world: World) -> str:
     if visitor is None:
         return "nobody holds"
     first, *others = visitor.lines
-    return await _hold(world, visitor, (Line(first.slot, first.seats % 2 + 1), *others))
+    return await hold_of(world, visitor, (Line(first.slot, first.seats % 2 + 1), *others))
 
 
-async def _hold(world: World, visitor: Visitor, lines: tuple[Line, ...]) -> str:
-    process = world.web()
+async def hold_of(world: World, visitor: Visitor, lines: tuple[Line, ...], process: Process | None = None) -> str:
+    process = process or world.web()
     visitor.wanted.add(lines)
     with visitor.asking(world.redis.losses) as asking:
         answer = await ask(process, process.bookings.hold(visitor.ref, lines, visitor.visit))
@@ -190,8 +191,8 @@ async def steal(world: World) -> str:
     return f"{process.name}: {visitor} try {number} {said(answer)}"
 
 
-def new_visitor(world: World) -> Visitor | None:
-    site = world.chance.choice(list(SITES))
+def new_visitor(world: World, site: str | None = None) -> Visitor | None:
+    site = site or world.chance.choice(list(SITES))
     lines = world.wanted_lines(site)
     if not lines:
         return None

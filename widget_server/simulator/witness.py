@@ -140,12 +140,14 @@ class Witness:
         now_ms: int,
     ) -> None:
         self.now_ms = now_ms
-        self.seen.append(f"{script} {_code(reply)}")
+        answers = reply if script == "hold" and isinstance(reply, list) else [reply]
+        self.seen.append(" ".join([script, *map(_code, answers)]))
         then = _moment(script_keys, before)
         now = then if after == before else _moment(script_keys, after)
         try:
-            said_ms = reply[-1] if _code(reply) in _SAY_NOW and len(reply) > 1 else now_ms
-            must(said_ms == now_ms, Invariant.CLOCK, f"{script} says {said_ms}, it is {now_ms}")
+            for answer in answers:
+                said_ms = answer[-1] if _code(answer) in _SAY_NOW and len(answer) > 1 else now_ms
+                must(said_ms == now_ms, Invariant.CLOCK, f"{script} says {said_ms}, it is {now_ms}")
             self._compare(script, args, then, now)
             if script != "restore" and _rebuilder(script, args) == "":
                 _told(then, now, told)
