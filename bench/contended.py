@@ -121,7 +121,8 @@ def _prepare(programs: Path, folder: Path) -> None:
 
 _MEANING = f"""**Contention.** {CLIENTS} callers that all want the same slot, as when tickets go on sale, each again \
 as soon as it has its answer. Ours is the bare script, over Valkey as `tenuto` runs it, and as a web process asks \
-it: over one connection that gathers what is wanted in the same moment. The reference is `pgbench` with as many \
+it: over one connection, where what is wanted in the same moment leaves together, up to {LINES_AT_ONCE} holds a script \
+(decision 29). The reference is `pgbench` with as many \
 clients and a transaction of four statements: lock the slot's row and read what is left, count the seat, write the \
 hold, commit. PostgreSQL is set up as it comes, so that each commit waits for the disk, which Valkey does once a \
 second. How long that takes decides most of the ratio: the faster the disk, the smaller it is."""

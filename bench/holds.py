@@ -217,12 +217,12 @@ _MEANING = f"""**Hold.** One uvicorn process of `tenuto serve` with its embedded
 connections that each ask for a hold again as soon as they have the last: every one another visitor, {A_NETWORK} of \
 each network, spread over a month of slots, with budgets, idempotency, validation and security headers on, while the \
 process follows the feed of its own holds. Every answer is checked to be a granted hold, and Redis to have counted \
-them all. The bare reference is the same script with the same keys and arguments, packed beforehand, sent over \
+them all. The bare reference is the same script with the same keys and arguments, one hold each, packed beforehand, sent over \
 {CONNECTIONS} connections by the same lean client to the same Valkey with the same options, which nobody follows. The \
 naive route is Starlette with a pool of redis-py connections (`bench/naive.py`); it checks next to nothing. The *same \
 way to nothing* (`bench/no_op.py`) is our own server, asked for the same holds, which answers each as if it were \
 granted once its body is there: what a hold takes longer is reading its body, looking at the schedule, and waiting for \
 Redis. The no-op route is `/healthz`, which goes through the web framework, as holds do not (decision 5): what an \
-ordinary route takes at least. *Server time* is what Valkey counts for each `EVALSHA`; the slot-only script does for \
+ordinary route takes at least. *Server time* is what Valkey counts for each `EVALSHA` of one hold; the slot-only script does for \
 one slot what any hold has to do, and nothing else: read the clock that never goes back, compare the count with the \
 capacity, add a line with its deadline, and write the count. It knows no gate, hold, secret, budget, due set or feed."""
