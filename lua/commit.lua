@@ -27,7 +27,8 @@
     COMMITTED     the hold has become a booking, the feed has been told; or had before
     STALE         the hold is not pinned under this fence; booked is written all the same
     ENDED         there is no such hold any more, or it ended otherwise; booked is written all the same
-    MOVED         the hold has other lines than were read, as somebody took it just now: read it again; nothing changed
+    MOVED         the hold has other lines or claims than were read, as somebody took it just now: read it again;
+                  nothing changed
     NOT_LOADED    this Redis does not know the site in this epoch; nothing changed
 ]]
 -- include: loaded_schedule
@@ -76,7 +77,7 @@ elseif state == 'paying' or state == 'held' then
   code = 'STALE'
 end
 local ends = state == 'paying' and ours
-if ends and hold[5] ~= lines_text(of_hold) then
+if ends and (hold[5] ~= lines_text(of_hold) or (hold[4] or '') ~= claims_text) then
   return { 'MOVED' }
 end
 
@@ -94,15 +95,13 @@ for _, line in ipairs(lines) do
 end
 if ends then
   end_hold(keys, site, hold_id, 'confirmed', hold[3] + 1)
-  if hold[4] == claims_text then
-    local booked, others = {}, {}
-    for _, claim in ipairs(claims) do
-      table.insert(is_told[claim.slot_id] and booked or others, claim)
-    end
-    -- A score that no instant reaches, and another one than that of pins: this claim will not go by itself.
-    keep_claims(gate_key, booked, '4000000000000000', parts)
-    drop_claims(gate_key, others, parts)
+  local booked, others = {}, {}
+  for _, claim in ipairs(claims) do
+    table.insert(is_told[claim.slot_id] and booked or others, claim)
   end
+  -- A score that no instant reaches, and another one than that of pins: this claim will not go by itself.
+  keep_claims(gate_key, booked, '4000000000000000', parts)
+  drop_claims(gate_key, others, parts)
 end
 if #parts > 0 then
   tell_seats(feed_key, site, epoch, 'commit', hold_id, '', parts)

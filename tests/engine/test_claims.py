@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from widget_server.domain.events import SeatsMoved
 from widget_server.domain.holds import Line
 from widget_server.domain.orders import Claimed
 from widget_server.domain.slots import Need, Slot
-from widget_server.engine import kept, keys
+from widget_server.engine import calls, kept, keys
 from widget_server.errors import HoldEnded, SlotFull
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
@@ -150,6 +151,28 @@ async def test_renewing_and_paying_keep_the_person(box: Box) -> None:
         await box.hold("ben", BESIDE)
     await box.unpin("anna", fence=pin.fence)  # too late: it is a booking
     assert await diary(box, PIA) == ["anna"]
+
+
+async def test_a_hold_whose_claims_are_others_by_now_is_not_booked_with_those_that_were_read(box: Box) -> None:
+    """As where another server takes over in between, and whoever pays is given somebody else there."""
+    serve(box, PIA, QUINN)
+    await box.hold("anna", YOGA)
+    pin = await box.pin("anna")
+    of_hold = keys.of_site("tenuto", box.site.key).hold("anna")
+    (fields,) = await box.connection.read(("HMGET", of_hold, *kept.HOLD_FIELDS))
+    before = kept.kept_hold(box.site.key, "anna", fields)
+    assert before is not None
+    of_another = replace(
+        before, claims_text=before.claims_text.replace(PIA, "?").replace(QUINN, PIA).replace("?", QUINN)
+    )
+    booked = [BookedSeats(YOGA, 1, 1)]
+
+    for read in (of_another, replace(before, claims_text="")):
+        call = calls.commit(box.site, read, fence=pin.fence, booked=booked)
+        assert await box.connection.run(call) == ["MOVED"]
+    await box.commit("anna", *booked, fence=pin.fence)
+
+    assert sorted(await diary(box, PIA) + await diary(box, QUINN)) == ["anna"]
 
 
 async def test_whoever_is_booked_stays_so_when_a_hold_of_the_same_name_lives_on_and_ends(box: Box) -> None:
