@@ -98,13 +98,17 @@ end
 local now = now_ms(clock_key)
 local deadline, limit = now + length_ms, now + limit_ms
 local score = string.format('%d', deadline)
-local answers, counted, ids = { nil }, {}, nil
+local answers, ids, shared, spent = { nil }, nil, nil, nil
+if #holds > 1 then
+  shared, spent = {}, {} -- seats of each slot, and how many of these holds each budget has
+end
 
 for n = 1, #holds do
   local hold = holds[n]
   local hold_key, visitor_key, network_key = hold.hold_key, hold.visitor_key, hold.network_key
   -- One question for three: each key counts as often as it is named, so the sum says which of them there are.
   local known = redis.call('EXISTS', network_key, visitor_key, visitor_key, hold_key, hold_key, hold_key, hold_key)
+  local by_visitor, by_network = spent and spent[visitor_key], spent and spent[network_key]
   local answer
   if known >= 4 then
     local kept = redis.call('HMGET', hold_key, 'state', 'secret', 'lines', 'deadline', 'limit', 'version', 'resolve_by')
@@ -126,21 +130,25 @@ for n = 1, #holds do
         break
       end
     end
-    if known > 0 and not answer then
+    if (known > 0 or by_visitor or by_network) and not answer then
       -- include: is_spent
-      if known >= 2 and is_spent(visitor_key, tonumber(visitor_max), now) then
+      if (known >= 2 or by_visitor) and is_spent(visitor_key, visitor_max - (by_visitor or 0), now) then
         answer = { 'LIMIT', 'visitor' }
-      elseif known % 2 == 1 and is_spent(network_key, tonumber(network_max), now) then
+      elseif (known % 2 == 1 or by_network) and is_spent(network_key, network_max - (by_network or 0), now) then
         answer = { 'LIMIT', 'network' }
       end
     end
     for at = 1, answer and 0 or #hold do
       local line = hold[at]
-      local seats = counted[line.slot_id]
+      local seats = shared and shared[line.slot_id]
       if not seats then
         seats = read_seats(line.day_key, line.slot_id)
-        counted[line.slot_id] = seats
+        if shared then
+          shared[line.slot_id] = seats
+          redis.call('ZCARD', line.slot_key) -- a key that is no slot ends the script here, where nothing is written yet
+        end
       end
+      line.counted = seats
       if seats.held + seats.booked + line.seats - line.capacity > 0 then
         -- include: find_room
         local left
@@ -165,15 +173,17 @@ for n = 1, #holds do
   if answer then
     holds[n] = false
   else
-    -- Nothing that later holds depend on waits for the end: seats are counted here, and budgets in Redis.
+    -- Nothing is written before all of them are decided; those that follow meet this one in what is counted here.
     for at = 1, #hold do
       local line = hold[at]
-      local seats = counted[line.slot_id]
+      local seats = line.counted
       if line.dropped then
-        -- include: drop_line
+        local leaving = seats.leaving or {}
         for _, member in ipairs(line.dropped) do
-          drop_line(line, seats, member)
+          leaving[#leaving + 1] = member
+          seats.held = seats.held - string.match(member, ':(%d+)$')
         end
+        seats.leaving, seats.passed, seats.frees_ms = leaving, #leaving, nil
       end
       seats.held = seats.held + line.seats
       local coming = seats.coming
@@ -184,8 +194,9 @@ for n = 1, #holds do
         seats.coming = { score, line.member }
       end
     end
-    redis.call('ZADD', visitor_key, score, hold.id)
-    redis.call('ZADD', network_key, score, hold.id)
+    if spent then
+      spent[visitor_key], spent[network_key] = (by_visitor or 0) + 1, (by_network or 0) + 1
+    end
     ids = ids and ids .. ',' .. hold.id or hold.id
     answer = { 'HELD', deadline, limit, 1, now }
   end
@@ -201,10 +212,14 @@ for n = 1, #holds do
   if hold then
     for at = 1, #hold do
       local line = hold[at]
-      local seats = counted[line.slot_id]
+      local seats = line.counted
       local coming = seats.coming
       if coming then
         seats.coming = nil
+        if seats.leaving then
+          seats.held = math.max(0, seats.held)
+          redis.call('ZREM', line.slot_key, unpack(seats.leaving))
+        end
         if redis.call('ZADD', line.slot_key, unpack(coming)) * 2 < #coming then
           -- include: count_lines
           seats.held, seats.frees_ms = count_lines(line.slot_key)
@@ -222,6 +237,8 @@ for n = 1, #holds do
       redis.call('HSET', hold.hold_key, 'claims', hold.claims_text)
     end
     redis.call('ZADD', due_key, score, site .. '/' .. hold.id)
+    redis.call('ZADD', hold.visitor_key, score, hold.id)
+    redis.call('ZADD', hold.network_key, score, hold.id)
   end
 end
 if schedule - gate_schedule > 0 then

@@ -1,4 +1,4 @@
---[[ Put a line into its slot, or move its deadline. Held rises only here, by membership: a line is counted once. ]]
+--[[ Put a line into its slot, or move its deadline. Held rises here, and in hold, by membership: a line is counted once. ]]
 local function keep_line(line, seats, member, score)
   if redis.call('ZADD', line.slot_key, score, member) == 0 then
     seats.frees_ms = nil

@@ -50,8 +50,8 @@ BREAKAGES = (
     Breakage(
         "who comes together does not count in budgets",
         "lua/hold.lua",
-        "redis.call('ZADD', network_key, score, hold.id)\n",
-        "if n == #holds then redis.call('ZADD', network_key, score, hold.id) end\n",
+        "(by_visitor or 0) + 1, (by_network or 0) + 1",
+        "(by_visitor or 0) + 1, nil",
     ),
     Breakage(
         "an older schedule is good enough",
@@ -151,14 +151,14 @@ BREAKAGES = (
         "widget_server/use_cases/restoring.py",
         "        days = _chunks([*booked, *only_here])\n",
         "        days = _chunks([])\n",
-        seed=5,
+        seed=6,
     ),
     Breakage(
         "a gap in the feed is passed over in silence",
         "widget_server/engine/feed.py",
         "if not same and last_id != NOTHING:",
         "if False:",
-        seed=21,
+        seed=8,
     ),
     Breakage(
         "money is taken before the seats are booked",
@@ -173,7 +173,6 @@ BREAKAGES = (
         "widget_server/use_cases/refunding.py",
         "account, due.intent_id, due.amount.amount_minor, refund_id=due.id",
         'account, due.intent_id, due.amount.amount_minor, refund_id=f"{due.id}{due.tries}"',
-        seed=2,
     ),
     Breakage(
         "a webhook is believed",
@@ -188,12 +187,14 @@ BREAKAGES = (
         "        if is_over:\n"
         '            return await self._payments.give_up(attempt.id, now, why="not paid")\n'
         "        try:\n            payment = await self._answer_of(",
+        seed=11,
     ),
     Breakage(
         "more goes back than was said",
         "widget_server/store/refunds.py",
         "policy.get(service, 100)",
         "100",
+        seed=15,
     ),
     Breakage(
         "somebody who is busy elsewhere is claimed",

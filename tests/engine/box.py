@@ -83,8 +83,18 @@ class Recorded(Connection):
         assert len({key.partition("}")[0] for key in call.keys}) == 1, "a Cluster takes no keys of several slots"
         sent = super().send(call)
         if sent is not None:
-            sent.add_done_callback(lambda sent: self.answered.append((call, sent.result())))
+            sent.add_done_callback(lambda sent: self._note(call, sent.result()))
         return sent
+
+    async def run_all(self, calls: Sequence[Call]) -> list[list[Reply]]:
+        answers = await super().run_all(calls)
+        for call, answer in zip(calls, answers, strict=True):
+            self._note(call, answer)
+        return answers
+
+    def _note(self, call: Call, answer: Reply) -> None:
+        if isinstance(answer, list):
+            self.answered.append((call, answer))
 
 
 class Box:

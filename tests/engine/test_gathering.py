@@ -1,6 +1,7 @@
 """Holds that are wanted in the same moment leave as one script, and nobody can tell by their answer."""
 
 import asyncio
+import gc
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -145,9 +146,13 @@ async def test_who_goes_away_does_not_take_the_others_along(box: Box) -> None:
 
 
 async def test_a_figure_that_nobody_can_read_is_in_the_way_of_nobody_else(box: Box) -> None:
-    """Nothing of a script is written before all of it is decided: what was granted is counted."""
-    of_site = keys.of_site("tenuto", box.site.key)
-    day_key, _ = of_site.seats(MASSAGE.id)
+    """Nothing is written before all of them are decided: no expired line is lost, and no budget is spent on nothing."""
+    box.capacity = 2
+    await box.hold("expired", Line(YOGA, 2))
+    await box.advance(HOLD_LENGTH)
+    for number in range(HOLDS_PER_VISITOR_MAX - 1):
+        await box.hold(f"other {number}", slot(hour=2 + number), visitor="carl")
+    day_key, _ = keys.of_site("tenuto", box.site.key).seats(MASSAGE.id)
     await box.connection.read(("HSET", day_key, MASSAGE.id.partition("T")[2], "scribble"))
 
     answers = await at_once(box.hold("anna"), box.hold("bert", MASSAGE), box.hold("carl"))
@@ -156,6 +161,40 @@ async def test_a_figure_that_nobody_can_read_is_in_the_way_of_nobody_else(box: B
     assert [answer.id for answer in (answers[0], answers[2])] == ["anna", "carl"]
     assert (await box.seats()).held == 2
     await box.connection.read(("HDEL", day_key, MASSAGE.id.partition("T")[2]))
+
+
+async def test_a_key_that_is_no_slot_is_in_the_way_of_nobody_else(box: Box) -> None:
+    box.capacity = box.network_max = 2
+    _, slot_key = keys.of_site("tenuto", box.site.key).seats(MASSAGE.id)
+    await box.connection.read(("SET", slot_key, "scribble"))
+
+    first = await at_once(box.hold("anna", network="home"), box.hold("bert", MASSAGE, network="home"))
+    again = await at_once(*(box.hold(name, MASSAGE, network="home") for name in ("carl", "dora")))
+    last = await at_once(box.hold("emma", network="home"))
+
+    assert [first[1], *again] == [Fault, Fault, Fault]
+    assert [answer.id for answer in (first[0], last[0])] == ["anna", "emma"]
+    told = [update.hold_ids for update in await box.feed.tail("tenuto", 2) if isinstance(update, SeatsMoved)]
+    assert told == [("anna",), ("emma",)]
+    await box.connection.read(("DEL", slot_key))
+
+
+async def test_a_call_that_cannot_leave_keeps_nobody_waiting(box: Box) -> None:
+    async with asyncio.timeout(60):
+        answers = await at_once(box.hold("anna"), box.hold("bert", visitor="\ud800"))
+
+    assert answers == [UnicodeEncodeError, UnicodeEncodeError]
+
+
+async def test_whoever_asks_first_is_first_though_the_next_needs_somebody(box: Box) -> None:
+    box.capacity = 1
+    day = MASSAGE.starts_at.replace(hour=0, minute=0)
+    box.needs[MASSAGE] = (Need(("mia",), 1, MASSAGE.starts_at, MASSAGE.ends_at, day, day + timedelta(days=1)),)
+
+    anna, bert = await at_once(box.hold("anna"), box.hold("bert", YOGA, MASSAGE))
+
+    assert anna.id == "anna"
+    assert bert is SlotFull
 
 
 async def test_a_line_that_is_there_already_is_not_counted_again(box: Box) -> None:
@@ -180,7 +219,29 @@ async def test_a_redis_that_has_forgotten_its_scripts_is_told_them(box: Box) -> 
 async def test_where_nobody_answers_each_is_told_so() -> None:
     box = Box(Recorded(Address("redis://127.0.0.1:1"), patience_s=0.05))
 
-    assert await at_once(*(box.hold(name) for name in ("anna", "bert"))) == [Unavailable, Unavailable]
+    answers = await asyncio.gather(*(box.hold(name) for name in ("anna", "bert")), return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [Unavailable, Unavailable]
+    assert answers[0] is not answers[1], "what is raised twice keeps the traces of both"
+    await box.connection.close()
+
+
+async def test_for_those_who_have_gone_nobody_asks_again_nor_complains() -> None:
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    box = Box(Recorded(Address("redis://127.0.0.1:1"), patience_s=0.05))
+    holds = [asyncio.ensure_future(box.hold(name)) for name in ("anna", "bert")]
+    await asyncio.sleep(0)
+    for hold in holds:
+        hold.cancel()
+    await asyncio.gather(*holds, return_exceptions=True)
+
+    await asyncio.sleep(0.1)
+    gc.collect()
+    await asyncio.sleep(0)
+
+    assert complaints == []
+    asyncio.get_running_loop().set_exception_handler(None)
     await box.connection.close()
 
 

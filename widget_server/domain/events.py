@@ -26,7 +26,7 @@ class SeatsMoved(NamedTuple):
 
     @property
     def hold_ids(self) -> tuple[str, ...]:
-        """Whose change it was; several only where they expired together. For the server's eyes only."""
+        """Whose change it was; several where they were taken, or expired, together. For the server's eyes only."""
         return tuple(self.holds_text.split(",")) if self.holds_text else ()
 
     @property

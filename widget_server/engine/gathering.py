@@ -1,6 +1,7 @@
 """Holds that are wanted in the same moment leave as one script: what all of them need is looked at, and told, once."""
 
 import asyncio
+import copy
 from typing import cast
 
 from widget_server.engine import calls
@@ -23,6 +24,8 @@ class Gathering:
     async def hold(self, terms: Terms, wanted: Wanted) -> list[Reply]:
         """What the script answers of this one. Raises Unavailable."""
         if wanted.needs_args:
+            for earlier in list(self._groups.values()):
+                self._leave(earlier)
             return await self._hold_alone(terms, wanted)
         group = self._groups.get(terms)
         if group is not None and not group.has_room_for(wanted):
@@ -30,13 +33,12 @@ class Gathering:
             group = None
         if group is None:
             group = self._groups[terms] = _Group(terms)
-            group.answers.get_loop().call_soon(self._leave, group)
-        at = group.add(wanted)
+            asyncio.get_running_loop().call_soon(self._leave, group)
+        answer = group.add(wanted)
         if group.is_full:
             self._leave(group)
         try:
-            # Whoever goes away meanwhile does not take the others along.
-            return (await asyncio.shield(group.answers))[at]
+            return await answer
         except Fault:
             if len(group.wanted) == 1:
                 raise
@@ -49,7 +51,11 @@ class Gathering:
         group.has_left = True
         del self._groups[group.terms]
         call = calls.hold(group.terms, list(group.wanted.values()))
-        sent = self._connection.send(call)
+        try:
+            sent = self._connection.send(call)
+        except Exception as problem:
+            group.fail(problem)
+            return
         if sent is None:
             self._ask_again(group, call)
         else:
@@ -57,12 +63,14 @@ class Gathering:
 
     def _hear(self, group: "_Group", call: Call, reply: Reply) -> None:
         if reply.__class__ is list:
-            group.answers.set_result(reply)
+            group.tell(reply)
         else:
             self._ask_again(group, call)
 
     def _ask_again(self, group: "_Group", call: Call) -> None:
-        task = group.answers.get_loop().create_task(self._asked_again(group, call))
+        if all(answer.done() for answer in group.answers):
+            return  # whoever asked has gone
+        task = asyncio.get_running_loop().create_task(self._asked_again(group, call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -70,9 +78,9 @@ class Gathering:
         try:
             (reply,) = await self._connection.run_all([call])
         except (Unavailable, Fault) as problem:
-            group.answers.set_exception(problem)
+            group.fail(problem)
         else:
-            group.answers.set_result(reply)
+            group.tell(reply)
 
     async def _hold_alone(self, terms: Terms, wanted: Wanted) -> list[Reply]:
         (answer,) = await self._connection.run(calls.hold(terms, [wanted]))
@@ -83,7 +91,7 @@ class _Group:
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         self.wanted: dict[str, Wanted] = {}
-        self.answers: asyncio.Future[list[list[Reply]]] = asyncio.get_running_loop().create_future()
+        self.answers: list[asyncio.Future[list[Reply]]] = []
         self.has_left = False
         self._lines = 0
 
@@ -94,8 +102,21 @@ class _Group:
     def has_room_for(self, wanted: Wanted) -> bool:
         return self._lines + wanted.lines <= LINES_AT_ONCE and wanted.id not in self.wanted
 
-    def add(self, wanted: Wanted) -> int:
-        """Where its answer will stand."""
+    def add(self, wanted: Wanted) -> asyncio.Future[list[Reply]]:
+        """Its answer; whoever goes away cancels nobody else's."""
         self.wanted[wanted.id] = wanted
         self._lines += wanted.lines
-        return len(self.wanted) - 1
+        self.answers.append(asyncio.get_running_loop().create_future())
+        return self.answers[-1]
+
+    def tell(self, replies: list[list[Reply]]) -> None:
+        for answer, reply in zip(self.answers, replies, strict=True):
+            if not answer.done():
+                answer.set_result(reply)
+
+    def fail(self, problem: Exception) -> None:
+        for answer in self.answers:
+            if not answer.done():
+                own = copy.copy(problem)
+                own.__cause__ = problem.__cause__
+                answer.set_exception(own)
