@@ -12,7 +12,8 @@ from bench.expiry import HOLD_ID, LENGTH
 from bench.lean import Address, Driven, HttpAnswers, RedisAnswers, drive
 from bench.studio import SITE, Studio, free_port, started
 from bench.table import ROUNDS, Bound, Row, Section, percentile, ratio, trust
-from widget_server.engine import keys
+from widget_server.engine import calls, keys
+from widget_server.engine.gathering import LINES_AT_ONCE
 from widget_server.engine.scripts import load
 from widget_server.engine.wire import pack
 from widget_server.ids import new_id
@@ -47,20 +48,21 @@ _networks = count()
 
 def measured(studio: Studio, reference: Studio) -> Section:
     bare = _Turns(BARE, lambda many: _bare(reference, many))
+    together = _Turns(BARE, lambda many: _together(reference, many))
     slot_only = _Turns(SLOT_ONLY, lambda many: _slot_only(reference, many))
     with _naive(reference) as naive_at, _to_nothing() as nothing_at, studio.serving():
         http = _Turns(OVER_HTTP, lambda many: _posted(studio.address, studio, many))
         naive = _Turns(NAIVE, lambda many: _posted(naive_at, reference, many))
         nothing = _Turns(NOTHING, lambda many: _posted(nothing_at, studio, many))
         routed = _Turns(ROUTED, lambda many: _called(studio.address, many))
-        everything = (bare, http, naive, slot_only, nothing, routed)
+        everything = (bare, http, naive, slot_only, together, nothing, routed)
         for turns in everything:
             turns.warm_up()
         for _ in range(ROUNDS):
             for turns in everything:
                 turns.take()
     _all_counted(studio, http.granted)
-    return Section(_rows(bare, http, naive, slot_only, nothing, routed), _MEANING)
+    return Section(_rows(bare, http, naive, slot_only, together, nothing, routed), _MEANING)
 
 
 class _Turns:
@@ -85,7 +87,9 @@ class _Turns:
         self.server_us.append(server_us)
 
 
-def _rows(bare: _Turns, http: _Turns, naive: _Turns, slot_only: _Turns, nothing: _Turns, routed: _Turns) -> list[Row]:
+def _rows(
+    bare: _Turns, http: _Turns, naive: _Turns, slot_only: _Turns, together: _Turns, nothing: _Turns, routed: _Turns
+) -> list[Row]:
     reference = f"{median(bare.rates):,.0f}/s"
     return [
         Row(
@@ -124,12 +128,27 @@ def _rows(bare: _Turns, http: _Turns, naive: _Turns, slot_only: _Turns, nothing:
             must=Bound(3.0),
             aim=Bound(2.0),
         ),
+        Row(
+            f"the same, for each of {LINES_AT_ONCE} that come together",
+            f"{median(together.server_us):.1f} µs",
+            f"{median(slot_only.server_us):.1f} µs, slot only",
+            ratio(together.server_us, slot_only.server_us),
+        ),
     ]
 
 
 def _bare(studio: Studio, many: int) -> tuple[Driven, float]:
     packed = [call.by_sha() for call in studio.hold_calls(many, a_network=A_NETWORK)]
     return _scripts_run(studio, packed)
+
+
+def _together(studio: Studio, many: int) -> tuple[Driven, float]:
+    """As a web process asks for what is wanted in the same moment, all over the month."""
+    slots, networks = studio.slots, [new_id() for _ in range(0, many, A_NETWORK)]
+    wanted = [studio.wanted(slots[n % len(slots)], networks[n // A_NETWORK]) for n in range(many)]
+    groups = [wanted[at : at + LINES_AT_ONCE] for at in range(0, many, LINES_AT_ONCE)]
+    driven, server_us = _scripts_run(studio, [calls.hold(studio.terms, group).by_sha() for group in groups])
+    return driven, server_us / LINES_AT_ONCE
 
 
 def _slot_only(studio: Studio, many: int) -> tuple[Driven, float]:
@@ -152,11 +171,18 @@ def _scripts_run(studio: Studio, packed: Sequence[bytes]) -> tuple[Driven, float
     line = studio.line()
     line.forget_used()
     driven = drive(studio.redis_path, packed, RedisAnswers, connections=CONNECTIONS)
-    calls, server_us = line.used()["evalsha"]
+    scripts, server_us = line.used()["evalsha"]
     line.close()
-    granted = sum(isinstance(answer, list) and b"HELD" in (answer[0], answer[0][0]) for (answer,) in driven.answers)
-    trust(calls == granted == len(packed), f"Of {len(packed)} scripts {granted} said HELD.")
+    granted = sum(_is_held(answer) for (answer,) in driven.answers)
+    trust(scripts == granted == len(packed), f"Of {len(packed)} scripts {granted} said HELD.")
     return driven, server_us
+
+
+def _is_held(answer: Any) -> bool:
+    """Whether a script has said so of each of its holds; the slot-only script has one, and says it plainly."""
+    if not isinstance(answer, list):
+        return False
+    return all(one[0] == b"HELD" for one in (answer if isinstance(answer[0], list) else [answer]))
 
 
 def _posted(address: Address, studio: Studio, many: int) -> tuple[Driven, float]:
@@ -217,12 +243,14 @@ _MEANING = f"""**Hold.** One uvicorn process of `tenuto serve` with its embedded
 connections that each ask for a hold again as soon as they have the last: every one another visitor, {A_NETWORK} of \
 each network, spread over a month of slots, with budgets, idempotency, validation and security headers on, while the \
 process follows the feed of its own holds. Every answer is checked to be a granted hold, and Redis to have counted \
-them all. The bare reference is the same script with the same keys and arguments, one hold each, packed beforehand, sent over \
-{CONNECTIONS} connections by the same lean client to the same Valkey with the same options, which nobody follows. The \
-naive route is Starlette with a pool of redis-py connections (`bench/naive.py`); it checks next to nothing. The *same \
-way to nothing* (`bench/no_op.py`) is our own server, asked for the same holds, which answers each as if it were \
-granted once its body is there: what a hold takes longer is reading its body, looking at the schedule, and waiting for \
-Redis. The no-op route is `/healthz`, which goes through the web framework, as holds do not (decision 5): what an \
-ordinary route takes at least. *Server time* is what Valkey counts for each `EVALSHA` of one hold; the slot-only script does for \
-one slot what any hold has to do, and nothing else: read the clock that never goes back, compare the count with the \
-capacity, add a line with its deadline, and write the count. It knows no gate, hold, secret, budget, due set or feed."""
+them all. The bare reference is the same script with the same keys and arguments, one hold each, packed beforehand, \
+sent over {CONNECTIONS} connections by the same lean client to the same Valkey with the same options, which nobody \
+follows. The naive route is Starlette with a pool of redis-py connections (`bench/naive.py`); it checks next to \
+nothing. The *same way to nothing* (`bench/no_op.py`) is our own server, asked for the same holds, which answers each \
+as if it were granted once its body is there: what a hold takes longer is reading its body, looking at the schedule, \
+and waiting for Redis. The no-op route is `/healthz`, which goes through the web framework, as holds do not (decision \
+5): what an ordinary route takes at least. *Server time* is what Valkey counts for each `EVALSHA` of one hold, and \
+for each hold where one is of several, as a web process asks for them when many want something in the same moment \
+(decision 29); the slot-only script does for one slot what any hold has to do, and nothing else: read the clock that \
+never goes back, compare the count with the capacity, add a line with its deadline, and write the count. It knows no \
+gate, hold, secret, budget, due set or feed."""

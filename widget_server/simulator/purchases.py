@@ -22,8 +22,8 @@ class Page:
 
     session: str
     pay_until: datetime
-    losses: int
-    """What Redis had lost by then."""
+    losses: int | None
+    """How often Redis had lost something by then; None where that was still being found out."""
 
 
 @dataclass
