@@ -216,7 +216,7 @@ for n = 1, #holds do
       local coming = seats.coming
       if coming then
         seats.coming = nil
-        if seats.leaving then
+        if seats.leaving and seats.leaving[1] then
           seats.held = math.max(0, seats.held)
           redis.call('ZREM', line.slot_key, unpack(seats.leaving))
         end
