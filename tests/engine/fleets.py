@@ -14,6 +14,7 @@ from tests.engine.servers import OnPort, free_port, valkey
 from widget_server.engine.hash_slots import SLOTS, slot_of
 
 PATIENCE_S = 30.0
+_STEP_S = 0.05
 NAME = "seats"
 """Of the master, to its Sentinels."""
 _AT_ONCE = ("--repl-diskless-sync-delay", "0")
@@ -146,13 +147,13 @@ class Sharded(Fleet):
         for node in (to, source, *(node for node in self.masters if node not in (to, source))):
             node.ask("CLUSTER", "SETSLOT", slot_of(tag), "NODE", _id(to))
 
-    def pass_on(self, tag: str, *, keys_at_once: int = 20, pause_s: float = 0.05) -> None:
-        """All of its slot goes to the next master."""
+    def pass_on(self, tag: str, *, keys_at_once: int = 20, pause: Callable[[], None] | None = None) -> None:
+        """All of its slot goes to the next master, and between two steps, its keys here and there, comes a pause."""
         source = self.owner(tag)
         to = self.masters[(self.masters.index(source) + 1) % 3]
         self.begin_to_move(tag, to)
         while self.move_keys(tag, source, to, keys_at_once):
-            time.sleep(pause_s)
+            (pause or partial(time.sleep, _STEP_S))()
         self.end_move(tag, source, to)
 
     def _is_whole(self, node: OnPort) -> bool:
