@@ -1,5 +1,6 @@
 import asyncio
 import gc
+from collections.abc import Sequence
 from datetime import timedelta
 
 import anyio
@@ -11,7 +12,7 @@ from widget_server.domain.holds import HoldState, Line
 from widget_server.domain.slots import Seats
 from widget_server.engine import keys, sweeping
 from widget_server.engine.kept import DueHold
-from widget_server.engine.wire import Reply
+from widget_server.engine.wire import Reply, Word
 from widget_server.errors import Unavailable
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("only_declared")]
@@ -64,8 +65,9 @@ async def test_a_hold_ends_once_though_many_sweep(box: Box) -> None:
 
 
 async def test_many_due_holds_end_some_at_a_time(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those after them are read before they are gone, and all in one sweep."""
-    monkeypatch.setattr(sweeping, "SWEEP_MAX", 32)
+    """Ever more of them, up to a limit. Those after them are read before they are gone, and all in one sweep."""
+    for name, number in (("SWEEP_FIRST", 8), ("SWEEP_GROWTH", 2), ("SWEEP_MAX", 32)):
+        monkeypatch.setattr(sweeping, name, number)
     box.capacity = 200
     for number in range(80):
         await box.hold(f"visitor-{number:02}", YOGA if number % 3 else MASSAGE)
@@ -75,13 +77,35 @@ async def test_many_due_holds_end_some_at_a_time(box: Box, monkeypatch: pytest.M
 
     assert (swept.ended, swept.next_due) == (80, None)
     told = [one for one in await box.feed.tail("tenuto", 80) if isinstance(one, SeatsMoved) and one.cause == "expire"]
-    assert [len(one.hold_ids) for one in told] == [32, 32, 16]
+    assert [len(one.hold_ids) for one in told] == [8, 16, 32, 24]
     assert [(await box.seats(of)).held for of in (YOGA, MASSAGE)] == [0, 0]
+
+
+async def test_however_many_holds_live_few_are_read_where_few_are_due(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "SWEEP_FIRST", 4)
+    box.capacity = 20
+    await box.hold("anna")
+    await box.advance(HOLD_LENGTH)
+    for number in range(12):
+        await box.hold(f"visitor-{number:02}")
+    looks: list[int] = []
+    read = box.connection.read
+
+    async def seen(*commands: Sequence[Word]) -> list[Reply]:
+        answers = await read(*commands)
+        looks.extend(len(answer) // 2 for (verb, *_), answer in zip(commands, answers, strict=True) if verb == "ZRANGE")
+        return answers
+
+    monkeypatch.setattr(box.connection, "read", seen)
+    assert (await box.sweep()).ended == 1
+    assert looks == [4]
 
 
 async def test_a_redis_that_goes_away_during_a_sweep_is_told_once(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reads the next ones meanwhile fails as well, and leaves nothing behind that nobody looks at."""
-    monkeypatch.setattr(sweeping, "SWEEP_MAX", 1)
+    monkeypatch.setattr(sweeping, "SWEEP_FIRST", 1)
     unheard: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context["message"]))
     for name in ("anna", "ben"):
@@ -89,10 +113,10 @@ async def test_a_redis_that_goes_away_during_a_sweep_is_told_once(box: Box, monk
     await box.advance(HOLD_LENGTH)
     read_due = box.engine._due
 
-    async def first_due(partition: str, *, after: int) -> list[DueHold]:
+    async def first_due(partition: str, many: int, *, after: int) -> list[DueHold]:
         if after:
             await is_away()
-        return await read_due(partition, after=after)
+        return await read_due(partition, many, after=after)
 
     async def is_away(*_: object) -> list[Reply]:
         raise Unavailable("It is away.")

@@ -1,10 +1,10 @@
 """The part of the reservation engine that ends holds: what is due in a partition, some at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from operator import attrgetter
 
 from widget_server.clock import from_ms
 from widget_server.engine import calls, kept, keys
@@ -13,8 +13,10 @@ from widget_server.engine.connection import Connection
 from widget_server.engine.kept import DueHold
 from widget_server.engine.wire import Reply
 
-SWEEP_MAX, SWEPT_AT_ONCE = 8_192, 32
-"""So many holds are looked for at once, and so few ended by one script, so that others need not wait long behind it."""
+SWEEP_FIRST, SWEEP_GROWTH, SWEEP_MAX = 128, 4, 8_192
+"""So many holds are looked for at first, mostly far more than are due; where all of them are, so many times as many."""
+SWEPT_AT_ONCE = 32
+"""So few are ended by one script, so that others need not wait long behind it."""
 SWEPT_BESIDE = 2
 """So many scripts are on their way at once: Redis ends some holds while we put the next together. With more of them it
 would not end them sooner, and others would wait behind all."""
@@ -47,14 +49,16 @@ class Sweeping:
         Where `next_due` is not after `now`, there is more: call again.
         """
         answers: list[list[Reply]] = []
-        due = await self._due(partition, after=0)
+        many = SWEEP_FIRST
+        due = await self._due(partition, many, after=0)
         while due or not answers:
-            if len(due) < SWEEP_MAX:
+            if len(due) < many:
                 answers += await self._end(partition, due, retry=retry)
                 break
+            many = min(many * SWEEP_GROWTH, SWEEP_MAX)
             # Of the next ones those before are still in front, for their reading leaves first.
             due, ended = await asyncio.gather(
-                self._due(partition, after=len(due)), self._end(partition, due, retry=retry)
+                self._due(partition, many, after=len(due)), self._end(partition, due, retry=retry)
             )
             answers += ended
         now, _, next_due, *_ = answers[-1]
@@ -63,8 +67,7 @@ class Sweeping:
 
     async def _end(self, partition: str, due: Sequence[DueHold], *, retry: timedelta) -> list[list[Reply]]:
         """What the scripts answer; at least one, though nothing be due."""
-        # Those of the same slots are ended together: each script counts a slot once, however many lines leave it.
-        pieces = iter(_pieces(sorted(due, key=_by_lines)))
+        pieces = _pieces(due)
         answers: list[list[Reply]] = []
 
         async def end_some() -> None:
@@ -73,38 +76,42 @@ class Sweeping:
         await asyncio.gather(*(end_some() for _ in range(SWEPT_BESIDE)))
         return answers
 
-    async def _due(self, partition: str, *, after: int) -> list[DueHold]:
-        """Of the due set, after the first so many, the next that are due or nearly so, as they stand."""
+    async def _due(self, partition: str, many: int, *, after: int) -> list[DueHold]:
+        """Of the due set, after some, the next so many that are due or nearly so, as they stand. Those of the same
+        slots come together: each script counts a slot once, however many lines leave it.
+        """
         of_partition = keys.of_partition(partition)
         some, *clock = await self._connection.read(
-            ("ZRANGE", of_partition.due, after, after + SWEEP_MAX - 1, "WITHSCORES"),
+            ("ZRANGE", of_partition.due, after, after + many - 1, "WITHSCORES"),
             *kept.clock_reads(of_partition.clock),
         )
         until_ms = kept.now_ms(*clock) + LOOKS_DUE_MS
-        refs = [_split(ref) for ref, score in zip(some[::2], some[1::2], strict=True) if int(score) <= until_ms]
-        reads = [
-            ("HMGET", keys.of_site(partition, site_key).hold(hold_id), *kept.DUE_FIELDS) for site_key, hold_id in refs
-        ]
-        found: list[Reply] = []
-        for at in range(0, len(reads), READ_AT_ONCE):
-            found += await self._connection.read(*reads[at : at + READ_AT_ONCE])
-        return [kept.due_hold(*ref, fields) for ref, fields in zip(refs, found, strict=True)]
+        due: defaultdict[tuple[str, str], list[DueHold]] = defaultdict(list)
+        refs = [ref for ref, score in zip(some[::2], some[1::2], strict=True) if int(score) <= until_ms]
+        # Only so many at once, for scripts are on their way: they shall find us ready with the next.
+        for at in range(0, len(refs), READ_AT_ONCE):
+            for hold in await self._as_they_stand(partition, refs[at : at + READ_AT_ONCE]):
+                due[hold.site_key, hold.lines_text].append(hold)
+        return [hold for alike in sorted(due) for hold in due[alike]]
+
+    async def _as_they_stand(self, partition: str, refs: Sequence[str]) -> list[DueHold]:
+        names = [_split(ref) for ref in refs]
+        of_names = [("HMGET", keys.of_site(partition, site).hold(hold), *kept.DUE_FIELDS) for site, hold in names]
+        found = await self._connection.read(*of_names)
+        return [kept.due_hold(*name, fields) for name, fields in zip(names, found, strict=True)]
 
 
-def _pieces(due: Sequence[DueHold]) -> list[list[DueHold]]:
+def _pieces(due: Sequence[DueHold]) -> Iterator[list[DueHold]]:
     """In their order, as many as are ended at once; at least one piece, though it be empty."""
-    pieces: list[list[DueHold]] = [[]]
+    piece: list[DueHold] = []
     lines = 0
     for hold in due:
         lines += len(hold.slot_ids)
-        if pieces[-1] and (lines > LINES_AT_ONCE or len(pieces[-1]) == SWEPT_AT_ONCE):
-            lines = len(hold.slot_ids)
-            pieces.append([])
-        pieces[-1].append(hold)
-    return pieces
-
-
-_by_lines = attrgetter("site_key", "lines_text")
+        if piece and (lines > LINES_AT_ONCE or len(piece) == SWEPT_AT_ONCE):
+            yield piece
+            piece, lines = [], len(hold.slot_ids)
+        piece.append(hold)
+    yield piece
 
 
 def _split(ref: str) -> tuple[str, str]:
