@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.live.test_hub import Paper
 from tests.use_cases.studio import FIRST, LAST, NOW, SLOTS, Studio, settled
+from widget_server.domain.sites import Site
 from widget_server.domain.slots import Slot
 from widget_server.errors import InvalidRequest, NotFound
 from widget_server.use_cases import availability as availabilities
@@ -234,6 +235,28 @@ async def test_a_change_of_schedule_is_read_once_by_all_who_ask(studio: Studio) 
     assert {answer["schedule_version"] for answer in answers} == {2}
     assert studio.engine.reads == 1
     assert studio.store.reads - reads <= 52
+
+
+async def test_seats_are_read_on_while_sql_does_not_keep_up_with_the_gate(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The feed, too, reads what it has to work out for others: it may not wait there for SQL."""
+    answers, catch_up = asyncio.Event(), studio.store.catch_up
+
+    async def slowly(site: Site, gate_version: int) -> None:
+        await answers.wait()
+        await catch_up(site, gate_version)
+
+    monkeypatch.setattr(studio.store, "catch_up", slowly)
+    studio.engine.schedule_version = 2
+    asking = [asyncio.create_task(studio.month())]
+    await settled()
+    asking.append(asyncio.create_task(studio.month(first=LAST + timedelta(days=1), last=LAST + timedelta(days=2))))
+    await settled()
+
+    assert (studio.engine.reads, [task.done() for task in asking]) == (2, [False, False])
+    answers.set()
+    assert {answer["schedule_version"] for answer in await asyncio.gather(*asking)} == {2}
 
 
 async def test_widgets_of_another_site_hear_nothing(studio: Studio) -> None:

@@ -271,7 +271,7 @@ class Availability:
         return await self._engine.seats_of_days(site, days[0][0], [day for _, day in days]), {}
 
     async def _catch_up(self, site: Site, seats: KnownSeats) -> None:
-        async with seats.reading:
+        async with seats.catching_up:
             if (await self._catalog.find(site.key)).schedule.version < seats.schedule_version:
                 self._catalog.forget(site.key)
                 await self._scheduling.catch_up(site, seats.schedule_version)

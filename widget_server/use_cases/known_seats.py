@@ -35,6 +35,9 @@ class KnownSeats:
         self.stamp = next(_stamps)
         """Another one, of all there are, after everything that may change an answer."""
         self.reading = asyncio.Lock()
+        """Of Redis only: the feed waits for it, too."""
+        self.catching_up = asyncio.Lock()
+        """Of SQL with the gate."""
         self.diaries = KnownDiaries()
         self._days: OrderedDict[DayKey, Day] = OrderedDict()
 
