@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from tests.engine.servers import OnPort, free_port, valkey
 from widget_server.engine.hash_slots import SLOTS, slot_of
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 _STEP_S = 0.05
 NAME = "seats"
 """Of the master, to its Sentinels."""

@@ -20,7 +20,7 @@ from widget_server.engine.embedded import EmbeddedRedis, start_or_attach
 from widget_server.errors import Fault
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 OWNER = """
 import asyncio, sys
