@@ -16,11 +16,13 @@ from sqlalchemy import make_url
 
 from tests.store import studio
 from widget_server.domain.sites import Site
+from widget_server.store import database as module
 from widget_server.store import migrations
 from widget_server.store.database import Database
+from widget_server.store.postgres import ARGUMENTS
 from widget_server.store.tables import Table
 
-_START_S = 30
+_START_S = _PATIENCE_S = 60
 _NUMBERS = count(1)
 _OF_ALL = "of_all"
 _TABLES = ", ".join(f'"{name}"' for name in Table.metadata.tables)
@@ -94,7 +96,10 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def db(url: str, tmp_path: Path, anyio_backend: str) -> AsyncIterator[Database]:
+async def db(url: str, tmp_path: Path, anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+    """With more patience than a server has: many at once take turns, which a busy machine may be long about."""
+    monkeypatch.setattr(module, "_WAIT_S", _PATIENCE_S)
+    monkeypatch.setitem(ARGUMENTS, "options", f"-c lock_timeout={_PATIENCE_S}s -c statement_timeout={_PATIENCE_S}s")
     database = Database(url, tmp_path)
     yield database
     await database.close()

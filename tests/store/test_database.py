@@ -209,7 +209,7 @@ async def test_whoever_hangs_up_leaves_nothing_half_done_and_nobody_waiting(
     for turn in range(30):
         await cancel(write, turn * 0.0003)
 
-        with anyio.fail_after(2):
+        with anyio.fail_after(20):
             await Sites(db).raise_epoch(site.id)
         found = await Sites(db).by_key("studio")
         assert found is not None
@@ -300,16 +300,20 @@ async def do(way: Transaction, *steps: str | Callable[[], object]) -> None:
 async def test_nobody_waits_for_ever_for_a_postgres_that_is_frozen(
     emptied_postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("widget_server.store.postgres._ANSWER_S", 0.05)
     there, name = str(make_url(emptied_postgres_url).query["host"]), ".s.PGSQL.5432"
     with TemporaryDirectory(prefix="tenuto-") as folder:  # the path of a socket must be short
         line = Proxy(Path(there, name), Path(folder, name))
-        async with line.running(), asyncio.timeout(20):
+
+        def freeze() -> None:
+            line.speaks.clear()
+            in_haste.setattr("widget_server.store.postgres._ANSWER_S", 0.05)
+
+        async with line.running(), asyncio.timeout(60):
             db = Database(emptied_postgres_url.replace(there, folder), tmp_path)
             for way in (db.transaction, db.snapshot):
                 await db.ping()
-                with pytest.raises(Unavailable):
-                    await do(way, "SELECT 1", line.speaks.clear, "SELECT 1")
+                with pytest.raises(Unavailable), monkeypatch.context() as in_haste:
+                    await do(way, "SELECT 1", freeze, "SELECT 1")
                 line.speaks.set()
             await db.ping()
             await db.close()
