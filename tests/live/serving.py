@@ -11,6 +11,8 @@ from starlette.types import ASGIApp
 
 from widget_server.connections import PunctualProtocol
 
+PATIENCE_S = 60.0
+
 
 class Server(uvicorn.Server):
     """Says goodbye before it stops, and leaves the signals of the test run alone."""
@@ -43,7 +45,7 @@ async def served(
         yield server, listening.getsockname()[1]
     finally:
         server.handle_exit(15, None)
-        await asyncio.wait_for(serving, timeout=10)
+        await asyncio.wait_for(serving, timeout=PATIENCE_S)
 
 
 class Stream:
@@ -69,22 +71,22 @@ class Stream:
             *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items()),
         ]
         stream._writer.write("\r\n".join([*lines, "", ""]).encode())
-        stream.head = await asyncio.wait_for(stream._reader.readuntil(b"\r\n\r\n"), timeout=60)
+        stream.head = await asyncio.wait_for(stream._reader.readuntil(b"\r\n\r\n"), timeout=PATIENCE_S)
         return stream
 
-    async def until(self, *texts: bytes, timeout_s: float = 5) -> bytes:
+    async def until(self, *texts: bytes, timeout_s: float = PATIENCE_S) -> bytes:
         """All that was read, once each of these texts is among it."""
         async with asyncio.timeout(timeout_s):
             while not all(text in self.text for text in texts):
                 await self._read_chunk()
         return self.text
 
-    async def more(self, timeout_s: float = 5) -> None:
+    async def more(self, timeout_s: float = PATIENCE_S) -> None:
         """Read whatever comes next."""
         async with asyncio.timeout(timeout_s):
             await self._read_chunk()
 
-    async def to_the_end(self, timeout_s: float = 5) -> bytes:
+    async def to_the_end(self, timeout_s: float = PATIENCE_S) -> bytes:
         async with asyncio.timeout(timeout_s):
             while await self._read_chunk():
                 pass
