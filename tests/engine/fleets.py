@@ -77,6 +77,11 @@ class Watched(Fleet):
         ports = [int(sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)[1]) for sentinel in self.sentinels]
         return self.one if ports.count(self.one.port) > 1 else self.other
 
+    def be_patient_for(self, *, ms: int) -> None:
+        """So long may a server be silent until another one takes its place."""
+        for sentinel in self.sentinels:
+            sentinel.ask("SENTINEL", "SET", NAME, "down-after-milliseconds", ms)
+
     def _greet_every(self, pause_ms: int) -> None:
         for sentinel in self.sentinels:
             sentinel.ask("SENTINEL", "DEBUG", "PUBLISH-PERIOD", pause_ms)

@@ -309,27 +309,30 @@ async def release_until_counts_are_wrong(hasty: Box, box: Box) -> None:
 
 async def test_when_a_master_dies_its_replica_takes_over() -> None:
     with TemporaryDirectory(prefix="tenuto-") as folder, Sharded(Path(folder), replicas=1) as cluster:
-        connection = Recorded(address_of(cluster.url), patience_s=1.0)
+        connection, in_haste = Recorded(address_of(cluster.url)), Recorded(address_of(cluster.url), patience_s=0.3)
         mine = next(tag for tag in spread_tags() if cluster.owner(tag) is cluster.masters[0])
         others = next(tag for tag in spread_tags() if cluster.owner(tag) is cluster.masters[1])
         boxes = boxes_in(connection, [mine, others])
         for box in boxes:
             await box.fill()
             await box.hold("anna")
-        cluster.masters[0].ask("WAIT", 1, 5000)
+        assert cluster.masters[0].ask("WAIT", 1, 60_000) == 1
+        cluster.replicas[0].ask("CONFIG", "SET", "cluster-replica-no-failover", "yes")
         news = boxes[0].feed.follow(mine, await boxes[0].feed.last_id(mine))
         assert await anext(news) == []
 
         cluster.masters[0].kill()
 
         with pytest.raises(Unavailable):
-            await boxes[0].hold("ben")
+            await boxes_in(in_haste, [mine])[0].hold("ben")
+        cluster.replicas[0].ask("CONFIG", "SET", "cluster-replica-no-failover", "no")
         async with asyncio.timeout(FAILOVER_MAX_S):
             while not await is_held(boxes[0], "ben"):
                 pass
         assert (await boxes[0].find("anna")).state is HoldState.HELD
         assert (await boxes[1].hold("ben")).state is HoldState.HELD
         assert isinstance(await next_but_nothing(news), Lost), "what the replica never got, nobody can see in its feed"
+        await in_haste.close()
         await connection.close()
 
 
