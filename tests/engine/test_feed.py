@@ -41,6 +41,13 @@ async def take(news: AsyncIterator[list[Update] | Lost], count: int) -> list[Upd
     return taken
 
 
+async def somebody_waits(box: Box) -> None:
+    """For what comes next in the feed, and is at it already."""
+    async with asyncio.timeout(60):
+        while "blocked_clients:0" in (await box.connection.read(("INFO", "clients")))[0]:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
 async def test_updates_come_in_their_order_with_absolute_figures(box: Box) -> None:
     from_id = await box.feed.last_id("tenuto")
     hold = await box.hold("anna", Line(YOGA, 2), MASSAGE)
@@ -69,7 +76,7 @@ async def test_without_an_id_it_is_followed_from_now_on(box: Box) -> None:
     await box.hold("anna")
     news = box.feed.follow("tenuto")
     first = asyncio.create_task(take(news, 1))
-    await asyncio.sleep(0.1)
+    await somebody_waits(box)
     await box.hold("ben")
 
     (update,) = await first
@@ -97,7 +104,7 @@ async def test_what_was_trimmed_away_unread_is_not_passed_over_in_silence(box: B
 async def test_a_feed_that_is_gone_is_noticed_though_nothing_new_comes(box: Box) -> None:
     news = box.feed.follow("tenuto", await box.feed.last_id("tenuto"))
     waiting = asyncio.ensure_future(_but_silence(news))
-    await asyncio.sleep(0.1)
+    await somebody_waits(box)
 
     await box.connection.read(("FLUSHALL",))
 
@@ -115,8 +122,8 @@ async def _but_silence(news: AsyncIterator[list[Update] | Lost]) -> list[Update]
 
 async def test_a_feed_that_began_anew_is_noticed_at_its_first_entry(box: Box) -> None:
     news = box.feed.follow("tenuto", await box.feed.last_id("tenuto"))
-    waiting = asyncio.ensure_future(anext(news))
-    await asyncio.sleep(0.1)
+    waiting = asyncio.ensure_future(_but_silence(news))
+    await somebody_waits(box)
 
     await box.connection.read(("FLUSHALL",))
     await box.fill()
@@ -279,7 +286,7 @@ async def test_the_worker_sleeps_until_its_deadline(box: Box) -> None:
 @pytest.mark.usefixtures("asked_seldom")
 async def test_the_worker_is_woken_by_an_earlier_deadline(box: Box) -> None:
     waiting = asyncio.create_task(box.feed.wait_until("tenuto", await box.now() + timedelta(hours=1)))
-    await asyncio.sleep(0.05)
+    await somebody_waits(box)
 
     await box.hold("anna")
     await asyncio.sleep(0.1)
