@@ -262,7 +262,10 @@ def test_together_they_get_and_leave_what_they_would_one_after_another(
     found: Valkey = request.getfixturevalue(server)
 
     @settings(
-        max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=60,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(before=st.lists(WANTED, max_size=5), together=st.lists(WANTED, min_size=2, max_size=8))
     def compare(before: list[Any], together: list[Any]) -> None:

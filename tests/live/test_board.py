@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.live.updates import events, seats_moved, slot_id, versions
@@ -123,6 +123,7 @@ def test_all_who_stand_at_one_place_share_the_same_bytes() -> None:
     assert board.since((0, 11, 0)) is board.since((0, 11, 0))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.integers(0, 5), st.sampled_from(["reset", "schedule"])), min_size=1, max_size=40),
     st.lists(st.integers(0, 6), min_size=1, max_size=40),
