@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from tests.house import Guest, House
+from tests.test_connections import Watch
 from widget_server import serving
 from widget_server.connections import PunctualProtocol
 from widget_server.ids import new_id
@@ -22,10 +23,6 @@ from widget_server.web.guards import TrustedNetworks
 pytestmark = pytest.mark.anyio
 
 CHUNKED, CLOSING = "transfer-encoding: chunked\r\n", "connection: close\r\n"
-
-
-class Impatient(PunctualProtocol):
-    arrives_within_s = 0.2
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,13 @@ class Server:
     """So many requests have gone the ordinary way."""
     connect: Callable[[], Awaitable[Line]] = field(init=False)
 
+    def is_asked(self) -> bool:
+        """Whether the head of a request has come."""
+        return any(getattr(connection, "cycle", None) for connection in self.state.connections)
+
 
 @asynccontextmanager
-async def served(
-    house: House, connections_max: int = 100, protocol: type[PunctualProtocol] = PunctualProtocol
-) -> AsyncIterator[Server]:
+async def served(house: House, connections_max: int = 100, watch: Any = None) -> AsyncIterator[Server]:
     server = Server(house)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +79,7 @@ async def served(
     config.load()
     known = {"use_cases": house.parts.use_cases, "trusted_proxies": TrustedNetworks("")}
     listener = await asyncio.get_running_loop().create_server(
-        lambda: protocol(config, server.state, known), "127.0.0.1", 0
+        lambda: PunctualProtocol(config, server.state, known, watch), "127.0.0.1", 0
     )
     port = listener.sockets[0].getsockname()[1]
     opened: list[Line] = []
@@ -223,10 +222,13 @@ async def test_who_wants_one_answer_only_is_closed_after_it(server: Server, vers
 
 
 async def test_who_sends_no_whole_body_is_told_so(house: House) -> None:
-    async with served(house, protocol=Impatient) as server:
+    async with served(house, watch=(watch := Watch())) as server:
         anna, line = server.house.guest(), await server.connect()
+        line.writer.write(posted(anna)[:-1])
+        await house.eventually(server.is_asked)
+        watch.passes(1)
 
-        answer = await line.ask(posted(anna)[:-1])
+        answer = await line.answer()
         assert (answer.status, answer.headers["connection"]) == (408, "close")
         assert await line.rest() == b""
         assert (await server.house.seats()).held == 0
