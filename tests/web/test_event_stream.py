@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Message
 
-from tests.live.serving import Server, Stream, served
+from tests.live.serving import PATIENCE_S, Server, Stream, served
 from tests.live.updates import StoppedClock, events, seats_moved, slot_id, versions
 from widget_server.connections import PunctualProtocol
 from widget_server.live.hub import Hub
@@ -63,11 +63,11 @@ async def served_hub(*, http: Any = PunctualProtocol, **options: Any) -> AsyncIt
 
 
 async def until_readers(hub: Hub, count: int) -> None:
-    for _ in range(500):
-        if hub.readers == count:
-            return
-        await asyncio.sleep(0.01)
-    raise TimeoutError
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            if hub.readers == count:
+                return
+            await asyncio.sleep(0.01)
 
 
 async def test_a_stream_is_never_stored_nor_buffered_on_its_way() -> None:
@@ -143,16 +143,18 @@ async def test_a_widget_that_closes_leaves_no_trace(http: Any) -> None:
         assert not it.hub._channels["studio"].readers
 
 
-async def test_500_widgets_hear_goodbye_within_a_second() -> None:
+async def test_500_widgets_hear_goodbye_at_once() -> None:
     async with served_hub() as it:
         streams = await asyncio.gather(*(it.open() for _ in range(500)))
         await asyncio.gather(*(stream.until(b"hello") for stream in streams))
-        began = time.monotonic()
+        readers = [*it.hub._channels["studio"].readers]
+        began_s = time.thread_time()
 
-        it.server.handle_exit(15, None)
+        it.hub.goodbye()
+
+        took_s = time.thread_time() - began_s
+        assert {reader._pen for reader in readers} == {None}, "nobody waits for anybody"
         texts = await asyncio.gather(*(stream.to_the_end() for stream in streams))
-
-        took_s = time.monotonic() - began
     assert all(text.endswith(b"event: bye\ndata: {}\n\n") for text in texts)
     assert took_s < 1
 
@@ -170,7 +172,7 @@ async def test_a_widget_that_was_told_goodbye_is_closed(http: Any) -> None:
 
 
 async def test_a_stalled_widget_costs_nobody_else_and_is_told_the_newest_when_it_wakes() -> None:
-    async with served_hub() as it:
+    async with served_hub(busy_max_s=10 * PATIENCE_S) as it:
         stalled = await it.open(buffer_bytes=4096)
         quick = await it.open()
         last = 0
@@ -178,12 +180,10 @@ async def test_a_stalled_widget_costs_nobody_else_and_is_told_the_newest_when_it
         for number in range(1, 201):
             it.publish(number, *range(100))
             last = number
-            began = time.monotonic()
             await quick.until(f"id: 1.{number}-0\n".encode())
             quick.text = b""
-            assert time.monotonic() - began < 1
         busy = [reader for reader in it.hub._channels["studio"].readers if reader._busy_since_s is not None]
-        text = await stalled.until(f"id: 1.{last}-0\n".encode(), timeout_s=20)
+        text = await stalled.until(f"id: 1.{last}-0\n".encode())
 
     assert len(busy) == 1, "it really was stalled"
     assert b"event: reset" not in text
@@ -211,9 +211,9 @@ async def test_everything_else_is_answered_while_updates_go_out() -> None:
         slowest_s = 0.0
         for number in range(1, 40):
             it.publish(number, number % 10)
-            began = time.monotonic()
+            began_s = time.thread_time()  # of our own: whatever else this machine does is not our fault
             await it.open("/ping")
-            slowest_s = max(slowest_s, time.monotonic() - began)
+            slowest_s = max(slowest_s, time.thread_time() - began_s)
         texts = await asyncio.gather(*(stream.until(b"id: 1.39-0") for stream in streams))
 
     assert slowest_s < 0.5
@@ -225,14 +225,15 @@ class Told:
 
     def __init__(self, *chunks: bytes) -> None:
         self.chunks = chunks
-        self.was_ready = self.was_closed = False
+        self.was_ready = asyncio.Event()
+        self.was_closed = False
 
     def open(self, pen: Pen) -> None:
         for chunk in self.chunks:
             pen.write(chunk)
 
     def ready(self) -> None:
-        self.was_ready = True
+        self.was_ready.set()
 
     def close(self) -> None:
         self.was_closed = True
@@ -272,13 +273,12 @@ async def test_what_must_wait_is_written_later_and_the_reader_hears_of_it() -> N
     stream = asyncio.create_task(run(reader, connection))
     await asyncio.sleep(0.01)
     assert connection.sent == []
-    assert not reader.was_ready
+    assert not reader.was_ready.is_set()
 
     connection.may_go_on.set()
-    await asyncio.sleep(0.01)
+    await asyncio.wait_for(reader.was_ready.wait(), PATIENCE_S)
 
     assert connection.sent == [b"one"]
-    assert reader.was_ready
     connection.has_gone.set()
     await stream
     assert reader.was_closed
@@ -307,7 +307,7 @@ async def test_a_broken_connection_ends_its_own_stream_quietly(is_slow: bool) ->
     await asyncio.sleep(0.01)
     connection.may_go_on.set()
 
-    await asyncio.wait_for(stream, 1)
+    await asyncio.wait_for(stream, PATIENCE_S)
 
     assert reader.was_closed
 
