@@ -19,15 +19,16 @@ import pytest
 from redis import Redis
 
 from tests.chaos.mother import mother_of
-from tests.engine.servers import Valkey
+from tests.engine.servers import Valkey, free_port
 from tests.engine.test_embedded import alive, eventually
 from widget_server import cli
+from widget_server.engine import embedded
 from widget_server.ids import new_id
 from widget_server.use_cases.auditing import Auditing
 
 DEMO_SERVICES = {"yoga", "consultation", "lesson", "workshop", "evening"}
 ROOT = Path(__file__).parents[1]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 VISITOR, SECRET = new_id(), new_id()
 OLD_INFO = b"$49\r\nredis_version:6.2.14\r\nmaxmemory_policy:noeviction\r\n"
 
@@ -89,27 +90,31 @@ class Demo:
         """Since it was started."""
         return self._log.read_text() if self._log.exists() else ""
 
-    def end(self, with_signal: signal.Signals) -> tuple[int, float]:
-        """Its exit code, and how many seconds it took."""
-        began_at_s = time.monotonic()
+    def end(self, with_signal: signal.Signals) -> int:
+        """Its exit code."""
         self.process.send_signal(with_signal)
-        return self.process.wait(PATIENCE_S), time.monotonic() - began_at_s
+        return self.process.wait(PATIENCE_S)
 
     @property
     def valkey(self) -> int:
         """The process of its server."""
         return int((self.folder / "tenuto-data" / "redis" / "lock").read_text())
 
+    def keeps_what_it_has(self) -> bool:
+        """Its server has written all into its file. While a disk is slow, it goes on answering without."""
+        with Redis(unix_socket_path=str(embedded._socket_of(self.folder / "tenuto-data" / "redis"))) as redis:
+            return bool(redis.info("persistence")["aof_buffer_length"] == 0)
+
     def get(self, path: str) -> Any:
-        answer = httpx2.get(f"{self.url}/v1/sites/demo{path}", headers={"authorization": f"Bearer {SECRET}"})
+        headers = {"authorization": f"Bearer {SECRET}"}
+        answer = httpx2.get(f"{self.url}/v1/sites/demo{path}", headers=headers, timeout=PATIENCE_S)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def hold(self, slot: str) -> Any:
         body = {"id": new_id(), "visitor": VISITOR, "lines": [{"slot": slot, "seats": 1}]}
-        answer = httpx2.post(
-            f"{self.url}/v1/sites/demo/holds", json=body, headers={"authorization": f"Bearer {SECRET}"}
-        )
+        headers = {"authorization": f"Bearer {SECRET}"}
+        answer = httpx2.post(f"{self.url}/v1/sites/demo/holds", json=body, headers=headers, timeout=PATIENCE_S)
         assert answer.status_code == 201, answer.text
         return answer.json()["hold"]
 
@@ -134,12 +139,6 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     demo = Demo(tmp_path)
     yield demo
     demo.end(signal.SIGKILL)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("starting", ["serve", "demo"])
@@ -305,18 +304,18 @@ def test_a_signal_ends_the_demo_cleanly_and_leaves_no_server(demo: Demo, with_si
     with httpx2.stream("GET", f"{demo.url}/v1/sites/demo/feed", timeout=PATIENCE_S) as feed:
         chunks = feed.iter_text()
         next(chunks)
-        code, took_s = demo.end(with_signal)
+        code = demo.end(with_signal)
         assert "event: bye" in "".join(chunks)
 
     assert (code, alive(valkey)) == (0, False)
-    assert took_s < 5
+    assert "graceful shutdown exceeded" not in demo.printed, "nobody has to be waited for"
     assert "Traceback" not in demo.printed
 
 
 def test_a_demo_that_is_killed_leaves_no_server_and_begins_again_where_it_was(demo: Demo) -> None:
     held = demo.hold(demo.open_slot())
     valkey = demo.valkey
-    time.sleep(1.1)  # the server writes its file once a second
+    assert eventually(demo.keeps_what_it_has)
 
     demo.end(signal.SIGKILL)
     assert eventually(lambda: not alive(valkey))
@@ -328,7 +327,7 @@ def test_a_demo_that_is_killed_leaves_no_server_and_begins_again_where_it_was(de
 def test_a_server_that_is_killed_under_the_demo_comes_back_with_its_holds(demo: Demo) -> None:
     held = demo.hold(demo.open_slot())
     killed = demo.valkey
-    time.sleep(1.1)  # the server writes its file once a second
+    assert eventually(demo.keeps_what_it_has)
 
     os.kill(killed, signal.SIGKILL)
     assert eventually(lambda: demo.answers(f"/holds/{held['id']}"))
@@ -343,7 +342,7 @@ def test_a_second_demo_in_the_same_folder_shares_the_server_and_leaves_it(demo: 
         held = second.hold(second.open_slot())
         assert demo.get(f"/holds/{held['id']}")["hold"] == held
     finally:
-        code, _ = second.end(signal.SIGTERM)
+        code = second.end(signal.SIGTERM)
 
     assert code == 0
     assert alive(demo.valkey)
@@ -366,17 +365,17 @@ def test_the_demo_prints_addresses_that_work(demo: Demo) -> None:
     host_page, widget, settings = re.findall(r"http://\S+", demo.printed)
 
     assert host_page.startswith("http://127.0.0.1:")
-    page = httpx2.get(host_page)
+    page = httpx2.get(host_page, timeout=PATIENCE_S)
     assert page.status_code == 200
     assert f'src="{demo.url}/embed.js"' in page.text
-    assert httpx2.get(f"{demo.url}/", follow_redirects=False).headers["location"] == host_page
-    framed = httpx2.get(widget)
+    assert httpx2.get(f"{demo.url}/", follow_redirects=False, timeout=PATIENCE_S).headers["location"] == host_page
+    framed = httpx2.get(widget, timeout=PATIENCE_S)
     assert host_page.rstrip("/") in framed.headers["content-security-policy"].rpartition("frame-ancestors")[2]
-    assert httpx2.get(settings).status_code == 200
+    assert httpx2.get(settings, timeout=PATIENCE_S).status_code == 200
     assert {service["id"] for service in demo.get("/services")["services"]} == DEMO_SERVICES
     for service in demo.get("/services")["services"]:
         last = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 20 * 86_400))
-        today = time.strftime("%Y-%m-%d")
+        today = time.strftime("%Y-%m-%d", time.gmtime())
         slots = demo.get(f"/services/{service['id']}/availability?from={today}&to={last}")["slots"]
         assert any(slot["state"] == "open" for slot in slots)
         if service["id"] == "lesson":
@@ -405,4 +404,4 @@ def old_redis() -> Iterator[int]:
         answering.start()
         yield int(listener.getsockname()[1])
         listener.shutdown(socket.SHUT_RDWR)
-    answering.join(5)
+    answering.join(PATIENCE_S)

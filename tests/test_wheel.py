@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +14,8 @@ from zipfile import ZipFile
 
 import httpx2
 import pytest
+
+from tests.engine.servers import free_port
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 60.0
@@ -124,9 +125,3 @@ def answered(server: subprocess.Popen[str], url: str) -> bool:
             return httpx2.get(url).status_code == 200
         time.sleep(0.1)
     return False
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

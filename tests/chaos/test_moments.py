@@ -20,8 +20,8 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.lines import Line, Trap
 from tests.chaos.patience import PATIENCE_S, STEP_S, until
 from tests.chaos.town import PARTITION, Member, Templates, Town, broken, town
+from tests.engine.servers import free_port
 from tests.house import SITE
-from tests.test_cli import free_port
 from widget_server.domain.holds import HoldState
 from widget_server.engine import keys
 from widget_server.engine.scripts import load

@@ -31,10 +31,10 @@ from tests.chaos.processes import (
     url_of,
     wait_for_postgres,
 )
+from tests.engine.servers import free_port
 from tests.house import SITE
 from tests.payments.shop import Shop, keys_of
 from tests.store.studio import TALK, YOGA
-from tests.test_cli import free_port
 from widget_server.bootstrap import assembled
 from widget_server.domain.attempts import OPENING_FOR
 from widget_server.domain.money import Money

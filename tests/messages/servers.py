@@ -1,6 +1,5 @@
 """A real mail server of the test's own, which takes, refuses or drops as it is told."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,10 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.engine.servers import free_port
+
+PATIENCE_S = 60.0
 
 
 @dataclass
@@ -55,16 +58,9 @@ class MailServer:
 def mail_server(**ways: Any) -> Iterator[MailServer]:
     """`ways` to speak TLS: `ssl_context` from the first byte, `tls_context` after the greeting."""
     server = MailServer(port=free_port())
-    controller = Controller(server, hostname="127.0.0.1", port=server.port, **ways)
+    controller = Controller(server, hostname="127.0.0.1", port=server.port, ready_timeout=PATIENCE_S, **ways)
     controller.start()
     try:
         yield server
     finally:
         controller.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine.certificates import made_in
-from tests.messages.servers import MailServer, free_port, mail_server
+from tests.engine.servers import free_port
+from tests.messages.servers import MailServer, mail_server
 from widget_server.domain.messages import Delivered, Handover, Mail
 from widget_server.errors import Fault
 from widget_server.messages.smtp import Envelope, Mailer

@@ -21,11 +21,10 @@ from tests.chaos.mother import mother_of
 from tests.chaos.patience import STEP_S
 from tests.chaos.processes import Tenuto
 from tests.domain.schedules import daily
-from tests.engine.servers import Valkey
+from tests.engine.servers import Valkey, free_port
 from tests.house import SITE, slot
 from tests.store.conftest import postgres_server  # noqa: F401
 from tests.store.studio import YOGA
-from tests.test_cli import free_port
 from widget_server.bootstrap import assembled
 from widget_server.ids import new_id
 from widget_server.settings import Settings
