@@ -9,7 +9,7 @@ import pytest
 from tests.house import SITE, Guest, House, slot
 from tests.store.studio import TALK
 from tests.use_cases.test_assignments import BESIDE, CLASS, LATER, PIA, booked, hire, in_redis, in_sql, is_free
-from tests.use_cases.test_auditing import auditing, dump, found, rebuilt
+from tests.use_cases.test_auditing import Rounds, auditing, dump, found, found_before_and_after, rebuilt
 from widget_server.clock import from_ms, to_ms
 from widget_server.domain.claims import Assignment
 from widget_server.domain.sites import Site
@@ -231,7 +231,6 @@ async def test_a_cancellation_under_way_is_no_finding(
     house: House, anna: Guest, ben: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQL has it, and Redis is told before the second look."""
-    auditing(house).look_again_after_s = 0.5
 
     async def later(*_: object, **__: object) -> None:
         pass
@@ -240,24 +239,25 @@ async def test_a_cancellation_under_way_is_no_finding(
         patch.setattr(Delivery, "tell_freed", later)
         await anna.cancel()
 
+    assert any(one.claim is not None for one in await found(house))
+
     async def tell() -> None:
-        await asyncio.sleep(0.2)
         site = await house.site()
         await house.engine.assign(site, await house.store.freed_in(site.id, [CLASS]))
 
-    findings, _ = await asyncio.gather(found(house), tell())
+    findings = await found_before_and_after(house, tell)
     assert [one for one in findings if one.claim is not None] == []
 
 
 async def test_while_people_book_and_cancel_and_move_nothing_is_found(house: House) -> None:
     """The control is every other test here: what is wrong all the time is found."""
-    auditing(house).look_again_after_s = 0.2
     await hire(house, "pia", "quinn")
-    stop = asyncio.Event()
+    stop, rounds = asyncio.Event(), Rounds(6)
 
     async def come_and_go(number: int) -> None:
         day = number % 3
         while not stop.is_set():
+            rounds.over(number)
             guest = house.guest()
             if (await guest.hold(slot(TALK, day=day, number=number))).status_code != 201:
                 await asyncio.sleep(0)
@@ -271,7 +271,7 @@ async def test_while_people_book_and_cancel_and_move_nothing_is_found(house: Hou
     people = [asyncio.create_task(come_and_go(number)) for number in range(6)]
     try:
         for _ in range(4):
-            assert await found(house) == []
+            assert await found_before_and_after(house, rounds.all_over) == []
     finally:
         stop.set()
         await asyncio.gather(*people)
