@@ -141,11 +141,11 @@ class Visitor:
         await self.widget.get_by_role("button", name=re.compile(name)).click()
 
     async def looks_at(self, slot: Slot) -> None:
-        """Turns to the day of the slot, in this month or the next."""
+        """Turns to the day of the slot, in this month or the next, whatever language the widget speaks."""
         day = slot.starts_at.astimezone(BERLIN).date().isoformat()
         await expect(self.widget.locator(".day").first).to_be_visible()
         if not await self.widget.locator(f'.day[data-day="{day}"]').count():
-            await self.button("Next month").click()
+            await self.widget.locator(".month-bar button").last.click()
         await self.widget.locator(f'.day[data-day="{day}"]:not([aria-disabled="true"])').click()
         await expect(self.row(slot)).to_be_visible()
 

@@ -115,7 +115,7 @@ async def test_from_nothing_to_a_calendar_without_scripts(server: Server, host: 
     await expect(page.get_by_text("Updated.")).to_be_visible()
 
     await visitor.opens(host.page(studio))
-    await expect(visitor.row(evening())).to_be_visible()
+    await visitor.looks_at(evening())
     await page.goto(room(studio, "start"))
     await expect(page.get_by_text("All is set up")).to_be_visible()
 
