@@ -33,6 +33,8 @@ _YOUNG_OBJECTS = 50_000
 """Likewise in `serving.py`, and here more: what all tests import is looked through less often."""
 _STATEMENTS_KEPT = 2_000
 _IN_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108
+_TEMP_PATH_MAX = 60
+"""Paths of sockets end at some hundred bytes, and those of the servers that tests start are below the temp folder."""
 _FIRST = ("tests/chaos/", "tests/browser/")
 """What takes longest, so that those who share the work end together. In a row, as a folder has one browser and one
 server for each of them only until they turn to another folder."""
@@ -79,9 +81,13 @@ def _turn(test: str) -> int:
 
 def _write_to_memory() -> None:
     """Thousands of databases that are gone a moment later: no test waits for a disk, where files can be in memory."""
+    is_too_long = len(os.fsencode(tempfile.gettempdir())) > _TEMP_PATH_MAX
+    if "TMPDIR" in os.environ and not is_too_long:
+        return
     has_room = _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK) and _free(_IN_MEMORY) >= _ROOM
-    if has_room and "TMPDIR" not in os.environ:
-        os.environ["TMPDIR"] = tempfile.tempdir = str(_IN_MEMORY)  # also that of all programs which tests start
+    if has_room or is_too_long:
+        folder = str(_IN_MEMORY) if has_room else "/tmp"  # noqa: S108
+        os.environ["TMPDIR"] = tempfile.tempdir = folder  # also that of all programs which tests start
 
 
 def _free(folder: Path) -> int:
