@@ -1,6 +1,6 @@
 from datetime import UTC, date, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from widget_server.domain.claims import VERSIONS, Claim, ClaimMoved, Diary, days_touched, seats_with_claims
@@ -101,6 +101,7 @@ _CLAIMS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_CLAIMS, _CLAIMS, st.integers(1, 3), st.integers(0, 5), st.integers(0, 5), st.integers(1, 6))
 def test_capacity_is_booked_and_held_and_left_and_no_claim_ever_adds_to_it(
     of_pia: list[Claim], of_quinn: list[Claim], each: int, held: int, booked: int, capacity: int

@@ -2,7 +2,7 @@ from datetime import date
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from widget_server.domain.coupons import Coupon, discounts, fold, is_code, may_count
@@ -32,6 +32,7 @@ def coupons(draw: st.DrawFn, currency: str = "EUR") -> Coupon:
     return Coupon("CODE", amount=Money(draw(st.integers(1, 90_000)), currency), services=services)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_coupon_takes_off_what_is_there_and_leaves_nothing_or_what_can_be_charged(data: st.DataObject) -> None:
     lines = data.draw(carts())
@@ -49,6 +50,7 @@ def test_a_coupon_takes_off_what_is_there_and_leaves_nothing_or_what_can_be_char
         assert taken % step_of(price.currency) == 0, "each can be paid back on its own"
 
 
+@settings(deadline=None)
 @given(carts(), st.integers(1, 99))
 def test_a_greater_share_never_takes_less_off(lines: list[tuple[str, Money]], percent: int) -> None:
     shares = [Coupon("CODE", percent=each) for each in (percent, percent + 1, 100)]

@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from widget_server.domain.slots import MINUTES_MAX, UNTOUCHED, OfferedSlot, Seats, Slot, SlotState
@@ -16,6 +16,7 @@ def test_a_slot_id_says_service_start_and_length() -> None:
     assert YOGA.slot.id == "yoga.20261121T1200Z.60"
 
 
+@settings(deadline=None)
 @given(
     st.from_regex(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", fullmatch=True),
     st.datetimes(datetime.fromisoformat("2000-01-01"), datetime.fromisoformat("2199-12-31T23:59")),
@@ -60,6 +61,7 @@ def test_junk_is_no_slot_id(junk: str) -> None:
         Slot.parse(junk)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_whatever_is_read_as_a_slot_was_written_by_one(text: str) -> None:
     try:

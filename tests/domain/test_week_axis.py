@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.domain.schedules import zones_and_days
@@ -75,6 +75,7 @@ def test_half_an_hour_may_come_twice_and_a_day_may_begin_later_than_midnight() -
     assert axis.minute(late, at(late, 1, 30, HAVANA)) == 90
 
 
+@settings(deadline=None)
 @given(zones_and_days(), st.integers(0, 26 * 60 - 2))
 def test_what_comes_later_stands_further_down(zone_and_day: tuple[ZoneInfo, date], minutes: int) -> None:
     zone, day = zone_and_day
@@ -99,6 +100,7 @@ def test_what_overlaps_lies_beside_each_other(stretches: list[Stretch], expected
     assert lanes(stretches) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 30))))
 def test_nothing_ever_lies_upon_anything_else(pairs: list[tuple[int, int]]) -> None:
     stretches = sorted((starts, starts + length) for starts, length in pairs)

@@ -126,9 +126,11 @@ async def test_a_redis_that_was_filled_anew_is_told_as_a_reset(house: House, por
     async with listening(port) as stream:
         await stream.until(b"event: hello")
         await house.parts.use_cases.reconciliation.fill(SITE)
-        await stream.until(b"event: reset")
+        told = {"epoch": (await house.site()).epoch}
+        while told not in events(stream, "reset"):  # that it was filled at first may be told, too
+            await stream.more()
 
-    assert events(stream, "reset")[-1] == {"epoch": (await house.site()).epoch}
+    assert events(stream, "reset")[-1] == told
 
 
 async def test_a_wiped_redis_is_told_as_a_reset(house: House, port: int) -> None:
