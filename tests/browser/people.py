@@ -188,6 +188,15 @@ class Visitor:
         return await opening.value
 
 
+async def sees_times(seen: Page | FrameLocator) -> None:
+    """At once, but for the last day of a month: once its times have begun, those of the next are a step away."""
+    time, later = seen.locator(".slot").first, seen.locator(".next-free button").first
+    await expect(time.or_(later).first).to_be_visible()
+    if not await time.is_visible():
+        await later.click()
+    await expect(time).to_be_visible()
+
+
 async def is_sound(page: Page, step: str, views: Sequence[View] = VIEWS) -> None:
     """In each of these views; and the story goes on in the last of them, so that its next steps are done there, too."""
     for view in _from_where(page, views):

@@ -1,16 +1,18 @@
 """The real command in a process and a data folder of its own, and a way to its sites and its clock."""
 
 import asyncio
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -47,7 +49,7 @@ from widget_server.store.tables import AttemptRow
 from widget_server.use_cases.pinning import HoldRef, Visit
 
 BERLIN = ZoneInfo("Europe/Berlin")
-ENDING_MAX_S = LOADING_MAX_S = 15.0
+ENDING_MAX_S = LOADING_MAX_S = HEARING_MAX_S = 60.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -189,7 +191,7 @@ class Server:
                 key=f"studio-{self._sites}", name="Studio Tenuto", zone=BERLIN.key, currency="EUR"
             )
             await _loaded(parts, site)
-            await _set(
+            await self._set(
                 parts, replace(site, origins=tuple(origins), holds_on=holds_on, hold_minutes=hold_minutes), offers
             )
         return Studio(site.key, self.url)
@@ -199,20 +201,20 @@ class Server:
         async with self.parts() as parts:
             site = await parts.sites.by_key(studio.key)
             assert site is not None
-            await _set(parts, replace(site, **wanted), ())
+            await self._set(parts, replace(site, **wanted), ())
 
     async def offer(self, studio: Studio, *offers: Offer) -> None:
         """What an operator would do with services and their openings."""
         async with self.parts() as parts:
             site = await parts.sites.by_key(studio.key)
             assert site is not None
-            await _set(parts, site, offers)
+            await self._set(parts, site, offers)
 
     async def black_out(self, studio: Studio, blackout: Blackout) -> None:
         async with self.parts() as parts:
             site = await parts.sites.by_key(studio.key)
             assert site is not None
-            await parts.use_cases.scheduling.change(site, lambda session: put_blackout(session, site.id, blackout))
+            await self._change(parts, site, lambda session: put_blackout(session, site.id, blackout))
 
     async def take_payments(self, studio: Studio) -> None:
         """At the pretend Stripe that this server brings along, which knows these keys."""
@@ -222,7 +224,7 @@ class Server:
             site = await parts.sites.by_key(studio.key)
             assert site is not None
             accounts = PaymentAccounts(parts.database, Seal(secret_key(parts.settings)))
-            await parts.use_cases.scheduling.change(site, lambda session: accounts.put(session, site.id, kept, keys))
+            await self._change(parts, site, lambda session: accounts.put(session, site.id, kept, keys))
 
     async def end_payment_windows(self, studio: Studio, *, look_in: timedelta = timedelta(0)) -> None:
         """As if their time had passed, and that of their holds: the next who looks asks Stripe, whose answer counts."""
@@ -273,6 +275,37 @@ class Server:
         async with self._redis() as redis:
             await redis.flushall()
 
+    async def _set(self, parts: Parts, wanted: Site, offers: Sequence[Offer]) -> None:
+        async def write(session: AsyncSession) -> None:
+            await put_settings(session, wanted)
+            for offer in offers:
+                await put_service(session, wanted.id, offer.service(), at=datetime.now(UTC))
+                await put_openings(session, wanted.id, offer.key, offer.openings())
+
+        await self._change(parts, wanted, write)
+
+    async def _change(self, parts: Parts, site: Site, write: Callable[[AsyncSession], Awaitable[Any]]) -> None:
+        """Until the server, too, has heard what another process has changed: what is free says so."""
+        version = await parts.use_cases.scheduling.change(site, write)
+        parts.use_cases.catalog.forget(site.key)
+        services = (await parts.use_cases.catalog.find(site.key)).schedule.services.values()
+        offered = next((service.key for service in services if service.is_offered), None)
+        day = datetime.now(BERLIN).date() + timedelta(days=1)
+        path = f"/v1/sites/{site.key}/services/{offered}/availability?from={day}&to={day}"
+        async with asyncio.timeout(HEARING_MAX_S):
+            while True:
+                if offered is None or await asyncio.to_thread(self._version_of, path) >= version:
+                    return
+                await asyncio.sleep(0.01)
+
+    def _version_of(self, path: str) -> int:
+        """Of the schedule that the server answers by; 0 while it does not."""
+        with closing(HTTPConnection("localhost", self.port)) as asking:
+            asking.request("GET", path)
+            answer = asking.getresponse()
+            told = answer.read()
+        return int(json.loads(told)["schedule_version"]) if answer.status == 200 else 0
+
     @asynccontextmanager
     async def _redis(self) -> AsyncIterator[Redis]:
         url = await asyncio.to_thread(_redis_url, self.data_dir)
@@ -286,16 +319,6 @@ class Server:
 def new_server(folder: Path) -> Server:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return Server(folder / "data", listener.getsockname()[1])
-
-
-async def _set(parts: Parts, wanted: Site, offers: Sequence[Offer]) -> None:
-    async def write(session: AsyncSession) -> None:
-        await put_settings(session, wanted)
-        for offer in offers:
-            await put_service(session, wanted.id, offer.service(), at=datetime.now(UTC))
-            await put_openings(session, wanted.id, offer.key, offer.openings())
-
-    await parts.use_cases.scheduling.change(wanted, write)
 
 
 async def _loaded(parts: Parts, site: Site) -> None:

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
-from tests.browser.people import BOOKED
+from tests.browser.people import BOOKED, sees_times
 from tests.browser.serving import Server, Studio
 
 pytestmark = pytest.mark.anyio
@@ -21,8 +21,9 @@ async def test_free_times_are_in_sight_at_once_and_a_reload_finds_the_hold_and_w
     await page.goto(f"{server.url}/w/{studio.key}")
     await page.get_by_role("button", name="Yoga").click()
 
-    await expect(page.locator(".slot").first).to_be_in_viewport(ratio=1)
     await expect(page.get_by_role("heading", name="Yoga")).to_be_focused()
+    await sees_times(page)
+    await expect(page.locator(".slot").first).to_be_in_viewport(ratio=1)
     await page.locator(".slot-pick").first.click()
     await page.get_by_role("button", name="One seat more").locator("visible=true").click()
     await page.get_by_role("button", name="Continue").click()

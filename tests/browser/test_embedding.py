@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
-from tests.browser.people import DEAF_MS, overflow
+from tests.browser.people import DEAF_MS, overflow, sees_times
 from tests.browser.serving import LESSON, YOGA, Server, Studio
 
 pytestmark = pytest.mark.anyio
@@ -241,6 +241,7 @@ async def test_the_demo_page_books(server: Server, invite: Invite) -> None:
     anna = await invite("anna")
     await anna.opens(f"http://127.0.0.1:{server.port}/")
     await anna.picks_service("First consultation")
+    await sees_times(anna.widget)
     await anna.widget.locator(".slot.is-open .slot-pick").first.click()
     await anna.widget.get_by_role("button", name="Continue").click()
 
@@ -254,7 +255,7 @@ async def test_it_opens_by_itself_as_the_noscript_link_leads_there(studio: Studi
     anna = await invite("anna")
     await anna.opens(f"{studio.url}/w/{studio.key}")
     await anna.page.get_by_role("button", name=re.compile("Yoga")).click()
-    await expect(anna.page.locator(".slot").first).to_be_visible()
+    await sees_times(anna.page)
 
     stores = "[document.cookie, localStorage.length, sessionStorage.length]"
     assert await anna.page.evaluate(stores) == ["", 0, 0]

@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
-from tests.browser.people import BOOKED, Visitor
+from tests.browser.people import BOOKED, Visitor, sees_times
 from tests.browser.serving import BERLIN, YOGA, Studio
 
 pytestmark = pytest.mark.anyio
@@ -43,14 +43,15 @@ async def test_booking_with_the_keyboard_alone(studio: Studio, host: Host, invit
 
     await tabs_to(anna, "Yoga")
     await press("Enter")
-    await expect(anna.widget.locator(".slot").first).to_be_visible()
-    assert await focused(anna) == "Yoga", "the focus follows to the heading of the step"
+    await expect(anna.widget.get_by_role("heading", name="Yoga")).to_be_focused()
+    await expect(anna.widget.get_by_role("rowgroup").last).to_have_attribute("aria-busy", "false")
 
     day = slot.starts_at.astimezone(BERLIN).date()
     await comes_to_the_grid(anna)
     for _ in range(2):
         await press("ArrowRight")
     assert {f"{day:%B}", f"{day.day}"} <= set(re.findall(r"\w+", await focused(anna)))
+    await expect(anna.widget.locator(f'.day[data-day="{day}"]')).to_have_attribute("aria-disabled", "false")
     await press("Enter")
     await expect(anna.row(slot)).to_be_visible()
     await expect(anna.said).to_contain_text("2 times")
@@ -101,7 +102,7 @@ async def test_the_widget_never_takes_the_focus_by_itself(studio: Studio, host: 
 async def test_tab_leads_out_of_the_widget_again(studio: Studio, host: Host, invite: Invite) -> None:
     anna = await invite("anna")
     await anna.opens(host.page(studio, f'<tenuto-booking site="{studio.key}" service="yoga"></tenuto-booking>'))
-    await expect(anna.widget.locator(".slot").first).to_be_visible()
+    await sees_times(anna.widget)
     await anna.page.get_by_role("link", name="Before the widget").focus()
 
     for _ in range(TABS_MAX):

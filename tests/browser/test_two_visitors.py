@@ -1,10 +1,10 @@
 """Two visitors and one last seat: what one does, the other sees at once, without reloading."""
 
+import asyncio
 import re
-import time
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import Invite
 from tests.browser.hosting import Host
@@ -125,17 +125,18 @@ async def test_ben_who_hears_no_news_is_told_by_the_server_that_the_seat_is_take
 async def test_of_two_who_press_continue_at_once_just_one_holds_the_last_seat(
     studio: Studio, anna: Visitor, ben: Visitor
 ) -> None:
-    slot, at_ms = studio.slot(LESSON), int(time.time() * 1000) + 2_000
-    for visitor in (anna, ben):
-        visitor.expects("409")
-        await visitor.chooses(slot)
-    pressing = """(at) => {
-        const button = [...document.querySelectorAll('.slot-detail .primary')].find((one) => one.offsetParent);
-        setTimeout(() => button.click(), at - Date.now());
-    }"""
+    slot, both = studio.slot(LESSON), asyncio.Barrier(2)
+
+    async def together(route: Route) -> None:
+        await both.wait()
+        await route.continue_()
 
     for visitor in (anna, ben):
-        await (await visitor.frame()).evaluate(pressing, at_ms)
+        visitor.expects("409")
+        await visitor.page.route("**/holds", together)
+        await visitor.chooses(slot)
+
+    await asyncio.gather(anna.goes_on(slot), ben.goes_on(slot))
 
     await expect(anna.countdown.or_(anna.row(slot).locator(".slot-note")).first).to_be_visible()
     first, second = (anna, ben) if await anna.countdown.is_visible() else (ben, anna)
