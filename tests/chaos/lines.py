@@ -2,11 +2,15 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 _CHUNK_BYTES = 65536
+_NAMED = re.compile(rb"P.{4}(_pg3_\d+)\0([^\0]*)\0", re.DOTALL)
+_SAID_BY_NAME = re.compile(rb"B.{4}[^\0]*\0(_pg3_\d+)\0", re.DOTALL)
+"""PostgreSQL's Parse and Bind. What psycopg has often said on one connection it gives a name, and says only that."""
 
 Address = Path | int
 """A unix socket, or a port of this machine."""
@@ -116,12 +120,14 @@ class _Talk:
         self._there, self._back = there, back
         self._listens_for: Trap | None = None
         self._words_heard = 0
+        self._statements: dict[bytes, bytes] = {}
+        """By the names that they have on this connection."""
         self._answer_waits_for: Trap | None = None
 
     async def ask(self) -> None:
         while words := await self._reader.read(_CHUNK_BYTES):
-            trap = self._line.trap
-            if trap is not None and not trap.sprung.is_set() and self._completes(trap, words):
+            trap, in_full = self._line.trap, self._in_full(words)
+            if trap is not None and not trap.sprung.is_set() and self._completes(trap, in_full):
                 if trap.after:
                     self._answer_waits_for = trap
                 elif not await trap.spring():
@@ -145,6 +151,13 @@ class _Talk:
                 return
             self._writer.write(words)
             await self._writer.drain()
+
+    def _in_full(self, words: bytes) -> bytes:
+        """With the text of each statement that is said by its name."""
+        if b"_pg3_" not in words:
+            return words
+        self._statements |= _NAMED.findall(words)
+        return _SAID_BY_NAME.sub(lambda said: said[0] + self._statements.get(said[1], b""), words)
 
     def _completes(self, trap: Trap, words: bytes) -> bool:
         """Whether the last of the trap's words comes by just now, the others having come before."""

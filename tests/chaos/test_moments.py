@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from httpx2 import AsyncClient, TransportError
 from httpx2 import Response as Answer
@@ -19,6 +20,7 @@ from tests.chaos.books import Books, read_books
 from tests.chaos.ledger import Ledger
 from tests.chaos.lines import Line, Trap
 from tests.chaos.patience import PATIENCE_S, STEP_S, until
+from tests.chaos.processes import url_of
 from tests.chaos.town import PARTITION, Member, Templates, Town, broken, town
 from tests.engine.servers import free_port
 from tests.house import SITE
@@ -57,7 +59,7 @@ class Guest:
 
     async def _ask(self, web_url: str, method: str, path: str, body: Any) -> Answer | None:
         headers = {"authorization": f"Bearer {self.secret}"}
-        async with AsyncClient(timeout=20) as client:
+        async with AsyncClient(timeout=PATIENCE_S) as client:
             try:
                 return await client.request(method, f"{web_url}/v1/sites/{SITE}{path}", json=body, headers=headers)
             except TransportError:
@@ -184,6 +186,23 @@ def moments_after_the_record(scene: Scene) -> dict[str, tuple[Line, Trap]]:
 
 BEFORE = ("before the pin", "after the pin", "before the outcome", "before the SQL commit")
 AFTER = ("after the SQL commit", "before Redis is told", "after Redis was told", "before the visitor is told")
+
+
+async def test_a_trap_also_hears_a_statement_that_is_said_by_its_name_only(place: Town) -> None:
+    """As it is by a process that has confirmed often. The control: else it would never spring, or by luck."""
+    assert place.postgres is not None
+    folder, said = place.folder / "named", "SELECT 'mind the gap'"
+    folder.mkdir()
+    async with Line(folder / place.postgres.socket.name, place.postgres.socket).open() as line:
+        url = url_of(folder).replace("+psycopg", "")
+        async with await psycopg.AsyncConnection.connect(url, prepare_threshold=0) as connection:
+            await connection.execute(said)
+            line.trap = trap = Trap(said.encode(), after=False)
+            saying = asyncio.create_task(connection.execute(said))
+            async with asyncio.timeout(PATIENCE_S):
+                await trap.sprung.wait()
+            trap.pass_on()
+            assert await (await saying).fetchone() == ("mind the gap",)
 
 
 @pytest.mark.parametrize("moment", BEFORE)
