@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 STEP_S = 0.05
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
+"""Nobody waits so long but on a machine that is busy with something else."""
 
 
 async def until(is_so: Callable[[], Awaitable[bool]], *, patience_s: float = PATIENCE_S) -> None:

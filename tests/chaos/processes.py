@@ -48,6 +48,10 @@ class Process:
     def exit_code(self) -> int | None:
         return None if self._running is None else self._running.poll()
 
+    @property
+    def pid(self) -> int | None:
+        return None if self._running is None else self._running.pid
+
     def start(self) -> None:
         self._said_before = len(self.said())
         self._running = self._started()
@@ -281,6 +285,14 @@ def wait_for_postgres(process: Process, url: str) -> None:
             sleep(_STEP_S)
         else:
             return
+
+
+def waited_for_processor_s(pid: int) -> float:
+    """How long the threads of a process were ready to go on and had to wait; none where nobody counts that."""
+    try:
+        return sum(int((of / "schedstat").read_text().split()[1]) for of in Path(f"/proc/{pid}/task").iterdir()) / 1e9
+    except OSError:
+        return 0.0
 
 
 def postgres_programs() -> Path:

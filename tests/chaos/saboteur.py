@@ -29,6 +29,8 @@ class Saboteur:
     def __init__(self, town: Town, ledger: Ledger, chance: random.Random) -> None:
         self.done: Counter[str] = Counter()
         """How often each fault was made."""
+        self.rests = False
+        """Whether to leave the town in peace, so that something comes of what people do there."""
         self.refilled_s: list[float] = []
         """How long it took each time, from when Redis had forgotten something until all seats were counted anew."""
         self._town, self._ledger, self._chance = town, ledger, chance
@@ -40,13 +42,15 @@ class Saboteur:
         """Two faults of its process at once would start it twice."""
 
     async def keep_busy(self, menu: Mapping[str, int], families: Sequence[Sequence[str]]) -> None:
-        """First one of each family; then one fault after the other, now and then two at once, until cancelled. `menu`
-        says how often which.
+        """First one of each family; then one fault after the other, now and then two at once, until cancelled or told
+        to rest. `menu` says how often which.
         """
         await self._go_through(families)
         names, weights = list(menu), list(menu.values())
         while True:
             await asyncio.sleep(self._chance.uniform(0.3, 1.6))
+            if self.rests:
+                continue
             with suppress(TimeoutError):
                 await until(self._all_serve if self._chance.random() < 0.8 else self._somebody_serves)
             chosen = set(self._chance.choices(names, weights, k=self._chance.choice((1, 1, 1, 2))))

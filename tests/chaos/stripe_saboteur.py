@@ -22,7 +22,7 @@ from widget_server.payments.fake_stripe.books import NotPayable
 ASKS_TO_OPEN, CAPTURES, REFUNDS = b"POST /v1/checkout/sessions HTTP", b"/capture HTTP", b"POST /v1/refunds HTTP"
 _CALLS = ("open", "read", "expire", "read_intent", "capture", "cancel", "refund", "list_refunds")
 _PAST = LET_GO_AFTER + timedelta(minutes=1)
-_LET_GO_MAX = 8
+_LET_GO_MAX, _LETTING_GO_MAX_S = 8, 20.0
 
 
 class StripeSaboteur(Saboteur):
@@ -135,7 +135,7 @@ class StripeSaboteur(Saboteur):
         try:
             with suppress(SQLAlchemyError, TimeoutError):
                 await self._town.close_windows(ids, ago=_PAST)
-                await until(are_let_go, patience_s=SPRING_MAX_S)
+                await until(are_let_go, patience_s=_LETTING_GO_MAX_S)
                 await self._hold_instead(who)
                 for visit in self._chance.sample(who, (len(who) + 1) // 2):
                     assert visit.page is not None

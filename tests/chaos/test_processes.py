@@ -4,13 +4,16 @@ Longer by hand: `python -m tests.chaos --minutes 30 --seed 1`. See docs/reliabil
 """
 
 import os
+import socket
+import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.menus import EVERYTHING, FAMILIES, MENUS, missed
-from tests.chaos.runs import run
+from tests.chaos.mother import Child
+from tests.chaos.runs import QUIET_S, Report, run
 from tests.chaos.town import Templates, broken
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +41,22 @@ async def test_each_fault_belongs_to_one_family_and_whatever_is_missed_of_them_i
     """The control."""
     assert Counter(name for family in FAMILIES for name in family) == Counter(list(EVERYTHING))
     assert missed({"kill_web": 1, "kill_worker": 2, "stop_valkey": 1}, Counter(kill_worker=2)) == ["stop_valkey"]
+
+
+def test_a_process_that_has_ended_and_not_said_so_yet_may_be_sent_a_signal() -> None:
+    """As the saboteur sends one just when it ends by itself."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    ours, its_keepers = socket.socketpair()
+    with ours, its_keepers:
+        its_keepers.sendall(b"%d\n" % ended.pid)
+        Child(ours).send_signal(0)
+
+
+def test_whoever_is_late_is_so_by_themselves_and_not_for_want_of_a_processor() -> None:
+    assert not Report("killed", SEED, quiet_after_s=QUIET_S).is_late
+    assert Report("killed", SEED, quiet_after_s=QUIET_S + 1).is_late
+    assert not Report("killed", SEED, quiet_after_s=QUIET_S + 1, waited_s=1).is_late
 
 
 @pytest.mark.skipif(TRIED == ALWAYS, reason="TENUTO_ALL_MENUS is not set")
