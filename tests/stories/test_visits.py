@@ -20,7 +20,7 @@ from widget_server.ids import new_id
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 FULL, HELD, OPEN = "full", "held", "open"
 
 
@@ -52,7 +52,7 @@ class Widget:
                 left = shown["capacity"] - shown["held"] - shown["booked"]
                 if state == (OPEN if left > 0 else HELD if shown["held"] else FULL):
                     return shown
-                await self.stream.more()
+                await self.stream.more(PATIENCE_S)
                 await self._take_in()
 
     async def _take_in(self) -> None:
