@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -23,6 +22,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from tests.engine.servers import free_port
 from widget_server.bootstrap import Parts, assembled, secret_key
 from widget_server.demo import PRETEND_KEYS
 from widget_server.domain.blackouts import Blackout
@@ -317,8 +317,7 @@ class Server:
 
 
 def new_server(folder: Path) -> Server:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return Server(folder / "data", listener.getsockname()[1])
+    return Server(folder / "data", free_port())
 
 
 async def _loaded(parts: Parts, site: Site) -> None:
